@@ -1,0 +1,219 @@
+/* Phones for bench/rtp_relay.py: many UDP sockets that send numbered RTP packets at a steady pace and
+ * count what comes back. One thread and one clock, so a run without a relay in between (each phone told
+ * the address of its partner) costs the same as a run with one: the difference is the relay's.
+ *
+ *   rtp_traffic HOST FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS [cpu]
+ * binds FLOWS sockets (ports FIRST_PORT, +2, +4, ...), prints "ready", reads one "HOST PORT" a line for
+ * each flow (where it sends), runs, and prints one line of JSON.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PACKET_SIZE = 172, MAX_FLOWS = 8192, TICK_NS = 1000000, BUCKETS = 200000, BATCH = 16 };
+
+struct flow {
+    int fd;
+    uint32_t next_seq;   /* of what we send */
+    uint32_t received;   /* in the measured interval */
+};
+
+static struct flow flows[MAX_FLOWS];
+static uint32_t latency_us[BUCKETS];
+static uint64_t sent, received, refused, foreign;
+
+static int64_t nanoseconds(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static struct sockaddr_in address(const char *host, int port)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, host, &sin.sin_addr) != 1) {
+        fprintf(stderr, "not an IPv4 address: %s\n", host);
+        exit(1);
+    }
+    return sin;
+}
+
+static void open_flow(struct flow *flow, const char *host, int port, int epoll, uint32_t number)
+{
+    struct sockaddr_in local = address(host, port);
+    int on = 1, size = 1 << 20;
+    flow->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    if (flow->fd < 0 || bind(flow->fd, (struct sockaddr *)&local, sizeof local) < 0)
+        die("phone's socket");
+    setsockopt(flow->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);  /* arrival as the kernel saw it */
+    setsockopt(flow->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = number};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, flow->fd, &event) < 0)
+        die("epoll_ctl");
+}
+
+static void send_one(struct flow *flow, uint32_t number, int marked)
+{
+    uint8_t packet[PACKET_SIZE] = {0x80, 0};
+    uint32_t fields[2] = {htonl(flow->next_seq * 160), htonl(0x5352 + number)};
+    int64_t now = nanoseconds(CLOCK_REALTIME);
+    packet[2] = (uint8_t)(flow->next_seq >> 8);
+    packet[3] = (uint8_t)flow->next_seq;
+    memcpy(packet + 4, fields, 8);
+    memcpy(packet + 12, &now, 8);
+    packet[20] = (uint8_t)marked;
+    flow->next_seq++;
+    if (send(flow->fd, packet, sizeof packet, 0) == sizeof packet)
+        sent += (uint64_t)marked;
+    else
+        refused++;
+}
+
+static void count(struct flow *flow, const uint8_t *packet, size_t size, const struct msghdr *header)
+{
+    if (size != PACKET_SIZE || packet[0] != 0x80) {
+        foreign++;
+        return;
+    }
+    if (!packet[20])  /* of the warm-up */
+        return;
+    flow->received++;
+    received++;
+    struct cmsghdr *control = CMSG_FIRSTHDR(header);
+    if (control == NULL || control->cmsg_type != SCM_TIMESTAMPNS)
+        return;
+    struct timespec arrived;
+    int64_t then;
+    memcpy(&arrived, CMSG_DATA(control), sizeof arrived);
+    memcpy(&then, packet + 12, sizeof then);
+    int64_t us = (arrived.tv_sec * 1000000000LL + arrived.tv_nsec - then) / 1000;
+    latency_us[us < 0 ? 0 : us >= BUCKETS ? BUCKETS - 1 : us]++;
+}
+
+static void drain(struct flow *flow)
+{
+    static uint8_t data[BATCH][2048];
+    static char controls[BATCH][64];
+    struct iovec iov[BATCH];
+    struct mmsghdr headers[BATCH];
+    int n;
+    do {
+        for (int i = 0; i < BATCH; i++) {
+            iov[i] = (struct iovec){data[i], sizeof data[i]};
+            headers[i].msg_hdr = (struct msghdr){
+                .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = controls[i], .msg_controllen = 64};
+        }
+        n = recvmmsg(flow->fd, headers, BATCH, 0, NULL);
+        for (int i = 0; i < n; i++)
+            count(flow, data[i], headers[i].msg_len, &headers[i].msg_hdr);
+    } while (n == BATCH || (n < 0 && errno == ECONNREFUSED));
+}
+
+static void drain_all(int epoll)
+{
+    struct epoll_event events[512];
+    int n;
+    do {
+        n = epoll_wait(epoll, events, 512, 0);
+        for (int i = 0; i < n; i++)
+            drain(&flows[events[i].data.u32]);
+    } while (n == 512);
+}
+
+/* Sends `rate` packets a second over all flows in turn, one portion each tick, for `seconds`. */
+static void run(int epoll, int count_of_flows, double rate, double seconds, int marked)
+{
+    int64_t start = nanoseconds(CLOCK_MONOTONIC), end = start + (int64_t)(seconds * 1e9), wake = start;
+    uint64_t done = 0;
+    uint32_t turn = 0;
+    for (int64_t now = start; now < end; now = nanoseconds(CLOCK_MONOTONIC)) {
+        uint64_t due = (uint64_t)((double)(now - start) * 1e-9 * rate);
+        for (; done < due; done++) {
+            send_one(&flows[turn], turn, marked);
+            turn = (turn + 1) % (uint32_t)count_of_flows;
+        }
+        drain_all(epoll);
+        wake += TICK_NS;
+        if (wake < now)  /* fell behind: the portions grow instead */
+            wake = now;
+        struct timespec until = {wake / 1000000000LL, wake % 1000000000LL};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    }
+}
+
+static double percentile(double share)
+{
+    uint64_t wanted = (uint64_t)((double)received * share), seen = 0;
+    for (int us = 0; us < BUCKETS; us++)
+        if ((seen += latency_us[us]) > wanted)
+            return us;
+    return BUCKETS;
+}
+
+static void read_targets(int count_of_flows)
+{
+    char host[64];
+    int port;
+    for (int i = 0; i < count_of_flows; i++) {
+        if (scanf("%63s %d", host, &port) != 2)
+            exit(1);
+        struct sockaddr_in target = address(host, port);
+        if (connect(flows[i].fd, (struct sockaddr *)&target, sizeof target) < 0)
+            die("connect");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 6 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_FLOWS) {
+        fprintf(stderr, "usage: rtp_traffic HOST FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS [cpu]\n");
+        return 2;
+    }
+    int first = atoi(argv[2]), n = atoi(argv[3]), epoll = epoll_create1(0);
+    double rate = atof(argv[4]), seconds = atof(argv[5]);
+    if (argc > 6) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(atoi(argv[6]), &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
+    for (int i = 0; i < n; i++)
+        open_flow(&flows[i], argv[1], first + 2 * i, epoll, (uint32_t)i);
+    puts("ready");
+    fflush(stdout);
+    read_targets(n);
+    run(epoll, n, rate < 50000 ? rate : 50000, 0.5, 0);  /* latches, caches, branch predictors */
+    puts("start");
+    fflush(stdout);
+    int64_t cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+    run(epoll, n, rate, seconds, 1);
+    cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    puts("stop");
+    fflush(stdout);
+    usleep(100000);
+    drain_all(epoll);
+    uint32_t deaf = 0;
+    for (int i = 0; i < n; i++)
+        deaf += flows[i].received == 0;
+    printf("{\"sent\": %lu, \"received\": %lu, \"refused\": %lu, \"foreign\": %lu, \"silent_flows\": %u, "
+           "\"cpu\": %.6f, \"p50_us\": %.0f, \"p99_us\": %.0f}\n",
+           sent, received, refused, foreign, deaf, (double)cpu * 1e-9, percentile(0.5), percentile(0.99));
+    return 0;
+}

@@ -1,0 +1,20 @@
+"""RTP (RFC 3550) and digits in it (RFC 4733)."""
+
+from __future__ import annotations
+
+from .dtmf import DigitReceived, DigitReceiver, DigitSender, Event
+from .packet import Packet, is_rtcp
+from .sequence import Sequence, is_newer
+from .statistics import Statistics
+
+__all__ = [
+    "DigitReceived",
+    "DigitReceiver",
+    "DigitSender",
+    "Event",
+    "Packet",
+    "Sequence",
+    "Statistics",
+    "is_newer",
+    "is_rtcp",
+]

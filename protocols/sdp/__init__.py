@@ -1,0 +1,28 @@
+"""Session descriptions (RFC 8866) and the offer/answer rules (RFC 3264)."""
+
+from __future__ import annotations
+
+from .attributes import STATIC_PAYLOADS, Connection, Direction, Origin, Rtcp, RtpMap
+from .description import Description
+from .lines import Attribute
+from .media import Media
+from .offer import Capabilities, Capability, Stream, answers, make_answer, make_offer, make_reoffer
+
+__all__ = [
+    "STATIC_PAYLOADS",
+    "Attribute",
+    "Capabilities",
+    "Capability",
+    "Connection",
+    "Description",
+    "Direction",
+    "Media",
+    "Origin",
+    "Rtcp",
+    "RtpMap",
+    "Stream",
+    "answers",
+    "make_answer",
+    "make_offer",
+    "make_reoffer",
+]

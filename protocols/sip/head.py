@@ -1,0 +1,364 @@
+"""Start line and header lines of a message: indexed in one pass, typed when asked for (RFC 3261 §7).
+
+``_message.pyx`` is the compiled twin of ``Head``; nothing else in the message layer needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+from .grammar import has_bare_control, has_control, header_key, is_token, parse_number, split_list, unfold
+from .headers import CSeq, NameAddr, Via, parse_cseq, parse_name_addr, parse_name_addrs, parse_vias
+from .uri import Uri, parse_uri
+
+T = TypeVar("T")
+
+
+class Limits(NamedTuple):
+    """What a message may measure before it is refused."""
+
+    message_size: int = 65536
+    header_count: int = 128
+    header_size: int = 8192
+    via_count: int = 70
+
+
+LIMITS = Limits()
+
+
+class Head:
+    """A start line, header lines, a body; typed values are made once and kept."""
+
+    __slots__ = ("_cache", "_lines", "_uri_text", "body", "method", "reason", "status")
+
+    def __init__(self) -> None:
+        self.method = ""
+        self.status = 0
+        self.reason = ""
+        self.body = b""
+        self._uri_text = ""
+        self._lines: list[tuple[str, str]] = []  # key, the line as on the wire without its CRLF
+        self._cache: dict[str, Any] = {}
+
+    def _read(self, data: bytes, limits: Limits) -> None:
+        """Read a whole message; octets after its Content-Length are not its own (§18.3)."""
+        if len(data) > limits.message_size:
+            raise RemoteProtocolError(f"message of {len(data)} octets", status=513)
+        start = 0
+        while data.startswith(b"\r\n", start):  # §7.5
+            start += 2
+        end = data.find(b"\r\n\r\n", start)
+        if end < 0:
+            raise RemoteProtocolError("header section without end")
+        first, *lines = data[start:end].decode("utf-8", "surrogateescape").split("\r\n")
+        if len(encode(first)) > limits.header_size:
+            raise RemoteProtocolError("start line too long")
+        self._read_start(first)
+        self._read_lines(lines, limits)
+        self.body = self._cut_body(data, end + 4)
+
+    def _read_start(self, line: str) -> None:
+        if has_control(line):
+            raise RemoteProtocolError("control octet in the start line")
+        if line[:4].upper() == "SIP/":
+            version, _, rest = line.partition(" ")
+            status, _, self.reason = rest.partition(" ")
+            if (
+                len(status) != 3
+                or not status.isascii()
+                or not status.isdigit()
+                or not 100 <= int(status) < 700
+            ):
+                raise RemoteProtocolError(f"malformed status: {status!r:.40}")
+            self.status = int(status)
+        else:
+            parts = line.split(" ")
+            if len(parts) != 3 or not is_token(parts[0]) or not parts[1] or parts[2][:4].upper() != "SIP/":
+                raise RemoteProtocolError("request line is not: method, one space, URI, one space, version")
+            self.method, self._uri_text, version = parts
+        if version.upper() != "SIP/2.0":
+            raise RemoteProtocolError(f"version is not SIP/2.0: {version!r:.40}", status=505)
+
+    def _read_lines(self, lines: list[str], limits: Limits) -> None:
+        found = self._lines
+        vias = 0
+        for line in lines:
+            if line[:1] in (" ", "\t"):  # folded
+                if not found:
+                    raise RemoteProtocolError("first header line begins with white space")
+                key, line = found[-1][0], f"{found[-1][1]}\r\n{line}"
+                found[-1] = key, line
+            else:
+                name, colon, _ = line.partition(":")
+                name = name.rstrip(
+                    " \t"
+                )  # §7.3.1 allows white space before the colon; in front of the name it folds
+                if not colon or not is_token(name):
+                    raise RemoteProtocolError(f"header line without a name: {line!r:.60}")
+                key = header_key(name)
+                vias += (1 + line.count(",")) if key == "via" else 0
+                found.append((key, line))
+                if len(found) > limits.header_count or vias > limits.via_count:
+                    raise RemoteProtocolError("too many headers")
+            if len(line) * 4 > limits.header_size and len(encode(line)) > limits.header_size:
+                raise RemoteProtocolError(f"header line too long: {key}")
+        for key, line in found:
+            if has_bare_control(unfold(line)):
+                raise RemoteProtocolError(f"control octet in header {key}")
+
+    def _cut_body(self, data: bytes, start: int) -> bytes:
+        lengths = [unfold(line.partition(":")[2]) for key, line in self._lines if key == "content-length"]
+        if not lengths:
+            return data[start:]
+        if len(lengths) > 1:
+            raise RemoteProtocolError("Content-Length stands more than once")
+        try:
+            size = parse_number(lengths[0], len(data) - start)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"Content-Length: {error}: {lengths[0]!r:.40}") from error
+        return data[start : start + size]
+
+    def _copy(self, other: Head, keys: Iterable[str]) -> None:
+        """Take over the lines of these headers, unchanged and in the given order."""
+        for wanted in keys:
+            self._lines += [line for line in other._lines if line[0] == wanted]
+        self._cache.clear()
+
+    def _copy_all(self, other: Head) -> None:
+        """Take over all lines, unchanged."""
+        self._lines += other._lines
+        self._cache.clear()
+
+    def _append(self, key: str, text: str) -> None:
+        """Put more at the end of the first line of this name."""
+        at = next(at for at, line in enumerate(self._lines) if line[0] == key)
+        self._lines[at] = key, self._lines[at][1] + check_writable(text)
+        self._cache.clear()
+
+    def _pack(self, start: str) -> bytes:
+        """The message on the wire; this is the only place where one is written."""
+        check_writable(start)
+        lines = [line for key, line in self._lines if key != "content-length"]
+        head = "\r\n".join([start, *lines, f"Content-Length: {len(self.body)}", "", ""])
+        return encode(head) + self.body
+
+    def _value(self, key: str) -> str | None:
+        for found, line in self._lines:
+            if found == key:
+                return unfold(line.partition(":")[2])
+        return None
+
+    def _required(self, key: str) -> str:
+        value = self._value(key)
+        if value is None:
+            raise RemoteProtocolError(f"{key} is missing")
+        return value
+
+    def get(self, name: str) -> str | None:
+        """The first value of this name, on one line."""
+        return self._value(header_key(name))
+
+    def get_all(self, name: str) -> list[str]:
+        """The value of each line of this name."""
+        wanted = header_key(name)
+        return [unfold(line.partition(":")[2]) for key, line in self._lines if key == wanted]
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Names, as they were written, and values."""
+        for _, line in self._lines:
+            name, _, value = line.partition(":")
+            yield name.rstrip(" \t"), unfold(value)
+
+    def names(self) -> list[str]:
+        """The names of all lines: long and lower-case."""
+        return [key for key, _ in self._lines]
+
+    def __contains__(self, name: str) -> bool:
+        wanted = header_key(name)
+        return any(key == wanted for key, _ in self._lines)
+
+    def add(self, name: str, value: object) -> None:
+        """Add a header below the others."""
+        self._lines.append(make_line(name, value))
+        self._cache.clear()
+
+    def insert_first(self, name: str, value: object) -> None:
+        """Add a header above the others."""
+        self._lines.insert(0, make_line(name, value))
+        self._cache.clear()
+
+    def set(self, name: str, value: object) -> None:
+        """Replace all values of this name by one, where the first one stands."""
+        line = make_line(name, value)
+        at = next((at for at, (key, _) in enumerate(self._lines) if key == line[0]), None)
+        if at is None:
+            self._lines.append(line)
+        else:
+            rest = [other for other in self._lines[at + 1 :] if other[0] != line[0]]
+            self._lines[at:] = [line, *rest]
+        self._cache.clear()
+
+    def remove(self, name: str) -> None:
+        """Remove all values of this name."""
+        unwanted = header_key(name)
+        self._lines = [line for line in self._lines if line[0] != unwanted]
+        self._cache.clear()
+
+    def replace_top(self, name: str, value: object) -> None:
+        """Replace the first value of this name and keep what follows it, in its line and in others."""
+        line = make_line(name, value)
+        for at, (key, old) in enumerate(self._lines):
+            if key == line[0]:
+                _, *rest = split_list(unfold(old.partition(":")[2]))
+                self._lines[at] = key, ", ".join([line[1], *rest])
+                self._cache.clear()
+                return
+        raise LocalProtocolError(f"there is no {name} to replace")
+
+    @property
+    def uri(self) -> Uri:
+        """The Request-URI."""
+        uri: Uri | None = self._cache.get("uri")
+        if uri is None:
+            uri = self._cache["uri"] = self._typed("Request-URI", parse_uri, self._uri_text)
+        return uri
+
+    @uri.setter
+    def uri(self, uri: Uri | str) -> None:
+        text = check_writable(str(uri))
+        if not text or " " in text or "\t" in text:
+            raise LocalProtocolError(f"Request-URI with white space: {text!r:.60}")
+        self._uri_text = text
+        self._cache.pop("uri", None)
+
+    @property
+    def vias(self) -> tuple[Via, ...]:
+        """The hops that the request took, the last one first."""
+        return self._typed_list("via", parse_vias)
+
+    @property
+    def via(self) -> Via:
+        """The top Via."""
+        vias = self.vias
+        if not vias:
+            raise RemoteProtocolError("via is missing")
+        return vias[0]
+
+    @via.setter
+    def via(self, via: Via) -> None:
+        self.replace_top("Via", via)
+
+    @property
+    def from_(self) -> NameAddr:
+        """From."""
+        return self._typed_single("from", parse_name_addr)
+
+    @property
+    def to(self) -> NameAddr:
+        """To."""
+        return self._typed_single("to", parse_name_addr)
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From."""
+        return self.from_.tag
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To."""
+        return self.to.tag
+
+    @property
+    def call_id(self) -> str:
+        """Call-ID."""
+        return self._typed_single("call-id", parse_call_id)
+
+    @property
+    def cseq(self) -> CSeq:
+        """CSeq."""
+        return self._typed_single("cseq", parse_cseq)
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards, None when it is not there."""
+        value = self._value("max-forwards")
+        return None if value is None else self._typed("max-forwards", parse_max_forwards, value)
+
+    @property
+    def contacts(self) -> tuple[NameAddr, ...]:
+        """All contacts; none for ``*``."""
+        return () if self.contact_is_star else self._typed_list("contact", parse_name_addrs)
+
+    @property
+    def contact_is_star(self) -> bool:
+        """Whether the contact is ``*``: all of them (§10.2.2)."""
+        return self.get_all("contact") == ["*"]
+
+    @property
+    def routes(self) -> tuple[NameAddr, ...]:
+        """The way that the request shall take."""
+        return self._typed_list("route", parse_name_addrs)
+
+    @property
+    def record_routes(self) -> tuple[NameAddr, ...]:
+        """The proxies that want to see the dialog's requests."""
+        return self._typed_list("record-route", parse_name_addrs)
+
+    def _typed(self, name: str, parse: Callable[[str], T], value: str) -> T:
+        try:
+            return parse(value)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"{name}: {error}: {value!r:.80}") from error
+
+    def _typed_single(self, key: str, parse: Callable[[str], T]) -> T:
+        value: T | None = self._cache.get(key)
+        if value is None:
+            value = self._cache[key] = self._typed(key, parse, self._required(key))
+        return value
+
+    def _typed_list(self, key: str, parse: Callable[[str], list[T]]) -> tuple[T, ...]:
+        values: tuple[T, ...] | None = self._cache.get(key)
+        if values is None:
+            lines = self.get_all(key)
+            values = self._cache[key] = tuple(
+                value for line in lines for value in self._typed(key, parse, line)
+            )
+        return values
+
+
+def parse_call_id(text: str) -> str:
+    """A Call-ID: visible ASCII without white space."""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise RemoteProtocolError("not one word")
+    return text
+
+
+def parse_max_forwards(text: str) -> int:
+    """A hop count (§20.22)."""
+    return parse_number(text, 255)
+
+
+def encode(text: str) -> bytes:
+    """The text's octets; what came in as broken UTF-8 goes out as it came."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"text that cannot be encoded: {text!r:.60}") from error
+
+
+def check_writable(text: str) -> str:
+    """Refuse CR, LF, NUL and their like, which would end a line or hide what follows from some reader."""
+    if has_control(text):
+        raise LocalProtocolError(f"control octet in a header or start line: {text!r:.60}")
+    encode(text)
+    return text
+
+
+def make_line(name: str, value: object) -> tuple[str, str]:
+    """A header line to send, with its key."""
+    if not is_token(name):
+        raise LocalProtocolError(f"header name is not a token: {name!r:.60}")
+    text = check_writable(str(value)).strip(" \t")
+    return header_key(name), f"{name}: {text}"

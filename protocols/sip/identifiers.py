@@ -1,0 +1,76 @@
+"""Branches, tags and Call-IDs: unguessable, and telling which switch and worker minted them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import blake2b
+
+MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
+
+_DIGITS = 16  # 64 random bits; RFC 3261 §19.3 asks for 32, an off-path attacker for more
+_POOL_SIZE = 4000  # octets fetched at once: the kernel is asked once in 500 identifiers
+_SITE = slice(6, 12)
+_SIZE = 12 + _DIGITS
+
+
+class Mint:
+    """Makes identifiers ``<slot:2><generation:4><site:6><random:16>``, all hexadecimal.
+
+    Workers of one switch share the secret, from which the site comes: each knows what the others minted.
+    """
+
+    __slots__ = ("_at", "_head", "_pool", "_random", "_secret")
+
+    def __init__(
+        self,
+        slot: int = 0,
+        generation: int = 0,
+        *,
+        secret: bytes | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if not (0 <= slot < 256 and 0 <= generation < 65536):
+            raise ValueError("a slot is 0..255, a generation 0..65535")
+        self._random = random
+        self._secret = random(32) if secret is None else secret
+        self._head = f"{slot:02x}{generation:04x}{self._keyed('site', 3)}"
+        self._pool = ""
+        self._at = 0
+
+    def branch(self) -> str:
+        """A Via branch for a new transaction."""
+        return MAGIC_COOKIE + self.tag()
+
+    def call_id(self) -> str:
+        """A Call-ID; without a host, which would tell where we live."""
+        return self.tag()
+
+    def tag(self) -> str:
+        """A From or To tag for a new dialog."""
+        at = self._at
+        if at == len(self._pool):
+            self._pool = self._random(_POOL_SIZE).hex()
+            at = 0
+        self._at = at + _DIGITS
+        return self._head + self._pool[at : at + _DIGITS]
+
+    def tag_for(self, key: str) -> str:
+        """The same tag for the same key: what a stateless server puts in To (RFC 3261 §8.2.7)."""
+        return self._head + self._keyed(key, _DIGITS // 2)
+
+    def is_own_branch(self, branch: str) -> bool:
+        """Whether this switch, any worker of it, minted the branch: in a request it means a loop."""
+        return self.slot_of(branch) is not None and branch[len(MAGIC_COOKIE) :][_SITE] == self._head[_SITE]
+
+    @staticmethod
+    def slot_of(identifier: str) -> tuple[int, int] | None:
+        """The slot and generation in an identifier, or None when it is not of our form."""
+        body = identifier.removeprefix(MAGIC_COOKIE)
+        if len(body) != _SIZE or body.strip("0123456789abcdef"):
+            return None
+        return int(body[:2], 16), int(body[2:6], 16)
+
+    def _keyed(self, text: str, size: int) -> str:
+        digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=size, key=self._secret[:64])
+        return digest.hexdigest()

@@ -1,0 +1,254 @@
+"""Requests and responses: parse them, ask them, build them, write them (RFC 3261 §7, §8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Self
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+from .grammar import SINGLE, TOKEN, header_key, is_token, split_list
+from .head import LIMITS, Head, Limits
+from .headers import read_seconds
+from .reasons import REASONS
+from .uri import Uri
+
+_CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
+_UNFOLD = re.compile(rb"[ \t]*+\r\n[ \t]+")
+_ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
+
+
+class ParseError(RemoteProtocolError):
+    """Octets that are no message; ``request`` is as much of it as an answer needs, if there is that much."""
+
+    def __init__(self, message: str, *, status: int = 400, request: Request | None = None) -> None:
+        super().__init__(message, status=status)
+        self.request = request
+
+
+class Message(Head):
+    """What requests and responses have in common."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # messages change
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self._meaning() == other._meaning()
+
+    def _meaning(self) -> tuple[object, ...]:
+        lines = [(key, value) for key, (_, value) in zip(self.names(), self.items(), strict=True)]
+        lines = [pair for pair in lines if pair[0] != "content-length"]  # written anew each time
+        return self.method, str(self._uri_text), self.status, self.reason, lines, self.body
+
+    def _add_all(self, headers: Iterable[tuple[str, object]]) -> None:
+        for name, value in headers:
+            self.add(name, value)
+
+    def get_list(self, name: str) -> tuple[str, ...]:
+        """The parts of a comma-separated header, from all its lines."""
+        return tuple(part for line in self.get_all(name) for part in self._split(name, line) if part)
+
+    @staticmethod
+    def _split(name: str, line: str) -> list[str]:
+        try:
+            return split_list(line)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"{name}: {error}: {line!r:.80}") from error
+
+    @property
+    def expires(self) -> int | None:
+        """Expires in seconds, None when it is not there; a malformed one counts as 3600 (§20.10)."""
+        value = self.get("expires")
+        return None if value is None else read_seconds(value)
+
+    @property
+    def content_type(self) -> str | None:
+        """The body's type/subtype in lower case."""
+        value = self.get("content-type")
+        if value is None:
+            return None
+        found = _CONTENT_TYPE.match(value)
+        if found is None:
+            raise RemoteProtocolError(f"content-type: not type/subtype: {value!r:.80}")
+        return f"{found[1]}/{found[2]}".lower()
+
+    @property
+    def require(self) -> tuple[str, ...]:
+        """Extensions that the other end must know."""
+        return self.get_list("require")
+
+    @property
+    def proxy_require(self) -> tuple[str, ...]:
+        """Extensions that proxies must know."""
+        return self.get_list("proxy-require")
+
+    @property
+    def supported(self) -> tuple[str, ...]:
+        """Extensions that the sender knows."""
+        return self.get_list("supported")
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """Methods that the sender takes."""
+        return self.get_list("allow")
+
+    def validate(self) -> None:
+        """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
+        keys = [key for key in self.names() if key in SINGLE]
+        if len(keys) != len(set(keys)):
+            double = next(key for key in keys if keys.count(key) > 1)
+            raise RemoteProtocolError(f"{double} stands more than once")
+        # each of these raises when it is missing or malformed
+        _ = self.via, self.from_, self.to, self.call_id, self.cseq
+        _ = self.max_forwards, self.contacts, self.routes, self.record_routes, self.content_type
+
+    def copy(self) -> Self:
+        """The same message, to be changed without changing this one."""
+        same = type(self).__new__(type(self))
+        Head.__init__(same)
+        same.method, same.status, same.reason, same.body = self.method, self.status, self.reason, self.body
+        same._uri_text = self._uri_text
+        same._copy_all(self)
+        return same
+
+
+class Request(Message):
+    """A request."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, method: str, uri: Uri | str, headers: Iterable[tuple[str, object]] = (), body: bytes = b""
+    ) -> None:
+        super().__init__()
+        if not is_token(method):
+            raise LocalProtocolError(f"method is not a token: {method!r:.40}")
+        self.method = method
+        self.uri = uri
+        self.body = body
+        self._add_all(headers)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self._uri_text}>"
+
+    def __bytes__(self) -> bytes:
+        return self._pack(f"{self.method} {self._uri_text} SIP/2.0")
+
+    def response(
+        self,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes = b"",
+    ) -> Response:
+        """The response with this status: what §8.2.6.2 repeats is copied, unchanged."""
+        response = Response(status, reason, (), body)
+        response._copy(self, _ANSWERED)
+        if status == 100:
+            response._copy(self, ("timestamp",))  # §8.2.6.1
+        elif status < 300:
+            response._copy(self, ("record-route",))  # §12.1.1
+        if to_tag is not None and status > 100:
+            response._tag(to_tag)
+        response._add_all(headers)
+        return response
+
+    def validate(self) -> None:
+        """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
+        super().validate()
+        if self.cseq.method != self.method:
+            raise RemoteProtocolError(f"cseq: method is not {self.method}: {self.cseq.method!r:.40}")
+        if self.uri.headers:  # §19.1.1 allows none here; obeying them would let the sender write our headers
+            raise RemoteProtocolError(f"Request-URI: has headers: {self._uri_text!r:.80}")
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        status: int,
+        reason: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes = b"",
+    ) -> None:
+        super().__init__()
+        if not 100 <= status < 700:
+            raise LocalProtocolError(f"status is not between 100 and 699: {status}")
+        self.status = status
+        self.reason = REASONS.get(status, "") if reason is None else reason
+        self.body = body
+        self._add_all(headers)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.reason}>"
+
+    def __bytes__(self) -> bytes:
+        return self._pack(f"SIP/2.0 {self.status} {self.reason}")
+
+    def _tag(self, tag: str) -> None:
+        """Give To our tag unless it has one; a To that nobody can read is repeated as it is."""
+        try:
+            to = self.to
+        except RemoteProtocolError:
+            return
+        if to.tag is None:
+            self._append("to", f";tag={tag}")
+
+    def validate(self) -> None:
+        """Check what RFC 3261 §8.1.3 wants of a response to us; RemoteProtocolError says what is wrong."""
+        super().validate()
+        if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
+            raise RemoteProtocolError("response with more than one Via")
+
+
+def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
+    """The message that a datagram (or a framed piece of a stream) holds; ParseError when there is none."""
+    start = 0
+    while data.startswith(b"\r\n", start):  # §7.5
+        start += 2
+    kind: type[Request | Response] = Response if data[start : start + 4].upper() == b"SIP/" else Request
+    message = kind.__new__(kind)
+    Head.__init__(message)
+    try:
+        message._read(data, limits)
+    except RemoteProtocolError as error:
+        request = salvage(data, limits) if kind is Request else None
+        raise ParseError(str(error), status=error.status, request=request) from error
+    return message
+
+
+def salvage(data: bytes, limits: Limits = LIMITS) -> Request | None:
+    """As much of a broken request as its answer repeats (§8.2.6.2); None when that is not there."""
+    head, _, _ = data[: limits.message_size].lstrip(b"\r\n").partition(b"\r\n\r\n")
+    first, *lines = _UNFOLD.sub(b" ", head).decode("utf-8", "surrogateescape").split("\r\n")
+    method, _, rest = first.partition(" ")
+    if not is_token(method):
+        return None
+    request = Request.__new__(Request)
+    Head.__init__(request)
+    request.method = method
+    request._uri_text = rest.strip(" \t").partition(" ")[0]
+    for line in lines[: limits.header_count]:
+        name, _, value = line.partition(":")
+        _take(request, name.rstrip(" \t"), value, limits)
+    return request if all(key in request for key in _ANSWERED) else None
+
+
+def _take(request: Request, name: str, value: str, limits: Limits) -> None:
+    """Add a header line to what is salvaged if an answer needs it and may hold it."""
+    if not is_token(name) or len(value) > limits.header_size:
+        return
+    key = header_key(name)
+    if key not in _ANSWERED or (key != "via" and key in request):
+        return
+    try:
+        request.add(name, value)
+    except LocalProtocolError:
+        return

@@ -1,0 +1,65 @@
+"""Builds the compiled parts; everything else about the package is in pyproject.toml.
+
+The folders at the top level are imported as ``switchroom.switch``, ``switchroom.codecs`` and
+``switchroom.protocols``: a top-level ``codecs`` would hide Python's own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+ROOT = Path(__file__).parent
+ROOMS = ("switch", "codecs", "protocols")
+
+
+def link_names() -> Path:
+    """Make build/names/switchroom/{switch,codecs,protocols}: the tree that cimport and mypy see."""
+    names = ROOT / "build" / "names" / "switchroom"
+    names.mkdir(parents=True, exist_ok=True)
+    for room in ROOMS:
+        link = names / room
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(ROOT / room, names), target_is_directory=True)
+    return names.parent
+
+
+def extensions() -> list[Extension]:
+    """One extension per .pyx; hand-written C beside it (same name, without underscore: NAME.c) is linked in."""
+    found = []
+    for room in ROOMS:
+        for pyx in sorted((ROOT / room).rglob("*.pyx")):
+            path = pyx.relative_to(ROOT)
+            beside = sorted(str(c.relative_to(ROOT)) for c in pyx.parent.glob(pyx.stem.lstrip("_") + "_core.c"))
+            found.append(
+                Extension(
+                    "switchroom." + ".".join(path.with_suffix("").parts),
+                    [str(path), *beside],
+                    include_dirs=[str(path.parent)],
+                    extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],
+                    extra_link_args=["-pthread"],
+                )
+            )
+    return found
+
+
+packages = [
+    f"switchroom.{name}"
+    for room in ROOMS
+    for name in (room, *(f"{room}.{sub}" for sub in find_packages(str(ROOT / room))))
+]
+
+setup(
+    packages=packages,
+    package_dir={f"switchroom.{room}": room for room in ROOMS},
+    package_data={name: ["py.typed", "*.pyi", "*.toml", "*.sql"] for name in packages},
+    ext_modules=cythonize(
+        extensions(),
+        include_path=[str(link_names())],
+        compiler_directives={"language_level": "3", "embedsignature": True},
+    ),
+    zip_safe=False,
+)

@@ -1,0 +1,404 @@
+"""The exchange: takes the events of the SIP engine and decides who may do what, and where a call goes."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from switchroom.protocols import sip
+from switchroom.protocols.wheel import Slots
+from switchroom.switch.calls import bridge
+from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
+from switchroom.switch.calls.call import Call, Headers
+from switchroom.switch.calls.leg import ALLOW, SDP, Leg, Target, bracketed, contact_for
+from switchroom.switch.calls.limits import Caps
+from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
+from switchroom.switch.media import MediaPlane, MediaSession
+from switchroom.switch.net.clock import Clock
+from switchroom.switch.store import Record, RecordStore
+
+_KNOWN_METHODS = frozenset(
+    ("MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE")
+)
+
+
+class Log(Protocol):
+    """What the exchange needs of a logger."""
+
+    def info(self, event: str, **values: object) -> object: ...
+    def warning(self, event: str, **values: object) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: an authenticated user, or a trunk known by its address."""
+
+    account: str
+    number: str
+    is_trunk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A peer that may call in from its addresses, and that routes may lead to."""
+
+    name: str
+    sources: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    host: str = ""
+    port: int = 5060
+    transport: str = "UDP"
+    is_nat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeConfig:
+    """The rules that a reload may change; seconds, counts."""
+
+    domains: frozenset[str]
+    domain: str
+    answer_timeout: float = 60.0
+    max_duration: float = 14_400.0
+    max_forks: int = 10
+    max_calls: int = 10_000
+    caps: Mapping[str, tuple[int, float]] = field(
+        default_factory=dict
+    )  # account -> calls at once, calls per second
+    trunks: tuple[Trunk, ...] = ()
+    user_agent: str = "Switchroom"
+
+
+class Exchange:
+    """One user agent core for phones and trunks; owns the calls."""
+
+    def __init__(
+        self,
+        config: ExchangeConfig,
+        *,
+        endpoint: sip.Endpoint,
+        mint: sip.Mint,
+        authenticator: Authenticator,
+        registrar: Registrar,
+        router: Router,
+        media: MediaPlane,
+        records: RecordStore,
+        clock: Clock,
+        flow_to: Callable[[str, int, str], sip.Flow],
+        is_local: Callable[[str], bool],
+        log: Log,
+    ) -> None:
+        self.endpoint = endpoint
+        self.mint = mint
+        self.authenticator = authenticator
+        self.registrar = registrar
+        self.media = media
+        self.records = records
+        self.clock = clock
+        self.log = log
+        self.calls: dict[str, Call] = {}
+        self.calls_total: dict[int, int] = {}  # cause -> calls that ended with it
+        self.calls_started = 0
+        self._caps = Caps()
+        self._due: Slots[str] = Slots(per_second=1)  # the calls to look at, by second
+        self._flow_to = flow_to
+        self._is_local = is_local
+        self.reconfigure(config, router)
+
+    def reconfigure(self, config: ExchangeConfig, router: Router) -> None:
+        """Apply new rules; calls in progress keep what they have."""
+        self.config = config
+        self._router = router
+        self._caps.limits = config.caps
+        self._trunks = {trunk.name: trunk for trunk in config.trunks}
+        self._trunk_of: dict[str, Trunk | None] = {}
+        self.invite_headers = (("Allow", ALLOW), ("User-Agent", config.user_agent))
+
+    def handle_event(self, event: sip.Event, now: float) -> None:
+        """One event of the engine."""
+        if isinstance(event, sip.RequestReceived):
+            self._on_request(event, now)
+            return
+        handler = _ON_SESSION.get(type(event))
+        if handler is None:
+            return
+        leg = event.session.context
+        if isinstance(leg, Leg):  # a session that was refused at once has no leg
+            handler(leg, event, now)
+
+    # -- requests outside of dialogs
+
+    def _on_request(self, event: sip.RequestReceived, now: float) -> None:
+        request = event.request
+        if request.method == "ACK":
+            return  # nothing waits for it
+        if request.method == "OPTIONS" and self._is_ours(request.uri):
+            self._options(event, now)
+            return
+        caller = self._identify(event, now)
+        if caller is None:
+            return
+        if request.method == "REGISTER":
+            self._register(event, caller, now)
+        elif request.method == "INVITE":
+            self._invite(event, caller, now)
+        else:
+            status = 405 if request.method in _KNOWN_METHODS else 501
+            self.endpoint.reply(event, status, now=now, headers=(("Allow", ALLOW + ", REGISTER"),))
+
+    def _identify(self, event: sip.RequestReceived, now: float) -> Caller | None:
+        """Who asks: a trunk by its address (not for REGISTER) or a user by digest; None when it has been answered."""
+        if event.request.method != "REGISTER":
+            trunk = self.trunk_at(event.flow.remote[0])
+            if trunk is not None:
+                return Caller(f"trunk:{trunk.name}", "", is_trunk=True)
+        verdict = self.authenticator.authenticate(event.request, event.flow, now)
+        if isinstance(verdict, Authenticated):
+            return Caller(verdict.user.name, verdict.user.number or verdict.user.name)
+        if isinstance(verdict, Challenged):
+            self.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
+        elif isinstance(verdict, Refused):
+            self.endpoint.reply(
+                event, verdict.status, now=now, reason=verdict.reason, headers=verdict.headers
+            )
+        return None  # Ignored: a banned source hears nothing
+
+    def trunk_at(self, host: str) -> Trunk | None:
+        """The trunk that this address belongs to."""
+        try:
+            return self._trunk_of[host]
+        except KeyError:
+            pass
+        address = ipaddress.ip_address(host.partition("%")[0])
+        found = next((t for t in self._trunks.values() for net in t.sources if address in net), None)
+        if len(self._trunk_of) < 10_000:
+            self._trunk_of[host] = found
+        return found
+
+    def _is_ours(self, uri: sip.Uri) -> bool:
+        host = uri.host.strip("[]").lower()
+        return not host or host in self.config.domains or self._is_local(host)
+
+    def _options(self, event: sip.RequestReceived, now: float) -> None:
+        refusal = _unsupported(event.request)
+        if refusal is not None:
+            self.endpoint.reply(event, refusal[0], now=now, headers=refusal[1])
+        else:
+            self.endpoint.reply(event, 200, now=now, headers=(("Allow", ALLOW), ("Accept", SDP)))
+
+    def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        refusal = _unsupported(event.request)
+        if refusal is not None:
+            self.endpoint.reply(event, refusal[0], now=now, headers=refusal[1])
+            return
+        status, reason, headers = self.registrar.handle(event.request, event.flow, caller.account, now)
+        self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
+
+    # -- calls
+
+    def _invite(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        request = event.request
+        refusal = self._refusal(request, caller, now)
+        if refusal is not None:
+            self._refuse(event, caller, refusal, now)
+            return
+        number = clean_number(request.uri.user_unescaped or "")
+        destinations = self._router.destinations(number) if self._is_ours(request.uri) else ()
+        targets = self._targets(destinations, number, request.uri, now)
+        if not targets:
+            missing = (480, "Temporarily Unavailable") if destinations else (404, "Not Found")
+            self._refuse(event, caller, (*missing, ()), now)
+            return
+        record = self._record(event, caller, number, destinations[0], now)
+        self.calls_started += 1
+        self._caps.take(caller.account)
+        media = self.media.session(record.id)
+        call = Call(self, record, caller.account, media, now)
+        media.context = call
+        self.calls[call.id] = call
+        self.records.open(record)
+        call.start(event, targets, self._identity(event, caller, number), now)
+        if not call.is_over:
+            self._watch(call, now)
+
+    def _refusal(self, request: sip.Request, caller: Caller, now: float) -> tuple[int, str, Headers] | None:
+        """Why this INVITE cannot even be tried (RFC 3261 §8.2.2-8.2.3, §16.3)."""
+        refusal = _unsupported(request)
+        if refusal is not None:
+            return refusal[0], sip.REASONS[refusal[0]], refusal[1]
+        if request.max_forwards == 0:
+            return 483, "Too Many Hops", ()
+        if any(via.branch and self.mint.is_own_branch(via.branch) for via in request.vias):
+            return 482, "Loop Detected", ()
+        if request.body and request.content_type != SDP:
+            return 415, "Unsupported Media Type", (("Accept", SDP),)
+        if len(self.calls) >= self.config.max_calls:
+            return 503, "Service Unavailable", (("Retry-After", "10"),)
+        if not self._caps.admits(caller.account, now):
+            return 503, "Call limit reached", (("Retry-After", "10"),)
+        return None
+
+    def _refuse(
+        self, event: sip.RequestReceived, caller: Caller, refusal: tuple[int, str, Headers], now: float
+    ) -> None:
+        """A call that never began still leaves a record."""
+        status, reason, headers = refusal
+        record = self._record(event, caller, event.request.uri.user_unescaped or "", None, now)
+        if status == 503:  # an overload keeps no state
+            self.endpoint.reply(event, status, now=now, reason=reason, headers=headers)
+        else:
+            session = self.endpoint.accept(event, now, contact=contact_for(event.flow))
+            session.reject(status, now, reason=reason, headers=headers)
+        record.end_at = record.setup_at
+        record.cause, record.reason, record.ended_by = status, reason, "switch"
+        self.calls_started += 1
+        self.calls_total[status] = self.calls_total.get(status, 0) + 1
+        self.records.close(record)
+        self.log.info(
+            "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
+        )
+
+    def _record(
+        self, event: sip.RequestReceived, caller: Caller, number: str, to: Destination | None, now: float
+    ) -> Record:
+        return Record(
+            call_id_a=event.request.call_id,
+            caller=caller.number or _number_of(event.request),
+            callee=number,
+            from_user=caller.account,
+            to_user=str(to.name if isinstance(to, ToUser | ToTrunk) else to.uri) if to else "",
+            setup_at=self.clock.utc(now),
+        )
+
+    def _identity(self, event: sip.RequestReceived, caller: Caller, number: str) -> list[tuple[str, str]]:
+        """From and To of the new legs: the caller's number is its account's, not what it claims (THREATS C8)."""
+        request = event.request
+        domain = self.config.domain or bracketed(event.flow.local[0])
+        shown = sip.Uri("sip", user=sip.escape_user(caller.number or _number_of(request)), host=domain)
+        name = request.from_.display_name
+        to = sip.Uri("sip", user=sip.escape_user(number), host=domain)
+        return [
+            ("From", str(sip.NameAddr(name, shown, (("tag", self.mint.tag()),)))),
+            ("To", f"<{to}>"),
+        ]
+
+    def _targets(
+        self, destinations: Sequence[Destination], number: str, uri: sip.Uri, now: float
+    ) -> list[Target]:
+        """The addresses behind the destinations; all ring at once."""
+        targets: list[Target] = []
+        for destination in destinations:
+            if isinstance(destination, ToUser):
+                targets += [
+                    Target(b.contact, b.flow, sip.Uri.parse(b.contact).host.strip("[]") != b.flow.remote[0])
+                    for b in self.registrar.lookup(destination.name, now)
+                ]
+            elif isinstance(destination, ToTrunk):
+                targets += self._trunk_target(self._trunks.get(destination.name), number)
+            else:
+                fixed = sip.Uri.parse(destination.uri)
+                transport = (fixed.param("transport") or "udp").upper()
+                targets += [
+                    Target(str(fixed), self._flow_to(fixed.host.strip("[]"), fixed.port or 5060, transport))
+                ]
+        return targets[: self.config.max_forks]
+
+    def _trunk_target(self, trunk: Trunk | None, number: str) -> list[Target]:
+        if trunk is None or not trunk.host:
+            return []
+        uri = sip.Uri("sip", user=sip.escape_user(number), host=trunk.host, port=trunk.port)
+        return [Target(str(uri), self._flow_to(trunk.host, trunk.port, trunk.transport), trunk.is_nat)]
+
+    # -- what a call reports
+
+    def call_answered(self, call: Call, now: float) -> None:
+        """The call has two legs now."""
+        self.records.answered(call.record)
+        self._watch(call, now)
+
+    def call_over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
+        """Close the record, count, and give the ports back."""
+        del self.calls[call.id]
+        self._caps.give_back(call.account)
+        self.calls_total[cause] = self.calls_total.get(cause, 0) + 1
+        record = call.record
+        report = call.media.close()
+        record.codecs, record.media_a, record.media_b = report.codecs, report.a, report.b
+        record.end_at = self.clock.utc(now)
+        record.duration = 0.0 if call.answered_at is None else now - call.answered_at
+        record.cause, record.reason, record.ended_by = cause, reason, ended_by
+        self.records.close(record)
+        self.log.info(
+            "call.ended",
+            call=call.id,
+            caller=record.caller,
+            callee=record.callee,
+            cause=cause,
+            ended_by=ended_by,
+            reason=reason,
+            seconds=round(record.duration, 3),
+        )
+
+    def on_media_timeout(self, session: MediaSession) -> None:
+        """No RTP for too long: the call is a ghost (THREATS A10)."""
+        call = session.context
+        if isinstance(call, Call):
+            call.hang_up("RTP timeout", self.clock.now(), cause=408)
+
+    # -- the clock
+
+    def _watch(self, call: Call, now: float) -> None:
+        """Look at the call again when its next limit falls due; looks are whole seconds and at most a minute apart."""
+        self._due.add(call.id, min(call.next_check(), now + 60.0))
+
+    def next_timer(self) -> float | None:
+        """When calls must be looked at; only the seconds that hold any."""
+        return self._due.next_at()
+
+    def handle_timer(self, now: float) -> None:
+        """Check the calls whose second has come."""
+        while (due := self._due.take(now)) is not None:
+            for call_id in due[1]:
+                call = self.calls.get(call_id)
+                if call is not None:
+                    call.check(now)
+                    if not call.is_over:
+                        self._watch(call, now)
+
+    def hang_up_all(self, reason: str, now: float) -> None:
+        """A clean stop: every call gets its BYE, CANCEL or refusal."""
+        for call in list(self.calls.values()):
+            call.hang_up(reason, now, status=503)
+
+
+def _unsupported(request: sip.Request) -> tuple[int, Headers] | None:
+    """Extensions and schemes that we do not have (RFC 3261 §8.2.2)."""
+    if request.uri.scheme not in ("sip", "sips", "tel"):
+        return 416, ()
+    if request.require:
+        return 420, tuple(("Unsupported", option) for option in request.require)
+    return None
+
+
+def _number_of(request: sip.Request) -> str:
+    return clean_number(request.from_.uri.user_unescaped or "anonymous")
+
+
+# What a leg's session tells, and who deals with it: the call until it is answered, then the bridge.
+_ON_SESSION: dict[type, Callable[[Leg, Any, float], None]] = {
+    sip.SessionProgressed: lambda leg, e, now: leg.call.on_progress(leg, e.response, now),
+    sip.SessionAnswered: lambda leg, e, now: leg.call.on_answer(leg, e.response, now),
+    sip.SessionRejected: lambda leg, e, now: leg.call.on_rejected(leg, e.response, e.status, e.reason, now),
+    sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
+    sip.SessionAcknowledged: lambda leg, e, now: bridge.on_acknowledged(leg, e.request, now),
+    sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
+    sip.ReinviteReceived: lambda leg, e, now: bridge.on_reinvite(leg, e.transaction, e.request, now),
+    sip.ReinviteAnswered: lambda leg, e, now: bridge.on_reinvite_answered(leg, e.response, now),
+    sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
+    sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
+    sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(
+        e.transaction, e.response.status, now
+    ),
+    sip.SessionRequestFailed: lambda leg, e, now: bridge.on_response(e.transaction, 408, now),
+}

@@ -1,0 +1,88 @@
+"""One end of a call: its SIP session, its media, and where it leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sip
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call
+    from switchroom.switch.media import MediaLeg
+
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
+SDP = "application/sdp"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an INVITE goes: its Request-URI and the flow that reaches it."""
+
+    uri: str
+    flow: sip.Flow
+    is_nat: bool = False
+
+
+class Leg:
+    """The owner's side of a session: ``a`` called us, each ``b`` is called by us."""
+
+    __slots__ = (
+        "answer",
+        "call",
+        "early_tag",
+        "is_a",
+        "is_failed",
+        "media",
+        "offer_txn",
+        "session",
+        "target",
+    )
+
+    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool, target: Target | None = None) -> None:
+        self.call = call
+        self.media = media
+        self.is_a = is_a
+        self.target = target
+        self.session: sip.Session
+        self.is_failed = False
+        self.early_tag: str | None = None  # the tag under which the caller heard this fork's early media
+        self.answer = b""  # the SDP of this fork for the caller, once it came
+        self.offer_txn: sip.ServerTransaction | None = (
+            None  # a re-INVITE of this leg that waits for the other
+        )
+
+
+def sdp_of(message: sip.Request | sip.Response) -> bytes:
+    """The message's SDP, or nothing."""
+    return message.body if message.body and message.content_type == SDP else b""
+
+
+def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The header that a body needs."""
+    return (("Content-Type", SDP),) if body else ()
+
+
+def contact_for(flow: sip.Flow) -> str:
+    """Our Contact as the other end of this flow reaches it."""
+    host, port = flow.local
+    suffix = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+    return f"<sip:{bracketed(host)}:{port}{suffix}>"
+
+
+def bracketed(host: str) -> str:
+    """An address as a URI writes it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def reason_of(message: sip.Request | sip.Response | None) -> tuple[tuple[str, str], ...]:
+    """The Reason headers of a message, to travel on (RFC 3326)."""
+    if message is None:
+        return ()
+    return tuple(("Reason", value) for value in message.get_all("Reason")[:4])
+
+
+def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:
+    """The Contact names another address than the packet came from: its sender sits behind a NAT."""
+    contacts = message.contacts
+    return not contacts or contacts[0].uri.host.strip("[]") != source[0]

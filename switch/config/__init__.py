@@ -1,0 +1,44 @@
+"""The configuration: one TOML file, checked before anything believes it. Every room may import this one."""
+
+from .checks import join_address, split_address, split_listen, split_ports, split_trunk_address
+from .file import ConfigError, find_restart_keys, load, read
+from .first import write_default
+from .model import (
+    ApiConfig,
+    AuthConfig,
+    CallsConfig,
+    Config,
+    LogConfig,
+    MediaConfig,
+    RegistrarConfig,
+    RouteConfig,
+    SipConfig,
+    SwitchConfig,
+    TrunkConfig,
+    UserConfig,
+)
+
+__all__ = [
+    "ApiConfig",
+    "AuthConfig",
+    "CallsConfig",
+    "Config",
+    "ConfigError",
+    "LogConfig",
+    "MediaConfig",
+    "RegistrarConfig",
+    "RouteConfig",
+    "SipConfig",
+    "SwitchConfig",
+    "TrunkConfig",
+    "UserConfig",
+    "find_restart_keys",
+    "join_address",
+    "load",
+    "read",
+    "split_address",
+    "split_listen",
+    "split_ports",
+    "split_trunk_address",
+    "write_default",
+]

@@ -1,0 +1,177 @@
+"""Texts in the configuration that mean something: listeners, port ranges, numbers, patterns, targets."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Strict
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+_NUMBER = re.compile(r"[0-9+*#]{1,32}")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_PATTERN = re.compile(r"(?:[A-Za-z0-9+#*_.-]|\[[0-9A-Za-z*#-]+\]){1,64}")
+_TRUNK_URI = re.compile(
+    r"sip:(\[[0-9A-Fa-f:.]+\]|[^\s:;\[\]@<>?]+)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp))?"
+)
+_SIP_URI = re.compile(r"sips?:[^\s<>\"@]+@[^\s<>\"@]+")
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Read ``192.0.2.1:5060`` or ``[::1]:5060``."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must end with ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ip_address(host[1:-1] if is_bracketed else host)
+    except ValueError:
+        raise ValueError(
+            "the address before the port must be an IP address, such as 0.0.0.0 or [::]"
+        ) from None
+    if isinstance(address, IPv6Address) != is_bracketed:
+        raise ValueError("an IPv6 address, and only that, stands in brackets: [::1]:5060")
+    return str(address), int(port)
+
+
+def join_address(host: str, port: int) -> str:
+    """Write what split_address reads."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split_listen(text: str) -> tuple[str, str, int]:
+    """Read ``udp:0.0.0.0:5060`` or ``tcp:[::1]:5060``."""
+    transport, _, address = text.partition(":")
+    if transport.lower() not in ("udp", "tcp"):
+        raise ValueError(
+            "must be udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
+        )
+    return transport.lower(), *split_address(address)
+
+
+def split_ports(text: str) -> range:
+    """Read ``30000-39999``: the ports from the first to the last."""
+    first, dash, last = text.replace(" ", "").partition("-")
+    if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        raise ValueError("must be FIRST-LAST, such as 30000-39999")
+    ports = range(int(first), int(last) + 1)
+    if ports.start < 1024 or ports.stop > 65536:
+        raise ValueError("ports must be from 1024 to 65535")
+    if len(ports) - ports.start % 2 < 2:
+        raise ValueError("must hold an even port and the odd one after it")  # RTP and RTCP, RFC 3550 §11
+    return ports
+
+
+@lru_cache(maxsize=4096)
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Turn a number pattern (1XXX, +49*, [2-5]X) into a regular expression for ``fullmatch``."""
+    if not _PATTERN.fullmatch(pattern):
+        raise ValueError(
+            "must be digits, + # * . - _ letters, X for any digit, [1-5] for a choice, * last for any rest"
+        )
+    is_prefix = pattern.endswith("*")  # anywhere else a star is the key of that name
+    parts = re.findall(r"\[[^\]]+\]|.", pattern[:-1] if is_prefix else pattern)
+    text = "".join("[0-9]" if p == "X" else p if p[0] == "[" else re.escape(p) for p in parts)
+    try:
+        return re.compile(text + (".*" if is_prefix else ""))
+    except re.error:
+        raise ValueError("has a choice in brackets that cannot be read; write it as [1-5] or [135]") from None
+
+
+def split_trunk_address(text: str) -> tuple[str, int, str]:
+    """Read ``sip:192.0.2.1:5060;transport=udp`` as host, port and transport (UDP, TCP)."""
+    match = _TRUNK_URI.fullmatch(text)
+    if match is None:
+        raise ValueError("must be sip:HOST[:PORT][;transport=udp|tcp]")
+    host, port = match[1], int(match[2] or 5060)
+    if host.startswith("["):
+        host = str(ip_address(host[1:-1]))
+    elif not _HOST_NAME.fullmatch(host):
+        raise ValueError("must name a host: an IP address or a domain name")
+    if not 0 < port < 65536:
+        raise ValueError("must have a port from 1 to 65535")
+    return host, port, (match[3] or "udp").upper()
+
+
+def _listen(text: str) -> str:
+    transport, host, port = split_listen(text)
+    return f"{transport}:{join_address(host, port)}"
+
+
+def _api_listen(text: str) -> str:
+    return join_address(*split_address(text)) if text else ""
+
+
+def _ports(text: str) -> str:
+    ports = split_ports(text)
+    return f"{ports.start}-{ports.stop - 1}"
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError:
+        raise ValueError("must be an IP address, or empty") from None
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("must be a network, such as 192.0.2.0/24, 192.0.2.7 or 2001:db8::/32") from None
+
+
+def _domain(text: str) -> str:
+    if text and not _HOST_NAME.fullmatch(text):
+        return _address(text)
+    return text.lower()
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("must be 1 to 64 letters, digits, _ . + - and begin with a letter or digit")
+    return text
+
+
+def _number(text: str) -> str:
+    if text and not _NUMBER.fullmatch(text):
+        raise ValueError("must be 1 to 32 digits, + * or #")
+    return text
+
+
+def _pattern(text: str) -> str:
+    compile_pattern(text)
+    return text
+
+
+def _target(text: str) -> str:
+    kind, _, name = text.partition(":")
+    if (kind in ("user", "trunk") and _NAME.fullmatch(name)) or _SIP_URI.fullmatch(text):
+        return text
+    raise ValueError("must be user:NAME, trunk:NAME or sip:USER@HOST")
+
+
+def _trunk_address(text: str) -> str:
+    if text:
+        split_trunk_address(text)
+    return text
+
+
+Text = Annotated[str, Strict()]
+Count = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+Listen = Annotated[str, Strict(), AfterValidator(_listen)]
+ApiListen = Annotated[str, Strict(), AfterValidator(_api_listen)]
+Ports = Annotated[str, Strict(), AfterValidator(_ports)]
+Address = Annotated[str, Strict(), AfterValidator(_address)]
+Network = Annotated[str, Strict(), AfterValidator(_network)]
+Domain = Annotated[str, Strict(), AfterValidator(_domain)]
+Name = Annotated[str, Strict(), AfterValidator(_name)]
+Dialled = Annotated[str, Strict(), AfterValidator(_number)]
+Pattern = Annotated[str, Strict(), AfterValidator(_pattern)]
+Target = Annotated[str, Strict(), AfterValidator(_target)]
+TrunkAddress = Annotated[str, Strict(), AfterValidator(_trunk_address)]

@@ -1,0 +1,31 @@
+"""The one clock: monotonic seconds for everything that waits or lasts, wall-clock time for records only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Monotonic time, and what the wall clock showed at such a time."""
+
+    __slots__ = ("_monotonic", "_wall", "now")
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self.now = monotonic  # asyncio's time too, but not rounded to the start of the loop's pass as uvloop's is
+
+    def utc(self, now: float) -> datetime:
+        """Return the wall-clock time of a monotonic instant, by what the wall clock shows at present."""
+        # No offset is kept: after a step by NTP records show the corrected time, and no timer has moved.
+        return datetime.fromtimestamp(self._wall() - (self._monotonic() - now), UTC)
+
+    def monotonic_of(self, utc: datetime) -> float:
+        """Return the monotonic instant of a stored wall-clock time, such as when a binding expires."""
+        return self._monotonic() + (utc.timestamp() - self._wall())

@@ -1,0 +1,120 @@
+"""How much anybody may send before we know who it is: token buckets per source and for all together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+from .recent import Recent
+
+# What belongs to something that we let begin: never shed before new work is (overload must not keep calls up).
+_ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
+_ONGOING_SHARE = 10  # messages that a request which opens something brings with it, generously
+_RESERVE_SHARE = 0.25  # on top of the total rate, for trusted sources only: strangers cannot starve them
+
+
+@dataclass(frozen=True, slots=True)
+class NetLimits:
+    """The limits of the listeners; times in seconds, rates in messages a second, sizes in octets."""
+
+    max_message_size: int = 65536
+    source_rate: float = 200.0
+    source_burst: float = 400.0
+    total_rate: float = 5000.0  # of requests that open something new
+    total_burst: float = 5000.0
+    retry_after: int = 5
+    max_sources: int = 16384  # remembered; a source that is forgotten starts with a full bucket
+    max_connections: int = 2000
+    max_connections_per_source: int = 50
+    reserved_connections: int = 100  # of max_connections: for trusted sources and for those we open
+    connect_timeout: float = 8.0
+    message_timeout: float = 32.0
+    idle_timeout: float = 7200.0
+    write_buffer_size: int = 131072
+    user_timeout: float = 30.0  # unacknowledged octets for so long break a connection; RFC 5482
+    send_queue_size: int = 4096  # datagrams that wait while a UDP socket would block
+    receive_buffer_size: int = 4 << 20
+
+
+class Verdict(StrEnum):
+    """What to do with a message; the refusals are the names they are counted by."""
+
+    PASS = "pass"
+    SOURCE = "source"  # dropped: this source sends too much
+    TOTAL = "total"  # dropped: all together send too much
+    OVERLOAD = "overload"  # a new request beyond the total rate: 503 with Retry-After
+
+
+class Bucket:
+    """So many tokens, refilled at a rate, never more than the burst."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self, tokens: float, at: float) -> None:
+        self.tokens = tokens
+        self.at = at
+
+    def take(self, rate: float, burst: float, now: float) -> bool:
+        """Take a token if there is one."""
+        tokens = self.tokens + (now - self.at) * rate
+        self.at = now
+        if tokens > burst:
+            tokens = burst
+        if tokens < 1.0:
+            self.tokens = tokens
+            return False
+        self.tokens = tokens - 1.0
+        return True
+
+
+class Limiter:
+    """Judges each message by its source and first octets, before anything of it is parsed."""
+
+    def __init__(self, limits: NetLimits, is_trusted: Callable[[str], bool], now: float) -> None:
+        self._limits = limits
+        self._is_trusted = is_trusted
+        self._sources: Recent[str, Bucket] = Recent(limits.max_sources)
+        self._new = Bucket(limits.total_burst, now)
+        self._reserve = Bucket(limits.total_burst * _RESERVE_SHARE, now)
+        self._ongoing = Bucket(limits.total_burst * _ONGOING_SHARE, now)
+
+    def apply(self, limits: NetLimits) -> None:
+        """Go on with other limits."""
+        self._limits = limits
+
+    def judge(self, host: str, data: bytes, now: float) -> Verdict:
+        """Say whether a message may pass, and count it."""
+        limits = self._limits
+        bucket = self._sources.young.get(host) or self._bucket_of(host, now)
+        if not bucket.take(limits.source_rate, limits.source_burst, now):
+            if not self._is_trusted(host):  # asked only here: it may have to look into tables
+                return Verdict.SOURCE
+            bucket.tokens = limits.source_burst
+        rate, burst = limits.total_rate, limits.total_burst
+        if data.startswith(_ONGOING):
+            is_within = self._ongoing.take(rate * _ONGOING_SHARE, burst * _ONGOING_SHARE, now)
+            return Verdict.PASS if is_within else Verdict.TOTAL
+        if self._new.take(rate, burst, now):
+            return Verdict.PASS
+        if self._is_trusted(host) and self._reserve.take(rate * _RESERVE_SHARE, burst * _RESERVE_SHARE, now):
+            return Verdict.PASS
+        return Verdict.OVERLOAD
+
+    def _bucket_of(self, host: str, now: float) -> Bucket:
+        source = source_of(host)
+        bucket = self._sources.get(source) or Bucket(self._limits.source_burst, now)
+        self._sources.put(source, bucket)
+        if source != host:
+            self._sources.put(host, bucket)  # all hosts of the network share it
+        return bucket
+
+
+@lru_cache(maxsize=4096)
+def source_of(host: str) -> str:
+    """Return what counts as one source: an IPv4 host, an IPv6 /64 (whoever has one address has them all)."""
+    if ":" not in host:
+        return host
+    return str(IPv6Address(int(IPv6Address(host)) >> 64 << 64)) + "/64"

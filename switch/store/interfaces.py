@@ -1,0 +1,130 @@
+"""What must last, and who keeps it: a record for each call, a binding for each registered phone."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+def record_id() -> str:
+    """A new unique id: a UUID of version 7 (RFC 9562 §5.7), so that ids are in the order of time."""
+    octets = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
+    octets[6] = octets[6] & 0x0F | 0x70
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class Direction(NamedTuple):
+    """What came from one side of a call, all its streams together."""
+
+    packets: int = 0
+    size: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+
+
+_NOTHING = Direction()
+
+
+@dataclass(slots=True)
+class Record:
+    """One call, from set-up to end; times are aware UTC, the duration is of the monotonic clock."""
+
+    setup_at: datetime
+    call_id_a: str = ""
+    call_id_b: str = ""
+    caller: str = ""  # number or address, as it was shown
+    callee: str = ""  # what was dialled
+    from_user: str = ""  # the account or "trunk:NAME" that made the call
+    to_user: str = ""  # the account or trunk that answered, or was tried last
+    ring_at: datetime | None = None
+    answer_at: datetime | None = None
+    end_at: datetime | None = None
+    duration: float = 0.0  # seconds from answer to end
+    cause: int = 0  # SIP status; 200 after an answered call
+    reason: str = ""
+    ended_by: str = ""  # caller | callee | switch
+    codecs: tuple[str, ...] = ()
+    media_a: Direction = _NOTHING  # what the caller sent
+    media_b: Direction = _NOTHING  # what the callee sent
+    id: str = field(default_factory=record_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBinding:
+    """One registered contact, as it survives a restart; wall-clock time, because monotonic time does not."""
+
+    user: str
+    contact: str
+    expires_at: datetime
+    q: float = 1.0
+    call_id: str = ""
+    cseq: int = 0
+    transport: str = "UDP"
+    local: tuple[str, int] = ("", 0)
+    remote: tuple[str, int] = ("", 0)
+    user_agent: str = ""
+    instance: str = ""
+    path: tuple[str, ...] = ()
+
+
+class BindingStore(Protocol):
+    """Keeps registered contacts. Writes return at once and are durable soon, or when ``flush`` returns."""
+
+    def load(self, now: datetime) -> list[StoredBinding]:
+        """Give what had not expired at ``now``; for the start, it blocks."""
+
+    def save(self, binding: StoredBinding) -> None:
+        """Keep the binding in place of an earlier one of the same user and contact."""
+
+    def remove(self, user: str, contact: str) -> None:
+        """Forget one contact."""
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+
+
+class RecordStore(Protocol):
+    """Keeps call records. Writes return at once and take a copy: the record may change right after."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be written that no new call should be taken."""
+
+    def open(self, record: Record) -> None:
+        """A call is being set up."""
+
+    def answered(self, record: Record) -> None:
+        """It was answered."""
+
+    def heartbeat(self, now: datetime) -> None:
+        """The switch lives; after a crash this is the end of the calls that were up."""
+
+    def close(self, record: Record) -> None:
+        """It ended; nothing is written about it after this."""
+
+    def recover(self, now: datetime) -> int:
+        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
+
+    async def recent(self, limit: int = 100) -> list[Record]:
+        """Give the records of the latest calls, the newest first."""
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+
+
+class RecordSink(Protocol):
+    """A second place for closed records, after they are durable; the store's thread alone calls it."""
+
+    def append(self, lines: bytes) -> int:
+        """Write them whole or not at all, and give the size reached; OSError: try again later."""
+
+    def sync(self) -> None:
+        """Make what was appended durable."""
+
+    def ids_after(self, size: int) -> set[str]:
+        """The ids that were written since that size; used once, at the start."""

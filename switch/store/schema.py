@@ -1,0 +1,77 @@
+"""The tables, and how an older file becomes a newer one; a file from the future is refused."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+_APPLICATION_ID = 0x53575243  # "SWRC"
+
+_CALL_COLUMNS = """
+    call_id_a TEXT NOT NULL, call_id_b TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,
+    from_user TEXT NOT NULL, to_user TEXT NOT NULL,
+    setup_at TEXT NOT NULL, ring_at TEXT, answer_at TEXT, end_at TEXT, duration REAL NOT NULL,
+    cause INTEGER NOT NULL, reason TEXT NOT NULL, ended_by TEXT NOT NULL, codecs TEXT NOT NULL,
+    a_packets INTEGER NOT NULL, a_size INTEGER NOT NULL, a_lost INTEGER NOT NULL, a_jitter_ms REAL NOT NULL,
+    b_packets INTEGER NOT NULL, b_size INTEGER NOT NULL, b_lost INTEGER NOT NULL, b_jitter_ms REAL NOT NULL
+"""
+
+MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that was released
+    f"""
+    CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE bindings (
+        user TEXT NOT NULL, contact TEXT NOT NULL, expires_at TEXT NOT NULL, q REAL NOT NULL,
+        call_id TEXT NOT NULL, cseq INTEGER NOT NULL, transport TEXT NOT NULL,
+        local_host TEXT NOT NULL, local_port INTEGER NOT NULL,
+        remote_host TEXT NOT NULL, remote_port INTEGER NOT NULL,
+        user_agent TEXT NOT NULL, instance TEXT NOT NULL, path TEXT NOT NULL,
+        PRIMARY KEY (user, contact)
+    ) STRICT, WITHOUT ROWID;
+    -- Calls that are up; a close moves them to calls, which is only ever appended to: the cost of a
+    -- call does not grow with the history.
+    CREATE TABLE live (id TEXT PRIMARY KEY, {_CALL_COLUMNS}) STRICT, WITHOUT ROWID;
+    CREATE TABLE calls (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_CALL_COLUMNS}) STRICT;
+    """,
+)
+
+
+class StoreError(Exception):
+    """The store cannot be used; one line says why."""
+
+
+def create_private(path: Path) -> None:
+    """Make the folder and the file for their owner alone, before SQLite makes them for everybody."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database; the caller's thread may differ from the one that uses it."""
+    connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring the file to the version that this program knows."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version and application != _APPLICATION_ID:
+        raise StoreError("is the database of another program")
+    if version > len(migrations):
+        raise StoreError(
+            f"was written by a newer Switchroom: its schema is version {version}, this one knows {len(migrations)}"
+        )
+    for number in range(version, len(migrations)):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number + 1};"
+            f"PRAGMA application_id = {_APPLICATION_ID}; COMMIT;"
+        )

@@ -1,0 +1,216 @@
+"""Bindings and call records in one SQLite file: WAL, one writer thread, group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .commit import Committer
+from .interfaces import Record, RecordSink, StoredBinding
+from .rows import BINDING_COLUMNS, RECORD_COLUMNS, copy_record, row_binding, row_record, to_text
+from .schema import StoreError, connect, create_private
+from .writer import Writer
+
+_RESERVE_FOR_ENDS = 0.75  # a call that is up must find room for its end when no new one may begin
+_RECORD_NAMES = ", ".join(RECORD_COLUMNS)
+
+
+class SqliteBindings:
+    """A BindingStore."""
+
+    def __init__(self, path: Path, writer: Writer) -> None:
+        self._path, self._writer = path, writer
+        self.refused_count = 0
+
+    def load(self, now: datetime) -> list[StoredBinding]:
+        """Give what had not expired at ``now``; for the start, it blocks."""
+        with closing(connect(self._path)) as connection:
+            connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (to_text(now),))
+            return [
+                row_binding(r)
+                for r in connection.execute(f"SELECT {', '.join(BINDING_COLUMNS)} FROM bindings")
+            ]
+
+    def save(self, binding: StoredBinding) -> None:
+        """Keep the binding in place of an earlier one of the same user and contact."""
+        self._put((binding.user, binding.contact), binding)
+
+    def remove(self, user: str, contact: str) -> None:
+        """Forget one contact."""
+        self._put((user, contact), None)
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+        await self._writer.flush()
+
+    def _put(self, key: tuple[str, str], binding: StoredBinding | None) -> None:
+        writer = self._writer
+        with writer.lock:
+            bindings = writer.pending.bindings
+            if key not in bindings and not writer.has_room():
+                self.refused_count += 1
+                return
+            bindings[key] = binding
+            writer.wake()
+
+
+class SqliteRecords:
+    """A RecordStore."""
+
+    def __init__(self, path: Path, writer: Writer, committer: Committer) -> None:
+        self._path, self._writer, self._committer = path, writer, committer
+        self.refused_count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be written that no new call should be taken."""
+        return not self._writer.has_room(_RESERVE_FOR_ENDS)
+
+    def open(self, record: Record) -> None:
+        """A call is being set up."""
+        self._put(record, is_closed=False)
+
+    def answered(self, record: Record) -> None:
+        """It was answered."""
+        self._put(record, is_closed=False)
+
+    def close(self, record: Record) -> None:
+        """It ended; nothing is written about it after this."""
+        self._put(record, is_closed=True)
+
+    def heartbeat(self, now: datetime) -> None:
+        """The switch lives; after a crash this is the end of the calls that were up."""
+        with self._writer.lock:
+            self._writer.pending.alive_at = to_text(now)
+            self._writer.wake()
+
+    def recover(self, now: datetime) -> int:
+        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
+        with closing(connect(self._path)) as connection:
+            found = connection.execute("SELECT value FROM state WHERE key = 'alive_at'").fetchone()
+            alive_at = datetime.fromisoformat(found[0]) if found else None
+            left = [
+                row_record(row) for row in connection.execute(f"SELECT {_RECORD_NAMES} FROM live ORDER BY id")
+            ]
+        for record in left:
+            _end_by_crash(record, alive_at)
+            self.close(record)
+        self.heartbeat(now)
+        return len(left)
+
+    async def recent(self, limit: int = 100) -> list[Record]:
+        """Give the records of the latest calls that ended, the newest first."""
+        return await asyncio.to_thread(self._read_recent, limit)
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+        await self._writer.flush()
+
+    def _read_recent(self, limit: int) -> list[Record]:
+        query = f"SELECT {_RECORD_NAMES} FROM calls ORDER BY seq DESC LIMIT ?"
+        with closing(connect(self._path)) as connection:
+            return [row_record(row) for row in connection.execute(query, (limit,))]
+
+    def _put(self, record: Record, *, is_closed: bool) -> None:
+        writer = self._writer
+        with writer.lock:
+            records = writer.pending.records
+            if record.id not in records and not writer.has_room(1.0 if is_closed else _RESERVE_FOR_ENDS):
+                self.refused_count += 1
+                return
+            records[record.id] = (is_closed, copy_record(record))
+            writer.wake()
+
+
+class SqliteStore:
+    """One file, its writer and its two faces, ``bindings`` and ``records``.
+
+    When the disk fails, what is written waits in memory, one state per call or contact, up to ``capacity``
+    entries. Beyond three quarters no new call is entered (``records.is_full``), beyond it nothing is: counted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sink: RecordSink | None = None,
+        *,
+        capacity: int = 50_000,
+        min_delay: float = 0.001,
+        max_delay: float = 0.010,
+    ) -> None:
+        self._path = path
+        self._committer = Committer(path, sink)
+        self._writer = Writer(
+            self._committer.commit, capacity=capacity, min_delay=min_delay, max_delay=max_delay
+        )
+        self._lock_descriptor = -1
+        self.bindings = SqliteBindings(path, self._writer)
+        self.records = SqliteRecords(path, self._writer, self._committer)
+
+    def start(self) -> None:
+        """Open the file, bring it up to date and begin to write; StoreError says why not."""
+        try:
+            create_private(self._path)
+            self._lock()
+            self._committer.open()
+        except (sqlite3.Error, OSError, StoreError) as error:
+            self._release()
+            raise StoreError(f"{self._path}: {error}") from None
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write what waits and close the file; it blocks, some five seconds at most."""
+        self._writer.close()
+        self._release()
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+        await self._writer.flush()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """For metrics: entries that wait, commits, failed commits, entries refused or lost."""
+        refused = self.bindings.refused_count + self.records.refused_count
+        return {
+            "waiting": self._writer.waiting_count,
+            "commits": self._writer.commit_count,
+            "failures": self._writer.failure_count,
+            "lost": refused + self._writer.lost_count + self._committer.bad_row_count,
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        """Two switches on one file would end each other's calls in the book."""
+        self._lock_descriptor = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError("another switch that is running uses it") from None
+
+    def _release(self) -> None:
+        self._committer.close()
+        if self._lock_descriptor >= 0:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+
+def _end_by_crash(record: Record, alive_at: datetime | None) -> None:
+    began = record.answer_at or record.ring_at or record.setup_at
+    record.end_at = max(alive_at or began, began)
+    record.duration = (record.end_at - record.answer_at).total_seconds() if record.answer_at else 0.0
+    record.cause, record.reason, record.ended_by = 500, "crash", "switch"

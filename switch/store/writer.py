@@ -1,0 +1,187 @@
+"""The one thread that writes: it gathers what many ask for and makes one durable commit of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from .interfaces import StoredBinding
+from .rows import Row
+from .schema import StoreError
+
+_FULL_BATCH = 256  # entries from which gathering longer gains nothing
+_CLOSE_TIMEOUT = 5.0
+
+log = structlog.get_logger("switchroom.store")
+
+
+class CommitFailed(Exception):
+    """Nothing of the batch was written; it can be tried again."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What waits to be written: of each record and binding only its latest state."""
+
+    records: dict[str, tuple[bool, Row]] = field(default_factory=dict)  # id: is closed, copied record
+    bindings: dict[tuple[str, str], StoredBinding | None] = field(default_factory=dict)  # None: removed
+    alive_at: str = ""
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.bindings) + bool(self.alive_at)
+
+    def absorb(self, newer: Batch) -> None:
+        """Take in what was asked for later."""
+        self.records.update(newer.records)
+        self.bindings.update(newer.bindings)
+        self.alive_at = newer.alive_at or self.alive_at
+
+
+class Writer:
+    """Group commit: ``commit`` runs in the writer's thread; its failures are retried until it works."""
+
+    def __init__(
+        self,
+        commit: Callable[[Batch], None],
+        *,
+        capacity: int = 50_000,
+        min_delay: float = 0.001,
+        max_delay: float = 0.010,
+        max_pause: float = 1.0,
+    ) -> None:
+        self._commit, self._capacity = commit, capacity
+        self._min_delay, self._max_delay, self._max_pause = min_delay, max_delay, max_pause
+        self._delay = max_delay
+        self.lock = threading.Lock()  # held for moments only: the loop's thread takes it for each write
+        self._changed = threading.Condition(self.lock)
+        self.pending = Batch()
+        self._writing_count = 0
+        self._is_idle = self._is_closing = False
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self.commit_count = self.failure_count = self.lost_count = 0
+        self.is_failing = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    @property
+    def waiting_count(self) -> int:
+        """Entries that are not durable yet."""
+        return len(self.pending) + self._writing_count
+
+    def has_room(self, share: float = 1.0) -> bool:
+        """Whether a new entry may come; updates of what waits already are always taken."""
+        return self.waiting_count < self._capacity * share
+
+    def wake(self) -> None:
+        """Tell the thread that there is something; call it with the lock held."""
+        if self._is_idle:
+            self._is_idle = False
+            self._changed.notify()
+
+    async def flush(self) -> None:
+        """Return when everything asked for until now is durable."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        with self.lock:
+            if not self._thread.is_alive():
+                raise RuntimeError("the store is not open")
+            self._waiters.append((loop, done))
+            self._is_idle = False
+            self._changed.notify()
+        await done
+
+    def close(self) -> None:
+        """Write what waits and end the thread; what cannot be written in five seconds is given up and logged."""
+        with self.lock:
+            self._is_closing = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            with self.lock:
+                batch, self.pending = self.pending, Batch()
+                waiters, self._waiters = self._waiters, []
+                self._writing_count = len(batch)
+            size = len(batch)
+            is_written = not batch or self._write(batch)
+            self._adapt(size)
+            self._writing_count = 0
+            for loop, done in waiters:
+                _wake_waiter(loop, done, is_written)
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            while not (self.pending or self._waiters or self._is_closing):
+                self._is_idle = True
+                self._changed.wait()
+            self._is_idle = False
+            if not self._is_closing and self._delay:
+                # Gather: whoever waits for a flush shares it with the others of the next millisecond.
+                self._changed.wait(self._min_delay if self._waiters else self._delay)
+            return bool(self.pending or self._waiters or not self._is_closing)
+
+    def _adapt(self, size: int) -> None:
+        """Wait long for few, briefly for many, not at all when a full batch came in the meantime."""
+        if len(self.pending) >= _FULL_BATCH:
+            self._delay = 0.0
+        else:
+            spare = 1 - min(size, _FULL_BATCH) / _FULL_BATCH
+            self._delay = max(self._min_delay, self._max_delay * spare)
+
+    def _write(self, batch: Batch) -> bool:
+        pause, give_up_at = 0.05, 0.0
+        while True:
+            try:
+                self._commit(batch)
+            except CommitFailed as error:
+                self.failure_count += 1
+                self._tell(error)
+            else:
+                self.commit_count += 1
+                if self.is_failing:
+                    self.is_failing = False
+                    log.info("store-recovered", entries=len(batch))
+                return True
+            with self._changed:
+                if self._is_closing:
+                    give_up_at = give_up_at or time.monotonic() + _CLOSE_TIMEOUT
+                    if time.monotonic() >= give_up_at:
+                        break
+                self._changed.wait(pause)
+                pause = min(pause * 2, self._max_pause)
+                batch.absorb(self.pending)  # so that what waits stays one state per key
+                self.pending = Batch()
+                self._writing_count = len(batch)
+        self.lost_count += len(batch)
+        log.error("store-lost", entries=len(batch))
+        return False
+
+    def _tell(self, error: CommitFailed) -> None:
+        if not self.is_failing:
+            self.is_failing = True
+            log.error("store-failed", reason=str(error), waiting=self.waiting_count)
+
+
+def _wake_waiter(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], is_written: bool) -> None:
+    def wake() -> None:
+        if done.done():
+            return  # whoever waited was cancelled
+        if is_written:
+            done.set_result(None)
+        else:
+            done.set_exception(StoreError("was closed before everything was written"))
+
+    try:
+        loop.call_soon_threadsafe(wake)
+    except RuntimeError:
+        log.debug("store-waiter-gone")  # its loop was closed meanwhile

@@ -1,0 +1,1 @@
+"""The switch and telephones that others wrote: baresip, sipp, sipsak."""

@@ -1,0 +1,218 @@
+"""baresip as a telephone: plays a tone, records what it hears, is driven through its ctrl_tcp module."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from .ports import free_port
+
+RATE = 8000
+_MODULES = "/usr/lib/baresip/modules"
+
+
+def write_tone(path: Path, hertz: float, seconds: float = 30.0) -> Path:
+    """A mono WAV of one sine wave at half amplitude."""
+    samples = 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(RATE * seconds)) / RATE)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def read_wave(path: Path) -> tuple[np.ndarray, int]:
+    """Samples of a recording that may still be written to (its header then lies about the length)."""
+    data = path.read_bytes()
+    at = data.find(b"data")
+    if at < 0 or len(data) < at + 8:
+        return np.zeros(0), RATE
+    rate = int.from_bytes(data[24:28], "little")
+    body = data[at + 8 :]
+    return np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(float), rate
+
+
+def share_of_tone(samples: np.ndarray, rate: int, hertz: float, width: float = 15.0) -> float:
+    """The part of the whole energy that lies within `width` of a frequency; 0 for silence."""
+    if len(samples) < rate // 10:
+        return 0.0
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    power[0] = 0.0
+    where = np.fft.rfftfreq(len(samples), 1 / rate)
+    total = power.sum()
+    return float(power[np.abs(where - hertz) <= width].sum() / total) if total > len(samples) * 1e4 else 0.0
+
+
+class Baresip:
+    """One baresip process with an account at the switch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        user: str,
+        password: str,
+        server: tuple[str, int],
+        *,
+        tone: float,
+        transport: str = "udp",
+        is_answering: bool = True,
+        register_interval: int = 600,
+    ):
+        folder.mkdir(parents=True)
+        self.folder, self.user = folder, user
+        self.port = free_port(2)  # baresip takes the next one for TLS
+        self._control = free_port()
+        write_tone(folder / "tone.wav", tone)
+        (folder / "config").write_text(self._config())
+        mode = "auto" if is_answering else "manual"
+        (folder / "accounts").write_text(
+            f"<sip:{user}@{server[0]}:{server[1]};transport={transport}>;auth_user={user};auth_pass={password}"
+            f";answermode={mode};audio_codecs=PCMU/8000/1;regint={register_interval}\n"
+        )
+        (folder / "contacts").write_text("")
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._buffer = b""
+        self.events: list[dict[str, object]] = []
+
+    def _config(self) -> str:
+        folder = self.folder
+        return "\n".join(
+            [
+                f"sip_listen\t127.0.0.1:{self.port}",
+                "net_interface\t127.0.0.1",
+                "poll_method\tepoll",
+                f"audio_player\taufile,{folder}/played.wav",
+                f"audio_source\taufile,{folder}/tone.wav",
+                f"audio_alert\taufile,{folder}/alert.wav",
+                "audio_path\t/nonexistent",
+                "audio_buffer\t20-160",
+                "jitter_buffer_delay\t1-2",
+                "rtp_stats\tyes",
+                f"module_path\t{_MODULES}",
+                *(f"module\t{name}.so" for name in ("g711", "sndfile", "aufile")),
+                "module_tmp\taccount.so",
+                "module_app\tmenu.so",
+                "module_app\tctrl_tcp.so",
+                f"ctrl_tcp_listen\t127.0.0.1:{self._control}",
+                f"snd_path\t{folder}",
+                "",
+            ]
+        )
+
+    def start(self, timeout: float = 10.0) -> Baresip:
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                ["baresip", "-f", str(self.folder), "-s", "-v"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        until = time.monotonic() + timeout
+        while self._socket is None:
+            assert self.process.poll() is None, self.log.read_text(errors="replace")
+            try:
+                self._socket = socket.create_connection(("127.0.0.1", self._control), 0.2)
+            except OSError:
+                assert time.monotonic() < until, self.log.read_text(errors="replace")
+                time.sleep(
+                    0.02
+                )  # its control port opens when its modules are loaded: there is no other event
+        return self
+
+    def _take(self, until: float) -> dict[str, object]:
+        """The next netstring of the control connection."""
+        assert self._socket is not None
+        while True:
+            size, colon, rest = self._buffer.partition(b":")
+            if colon and len(rest) > int(size):
+                self._buffer = rest[int(size) + 1 :]
+                message = json.loads(rest[: int(size)])
+                if message.get("event"):
+                    self.events.append(message)
+                return message
+            self._socket.settimeout(max(0.01, until - time.monotonic()))
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                raise AssertionError(
+                    f"baresip {self.user}: nothing more in time; events {self.events}\n"
+                    + self.log.read_text(errors="replace")
+                ) from None
+            assert data, f"baresip {self.user} closed its control connection\n" + self.log.read_text(
+                errors="replace"
+            )
+            self._buffer += data
+
+    def wait_for(self, kind: str, timeout: float = 10.0, *, since: int = 0) -> dict[str, object]:
+        """The first event of a kind (REGISTER_OK, CALL_ESTABLISHED, ...) after the first `since` events."""
+        until = time.monotonic() + timeout
+        while True:
+            for event in self.events[since:]:
+                if event["type"] == kind:
+                    return event
+            self._take(until)
+
+    def command(self, name: str, parameters: str = "", timeout: float = 5.0) -> dict[str, object]:
+        assert self._socket is not None
+        token = f"t{time.monotonic_ns()}"
+        data = json.dumps({"command": name, "params": parameters, "token": token}).encode()
+        self._socket.sendall(b"%d:%s," % (len(data), data))
+        until = time.monotonic() + timeout
+        while True:
+            message = self._take(until)
+            if message.get("response") and message.get("token") == token:
+                return message
+
+    def wait_registered(self, timeout: float = 10.0) -> None:
+        """Registered by now, or with an event to come (the first one may precede our connection)."""
+        until = time.monotonic() + timeout
+        while "OK" not in str(self.command("reginfo")["data"]):
+            event = self._take(until)
+            assert event.get("type") != "REGISTER_FAIL", self.log.read_text(errors="replace")
+
+    def dial(self, number: str) -> None:
+        self.command("dial", number)
+
+    def hang_up(self) -> None:
+        self.command("hangup")
+
+    def recordings(self, direction: str = "dec") -> list[Path]:
+        """What it heard (dec) or said (enc), one file a call, oldest first."""
+        return sorted(self.folder.glob(f"dump-*{direction}*.wav"))
+
+    def heard(self) -> tuple[np.ndarray, int]:
+        found = self.recordings()
+        return read_wave(found[-1]) if found else (np.zeros(0), RATE)
+
+    def wait_to_hear(self, hertz: float, seconds: float = 1.0, timeout: float = 10.0) -> float:
+        """Wait until the last second of what it hears is that tone; the tone's share of the energy."""
+        until = time.monotonic() + timeout
+        while True:
+            samples, rate = self.heard()
+            share = share_of_tone(samples[-int(rate * seconds) :], rate, hertz)
+            if len(samples) >= rate * seconds and share > 0.9:
+                return share
+            assert time.monotonic() < until, (
+                f"{self.user} heard {len(samples)} samples, {share:.2f} of {hertz} Hz"
+            )
+            time.sleep(0.05)  # a file grows: there is no event to wait for
+
+    def stop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()

@@ -1,0 +1,397 @@
+"""SIP on bare sockets, for black-box tests: it shares no line with the product's own stack."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import secrets
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+_COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "l": "content-length",
+    "c": "content-type",
+    "k": "supported",
+    "e": "content-encoding",
+    "s": "subject",
+}
+_serial = itertools.count(1)
+
+Headers = Iterable[tuple[str, str]]
+
+
+class SilenceError(AssertionError):
+    """What was waited for did not come; the message holds the trace of the wire."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One message as it stood on the wire."""
+
+    start: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+    @classmethod
+    def parse(cls, data: bytes) -> Message:
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+        headers = []
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers.append((name.strip(), value.strip()))
+        return cls(lines[0], headers, body)
+
+    def all(self, name: str) -> list[str]:
+        wanted = name.lower()
+        return [v for n, v in self.headers if _COMPACT.get(n.lower(), n.lower()) == wanted]
+
+    def get(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+    @property
+    def is_response(self) -> bool:
+        return self.start.startswith("SIP/2.0 ")
+
+    @property
+    def status(self) -> int:
+        return int(self.start.split()[1]) if self.is_response else 0
+
+    @property
+    def method(self) -> str:
+        """Of a request, or of the request that a response answers."""
+        return self.get("cseq").split()[1] if self.is_response else self.start.split()[0]
+
+    @property
+    def cseq(self) -> int:
+        return int(self.get("cseq").split()[0])
+
+    @property
+    def uri(self) -> str:
+        return self.start.split()[1]
+
+    def tag(self, name: str) -> str:
+        found = re.search(r";\s*tag=([^;,\s]+)", self.get(name))
+        return found.group(1) if found else ""
+
+    @property
+    def target(self) -> str:
+        """The URI of its Contact."""
+        found = re.search(r"<([^>]+)>", self.get("contact")) or re.match(r"([^;]+)", self.get("contact"))
+        return found.group(1) if found else ""
+
+
+def branch() -> str:
+    return f"z9hG4bK-raw-{next(_serial)}-{secrets.token_hex(6)}"
+
+
+def response_to(
+    request: Message,
+    status: int,
+    reason: str = "Test",
+    *,
+    tag: str = "",
+    headers: Headers = (),
+    body: bytes = b"",
+) -> bytes:
+    """A response that copies what RFC 3261 §8.2.6.2 says to copy."""
+    lines = [f"SIP/2.0 {status} {reason}"]
+    lines += [f"Via: {v}" for v in request.all("via")]
+    lines += [f"Record-Route: {v}" for v in request.all("record-route")]
+    to = request.get("to")
+    lines.append(f"From: {request.get('from')}")
+    lines.append(f"To: {to}" if not tag or ";tag=" in to else f"To: {to};tag={tag}")
+    lines += [f"Call-ID: {request.get('call-id')}", f"CSeq: {request.get('cseq')}"]
+    lines += [f"{n}: {v}" for n, v in headers]
+    lines += [f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def audio(
+    address: str, port: int, direction: str = "sendrecv", version: int = 1, payloads: str = "0 101"
+) -> bytes:
+    """A plain audio description: PCMU and telephone-event."""
+    lines = [
+        "v=0",
+        f"o=raw 4711 {version} IN IP4 {address}",
+        "s=-",
+        f"c=IN IP4 {address}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {payloads}",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=ptime:20",
+        f"a={direction}",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+def media_address(body: bytes, kind: str = "audio") -> tuple[str, int]:
+    """Where a description wants its media."""
+    text = body.decode()
+    session, *medias = re.split(r"(?m)^m=", text)
+    for media in medias:
+        if media.startswith(kind):
+            found = re.search(r"(?m)^c=IN IP\d (\S+)", media) or re.search(r"(?m)^c=IN IP\d (\S+)", session)
+            assert found, text
+            return found.group(1), int(media.split()[1].split("/")[0])
+    raise AssertionError(f"no {kind} in {text}")
+
+
+def direction_of(body: bytes) -> str:
+    found = re.findall(r"(?m)^a=(sendrecv|sendonly|recvonly|inactive)\r?$", body.decode())
+    return found[-1] if found else "sendrecv"
+
+
+def challenges(response: Message) -> list[dict[str, str]]:
+    """The digest challenges of a 401 or 407, in their order."""
+    found = []
+    for value in response.all("www-authenticate") + response.all("proxy-authenticate"):
+        pairs = re.findall(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))', value)
+        found.append({n.lower(): a or b for n, a, b in pairs})
+    return found
+
+
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+def credentials(
+    challenge: dict[str, str],
+    method: str,
+    uri: str,
+    user: str,
+    password: str,
+    *,
+    nc: int = 1,
+    cnonce: str = "",
+    digest_uri: str = "",
+) -> str:
+    """The value of an Authorization header (RFC 7616 §3.4), with qop=auth when it is offered."""
+    algorithm = challenge.get("algorithm", "MD5")
+
+    def h(text: str) -> str:
+        return _HASHES[algorithm](text.encode()).hexdigest()
+
+    shown = digest_uri or uri
+    ha1 = h(f"{user}:{challenge['realm']}:{password}")
+    ha2 = h(f"{method}:{shown}")
+    parts = [
+        f'username="{user}"',
+        f'realm="{challenge["realm"]}"',
+        f'nonce="{challenge["nonce"]}"',
+        f'uri="{shown}"',
+        f"algorithm={algorithm}",
+    ]
+    if "qop" in challenge:
+        cnonce = cnonce or secrets.token_hex(4)
+        parts += ["qop=auth", f"nc={nc:08x}", f'cnonce="{cnonce}"']
+        proof = h(f"{ha1}:{challenge['nonce']}:{nc:08x}:{cnonce}:auth:{ha2}")
+    else:
+        proof = h(f"{ha1}:{challenge['nonce']}:{ha2}")
+    parts.append(f'response="{proof}"')
+    if "opaque" in challenge:
+        parts.append(f'opaque="{challenge["opaque"]}"')
+    return "Digest " + ", ".join(parts)
+
+
+class Wire:
+    """One UDP socket or TCP connection that speaks SIP, and a trace of all it said and heard."""
+
+    def __init__(
+        self, server: tuple[str, int], transport: str = "udp", local: tuple[str, int] = ("127.0.0.1", 0)
+    ):
+        self.server = server
+        self.transport = transport
+        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        self.socket = socket.socket(family, kind)
+        if transport == "tcp":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(local if family == socket.AF_INET else ("::1", local[1]))
+        if transport == "tcp":
+            self.socket.settimeout(5)
+            self.socket.connect(server)
+        self.socket.setblocking(False)
+        self.address: tuple[str, int] = self.socket.getsockname()[:2]
+        self.trace: list[str] = []
+        self._buffer = b""
+        self._waiting: list[Message] = []
+        self.is_closed_by_remote = False
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- bytes
+
+    def send(self, data: bytes | str) -> None:
+        data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        self._note(">", data)
+        if self.transport == "udp":
+            self.socket.sendto(data, self.server)
+        else:
+            self.socket.setblocking(True)
+            self.socket.sendall(data)
+            self.socket.setblocking(False)
+
+    def _note(self, mark: str, data: bytes) -> None:
+        self.trace.append(f"{time.monotonic():.3f} {mark} {data[:2000].decode('utf-8', 'replace')}")
+
+    def _read(self, until: float) -> bool:
+        """Take what the kernel has, or wait for it; False when the time is over or the connection ended."""
+        ready, _, _ = select.select([self.socket], [], [], max(0.0, until - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionError:  # also an ICMP error of an earlier datagram
+            self.is_closed_by_remote = self.transport == "tcp"
+            return self.transport == "udp"
+        if self.transport == "udp":
+            self._note("<", data)
+            if data.strip():
+                self._waiting.append(Message.parse(data))
+            return True
+        if not data:
+            self.is_closed_by_remote = True
+            return False
+        self._buffer += data
+        self._cut()
+        return True
+
+    def _cut(self) -> None:
+        while True:
+            self._buffer = self._buffer.lstrip(b"\r\n")
+            head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            found = re.search(rb"(?im)^(?:content-length|l)\s*:\s*(\d+)", head)
+            size = int(found.group(1)) if found else 0
+            if len(rest) < size:
+                return
+            self._note("<", head + separator + rest[:size])
+            self._waiting.append(Message.parse(head + separator + rest[:size]))
+            self._buffer = rest[size:]
+
+    # ---- messages
+
+    def receive(self, timeout: float = 3.0) -> Message | None:
+        """The next message, or None when there is none in time."""
+        until = time.monotonic() + timeout
+        while not self._waiting:
+            if not self._read(until):
+                return None
+        return self._waiting.pop(0)
+
+    def take(self, wanted: Callable[[Message], bool], timeout: float = 3.0) -> Message | None:
+        """The first message that is wanted; the others stay for later."""
+        until = time.monotonic() + timeout
+        seen = 0
+        while True:
+            for at in range(seen, len(self._waiting)):
+                if wanted(self._waiting[at]):
+                    return self._waiting.pop(at)
+            seen = len(self._waiting)
+            if not self._read(until):
+                return None
+
+    def expect(
+        self, what: str | int, timeout: float = 3.0, *, method: str = "", call_id: str = ""
+    ) -> Message:
+        """The response with that status (1..6: any of the class), or the request of that method."""
+
+        def is_it(m: Message) -> bool:
+            if call_id and m.get("call-id") != call_id:
+                return False
+            if isinstance(what, str):
+                return not m.is_response and m.start.startswith(what + " ")
+            fits = m.status // 100 == what if what < 10 else m.status == what
+            return m.is_response and fits and (not method or m.method == method)
+
+        found = self.take(is_it, timeout)
+        if found is None:
+            raise SilenceError(
+                f"no {what} within {timeout} s; the wire of {self.address}:\n" + "\n".join(self.trace)
+            )
+        return found
+
+    def final(self, timeout: float = 5.0, *, method: str = "", call_id: str = "") -> Message:
+        """The next final response."""
+        found = self.take(
+            lambda m: (
+                m.status >= 200
+                and (not method or m.method == method)
+                and (not call_id or m.get("call-id") == call_id)
+            ),
+            timeout,
+        )
+        if found is None:
+            raise SilenceError(f"no final response within {timeout} s:\n" + "\n".join(self.trace))
+        return found
+
+    def hears_nothing(self, seconds: float) -> bool:
+        """True when no message at all came in that time (bounded silence is the thing that is tested)."""
+        return self.receive(seconds) is None
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        *,
+        to: str = "",
+        from_: str = "",
+        call_id: str = "",
+        cseq: int = 1,
+        headers: Headers = (),
+        body: bytes = b"",
+        via: str = "",
+        contact: bool = True,
+        max_forwards: int | None = 70,
+    ) -> bytes:
+        """A request outside any dialog; `to` and `from_` are whole header values."""
+        host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
+        here = f"{host}:{self.address[1]}"
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/{self.transport.upper()} {here};rport;branch={via or branch()}",
+        ]
+        if max_forwards is not None:
+            lines.append(f"Max-Forwards: {max_forwards}")
+        lines += [
+            f"From: {from_ or f'<sip:raw@{here}>;tag={secrets.token_hex(4)}'}",
+            f"To: {to or f'<{uri}>'}",
+            f"Call-ID: {call_id or secrets.token_hex(8)}",
+            f"CSeq: {cseq} {method}",
+        ]
+        if contact:
+            suffix = ";transport=tcp" if self.transport == "tcp" else ""
+            lines.append(f"Contact: <sip:raw@{here}{suffix}>")
+        lines += [f"{n}: {v}" for n, v in headers]
+        if body and not any(n.lower() == "content-type" for n, _ in headers):
+            lines.append("Content-Type: application/sdp")
+        lines += [f"Content-Length: {len(body)}", "", ""]
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + body
+
+    def options(self, timeout: float = 2.0) -> float:
+        """Seconds until the server answered an OPTIONS; SilenceError when it did not."""
+        call_id = "probe-" + secrets.token_hex(6)
+        host = f"[{self.server[0]}]" if ":" in self.server[0] else self.server[0]
+        began = time.monotonic()
+        self.send(self.request("OPTIONS", f"sip:{host}:{self.server[1]}", call_id=call_id))
+        self.final(timeout, call_id=call_id)
+        return time.monotonic() - began

@@ -1,0 +1,61 @@
+"""A compiled module and its plain twin side by side, so that one parametrised test runs both.
+
+@pytest.fixture(params=twins.VARIANTS)
+def sip(request):
+    return twins.load("switchroom.protocols.sip", "_message", request.param)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+
+import pytest
+
+VARIANTS = ("plain", "compiled")
+
+
+def load(name: str, compiled: str, variant: str) -> ModuleType:
+    """The module (or package) ``name`` with its compiled part in use, or as if that had never been built."""
+    return load_plain(name, compiled) if variant == "plain" else load_compiled(name, compiled)
+
+
+def load_compiled(name: str, compiled: str) -> ModuleType:
+    """The module as installed; the test is skipped when the compiled part is missing."""
+    if find_spec(_full_name(name, compiled)) is None:
+        pytest.skip(f"{compiled} is not built")
+    return importlib.import_module(name)
+
+
+@functools.cache
+def load_plain(name: str, compiled: str) -> ModuleType:
+    """A second copy of the module, imported while the compiled part cannot be."""
+    importlib.import_module(name)  # the first copy stays everybody else's
+    package = _package(name)
+    taken = {
+        key: sys.modules.pop(key) for key in list(sys.modules) if key == name or key.startswith(f"{package}.")
+    }
+    if package != name:
+        taken[package] = sys.modules[package]
+    parent, _, leaf = name.rpartition(".")
+    sys.modules[_full_name(name, compiled)] = None  # type: ignore[assignment]  # import raises ImportError
+    try:
+        return importlib.import_module(name)
+    finally:
+        for key in [key for key in sys.modules if key == name or key.startswith(f"{package}.")]:
+            del sys.modules[key]
+        sys.modules.update(taken)
+        setattr(sys.modules[parent], leaf, taken[name])
+
+
+def _package(name: str) -> str:
+    """The package that the module is, or is in."""
+    return name if hasattr(sys.modules[name], "__path__") else name.rpartition(".")[0]
+
+
+def _full_name(name: str, compiled: str) -> str:
+    importlib.import_module(name)
+    return f"{_package(name)}.{compiled}"
