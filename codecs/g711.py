@@ -60,14 +60,16 @@ def _compress_ulaw() -> npt.NDArray[np.uint8]:
     magnitude = np.minimum((_MAGNITUDES >> 2) + _BIAS, 0x1FFF)
     segment = np.searchsorted(64 << np.arange(7), magnitude, side="right")
     code = (segment << 4 | magnitude >> (segment + 1) & 15) ^ 0x7F
-    return np.where(_LEVELS < 0, code, code | 0x80).astype(np.uint8)
+    codes: npt.NDArray[np.uint8] = np.where(_LEVELS < 0, code, code ^ 0x80).astype(np.uint8)
+    return codes
 
 
 def _compress_alaw() -> npt.NDArray[np.uint8]:
     magnitude = _MAGNITUDES >> 4
     segment = np.searchsorted(16 << np.arange(7), magnitude, side="right")
-    code = segment << 4 | magnitude >> np.maximum(segment - 1, 0) & 15
-    return np.asarray(np.where(_LEVELS < 0, code, code | 0x80) ^ 0x55, np.uint8)
+    doublings = np.maximum(segment - 1, 0)  # the first two segments have steps of one size
+    code = (segment << 4 | magnitude >> doublings & 15) ^ 0x55
+    return np.where(_LEVELS < 0, code, code ^ 0x80).astype(np.uint8)
 
 
 _ULAW_LEVELS = _expand_ulaw()

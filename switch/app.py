@@ -1,4 +1,4 @@
-"""The switch: builds the rooms from a configuration, starts and stops them in order, and answers questions about them."""
+"""The switch: builds the rooms from a configuration, starts and stops them in order, answers questions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from switchroom.protocols import sip
 from switchroom.switch.calls.auth import Authenticator
 from switchroom.switch.calls.exchange import Exchange, ExchangeConfig, Trunk
-from switchroom.switch.calls.guard import Guard
+from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.config import Config, TrunkConfig, find_restart_keys
@@ -23,9 +23,10 @@ from switchroom.switch.ops.http import HttpServer
 from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.records import RecordLines
-from switchroom.switch.store.sqlite import SqliteStore
+from switchroom.switch.store import SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
+DRAIN_INTERVAL = 0.02
 HEARTBEAT_INTERVAL = 10.0  # seconds; how exactly the end of a call is known after a crash
 
 
@@ -48,9 +49,11 @@ class Switch:
             udp_request_limit=config.sip.udp_request_limit,
             user_agent=config.switch.name,
         )
-        self.guard = Guard(config.auth, on_alert=self._on_alert)
+        self.guard = Guard(on_alert=self._on_alert)
         self.authenticator = Authenticator(config.users, config.auth, config.realm, self.guard)
-        self.registrar = Registrar(self.store, config.registrar, self.clock, is_local_host=self.is_local)
+        self.registrar = Registrar(
+            self.store.bindings, config.registrar, self.clock, is_local_host=self.is_local
+        )
         self.media = MediaPlane(config.media, self.addresses.local_for, self._on_media_timeout)
         self.exchange = Exchange(
             _exchange_config(config),
@@ -60,7 +63,7 @@ class Switch:
             registrar=self.registrar,
             router=_router(config),
             media=self.media,
-            records=self.store,
+            records=self.store.records,
             clock=self.clock,
             flow_to=self._flow_to,
             is_local=self.addresses.is_local,
@@ -74,6 +77,7 @@ class Switch:
             addresses=self.addresses,
             is_trusted=self._is_trusted,
             timers=[self.exchange, self.registrar],
+            on_flow_failed=lambda flow, _reason, _now: self.registrar.flow_failed(flow),
             log=self.log,
             clock=self.clock,
         )
@@ -97,7 +101,7 @@ class Switch:
         """Bring everything up; what cannot be had (a port, the state folder) raises OSError."""
         self.store.start()
         now = self.clock.now()
-        recovered = self.store.recover(self.clock.utc(now))
+        recovered = self.store.records.recover(self.clock.utc(now))
         if recovered:
             self.log.warning("records.recovered", count=recovered)
         self.registrar.load(now)
@@ -113,6 +117,7 @@ class Switch:
 
     async def stop(self) -> None:
         """End the calls with BYE, keep the registrations, write everything down."""
+        self.registrar.stop()  # the connections that we close now forget nobody
         for task in self._tasks:
             task.cancel()
         self.exchange.hang_up_all("Switch stopped", self.clock.now())
@@ -125,32 +130,32 @@ class Switch:
         self.media.stop()
         await self.addresses.stop()
         await self.store.flush()
-        self.store.close()
+        await asyncio.to_thread(self.store.close)
         self.log.info("switch.stopped")
 
     async def _drain(self) -> None:
         """Give the other ends a moment to answer our BYEs; nothing is owed to those that do not."""
-        deadline = self.clock.now() + STOP_TIMEOUT
-        while self.endpoint.session_count and self.clock.now() < deadline:
-            await asyncio.sleep(0.02)
+        for _ in range(round(STOP_TIMEOUT / DRAIN_INTERVAL)):
+            if not self.endpoint.session_count:
+                return
+            await asyncio.sleep(DRAIN_INTERVAL)
 
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-            self.store.heartbeat(self.clock.utc(self.clock.now()))
+            self.store.records.heartbeat(self.clock.utc(self.clock.now()))
             await self._resolve_hosts()
 
     def reload(self, config: Config) -> list[str]:
-        """Apply a new configuration to what begins from now on; gives the keys that only a restart applies."""
+        """Apply a new configuration to what begins from now on; gives the keys that need a restart."""
         waiting = find_restart_keys(self.config, config)
         self.config = config
         self.authenticator.update(config.users, config.auth)
-        self.guard.update(config.auth)
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.exchange.reconfigure(_exchange_config(config), _router(config))
         self.endpoint.timers = _timers(config)
         self.face.apply(_limits(config))
-        self.media.apply(config.media)
+        self.media.config = config.media
         self._tasks.append(asyncio.create_task(self._resolve_hosts()))
         self.log.info("switch.reloaded", needs_restart=waiting)
         return waiting
@@ -168,7 +173,7 @@ class Switch:
         return self.face.flow_to(self._hosts.get(host, host), port, transport)
 
     async def _resolve_hosts(self) -> None:
-        """Look up the names of trunks and fixed targets; the loop never waits for DNS, a call uses what is known."""
+        """Look up the names of trunks and fixed targets; a call uses what is known and never waits."""
         loop = asyncio.get_running_loop()
         for host in _named_hosts(self.config):
             try:
@@ -184,8 +189,12 @@ class Switch:
         self.exchange.on_media_timeout(session)
         self.face.flush()
 
-    def _on_alert(self, event: str, **values: object) -> None:
-        self.log.warning(event, **values)
+    def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
+        if isinstance(alert, SourceBanned):
+            seconds = round(alert.until - self.clock.now())
+            self.log.warning("auth.banned", source=alert.source, user=alert.user, seconds=seconds)
+        else:
+            self.log.warning("auth.attacked", source=alert.source, user=alert.user)
 
     # -- questions
 

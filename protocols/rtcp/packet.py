@@ -224,8 +224,7 @@ def _write_one(packet: Packet) -> bytes:
             return _framed(SDES, len(packet.chunks), b"".join(map(_write_chunk, packet.chunks)))
         case Bye():
             return _framed(BYE, len(packet.ssrcs), _write_bye(packet))
-        case Other():
-            return _framed(packet.payload_type, packet.count, packet.body)
+    return _framed(packet.payload_type, packet.count, packet.body)
 
 
 def _framed(payload_type: int, count: int, body: bytes) -> bytes:

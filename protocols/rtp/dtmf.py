@@ -95,9 +95,9 @@ class DigitSender:
     ) -> None:
         self._step = clock_rate * packet_ms // 1000
         self._tone = clock_rate * tone_ms // 1000
-        self._gap = gap_ms // packet_ms
         if not 0 < self._tone <= 0xFFFF or self._step <= 0:
             raise LocalProtocolError(f"a digit of {tone_ms} ms does not fit a telephone-event")
+        self._gap = gap_ms // packet_ms
         self._queue: deque[int] = deque()
         self._code: int | None = None
         self._started_at = 0  # in timestamp units

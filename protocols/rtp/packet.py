@@ -47,8 +47,6 @@ class Packet:
         if first & 0x20:
             end -= _padding_size(data)
         if first & 0x1F == 0:  # neither extension nor contributing sources: nearly every packet
-            if end < HEADER_SIZE:
-                raise RemoteProtocolError("RTP padding reaches into the header")
             payload = data[HEADER_SIZE:end]
             return cls(second & 0x7F, sequence_number, timestamp, ssrc, payload, second >= 0x80)
         start = HEADER_SIZE + 4 * (first & 0xF)

@@ -61,6 +61,7 @@ _USUAL = frozenset(
     ("username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "opaque", "stale")
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NONCE_COUNT = re.compile(r"[0-9a-fA-F]{8}")
 
 
@@ -115,8 +116,8 @@ class Challenge(NamedTuple):
             text += f", opaque={_quote(self.opaque)}"
         if self.is_stale:
             text += ", stale=true"
-        text += f", algorithm={self.algorithm}"
-        return f'{text}, qop="{",".join(self.qop)}"' if self.qop else text
+        text += f", algorithm={_word(self.algorithm)}"
+        return f"{text}, qop={_quote(','.join(self.qop))}" if self.qop else text
 
     @property
     def can_be_answered(self) -> bool:
@@ -162,14 +163,14 @@ class Credentials(NamedTuple):
     def __str__(self) -> str:
         text = (
             f"Digest username={_quote(self.username)}, realm={_quote(self.realm)}, nonce={_quote(self.nonce)}"
-            f', uri={_quote(self.uri)}, response="{self.response}", algorithm={self.algorithm}'
+            f', uri={_quote(self.uri)}, response="{self.response}", algorithm={_word(self.algorithm)}'
         )
         if self.cnonce is not None:
             text += f", cnonce={_quote(self.cnonce)}"
         if self.opaque is not None:
             text += f", opaque={_quote(self.opaque)}"
         if self.qop is not None:
-            text += f", qop={self.qop}"
+            text += f", qop={_word(self.qop)}"
         return text if self.nc is None else f"{text}, nc={self.nc}"
 
     @property
@@ -367,3 +368,7 @@ def _quote(text: str) -> str:
     if '"' in text or "\\" in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def _word(text: str) -> str:
+    return text if _TOKEN.fullmatch(text) else _quote(text)

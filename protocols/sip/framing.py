@@ -1,4 +1,4 @@
-"""Messages out of a byte stream: header section, then Content-Length octets (RFC 3261 §18.3, RFC 5626 §3.5.1)."""
+"""Messages cut out of a byte stream by Content-Length; keep-alives between them (RFC 3261 §18.3, 5626)."""
 
 from __future__ import annotations
 

@@ -71,6 +71,15 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def check_encodable(text: str) -> str:
+    """Refuse what no octets could have been: lone surrogates other than those of broken UTF-8."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise RemoteProtocolError("text that cannot be encoded") from error
+    return text
+
+
 def unfold(value: str) -> str:
     """The value on one line (§7.3.1), without the white space around it."""
     if "\r\n" in value:

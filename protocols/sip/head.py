@@ -75,7 +75,8 @@ class Head:
             self.status = int(status)
         else:
             parts = line.split(" ")
-            if len(parts) != 3 or not is_token(parts[0]) or not parts[1] or parts[2][:4].upper() != "SIP/":
+            is_whole = len(parts) == 3 and is_token(parts[0]) and parts[1] and "\t" not in line
+            if not is_whole or parts[2][:4].upper() != "SIP/":
                 raise RemoteProtocolError("request line is not: method, one space, URI, one space, version")
             self.method, self._uri_text, version = parts
         if version.upper() != "SIP/2.0":

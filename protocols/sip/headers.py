@@ -10,6 +10,7 @@ from .grammar import (
     HOST,
     TOKEN,
     Params,
+    check_encodable,
     find_param,
     format_params,
     match_params,
@@ -221,7 +222,7 @@ def match_via(text: str, at: int) -> tuple[Via, int]:
 
 def parse_name_addr(text: str) -> NameAddr:
     """The address that the whole text is."""
-    address, at = match_name_addr(text, 0)
+    address, at = match_name_addr(check_encodable(text), 0)
     if at < len(text):
         raise RemoteProtocolError("more than one address")
     return address
@@ -229,7 +230,7 @@ def parse_name_addr(text: str) -> NameAddr:
 
 def parse_name_addrs(text: str) -> list[NameAddr]:
     """The addresses of one header line."""
-    address, at = match_name_addr(text, 0)
+    address, at = match_name_addr(check_encodable(text), 0)
     found = [address]
     while at < len(text):
         address, at = match_name_addr(text, at + 1)
@@ -239,7 +240,7 @@ def parse_name_addrs(text: str) -> list[NameAddr]:
 
 def parse_vias(text: str) -> list[Via]:
     """The hops of one header line."""
-    via, at = match_via(text, 0)
+    via, at = match_via(check_encodable(text), 0)
     found = [via]
     while at < len(text):
         via, at = match_via(text, at + 1)

@@ -16,6 +16,10 @@ class Timers:
     invite_lifetime: float = 3600.0  # INVITE without a final answer, however often the phone says 180
     ring_interval: float = 60.0  # a provisional response is repeated (RFC 3261 §13.3.1.1)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.t1 <= self.t2 or min(self.t4, self.c, self.invite_lifetime, self.ring_interval) <= 0:
+            raise ValueError("timers must be positive, and T1 not longer than T2")
+
     @property
     def timeout(self) -> float:
         """64*T1: timers B, D, F, H, J, L and M."""

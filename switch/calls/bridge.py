@@ -8,7 +8,7 @@ from __future__ import annotations
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import ALLOW, Leg, reason_of, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, Leg, reason_of, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 
 _RELAYED = frozenset(("INFO",))
@@ -49,7 +49,7 @@ def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reque
         leg.session.answer_reinvite(transaction, error.status, now)
         return
     except NoPortsLeft:
-        leg.session.answer_reinvite(transaction, 503, now, headers=(("Retry-After", "10"),))
+        leg.session.answer_reinvite(transaction, 503, now, headers=RETRY_AFTER)
         return
     leg.offer_txn = transaction
     far.session.reinvite(now, body=body, headers=sdp_headers(body))

@@ -1,7 +1,7 @@
 """One call through the switch: a leg that called us, the legs that we call for it, and what became of it.
 
-A back-to-back user agent (RFC 7092 §3): the legs are separate dialogs with their own Call-ID, tags, CSeq and SDP.
-Event-driven: no task, no clock of its own; ``bridge.py`` has what happens after the answer.
+A back-to-back user agent (RFC 7092 §3): the legs are separate dialogs, each with its own Call-ID, tags, CSeq
+and SDP. Event-driven: no task, no clock of its own; ``bridge.py`` has what follows the answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.leg import (
+    RETRY_AFTER,
     Leg,
     Target,
     contact_for,
@@ -78,7 +79,7 @@ class Call:
     def start(
         self, event: sip.RequestReceived, targets: Sequence[Target], headers: Headers, now: float
     ) -> None:
-        """Take the INVITE and call all targets at once; ``headers``: From, To and the like of the new legs."""
+        """Take the INVITE and call all targets at once; ``headers``: From and To of the new legs."""
         exchange, request, flow = self.exchange, event.request, event.flow
         nat = leads_elsewhere(request, flow.remote)
         self.a = Leg(self, self.media.leg(toward=flow.remote[0], is_nat=nat), is_a=True)
@@ -92,7 +93,7 @@ class Call:
         except RemoteProtocolError as error:
             self.refuse(error.status, str(error), now)
         except NoPortsLeft as error:
-            self.refuse(503, str(error), now, headers=(("Retry-After", "10"),))
+            self.refuse(503, str(error), now, headers=RETRY_AFTER)
 
     def _fork(self, target: Target, request: sip.Request, offer: bytes, headers: Headers, now: float) -> None:
         """Send one INVITE of our own."""
@@ -193,6 +194,7 @@ class Call:
                 self.media.drop(other.media)
         self.forks = [leg]
         self.b = leg
+        self.media.confirm()  # from now on silence counts
         self.answered_at = now
         record = self.record
         record.answer_at = self.exchange.clock.utc(now)
@@ -295,7 +297,7 @@ def _rank(failure: tuple[int, str, sip.Response | None]) -> tuple[bool, bool, in
 
 
 def _for_caller(status: int, reason: str, response: sip.Response | None) -> tuple[int, str]:
-    """What the caller hears of a callee's refusal: causes travel, challenges, redirections and overload do not."""
+    """What the caller hears of a refusal: causes travel; challenges, redirections and overload do not."""
     if status in (401, 407):
         return 502, "the callee's side asked for credentials"
     if status < 400 or (status == 503 and response is None):

@@ -11,8 +11,8 @@ from switchroom.protocols import sip
 from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
-from switchroom.switch.calls.call import Call, Headers
-from switchroom.switch.calls.leg import ALLOW, SDP, Leg, Target, bracketed, contact_for
+from switchroom.switch.calls.call import Call
+from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Target, bracketed, contact_for
 from switchroom.switch.calls.limits import Caps
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
@@ -20,9 +20,7 @@ from switchroom.switch.media import MediaPlane, MediaSession
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store import Record, RecordStore
 
-_KNOWN_METHODS = frozenset(
-    ("MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE")
-)
+_METHODS = (*ALLOW.split(", "), "REGISTER")
 
 
 class Log(Protocol):
@@ -139,16 +137,19 @@ class Exchange:
         caller = self._identify(event, now)
         if caller is None:
             return
-        if request.method == "REGISTER":
-            self._register(event, caller, now)
-        elif request.method == "INVITE":
-            self._invite(event, caller, now)
-        else:
-            status = 405 if request.method in _KNOWN_METHODS else 501
-            self.endpoint.reply(event, status, now=now, headers=(("Allow", ALLOW + ", REGISTER"),))
+        refusal = sip.inspect_request(request, methods=_METHODS)
+        if request.method == "INVITE":
+            self._invite(event, caller, refusal, now)
+        elif refusal is not None:
+            self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
+        elif request.method == "REGISTER":
+            status, reason, headers = self.registrar.handle(request, event.flow, caller.account, now)
+            self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
+        else:  # OPTIONS for another host: we are no proxy
+            self.endpoint.reply(event, 404, now=now)
 
     def _identify(self, event: sip.RequestReceived, now: float) -> Caller | None:
-        """Who asks: a trunk by its address (not for REGISTER) or a user by digest; None when it has been answered."""
+        """Who asks: a trunk by its address (not to REGISTER) or a user by digest; None: already answered."""
         if event.request.method != "REGISTER":
             trunk = self.trunk_at(event.flow.remote[0])
             if trunk is not None:
@@ -181,34 +182,27 @@ class Exchange:
         return not host or host in self.config.domains or self._is_local(host)
 
     def _options(self, event: sip.RequestReceived, now: float) -> None:
-        refusal = _unsupported(event.request)
+        refusal = sip.inspect_request(event.request, methods=_METHODS)
         if refusal is not None:
-            self.endpoint.reply(event, refusal[0], now=now, headers=refusal[1])
+            self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
         else:
             self.endpoint.reply(event, 200, now=now, headers=(("Allow", ALLOW), ("Accept", SDP)))
 
-    def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
-        refusal = _unsupported(event.request)
-        if refusal is not None:
-            self.endpoint.reply(event, refusal[0], now=now, headers=refusal[1])
-            return
-        status, reason, headers = self.registrar.handle(event.request, event.flow, caller.account, now)
-        self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
-
     # -- calls
 
-    def _invite(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+    def _invite(
+        self, event: sip.RequestReceived, caller: Caller, unsupported: sip.Refusal | None, now: float
+    ) -> None:
         request = event.request
-        refusal = self._refusal(request, caller, now)
+        refusal = unsupported or self._refusal(request, caller, now)
         if refusal is not None:
             self._refuse(event, caller, refusal, now)
             return
         number = clean_number(request.uri.user_unescaped or "")
         destinations = self._router.destinations(number) if self._is_ours(request.uri) else ()
-        targets = self._targets(destinations, number, request.uri, now)
+        targets = self._targets(destinations, number, now)
         if not targets:
-            missing = (480, "Temporarily Unavailable") if destinations else (404, "Not Found")
-            self._refuse(event, caller, (*missing, ()), now)
+            self._refuse(event, caller, sip.Refusal(480 if destinations else 404), now)
             return
         record = self._record(event, caller, number, destinations[0], now)
         self.calls_started += 1
@@ -222,28 +216,22 @@ class Exchange:
         if not call.is_over:
             self._watch(call, now)
 
-    def _refusal(self, request: sip.Request, caller: Caller, now: float) -> tuple[int, str, Headers] | None:
-        """Why this INVITE cannot even be tried (RFC 3261 §8.2.2-8.2.3, §16.3)."""
-        refusal = _unsupported(request)
-        if refusal is not None:
-            return refusal[0], sip.REASONS[refusal[0]], refusal[1]
+    def _refusal(self, request: sip.Request, caller: Caller, now: float) -> sip.Refusal | None:
+        """Why this INVITE is not even tried: loops (RFC 3261 §16.3) and limits."""
         if request.max_forwards == 0:
-            return 483, "Too Many Hops", ()
+            return sip.Refusal(483)
         if any(via.branch and self.mint.is_own_branch(via.branch) for via in request.vias):
-            return 482, "Loop Detected", ()
-        if request.body and request.content_type != SDP:
-            return 415, "Unsupported Media Type", (("Accept", SDP),)
-        if len(self.calls) >= self.config.max_calls:
-            return 503, "Service Unavailable", (("Retry-After", "10"),)
+            return sip.Refusal(482)
+        if len(self.calls) >= self.config.max_calls or self.records.is_full:
+            return sip.Refusal(503, RETRY_AFTER)
         if not self._caps.admits(caller.account, now):
-            return 503, "Call limit reached", (("Retry-After", "10"),)
+            return sip.Refusal(503, RETRY_AFTER)
         return None
 
-    def _refuse(
-        self, event: sip.RequestReceived, caller: Caller, refusal: tuple[int, str, Headers], now: float
-    ) -> None:
+    def _refuse(self, event: sip.RequestReceived, caller: Caller, refusal: sip.Refusal, now: float) -> None:
         """A call that never began still leaves a record."""
-        status, reason, headers = refusal
+        status, headers = refusal
+        reason = sip.REASONS[status]
         record = self._record(event, caller, event.request.uri.user_unescaped or "", None, now)
         if status == 503:  # an overload keeps no state
             self.endpoint.reply(event, status, now=now, reason=reason, headers=headers)
@@ -272,7 +260,7 @@ class Exchange:
         )
 
     def _identity(self, event: sip.RequestReceived, caller: Caller, number: str) -> list[tuple[str, str]]:
-        """From and To of the new legs: the caller's number is its account's, not what it claims (THREATS C8)."""
+        """From and To of the new legs: the number is the account's, not what the caller claims."""
         request = event.request
         domain = self.config.domain or bracketed(event.flow.local[0])
         shown = sip.Uri("sip", user=sip.escape_user(caller.number or _number_of(request)), host=domain)
@@ -283,9 +271,7 @@ class Exchange:
             ("To", f"<{to}>"),
         ]
 
-    def _targets(
-        self, destinations: Sequence[Destination], number: str, uri: sip.Uri, now: float
-    ) -> list[Target]:
+    def _targets(self, destinations: Sequence[Destination], number: str, now: float) -> list[Target]:
         """The addresses behind the destinations; all ring at once."""
         targets: list[Target] = []
         for destination in destinations:
@@ -295,20 +281,26 @@ class Exchange:
                     for b in self.registrar.lookup(destination.name, now)
                 ]
             elif isinstance(destination, ToTrunk):
-                targets += self._trunk_target(self._trunks.get(destination.name), number)
+                trunk = self._trunks.get(destination.name)
+                if trunk is not None and trunk.host:
+                    to = sip.Uri(
+                        "sip", user=sip.escape_user(number), host=bracketed(trunk.host), port=trunk.port
+                    )
+                    targets += self._reach(to, trunk.host, trunk.transport, trunk.is_nat)
             else:
-                fixed = sip.Uri.parse(destination.uri)
-                transport = (fixed.param("transport") or "udp").upper()
-                targets += [
-                    Target(str(fixed), self._flow_to(fixed.host.strip("[]"), fixed.port or 5060, transport))
-                ]
+                to = sip.Uri.parse(destination.uri)
+                targets += self._reach(
+                    to, to.host.strip("[]"), (to.param("transport") or "UDP").upper(), False
+                )
         return targets[: self.config.max_forks]
 
-    def _trunk_target(self, trunk: Trunk | None, number: str) -> list[Target]:
-        if trunk is None or not trunk.host:
+    def _reach(self, uri: sip.Uri, host: str, transport: str, is_nat: bool) -> list[Target]:
+        """The way to a host; none when there is no route, no listener or no address yet."""
+        try:
+            return [Target(str(uri), self._flow_to(host, uri.port or 5060, transport), is_nat)]
+        except (OSError, LookupError, ValueError) as error:
+            self.log.warning("call.unreachable", host=host, transport=transport, error=str(error))
             return []
-        uri = sip.Uri("sip", user=sip.escape_user(number), host=trunk.host, port=trunk.port)
-        return [Target(str(uri), self._flow_to(trunk.host, trunk.port, trunk.transport), trunk.is_nat)]
 
     # -- what a call reports
 
@@ -349,7 +341,7 @@ class Exchange:
     # -- the clock
 
     def _watch(self, call: Call, now: float) -> None:
-        """Look at the call again when its next limit falls due; looks are whole seconds and at most a minute apart."""
+        """Look at the call again when its next limit falls due, or in a minute."""
         self._due.add(call.id, min(call.next_check(), now + 60.0))
 
     def next_timer(self) -> float | None:
@@ -370,15 +362,6 @@ class Exchange:
         """A clean stop: every call gets its BYE, CANCEL or refusal."""
         for call in list(self.calls.values()):
             call.hang_up(reason, now, status=503)
-
-
-def _unsupported(request: sip.Request) -> tuple[int, Headers] | None:
-    """Extensions and schemes that we do not have (RFC 3261 §8.2.2)."""
-    if request.uri.scheme not in ("sip", "sips", "tel"):
-        return 416, ()
-    if request.require:
-        return 420, tuple(("Unsupported", option) for option in request.require)
-    return None
 
 
 def _number_of(request: sip.Request) -> str:

@@ -43,7 +43,7 @@ Alert = SourceBanned | AccountAttacked
 
 
 class _Levels:
-    """How full a bucket is for each key: every event adds one, time empties it; the least recent key goes first."""
+    """How full a bucket is for each key: an event adds one, time empties it; the oldest key goes."""
 
     __slots__ = ("_levels", "_max_keys")
 
@@ -81,7 +81,7 @@ class Guard:
 
     def __init__(
         self,
-        limits: GuardLimits = GuardLimits(),  # noqa: B008  frozen
+        limits: GuardLimits = GuardLimits(),
         on_alert: Callable[[Alert], None] = lambda alert: None,
         *,
         max_sources: int = 10_000,
@@ -132,7 +132,7 @@ class Guard:
 
     def failed(self, host: str, user: str, now: float, *, is_known: bool = True) -> None:
         """A wrong answer to one of our nonces came from this address, for this name."""
-        limits, source = self.limits, source_of(host)
+        limits, source, user = self.limits, source_of(host), user[:64]
         self.failures += 1
         self._unanswered.take_one(source)
         leak = limits.max_failures / limits.failure_window

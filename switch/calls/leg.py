@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
 SDP = "application/sdp"
+RETRY_AFTER = (("Retry-After", "10"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,15 @@ class Leg:
 
 
 def sdp_of(message: sip.Request | sip.Response) -> bytes:
-    """The message's SDP, or nothing."""
-    return message.body if message.body and message.content_type == SDP else b""
+    """The message's SDP, alone or as a part of its body, or nothing."""
+    if not message.body:
+        return b""
+    if message.content_type == SDP:
+        return message.body
+    try:
+        return next((part.body for part in sip.body_parts(message) if part.content_type == SDP), b"")
+    except RemoteProtocolError:
+        return b""
 
 
 def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:

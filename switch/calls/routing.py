@@ -68,7 +68,7 @@ class Router:
     """Finds the destinations of a number; a reload makes a new Router."""
 
     def __init__(self, numbers: Mapping[str, str], routes: Iterable[tuple[str, Sequence[str]]]) -> None:
-        """``numbers``: number or name -> user; ``routes``: (match, destinations) in the order of the configuration."""
+        """``numbers``: number or name -> user; ``routes``: (match, destinations) in the configured order."""
         self._numbers = {number: (ToUser(user),) for number, user in numbers.items()}
         self._routes = [
             Route(match, tuple(map(parse_destination, to)), compile_pattern(match)) for match, to in routes

@@ -59,6 +59,13 @@ to = ["user:1001", "user:1002"]
 def write_default(path: str | Path) -> None:
     """Write a first configuration with fresh passwords, mode 0600; FileExistsError if there is one."""
     text = _FIRST.format(first=secrets.token_urlsafe(12), second=secrets.token_urlsafe(12))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # whole or not at all, and never over another
+    finally:
+        draft.unlink(missing_ok=True)

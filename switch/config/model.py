@@ -179,8 +179,8 @@ class AuthConfig(_Section):
         is_live=False,
     )
     algorithms: list[Literal["SHA-256", "MD5"]] = _key(
-        "The digest algorithms that are offered, the best first (RFC 8760).",
-        lambda: ["SHA-256", "MD5"],
+        "The digest algorithms that are offered, in this order (RFC 8760). Many phones read only the first.",
+        lambda: ["MD5", "SHA-256"],
         min_length=1,
         max_length=2,
     )
@@ -189,7 +189,20 @@ class AuthConfig(_Section):
     )
     max_failures: Count = _key("Wrong answers from one source before it is banned.", 20, ge=1, le=1000)
     failure_window: Number = _key("The time within which failures count.", 600.0, unit="s", ge=1, le=86400)
+    max_unanswered: Count = _key(
+        "Challenges to one source that may stay unanswered in a minute; what is beyond is dropped.",
+        100,
+        ge=1,
+        le=100_000,
+    )
     ban_time: Number = _key("How long nobody listens to a banned source.", 600.0, unit="s", ge=1, le=604800)
+
+    @field_validator("algorithms")
+    @classmethod
+    def _algorithms_once(cls, algorithms: list[str]) -> list[str]:
+        if len(set(algorithms)) < len(algorithms):
+            raise ValueError("must name each algorithm once")
+        return algorithms
 
 
 class MediaConfig(_Section):

@@ -34,13 +34,13 @@ struct statistics {
     uint64_t last_at;                          /* nanoseconds, monotonic; 0: nothing yet */
     uint64_t seen;                             /* the 64 numbers up to the highest one, as bits */
     uint64_t jitter;                           /* in 1/16 of a timestamp unit, A.8 */
-    uint32_t first, highest;                   /* extended sequence numbers */
+    uint32_t first, highest;                   /* extended sequence numbers, from 65536 on */
     uint32_t bad_seq;
     uint32_t ssrc, other_ssrc, other_run;
-    uint32_t clock_rate;                       /* of payload_type; 0: not known, no jitter */
+    uint32_t clock_rate;                       /* of the payload types that count for jitter; 0: none yet */
     uint32_t transit;
     uint8_t payload_type;
-    bool has_source, has_transit;
+    bool has_source, has_transit, is_timed;
 };
 
 /* Only one thread writes, so a plain addition is enough; the store is one piece for those who read. */
@@ -55,8 +55,8 @@ static inline void statistics_start(struct statistics *s, const struct rtp *rtp)
     s->has_transit = false;
     s->ssrc = rtp->ssrc;
     s->other_run = 0;
-    s->first = rtp->sequence_number;
-    SET(s->highest, rtp->sequence_number);
+    SET(s->first, 65536u + rtp->sequence_number);
+    SET(s->highest, s->first);
     s->bad_seq = UINT32_MAX;
     s->seen = 1;
     SET(s->counted, 1);
@@ -78,9 +78,8 @@ static inline void statistics_late(struct statistics *s, uint32_t behind)
     }
     s->seen |= bit;
     COUNT(s->out_of_order);
-    /* before the first number ever seen: the start was out of order itself; never below an extended 0 */
-    if (behind > s->highest - s->first)
-        s->first = s->highest > behind ? s->highest - behind : 0;
+    if (behind > s->highest - s->first)  /* the start itself was out of order */
+        SET(s->first, s->highest - behind);
     SET(s->counted, s->counted + 1);
 }
 
@@ -113,46 +112,59 @@ static inline void statistics_jitter(struct statistics *s, const struct rtp *rtp
 {
     uint64_t units = now / 1000000000u * s->clock_rate + now % 1000000000u * s->clock_rate / 1000000000u;
     uint32_t transit = (uint32_t)units - rtp->timestamp;
-    int32_t difference = (int32_t)(transit - s->transit);
-    s->transit = transit;
-    if (s->has_transit && difference != INT32_MIN) {
-        uint64_t size = (uint64_t)(difference < 0 ? -difference : difference);
+    int64_t difference = (int32_t)(transit - s->transit);
+    uint64_t size = (uint64_t)(difference < 0 ? -difference : difference);
+    /* a jump of a second is another clock (a new talkspurt of a careless sender), not jitter */
+    if (s->has_transit && size < s->clock_rate)
         SET(s->jitter, s->jitter + size - ((s->jitter + 8) >> 4));
-    }
+    s->transit = transit;
     s->has_transit = true;
+}
+
+/* telephone-event repeats one timestamp and comfort noise comes when it likes: neither has a rate here. */
+static inline void statistics_payload_type(
+    struct statistics *s, uint8_t payload_type, const struct clock_rate *rates, int count)
+{
+    uint32_t rate = clock_rate_of(rates, count, payload_type);
+    s->payload_type = payload_type;
+    s->is_timed = rate != 0;
+    if (rate != 0 && rate != s->clock_rate) {  /* jitter in one clock's units says nothing in another's */
+        SET(s->clock_rate, rate);
+        SET(s->jitter, 0);
+        s->has_transit = false;
+    }
+}
+
+/* Several sources may share a port (retransmission, layers): a new one is followed when it stays alone. */
+static inline bool statistics_source(struct statistics *s, const struct rtp *rtp)
+{
+    if (!s->has_source) {
+        statistics_start(s, rtp);
+    } else if (rtp->ssrc == s->ssrc) {
+        s->other_run = 0;
+        statistics_sequence(s, rtp);
+    } else {
+        s->other_run = rtp->ssrc == s->other_ssrc ? s->other_run + 1 : 1;
+        s->other_ssrc = rtp->ssrc;
+        if (s->other_run < RUN_OF_NEW_SSRC)
+            return false;
+        statistics_start(s, rtp);
+    }
+    return true;
 }
 
 static inline void statistics_rtp(
     struct statistics *s, const struct rtp *rtp, size_t size, uint64_t now, const struct clock_rate *rates, int count)
 {
+    bool is_first = s->packets == 0;
     COUNT(s->packets);
     SET(s->bytes, s->bytes + size);
     SET(s->last_at, now);
-    if (!s->has_source) {
-        statistics_start(s, rtp);
-    } else if (rtp->ssrc != s->ssrc) {
-        /* several sources may share a port (retransmission, layers): follow a new one only when it stays alone */
-        s->other_run = rtp->ssrc == s->other_ssrc ? s->other_run + 1 : 1;
-        s->other_ssrc = rtp->ssrc;
-        if (s->other_run < RUN_OF_NEW_SSRC)
-            return;
-        statistics_start(s, rtp);
-    } else {
-        s->other_run = 0;
-        statistics_sequence(s, rtp);
-    }
-    if (rtp->payload_type != s->payload_type || s->clock_rate == 0) {
-        uint32_t rate = clock_rate_of(rates, count, rtp->payload_type);
-        if (rate != 0 && rate != s->clock_rate) {  /* jitter of one clock says nothing about another's */
-            SET(s->clock_rate, rate);
-            SET(s->jitter, 0);
-            s->has_transit = false;
-        }
-        s->payload_type = rtp->payload_type;
-        if (rate == 0)
-            return;
-    }
-    if (s->clock_rate != 0)
+    if (!statistics_source(s, rtp))
+        return;
+    if (is_first || rtp->payload_type != s->payload_type)
+        statistics_payload_type(s, rtp->payload_type, rates, count);
+    if (s->is_timed)
         statistics_jitter(s, rtp, now);
 }
 

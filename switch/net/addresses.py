@@ -1,13 +1,170 @@
-"""Which of our addresses faces a remote host: the one to advertise to it, in SIP and in SDP."""
+"""Which of our addresses faces a remote host: the one to advertise to it, in SIP and in SDP.
+
+The kernel is asked which way it would send: by netlink (rtnetlink(7)), or by a socket where that is forbidden.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple, Protocol
+
+from pyroute2.netlink import NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_ERROR  # type: ignore[import-untyped]
+from pyroute2.netlink.rtnl import (  # type: ignore[import-untyped]
+    RTM_GETROUTE,
+    RTMGRP_IPV4_IFADDR,
+    RTMGRP_IPV4_ROUTE,
+    RTMGRP_IPV4_RULE,
+    RTMGRP_IPV6_IFADDR,
+    RTMGRP_IPV6_ROUTE,
+    RTMGRP_LINK,
+)
+from pyroute2.netlink.rtnl.rtmsg import rtmsg  # type: ignore[import-untyped]
 
 from .clock import Clock
-from .readiness import Readiness
-from .recent import Recent
-from .routes import CHANGES, NetlinkRoutes, Route, Routes, SocketRoutes, open_netlink
+from .limits import Recent
+from .sockets import Readiness
+
+CHANGES = (
+    RTMGRP_LINK
+    | RTMGRP_IPV4_IFADDR
+    | RTMGRP_IPV4_ROUTE
+    | RTMGRP_IPV4_RULE
+    | RTMGRP_IPV6_IFADDR
+    | RTMGRP_IPV6_ROUTE
+)
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
+_RTN_LOCAL = 2
+_DISCARD_PORT = 9  # RFC 863; connecting a UDP socket sends nothing anyway
+
+
+class Route(NamedTuple):
+    """Our address on the way to a host, and whether that host is ourselves."""
+
+    source: str
+    is_local: bool
+
+
+class Routes(Protocol):
+    """Something that can be asked for a route; raises OSError when there is none."""
+
+    def find(self, host: str) -> Route: ...
+    def close(self) -> None: ...
+
+
+def split_scope(host: str) -> tuple[IPv4Address | IPv6Address, str]:
+    """Read an address; a mapped one (::ffff:192.0.2.1) is the IPv4 address, a link stands apart (fe80::1%eth0)."""
+    plain, _, link = host.partition("%")
+    address = ip_address(plain)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped, ""
+    return address, link
+
+
+def plain_host(host: str) -> str:
+    """Return an address as the sockets know it: a mapped one as IPv4."""
+    return str(split_scope(host)[0]) if ":" in host and "." in host else host
+
+
+class NetlinkRoutes:
+    """Route look-ups by netlink.
+
+    The messages are pyroute2's; its IPRoute is not used, because the synchronous one cannot run inside a loop and
+    the asynchronous one not on uvloop. The kernel answers within send(), so that reading never waits.
+    """
+
+    def __init__(self) -> None:
+        self._socket = open_netlink(0)
+        self._sequence_number = 0
+
+    def find(self, host: str) -> Route:
+        """Ask which way the kernel would send to a host."""
+        address, link = split_scope(host)
+        self._socket.send(self._request(address, link))
+        while True:
+            data = self._socket.recv(65536)
+            _, kind, _, sequence_number, _ = _HEADER.unpack_from(data)
+            if sequence_number == self._sequence_number:
+                break
+        if kind == NLMSG_ERROR:
+            error = -struct.unpack_from("=i", data, _HEADER.size)[0]
+            raise OSError(error, os.strerror(error), host)
+        route = rtmsg(data)
+        route.decode()
+        source = route.get_attr("RTA_PREFSRC")
+        if source is None:  # an old kernel, or a route without any address
+            return SocketRoutes().find(host)
+        return Route(_on_link(source, link), address.is_unspecified or route["type"] == _RTN_LOCAL)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _request(self, address: IPv4Address | IPv6Address, link: str) -> bytearray:
+        self._sequence_number = (self._sequence_number + 1) & 0xFFFFFFFF
+        request = rtmsg()
+        request["family"] = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        request["dst_len"] = address.max_prefixlen
+        request["attrs"] = [("RTA_DST", str(address))]
+        if link:
+            request["attrs"].append(("RTA_OIF", socket.if_nametoindex(link)))
+        request["header"]["type"] = RTM_GETROUTE
+        request["header"]["flags"] = NLM_F_REQUEST
+        request["header"]["sequence_number"] = self._sequence_number
+        request.encode()
+        data: bytearray = request.data
+        return data
+
+
+class SocketRoutes:
+    """Route look-ups by connecting and binding sockets: nothing is sent, no right is needed."""
+
+    def find(self, host: str) -> Route:
+        """Ask which address a socket gets that is connected to a host."""
+        address, link = split_scope(host)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        scope = (0, socket.if_nametoindex(link)) if link else ()
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((str(address), _DISCARD_PORT, *scope))
+            source = _on_link(sock.getsockname()[0], link)
+        return Route(source, may_be_local(host))
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def may_be_local(host: str) -> bool:
+    """Whether a socket can be bound to an address: one of this machine's, or any if the kernel is told to permit that."""
+    address, link = split_scope(host)
+    if address.is_multicast:
+        return False
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    scope = (0, socket.if_nametoindex(link)) if link else ()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((str(address), 0, *scope))
+        except OSError:
+            return False
+    return True
+
+
+def _on_link(source: str, link: str) -> str:
+    return f"{source}%{link}" if link and ip_address(source).is_link_local else source
+
+
+def open_netlink(groups: int) -> socket.socket:
+    """Open a netlink socket that hears of changes in these groups."""
+    sock = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, NETLINK_ROUTE
+    )
+    try:
+        sock.bind((0, groups))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class Addresses:
@@ -17,7 +174,12 @@ class Addresses:
     """
 
     def __init__(
-        self, *, clock: Clock | None = None, routes: Routes | None = None, max_age: float = 60.0, size: int = 4096
+        self,
+        *,
+        clock: Clock | None = None,
+        routes: Routes | None = None,
+        max_age: float = 60.0,
+        size: int = 4096,
     ) -> None:
         self._clock = clock or Clock()
         self._routes = routes or best_routes()
@@ -33,13 +195,14 @@ class Addresses:
         return self._find(remote_host).source
 
     def is_local(self, host: str) -> bool:
-        """Whether an address is this machine's."""
+        """Whether this is an address of this machine's; names are not."""
         try:
-            return self._find(host).is_local
-        except OSError:
+            # A stranger may ask for any address: what cannot be ours costs little and is not remembered.
+            return may_be_local(host) and self._find(host).is_local
+        except (ValueError, OSError):
             return False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Hear of changes from the kernel; without the right to, what is cached still expires."""
         if self._monitor is None:
             try:
@@ -48,7 +211,7 @@ class Addresses:
                 return
             self._readiness = Readiness(self._monitor, self._on_change)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Close what is open."""
         if self._readiness is not None:
             self._readiness.close()

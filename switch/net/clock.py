@@ -19,7 +19,9 @@ class Clock:
     ) -> None:
         self._monotonic = monotonic
         self._wall = wall
-        self.now = monotonic  # asyncio's time too, but not rounded to the start of the loop's pass as uvloop's is
+        self.now = (
+            monotonic  # asyncio's time too, but not rounded to the start of the loop's pass as uvloop's is
+        )
 
     def utc(self, now: float) -> datetime:
         """Return the wall-clock time of a monotonic instant, by what the wall clock shows at present."""

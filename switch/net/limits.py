@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import Generic, TypeVar
 
-from .recent import Recent
+K = TypeVar("K")
+V = TypeVar("V")
 
 # What belongs to something that we let begin: never shed before new work is (overload must not keep calls up).
 _ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
@@ -39,6 +42,27 @@ class NetLimits:
     receive_buffer_size: int = 4 << 20
 
 
+@dataclass(slots=True)
+class NetCounters:
+    """Plain numbers since the start, but for the gauge ``connections``."""
+
+    datagrams_in: int = 0
+    datagrams_out: int = 0
+    messages_in: int = 0  # over streams
+    messages_out: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    keep_alives: int = 0
+    connections: int = 0  # open now
+    connections_accepted: int = 0
+    connections_opened: int = 0
+    faults: int = 0  # exceptions of our own making that one message cost
+    dropped: Counter[str] = field(default_factory=Counter)  # messages, by why
+    refused: Counter[str] = field(default_factory=Counter)  # connections not let in, by why
+    closed: Counter[str] = field(default_factory=Counter)  # connections, by why
+    failed: Counter[str] = field(default_factory=Counter)  # destinations not reached, by why
+
+
 class Verdict(StrEnum):
     """What to do with a message; the refusals are the names they are counted by."""
 
@@ -46,6 +70,39 @@ class Verdict(StrEnum):
     SOURCE = "source"  # dropped: this source sends too much
     TOTAL = "total"  # dropped: all together send too much
     OVERLOAD = "overload"  # a new request beyond the total rate: 503 with Retry-After
+
+
+class Recent(Generic[K, V]):
+    """Two generations: what is used stays young; when the young are ``size``, the old are forgotten at once."""
+
+    __slots__ = ("_old", "_size", "young")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._old: dict[K, V] = {}
+        self.young: dict[K, V] = {}  # hot code looks here first by itself
+
+    def __len__(self) -> int:
+        return len(self.young) + sum(key not in self.young for key in self._old)
+
+    def get(self, key: K) -> V | None:
+        """Return what is kept for the key, and keep it longer."""
+        value = self.young.get(key)
+        if value is None and (value := self._old.pop(key, None)) is not None:
+            self.put(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Keep a value, for at least ``size`` further new keys."""
+        if len(self.young) >= self._size:
+            self._old = self.young
+            self.young = {}
+        self.young[key] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.young = {}
+        self._old = {}
 
 
 class Bucket:
@@ -78,6 +135,7 @@ class Limiter:
         self._is_trusted = is_trusted
         self._sources: Recent[str, Bucket] = Recent(limits.max_sources)
         self._new = Bucket(limits.total_burst, now)
+        self._refusals = Bucket(limits.total_burst, now)
         self._reserve = Bucket(limits.total_burst * _RESERVE_SHARE, now)
         self._ongoing = Bucket(limits.total_burst * _ONGOING_SHARE, now)
 
@@ -101,7 +159,7 @@ class Limiter:
             return Verdict.PASS
         if self._is_trusted(host) and self._reserve.take(rate * _RESERVE_SHARE, burst * _RESERVE_SHARE, now):
             return Verdict.PASS
-        return Verdict.OVERLOAD
+        return Verdict.OVERLOAD if self._refusals.take(rate, burst, now) else Verdict.TOTAL
 
     def _bucket_of(self, host: str, now: float) -> Bucket:
         source = source_of(host)

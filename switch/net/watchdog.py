@@ -62,5 +62,5 @@ class Watchdog:
         self.lag_sum += lag
         self.max_lag = max(self.max_lag, lag)
         if lag > self._threshold:
-            self._log.warning("loop_lag", lag_ms=round(lag * 1000, 1))  # at most one line an interval
+            self._log.warning("net.loop_lag", lag_ms=round(lag * 1000, 1))  # at most one line an interval
         self._arm(loop)

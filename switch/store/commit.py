@@ -12,9 +12,9 @@ from pathlib import Path
 import structlog
 
 from .interfaces import RecordSink
-from .rows import BINDING_COLUMNS, RECORD_COLUMNS, Row, binding_row, clean, record_row
-from .schema import connect, migrate
-from .writer import Batch, CommitFailed
+from .rows import BINDING_COLUMNS, CALL_COLUMNS, LIVE_COLUMNS, Row, binding_row, call_row, clean, live_row
+from .schema import RECORD_COLUMNS, connect, migrate
+from .writer import Batch, CommitError
 
 # Rows a statement. SQLite runs a statement without the interpreter's lock, but each hand-over of the lock may
 # wait for the loop's thread: a batch must need few of them, however large it is.
@@ -29,9 +29,8 @@ _BAD_ROW = (
 _SINK_CHUNK = 500
 _SINK_SYNC_INTERVAL = 1.0
 
-_RECORD_NAMES = ", ".join(RECORD_COLUMNS)
-_PUT_LIVE = f"INSERT OR REPLACE INTO live ({_RECORD_NAMES}) VALUES "
-_PUT_CALL = f"INSERT INTO calls ({_RECORD_NAMES}) VALUES "
+_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(LIVE_COLUMNS)}) VALUES "
+_PUT_CALL = f"INSERT INTO calls ({', '.join(CALL_COLUMNS)}) VALUES "
 _DROP_LIVE = "DELETE FROM live WHERE (id) IN (VALUES "
 _PUT_BINDING = f"INSERT OR REPLACE INTO bindings ({', '.join(BINDING_COLUMNS)}) VALUES "
 _DROP_BINDING = "DELETE FROM bindings WHERE (user, contact) IN (VALUES "
@@ -41,7 +40,8 @@ _ENDINGS = {_PUT_CALL: " ON CONFLICT (id) DO NOTHING", _DROP_LIVE: ")", _DROP_BI
 _AS_JSON = ", ".join(f"'{name}', {'json(codecs)' if name == 'codecs' else name}" for name in RECORD_COLUMNS)
 _SELECT_LINES = f"""
     SELECT count(*), max(seq), group_concat(line, char(10)) FROM (
-        SELECT seq, json_object({_AS_JSON}) AS line FROM calls WHERE seq > ? ORDER BY seq LIMIT {_SINK_CHUNK}
+        SELECT seq, json_object({_AS_JSON}) AS line FROM records
+        WHERE seq > ? ORDER BY seq LIMIT {_SINK_CHUNK}
     )
 """
 
@@ -82,7 +82,7 @@ class Committer:
             self._disconnect()
 
     def commit(self, batch: Batch) -> None:
-        """Write all of it, durably; CommitFailed: nothing was written."""
+        """Write all of it, durably; CommitError: nothing was written."""
         try:
             if self._connection is None:
                 self._connection = connect(self._path)
@@ -92,7 +92,7 @@ class Committer:
             self._feed_sink(self._connection)
         except sqlite3.Error as error:
             self._disconnect()  # the next attempt starts afresh, whatever happened to the file
-            raise CommitFailed(str(error)) from None
+            raise CommitError(str(error)) from None
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
         try:
@@ -176,8 +176,8 @@ class Committer:
 
 
 def _statements(batch: Batch) -> list[tuple[str, list[Row]]]:
-    live = [record_row(row) for is_closed, row in batch.records.values() if not is_closed]
-    ended = [record_row(row) for is_closed, row in batch.records.values() if is_closed]
+    live = [live_row(row) for is_closed, row in batch.records.values() if not is_closed]
+    ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
     saved = [binding_row(binding) for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]
     return [
@@ -186,7 +186,7 @@ def _statements(batch: Batch) -> list[tuple[str, list[Row]]]:
         (_DROP_LIVE, [row[:1] for row in ended]),
         (_PUT_BINDING, saved),
         (_DROP_BINDING, removed),
-        (_PUT_STATE, [("alive_at", batch.alive_at)] if batch.alive_at else []),
+        (_PUT_STATE, [("alive_at", str(batch.alive_at))] if batch.alive_at else []),
     ]
 
 

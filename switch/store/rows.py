@@ -1,19 +1,23 @@
-"""Records and bindings as rows of the tables, and rows as records and bindings."""
+"""Records and bindings as rows of the tables and back. A time there is in seconds of UTC since 1970."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from .interfaces import Direction, Record, StoredBinding
 
-RECORD_COLUMNS = (
+LIVE_COLUMNS = (
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),
-    *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "codecs"),
+    *("setup_at", "ring_at", "answer_at", "codecs"),
+)
+CALL_COLUMNS = (
+    *LIVE_COLUMNS,
+    *("end_at", "duration", "cause", "reason", "ended_by"),
     *("a_packets", "a_size", "a_lost", "a_jitter_ms", "b_packets", "b_size", "b_lost", "b_jitter_ms"),
 )
 BINDING_COLUMNS = (
@@ -22,36 +26,37 @@ BINDING_COLUMNS = (
 )
 Row = tuple[Any, ...]
 
-copy_record = attrgetter(*RECORD_COLUMNS[:16], "media_a", "media_b")  # what the loop's thread pays: a tuple
+copy_live = attrgetter(*LIVE_COLUMNS)  # what the loop's thread pays: a tuple
+copy_call = attrgetter(*CALL_COLUMNS[:16], "media_a", "media_b")
 
 
-def record_row(copied: Row) -> Row:
-    """Turn what ``copy_record`` took into what SQLite takes."""
-    (*texts, setup, ring, answer, end, duration, cause, reason, ended_by, codecs, a, b) = copied
+def live_row(copied: Row) -> Row:
+    """Turn what ``copy_live`` took into what SQLite takes."""
+    id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs = copied
     return (
-        *texts,
-        to_text(setup),
-        ring and to_text(ring),
-        answer and to_text(answer),
-        end and to_text(end),
+        *(id, a, b, caller, callee, from_user, to_user, setup.timestamp()),
+        *(ring and ring.timestamp(), answer and answer.timestamp(), _codecs_text(codecs)),
+    )
+
+
+def call_row(copied: Row) -> Row:
+    """Turn what ``copy_call`` took into what SQLite takes."""
+    end, duration, cause, reason, ended_by, media_a, media_b = copied[11:]
+    return (
+        *live_row(copied[:11]),
+        end and end.timestamp(),
         duration,
         cause,
         reason,
         ended_by,
-        _codecs_text(codecs),
-        *a,
-        *b,
+        *media_a,
+        *media_b,
     )
 
 
-@lru_cache(maxsize=256)
-def _codecs_text(codecs: tuple[str, ...]) -> str:
-    return json.dumps(codecs)
-
-
 def row_record(row: Row) -> Record:
-    """Read a row with RECORD_COLUMNS."""
-    return Record(
+    """Read a row with CALL_COLUMNS, or with LIVE_COLUMNS of a call that was left open."""
+    record = Record(
         id=row[0],
         call_id_a=row[1],
         call_id_b=row[2],
@@ -59,25 +64,23 @@ def row_record(row: Row) -> Record:
         callee=row[4],
         from_user=row[5],
         to_user=row[6],
-        setup_at=datetime.fromisoformat(row[7]),
-        ring_at=row[8] and datetime.fromisoformat(row[8]),
-        answer_at=row[9] and datetime.fromisoformat(row[9]),
-        end_at=row[10] and datetime.fromisoformat(row[10]),
-        duration=row[11],
-        cause=row[12],
-        reason=row[13],
-        ended_by=row[14],
-        codecs=tuple(json.loads(row[15])),
-        media_a=Direction(*row[16:20]),
-        media_b=Direction(*row[20:24]),
+        setup_at=_time(row[7]),
+        ring_at=row[8] and _time(row[8]),
+        answer_at=row[9] and _time(row[9]),
+        codecs=tuple(json.loads(row[10])),
     )
+    if len(row) > len(LIVE_COLUMNS):
+        record.end_at = row[11] and _time(row[11])
+        record.duration, record.cause, record.reason, record.ended_by = row[12:16]
+        record.media_a, record.media_b = Direction(*row[16:20]), Direction(*row[20:24])
+    return record
 
 
 def binding_row(binding: StoredBinding) -> Row:
     """What SQLite takes, in the order of BINDING_COLUMNS."""
     b = binding
     return (
-        *(b.user, b.contact, to_text(b.expires_at), b.q, b.call_id, b.cseq, b.transport),
+        *(b.user, b.contact, b.expires_at.timestamp(), b.q, b.call_id, b.cseq, b.transport),
         *(*b.local, *b.remote, b.user_agent, b.instance, "\n".join(b.path)),
     )
 
@@ -87,7 +90,7 @@ def row_binding(row: Row) -> StoredBinding:
     return StoredBinding(
         user=row[0],
         contact=row[1],
-        expires_at=datetime.fromisoformat(row[2]),
+        expires_at=_time(row[2]),
         q=row[3],
         call_id=row[4],
         cseq=row[5],
@@ -100,11 +103,15 @@ def row_binding(row: Row) -> StoredBinding:
     )
 
 
-def to_text(at: datetime) -> str:
-    """Aware UTC as ISO 8601, always the same length, so that texts are in the order of time."""
-    return at.isoformat(timespec="milliseconds")
-
-
 def clean(row: Sequence[Any]) -> Row:
     """The row with what SQLite cannot take (lone surrogates) replaced."""
     return tuple(v.encode(errors="replace").decode() if isinstance(v, str) else v for v in row)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@lru_cache(maxsize=256)
+def _codecs_text(codecs: tuple[str, ...]) -> str:
+    return json.dumps(codecs)

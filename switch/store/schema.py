@@ -8,20 +8,23 @@ from pathlib import Path
 
 _APPLICATION_ID = 0x53575243  # "SWRC"
 
-_CALL_COLUMNS = """
+_LIVE_COLUMNS = """
     call_id_a TEXT NOT NULL, call_id_b TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,
     from_user TEXT NOT NULL, to_user TEXT NOT NULL,
-    setup_at TEXT NOT NULL, ring_at TEXT, answer_at TEXT, end_at TEXT, duration REAL NOT NULL,
-    cause INTEGER NOT NULL, reason TEXT NOT NULL, ended_by TEXT NOT NULL, codecs TEXT NOT NULL,
+    setup_at REAL NOT NULL, ring_at REAL, answer_at REAL, codecs TEXT NOT NULL
+"""
+_CALL_COLUMNS = f"""{_LIVE_COLUMNS},
+    end_at REAL, duration REAL NOT NULL, cause INTEGER NOT NULL, reason TEXT NOT NULL, ended_by TEXT NOT NULL,
     a_packets INTEGER NOT NULL, a_size INTEGER NOT NULL, a_lost INTEGER NOT NULL, a_jitter_ms REAL NOT NULL,
     b_packets INTEGER NOT NULL, b_size INTEGER NOT NULL, b_lost INTEGER NOT NULL, b_jitter_ms REAL NOT NULL
 """
+_ISO = "strftime('%Y-%m-%dT%H:%M:%fZ', {0}, 'unixepoch') AS {0}"
 
 MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that was released
     f"""
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE bindings (
-        user TEXT NOT NULL, contact TEXT NOT NULL, expires_at TEXT NOT NULL, q REAL NOT NULL,
+        user TEXT NOT NULL, contact TEXT NOT NULL, expires_at REAL NOT NULL, q REAL NOT NULL,
         call_id TEXT NOT NULL, cseq INTEGER NOT NULL, transport TEXT NOT NULL,
         local_host TEXT NOT NULL, local_port INTEGER NOT NULL,
         remote_host TEXT NOT NULL, remote_port INTEGER NOT NULL,
@@ -30,9 +33,22 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     ) STRICT, WITHOUT ROWID;
     -- Calls that are up; a close moves them to calls, which is only ever appended to: the cost of a
     -- call does not grow with the history.
-    CREATE TABLE live (id TEXT PRIMARY KEY, {_CALL_COLUMNS}) STRICT, WITHOUT ROWID;
+    CREATE TABLE live (id TEXT PRIMARY KEY, {_LIVE_COLUMNS}) STRICT, WITHOUT ROWID;
     CREATE TABLE calls (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_CALL_COLUMNS}) STRICT;
+    -- The calls for people and for the lines of JSON: times as text.
+    CREATE VIEW records AS SELECT
+        seq, id, call_id_a, call_id_b, caller, callee, from_user, to_user,
+        {", ".join(_ISO.format(name) for name in ("setup_at", "ring_at", "answer_at", "end_at"))},
+        round(duration, 3) AS duration, cause, reason, ended_by, codecs,
+        a_packets, a_size, a_lost, round(a_jitter_ms, 2) AS a_jitter_ms,
+        b_packets, b_size, b_lost, round(b_jitter_ms, 2) AS b_jitter_ms
+    FROM calls;
     """,
+)
+RECORD_COLUMNS = (  # of the view, without seq
+    *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),
+    *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "codecs"),
+    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "b_packets", "b_size", "b_lost", "b_jitter_ms"),
 )
 
 
@@ -68,7 +84,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
         raise StoreError("is the database of another program")
     if version > len(migrations):
         raise StoreError(
-            f"was written by a newer Switchroom: its schema is version {version}, this one knows {len(migrations)}"
+            f"was written by a newer Switchroom: schema {version}, this one knows up to {len(migrations)}"
         )
     for number in range(version, len(migrations)):
         connection.executescript(

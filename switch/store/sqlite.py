@@ -7,19 +7,18 @@ import fcntl
 import os
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from .commit import Committer
 from .interfaces import Record, RecordSink, StoredBinding
-from .rows import BINDING_COLUMNS, RECORD_COLUMNS, copy_record, row_binding, row_record, to_text
+from .rows import BINDING_COLUMNS, CALL_COLUMNS, LIVE_COLUMNS, copy_call, copy_live, row_binding, row_record
 from .schema import StoreError, connect, create_private
 from .writer import Writer
 
 _RESERVE_FOR_ENDS = 0.75  # a call that is up must find room for its end when no new one may begin
-_RECORD_NAMES = ", ".join(RECORD_COLUMNS)
 
 
 class SqliteBindings:
@@ -32,7 +31,7 @@ class SqliteBindings:
     def load(self, now: datetime) -> list[StoredBinding]:
         """Give what had not expired at ``now``; for the start, it blocks."""
         with closing(connect(self._path)) as connection:
-            connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (to_text(now),))
+            connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now.timestamp(),))
             return [
                 row_binding(r)
                 for r in connection.execute(f"SELECT {', '.join(BINDING_COLUMNS)} FROM bindings")
@@ -88,16 +87,16 @@ class SqliteRecords:
     def heartbeat(self, now: datetime) -> None:
         """The switch lives; after a crash this is the end of the calls that were up."""
         with self._writer.lock:
-            self._writer.pending.alive_at = to_text(now)
+            self._writer.pending.alive_at = now.timestamp()
             self._writer.wake()
 
     def recover(self, now: datetime) -> int:
         """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
         with closing(connect(self._path)) as connection:
             found = connection.execute("SELECT value FROM state WHERE key = 'alive_at'").fetchone()
-            alive_at = datetime.fromisoformat(found[0]) if found else None
+            alive_at = datetime.fromtimestamp(float(found[0]), UTC) if found else None
             left = [
-                row_record(row) for row in connection.execute(f"SELECT {_RECORD_NAMES} FROM live ORDER BY id")
+                row_record(row) for row in connection.execute(f"SELECT {', '.join(LIVE_COLUMNS)} FROM live")
             ]
         for record in left:
             _end_by_crash(record, alive_at)
@@ -114,7 +113,7 @@ class SqliteRecords:
         await self._writer.flush()
 
     def _read_recent(self, limit: int) -> list[Record]:
-        query = f"SELECT {_RECORD_NAMES} FROM calls ORDER BY seq DESC LIMIT ?"
+        query = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY seq DESC LIMIT ?"
         with closing(connect(self._path)) as connection:
             return [row_record(row) for row in connection.execute(query, (limit,))]
 
@@ -125,7 +124,7 @@ class SqliteRecords:
             if record.id not in records and not writer.has_room(1.0 if is_closed else _RESERVE_FOR_ENDS):
                 self.refused_count += 1
                 return
-            records[record.id] = (is_closed, copy_record(record))
+            records[record.id] = (is_closed, copy_call(record) if is_closed else copy_live(record))
             writer.wake()
 
 
@@ -133,7 +132,7 @@ class SqliteStore:
     """One file, its writer and its two faces, ``bindings`` and ``records``.
 
     When the disk fails, what is written waits in memory, one state per call or contact, up to ``capacity``
-    entries. Beyond three quarters no new call is entered (``records.is_full``), beyond it nothing is: counted.
+    entries. Beyond three quarters no new call is entered (``records.is_full``), beyond it nothing.
     """
 
     def __init__(
@@ -143,7 +142,7 @@ class SqliteStore:
         *,
         capacity: int = 50_000,
         min_delay: float = 0.001,
-        max_delay: float = 0.010,
+        max_delay: float = 0.050,
     ) -> None:
         self._path = path
         self._committer = Committer(path, sink)

@@ -14,13 +14,12 @@ from .interfaces import StoredBinding
 from .rows import Row
 from .schema import StoreError
 
-_FULL_BATCH = 256  # entries from which gathering longer gains nothing
 _CLOSE_TIMEOUT = 5.0
 
 log = structlog.get_logger("switchroom.store")
 
 
-class CommitFailed(Exception):
+class CommitError(Exception):
     """Nothing of the batch was written; it can be tried again."""
 
 
@@ -30,7 +29,7 @@ class Batch:
 
     records: dict[str, tuple[bool, Row]] = field(default_factory=dict)  # id: is closed, copied record
     bindings: dict[tuple[str, str], StoredBinding | None] = field(default_factory=dict)  # None: removed
-    alive_at: str = ""
+    alive_at: float = 0.0  # of the last heartbeat
 
     def __len__(self) -> int:
         return len(self.records) + len(self.bindings) + bool(self.alive_at)
@@ -51,12 +50,12 @@ class Writer:
         *,
         capacity: int = 50_000,
         min_delay: float = 0.001,
-        max_delay: float = 0.010,
+        max_delay: float = 0.050,
         max_pause: float = 1.0,
     ) -> None:
         self._commit, self._capacity = commit, capacity
         self._min_delay, self._max_delay, self._max_pause = min_delay, max_delay, max_pause
-        self._delay = max_delay
+        self._quiet_until = 0.0
         self.lock = threading.Lock()  # held for moments only: the loop's thread takes it for each write
         self._changed = threading.Condition(self.lock)
         self.pending = Batch()
@@ -99,7 +98,7 @@ class Writer:
         await done
 
     def close(self) -> None:
-        """Write what waits and end the thread; what cannot be written in five seconds is given up and logged."""
+        """Write what waits and end the thread; what fails for five seconds is given up and logged."""
         with self.lock:
             self._is_closing = True
             self._changed.notify()
@@ -112,9 +111,9 @@ class Writer:
                 batch, self.pending = self.pending, Batch()
                 waiters, self._waiters = self._waiters, []
                 self._writing_count = len(batch)
-            size = len(batch)
+            began_at = time.monotonic()
             is_written = not batch or self._write(batch)
-            self._adapt(size)
+            self._rest(began_at)
             self._writing_count = 0
             for loop, done in waiters:
                 _wake_waiter(loop, done, is_written)
@@ -125,25 +124,22 @@ class Writer:
                 self._is_idle = True
                 self._changed.wait()
             self._is_idle = False
-            if not self._is_closing and self._delay:
-                # Gather: whoever waits for a flush shares it with the others of the next millisecond.
-                self._changed.wait(self._min_delay if self._waiters else self._delay)
+            if not self._waiters and not self._is_closing:
+                delay = self._quiet_until - time.monotonic()
+                self._changed.wait(max(self._min_delay, delay))  # a flush or the close cuts it short
             return bool(self.pending or self._waiters or not self._is_closing)
 
-    def _adapt(self, size: int) -> None:
-        """Wait long for few, briefly for many, not at all when a full batch came in the meantime."""
-        if len(self.pending) >= _FULL_BATCH:
-            self._delay = 0.0
-        else:
-            spare = 1 - min(size, _FULL_BATCH) / _FULL_BATCH
-            self._delay = max(self._min_delay, self._max_delay * spare)
+    def _rest(self, began_at: float) -> None:
+        """Where nobody waits, writing may take a fortieth of the time: a slow disk gets larger batches."""
+        now = time.monotonic()
+        self._quiet_until = now + min(self._max_delay, 40 * (now - began_at))
 
     def _write(self, batch: Batch) -> bool:
         pause, give_up_at = 0.05, 0.0
         while True:
             try:
                 self._commit(batch)
-            except CommitFailed as error:
+            except CommitError as error:
                 self.failure_count += 1
                 self._tell(error)
             else:
@@ -166,7 +162,7 @@ class Writer:
         log.error("store-lost", entries=len(batch))
         return False
 
-    def _tell(self, error: CommitFailed) -> None:
+    def _tell(self, error: CommitError) -> None:
         if not self.is_failing:
             self.is_failing = True
             log.error("store-failed", reason=str(error), waiting=self.waiting_count)

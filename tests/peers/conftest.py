@@ -82,13 +82,12 @@ class Scene:
 
     def call_is_up(self, timeout: float = 5.0) -> Table:
         """The switch's view of the call, once it is answered."""
-        return wait_until(
-            lambda: next(
-                (c for c in self.switch.calls() if c["from_user"] == self.a and c["answer_at"]), None
-            ),
-            timeout,
-            "a call",
-        )
+
+        def found() -> Table | None:
+            calls = self.switch.calls()
+            return next((c for c in calls if c["state"] == "up" and self.a in c["caller"]), None)
+
+        return wait_until(found, timeout, "a call that is up")
 
     def close(self) -> None:
         for one in self.cast:

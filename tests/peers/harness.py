@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -70,7 +69,7 @@ class Switch:
         self.address = ("127.0.0.1", self.port)
         ports = free_port(400)
         self.config: Table = {
-            "switch": {"domain": f"127.0.0.1:{self.port}", "state_dir": str(self.state)},
+            "switch": {"state_dir": str(self.state)},
             "sip": {"listen": [f"udp:127.0.0.1:{self.port}", f"tcp:127.0.0.1:{self.port}"]},
             "media": {"ports": f"{ports + ports % 2}-{ports + 398}"},
             "calls": {},
@@ -204,14 +203,15 @@ class Switch:
     # ---- what it wrote
 
     def _rows(self, table: str) -> list[Table]:
-        database = next(iter(sorted(self.state.glob("*.db")) or sorted(self.state.glob("*.sqlite*"))))
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{self.state}/switchroom.db?mode=ro", uri=True, timeout=5)
+        ) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY setup_at")]
 
     def records(self) -> list[Table]:
         """The calls that ended, oldest first."""
-        return self._rows("calls")
+        return self._rows("records")
 
     def live_records(self) -> list[Table]:
         """The calls whose record is open."""
@@ -219,8 +219,8 @@ class Switch:
 
     def record_lines(self) -> list[Table]:
         """The same calls as lines of JSON."""
-        files = sorted(self.state.glob("*.jsonl"))
-        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        file = self.state / "cdr.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def wait_record(self, is_it: Callable[[Table], bool] = lambda row: True, timeout: float = 5.0) -> Table:
         """The first closed record that fits, as soon as it is there."""
@@ -246,12 +246,4 @@ class Switch:
 
 def held(status: Table) -> dict[str, int]:
     """What must be zero when nothing happens."""
-    return {
-        "calls": status["calls"],
-        "ports": status["media"]["ports_used"],
-        "transactions": status["transactions"],
-    }
-
-
-def has_program(name: str) -> bool:
-    return shutil.which(name) is not None
+    return {name: status[name] for name in ("calls", "media_ports", "transactions")}

@@ -114,7 +114,7 @@ class Ladder:
             self.invite_at = len(self.steps)
             self.send(self._request("INVITE", cseq=self.cseq, extra=proof, body=body), retrans=retrans)
             if not attempt and self.password and authenticate and not self.is_in_dialog:
-                self.receive(100, optional=True).receive(407, auth="true")
+                self.receive(100, optional=True).receive(401, auth="true")
                 self.ack_failure()
         return self
 

@@ -301,7 +301,7 @@ def test_a_wrong_password_gets_no_call(scene: Scene) -> None:
         caller(scene.b, scene.a, "wrong")
         .invite(sdp())
         .receive(100, optional=True)
-        .receive_either(403, 407)
+        .receive_either(403, 401)
         .ack_failure()
     )
     scene.cast[-1].succeeds()

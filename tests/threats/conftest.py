@@ -32,7 +32,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
         tmp_path_factory.mktemp("target"),
         users=users(range(1001, 1011)),
         sip={"source_rate": 100000, "source_burst": 100000},
-        auth={"max_failures": 1000},
+        auth={"max_failures": 1000, "max_unanswered": 100000},
     ) as running:
         yield running
         assert "Traceback" not in running.log.read_text(errors="replace")

@@ -1,0 +1,319 @@
+"""What all transactions and sessions of one endpoint share: tables, timers, and the way out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..wheel import Slots, Wheel
+from .events import Event, RequestFailed, ResponseReceived
+from .flow import Flow
+from .identifiers import Mint
+from .message import Request, Response
+from .timers import Timers
+
+if TYPE_CHECKING:
+    from .client import ClientTransaction
+    from .server import ServerTransaction
+    from .session import Session
+
+# A finished transaction is no object but what its retransmissions still need, and the collector of garbage
+# looks at neither bytes nor plain tuples of them. Of a server: the last response (nothing: absorb).
+ServerGrave = bytes
+# Of a client INVITE: whether it was answered by 2xx, the answer's To tag, the ACK. Of others: nothing to send.
+ClientGrave = tuple[bool, str, bytes]
+
+Headers = Iterable[tuple[str, Any]]
+
+_METHODS = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "REGISTER",
+    "MESSAGE",
+    "INFO",
+    "UPDATE",
+    "PRACK",
+    "REFER",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "other",
+]
+
+
+class Counters:
+    """Plain numbers that only grow, but for ``transactions`` and ``sessions``, which tell how many there are."""
+
+    __slots__ = (
+        "forks_refused",
+        "keepalives",
+        "merged",
+        "overloads",
+        "parse_errors",
+        "requests_in",
+        "requests_out",
+        "responses_in",
+        "responses_out",
+        "retransmissions",
+        "retransmissions_in",
+        "sessions",
+        "strays",
+        "timeouts",
+        "transactions",
+    )
+
+    def __init__(self) -> None:
+        self.requests_in = dict.fromkeys(_METHODS, 0)  # a method nobody knows counts as "other"
+        self.requests_out = dict.fromkeys(_METHODS, 0)
+        self.responses_in = dict.fromkeys(range(100, 700), 0)
+        self.responses_out = dict.fromkeys(range(100, 700), 0)
+        self.retransmissions = 0  # that we sent
+        self.retransmissions_in = 0  # that we absorbed or answered again
+        self.parse_errors = 0
+        self.keepalives = 0
+        self.strays = 0  # responses and ACKs that belong to nothing
+        self.merged = 0
+        self.overloads = 0
+        self.timeouts = 0
+        self.forks_refused = 0
+        self.transactions = 0
+        self.sessions = 0
+
+
+class Watcher(Protocol):
+    """Wants to know when its flow fails."""
+
+    flow: Flow
+
+    def on_flow_failed(self, reason: str, now: float) -> None:
+        """React to a closed connection or an ICMP error."""
+
+
+class Core:
+    """The tables, the wheel, the outbox and the news."""
+
+    __slots__ = (
+        "_client_graves",
+        "_events",
+        "_merge_graves",
+        "_out",
+        "_server_graves",
+        "_watchers",
+        "clients",
+        "counters",
+        "max_transactions",
+        "merges",
+        "mint",
+        "servers",
+        "sessions",
+        "timers",
+        "udp_request_limit",
+        "user_agent",
+        "wheel",
+    )
+
+    def __init__(
+        self,
+        *,
+        timers: Timers | None = None,
+        mint: Mint | None = None,
+        max_transactions: int = 200_000,
+        udp_request_limit: int = 1300,
+        user_agent: str = "Switchroom",
+    ) -> None:
+        self.timers = timers or Timers()
+        self.mint = mint or Mint()
+        self.max_transactions = max_transactions
+        self.udp_request_limit = udp_request_limit  # RFC 3261 §18.1.1; 0: UDP whatever the size
+        self.user_agent = user_agent
+        self.counters = Counters()
+        self.wheel = Wheel()
+        self.clients: dict[str, ClientTransaction | ClientGrave] = {}
+        self.servers: dict[str, ServerTransaction | ServerGrave] = {}
+        self.sessions: dict[str, Session] = {}  # by local tag
+        self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
+        self._client_graves: Slots[str] = Slots(1)
+        self._server_graves: Slots[str] = Slots(1)
+        self._merge_graves: Slots[str] = Slots(1)
+        self._watchers: dict[tuple[str, int], set[Watcher]] = {}
+        self._events: deque[Event] = deque()
+        self._out: list[tuple[bytes, Flow]] = []
+
+    # The way out
+
+    def datagrams_to_send(self) -> list[tuple[bytes, Flow]]:
+        """Take what is to be sent; a flow's transport says whether by datagram or stream."""
+        out = self._out
+        if out:
+            self._out = []
+        return out
+
+    def next_event(self) -> Event | None:
+        """The oldest news, or None."""
+        return self._events.popleft() if self._events else None
+
+    def emit(self, event: Event) -> None:
+        """Tell the owner."""
+        self._events.append(event)
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Put a message into the outbox."""
+        self._out.append((data, flow))
+
+    def send_again(self, data: bytes, flow: Flow) -> None:
+        """Put a message into the outbox that was sent before."""
+        self.counters.retransmissions += 1
+        self._out.append((data, flow))
+
+    def send_response(self, status: int, data: bytes, flow: Flow) -> None:
+        """Put a new response into the outbox."""
+        self.counters.responses_out[status] += 1
+        self._out.append((data, flow))
+
+    def send_ack(self, request: Request, flow: Flow) -> bytes:
+        """Send an ACK, which is no transaction, under a Via of its own; the bytes are kept for the next 2xx."""
+        request.insert_first("Via", make_via(flow, self.mint.branch()))
+        data = bytes(request)
+        self.counters.requests_out["ACK"] += 1
+        self._out.append((data, flow))
+        return data
+
+    # Time
+
+    def next_timer(self) -> float | None:
+        """When ``handle_timer`` is to be called, in the same clock as every ``now``."""
+        nearest = None
+        for at in (
+            self.wheel.next_at(),
+            self._server_graves.next_at(),
+            self._client_graves.next_at(),
+            self._merge_graves.next_at(),
+        ):
+            if at is not None and (nearest is None or at < nearest):
+                nearest = at
+        return nearest
+
+    def handle_timer(self, now: float) -> None:
+        """Do what has come due."""
+        self.wheel.handle_timer(now)
+        _clear(self._server_graves, self.servers, now)
+        _clear(self._client_graves, self.clients, now)
+        _clear(self._merge_graves, self.merges, now)
+
+    # Life and death of transactions
+
+    def finish_client(self, transaction: ClientTransaction, grave: ClientGrave | None, until: float) -> None:
+        """Replace a client transaction by its tombstone, or by nothing."""
+        self.counters.transactions -= 1
+        self.wheel.disarm(transaction)
+        self.unwatch(transaction)
+        if grave is None:
+            del self.clients[transaction.key]
+        else:
+            self.bury_client(transaction.key, grave, until)
+
+    def bury_client(self, key: str, grave: ClientGrave, until: float) -> None:
+        """Keep what a retransmitted response needs."""
+        self.clients[key] = grave
+        self._client_graves.add(key, until)
+
+    def finish_server(self, transaction: ServerTransaction, grave: ServerGrave | None, until: float) -> None:
+        """Replace a server transaction by its tombstone, or by nothing."""
+        self.counters.transactions -= 1
+        self.wheel.disarm(transaction)
+        if transaction.flow.transport != "UDP":
+            self.unwatch(transaction)
+        if grave is None:
+            del self.servers[transaction.key]
+        else:
+            self.servers[transaction.key] = grave
+            self._server_graves.add(transaction.key, until)
+
+    def remember_merge(self, request: Request, key: str, now: float) -> None:
+        """Note a request outside a dialog: another way to us must not make a second one (§8.2.2.2)."""
+        merge = merge_key(request)
+        if merge not in self.merges:
+            self._merge_graves.add(merge, now + self.timers.timeout)
+        self.merges[merge] = key
+
+    # Flows that fail
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this one when its flow fails."""
+        remote = watcher.flow.remote
+        watchers = self._watchers.get(remote)
+        if watchers is None:
+            self._watchers[remote] = {watcher}
+        else:
+            watchers.add(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Forget a watcher."""
+        remote = watcher.flow.remote
+        watchers = self._watchers.get(remote)
+        if watchers is not None:
+            watchers.discard(watcher)
+            if not watchers:
+                del self._watchers[remote]
+
+    def flow_failed(self, flow: Flow, now: float, reason: str = "") -> None:
+        """A connection closed or could not be opened, or an ICMP error came back: fail what depends on it."""
+        for watcher in list(self._watchers.get(flow.remote, ())):
+            own = watcher.flow
+            if own.transport != flow.transport:
+                continue
+            if own.connection == flow.connection or not own.connection or not flow.connection:
+                watcher.on_flow_failed(reason, now)
+
+    # The owner of transactions outside dialogs is the user of the endpoint
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """Pass a response on."""
+        self.emit(ResponseReceived(transaction, response))
+
+    def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
+        """Pass on that none will come."""
+        self.emit(RequestFailed(transaction, reason))
+
+
+def _clear(graves: Slots[str], table: dict[str, Any], now: float) -> None:
+    while (due := graves.take(now)) is not None:
+        for key in due[1]:
+            table.pop(key, None)
+
+
+def merge_key(request: Request) -> str:
+    """What two copies of one request have in common that came by different ways (RFC 3261 §8.2.2.2)."""
+    return f"{request.from_tag} {request.call_id} {request.cseq}"
+
+
+def bracketed(host: str) -> str:
+    """A host as SIP writes it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def sent_by(flow: Flow) -> str:
+    """The local end of a flow as a Via names it."""
+    host, port = flow.local
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def make_via(flow: Flow, branch: str) -> str:
+    """A Via of ours, asking for symmetric routing (RFC 3581)."""
+    return f"SIP/2.0/{flow.transport} {sent_by(flow)};branch={branch};rport"
+
+
+def reply_flow(request: Request, flow: Flow) -> Flow:
+    """Where the responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4)."""
+    if flow.transport != "UDP":
+        return flow  # the connection that it came by
+    via = request.via
+    if via.has_rport:
+        return flow
+    # maddr is ignored: an unproven source could name anybody with it
+    port = via.port or 5060
+    return flow if port == flow.remote[1] else Flow("UDP", flow.local, (flow.remote[0], port))

@@ -1,0 +1,116 @@
+"""A dialog: what both ends must remember between requests (RFC 3261 §12)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .headers import NameAddr
+from .message import Request, Response
+
+if TYPE_CHECKING:
+    from .core import Headers
+    from .uri import Uri
+
+MAX_FORWARDS = "70"  # §8.1.1.6
+
+
+class Dialog:
+    """Identifiers, sequence numbers, route set and remote target, and the requests made of them."""
+
+    __slots__ = (
+        "call_id",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "route_set",
+    )
+
+    def __init__(
+        self,
+        call_id: str,
+        local: str,
+        remote: str,
+        tags: tuple[str, str],
+        remote_target: Uri,
+        route_set: tuple[NameAddr, ...],
+        cseqs: tuple[int, int],
+    ) -> None:
+        self.call_id = call_id
+        self.local = local  # the header values, tags included
+        self.remote = remote
+        self.local_tag, self.remote_tag = tags
+        self.remote_target = remote_target
+        self.route_set = route_set
+        self.local_cseq, self.remote_cseq = cseqs  # 0: none yet
+
+    @classmethod
+    def of_caller(cls, response: Response, fallback: Uri) -> Dialog:
+        """The dialog that a response makes for whoever sent the INVITE (§12.1.2)."""
+        contacts = response.contacts
+        target = contacts[0].uri if contacts else fallback  # a 2xx must have one, but a call is a call
+        return cls(
+            response.call_id,
+            response.get("From") or "",
+            response.get("To") or "",
+            (response.from_tag or "", response.to_tag or ""),
+            target,
+            response.record_routes[::-1],
+            (response.cseq.number, 0),
+        )
+
+    @classmethod
+    def of_callee(cls, request: Request, local_tag: str) -> Dialog:
+        """The dialog that a response of ours makes (§12.1.1); the INVITE must have a Contact."""
+        return cls(
+            request.call_id,
+            f"{request.get('To')};tag={local_tag}",
+            request.get("From") or "",
+            (local_tag, request.from_tag or ""),
+            request.contacts[0].uri,
+            request.record_routes,
+            (0, request.cseq.number),
+        )
+
+    def refresh(self, message: Request | Response) -> None:
+        """Take a new remote target from a re-INVITE or UPDATE, or from the 2xx to ours (§12.2)."""
+        contacts = message.contacts
+        if contacts:
+            self.remote_target = contacts[0].uri
+
+    def next_cseq(self) -> int:
+        """The number of the next request but ACK and CANCEL (§12.2.1.1)."""
+        self.local_cseq += 1
+        return self.local_cseq
+
+    def request(self, method: str, number: int, headers: Headers = (), body: bytes = b"") -> Request:
+        """A request to the remote target along the route set (§12.2.1.1), without a Via."""
+        uri, routes = self._route()
+        return Request(
+            method,
+            uri,
+            [
+                *[("Route", route) for route in routes],
+                ("Max-Forwards", MAX_FORWARDS),
+                ("From", self.local),
+                ("To", self.remote),
+                ("Call-ID", self.call_id),
+                ("CSeq", f"{number} {method}"),
+                *headers,
+            ],
+            body,
+        )
+
+    def _route(self) -> tuple[Uri, tuple[NameAddr, ...]]:
+        """Request-URI and Route values."""
+        if not self.route_set:
+            return self.remote_target, ()
+        first = self.route_set[0].uri
+        if first.param("lr") is not None:
+            return self.remote_target, self.route_set
+        # a strict router of RFC 2543 wants itself in the Request-URI and the target at the end of the list
+        uri = first.without_params("method").replace(headers="")  # §19.1.1: neither is allowed there
+        return uri, (*self.route_set[1:], NameAddr("", self.remote_target))

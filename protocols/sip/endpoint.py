@@ -1,0 +1,279 @@
+"""The engine: messages in, messages and events out (RFC 3261 §8, §12 to §18; RFC 3581, RFC 6026)."""
+
+from __future__ import annotations
+
+from ..errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from ..stun import Message as StunMessage
+from ..stun import MessageClass as StunClass
+from ..stun import is_stun
+from ..stun.message import BINDING
+from . import forks
+from .callee import Callee
+from .caller import Caller
+from .client import ClientTransaction
+from .core import Core, Headers, merge_key, reply_flow
+from .events import RequestReceived
+from .flow import Flow
+from .identifiers import MAGIC_COOKIE
+from .message import ParseError, Request, Response, parse
+from .server import InviteServer, ServerTransaction
+from .session import Session
+
+_RETRY_AFTER = "5"  # seconds that we ask for when there are too many transactions
+
+
+class Endpoint(Core):
+    """A user agent's transactions and dialogs: no socket, no clock."""
+
+    __slots__ = ()
+
+    # The wire
+
+    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a datagram, whatever is in it."""
+        if data[:1] < b" ":  # no message begins with a control octet, but keep-alives do
+            data = self._receive_keepalive(data, flow)
+            if not data:
+                return
+        try:
+            message = parse(data)
+        except RemoteProtocolError as error:
+            self.receive_malformed(error, flow)
+        else:
+            self.receive_message(message, flow, now)
+
+    def receive_message(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """Take a message that a stream delivered: framed and parsed."""
+        try:
+            if isinstance(message, Request):
+                self._receive_request(message, flow, now)
+            else:
+                self._receive_response(message, flow, now)
+        except RemoteProtocolError as error:
+            request = message if isinstance(message, Request) else None
+            self.receive_malformed(ParseError(str(error), status=error.status, request=request), flow)
+
+    def receive_malformed(self, error: RemoteProtocolError, flow: Flow) -> None:
+        """Answer what could not be parsed, without state, if it tells enough for an answer."""
+        self.counters.parse_errors += 1
+        request = getattr(error, "request", None)
+        if request is None or request.method == "ACK":
+            return
+        try:
+            stamp(request, flow)
+            to = reply_flow(request, flow)
+        except RemoteProtocolError:
+            to = flow  # it is the Via that is malformed: at least the source is known
+        try:
+            self._answer(request, to, error.status)
+        except ProtocolError:
+            return  # not even that much of it can be repeated
+
+    def _receive_keepalive(self, data: bytes, flow: Flow) -> bytes:
+        """Take line ends and STUN; what is behind line ends is a message (§7.5)."""
+        if is_stun(data):
+            self._receive_stun(data, flow)
+            data = b""
+        rest = data.lstrip(b"\r\n\0")  # over UDP line ends are no ping that wants a pong (RFC 5626 §4.4.1)
+        self.counters.keepalives += not rest
+        return rest
+
+    def _receive_stun(self, data: bytes, flow: Flow) -> None:
+        """Answer a binding request (RFC 5626 §4.4.2, §8)."""
+        try:
+            message = StunMessage.parse(data)
+        except RemoteProtocolError:
+            self.counters.parse_errors += 1
+            return
+        if message.message_class is not StunClass.REQUEST or message.method != BINDING:
+            return
+        if not message.unknown_required:  # an error would be twice the size of what provoked it
+            self.send(bytes(message.success(flow.remote)), flow)
+
+    # Requests
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        request.validate()
+        method = request.method
+        counts = self.counters.requests_in
+        counts[method if method in counts else "other"] += 1
+        key = transaction_key(request)
+        known = self.servers.get(key)
+        if method == "ACK":
+            self._receive_ack(request, known, now)
+            return
+        stamp(request, flow)
+        if known is None:
+            self._receive_new(request, flow, key, now)
+        elif isinstance(known, ServerTransaction):
+            known.receive_again()
+        else:
+            self.counters.retransmissions_in += 1
+            if known:
+                self.send_again(known, reply_flow(request, flow))
+
+    def _receive_ack(self, request: Request, known: ServerTransaction | bytes | None, now: float) -> None:
+        if isinstance(known, InviteServer) and not known.is_accepted:
+            known.receive_ack(request, now)
+            return
+        # the ACK to a 2xx is a request of its own (§17.1.1.3), whatever branch some give it
+        session = self._find_session(request)
+        if session is not None:
+            session.receive_ack(request, now)
+        elif known is None:
+            self.counters.strays += 1
+
+    def _receive_new(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        if request.method == "CANCEL":
+            self._receive_cancel(request, flow, key, now)
+            return
+        if request.method == "INVITE" and not request.contacts:
+            raise RemoteProtocolError("contact is missing")  # §8.1.1.8
+        if request.to_tag is not None:
+            session = self._find_session(request)
+            if session is None:
+                self._answer(request, reply_flow(request, flow), 481)
+            else:
+                session.receive_request(request, flow, key, now)
+        elif self.merges.get(merge_key(request), key) != key:
+            self.counters.merged += 1
+            self._answer(request, reply_flow(request, flow), 482)  # §8.2.2.2
+        elif len(self.servers) >= self.max_transactions:
+            self.counters.overloads += 1
+            self._answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
+        else:
+            self.emit(RequestReceived(request, flow, key))
+
+    def _find_session(self, request: Request) -> Session | None:
+        """The session that a request names: by our tag, which nobody can guess, then by all that it must bear."""
+        session = self.sessions.get(request.to_tag or "")
+        if session is None or session.call_id != request.call_id or not session.has_remote(request.from_tag):
+            return None
+        return session
+
+    def _receive_cancel(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        invite = self.servers.get(key.removesuffix("CANCEL") + "INVITE")
+        if invite is None:
+            self._answer(request, reply_flow(request, flow), 481)
+            return
+        # §9.2: 200 whether it has an effect or not, with the INVITE's tag
+        tag = invite.to_tag if isinstance(invite, ServerTransaction) else self.mint.tag_for(key)
+        ServerTransaction(self, key, request, reply_flow(request, flow), now, tag).respond(200, now)
+        if isinstance(invite, InviteServer):
+            invite.receive_cancel(request, now)
+
+    def _answer(
+        self,
+        request: Request,
+        to: Flow,
+        status: int,
+        reason: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer without state; a retransmission gets the same again (§8.2.7)."""
+        tag = self.mint.tag_for(f"{request.get('Call-ID')} {request.get('From')}")
+        response = request.response(status, reason, to_tag=tag, headers=headers, body=body)
+        self.send_response(status, bytes(response), to)
+
+    # Responses
+
+    def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
+        response.validate()
+        self.counters.responses_in[response.status] += 1
+        via = response.via
+        branch, method = via.branch or "", response.cseq.method
+        known = self.clients.get(branch if method != "CANCEL" else f"{branch} CANCEL")
+        if isinstance(known, ClientTransaction):
+            if known.method == method and known.sent_by == via.sent_by:  # §17.1.3, §18.1.2
+                known.receive(response, now)
+            else:
+                self.counters.strays += 1
+        elif known is None:
+            self.counters.strays += 1
+        else:
+            self._receive_late(known, branch, response, flow, now)
+
+    def _receive_late(
+        self, grave: tuple[bool, str, bytes], branch: str, response: Response, flow: Flow, now: float
+    ) -> None:
+        """Take a response to what is finished: a final one to an INVITE gets its ACK again."""
+        self.counters.retransmissions_in += 1
+        is_accepted, tag, ack = grave
+        if not ack or response.status < 200 or is_accepted != (response.status < 300):
+            return
+        if is_accepted and tag != (response.to_tag or ""):
+            forks.refuse(self, branch, response, flow, now)
+        else:
+            self.send_again(ack, flow)
+
+    # What the owner asks
+
+    def reply(
+        self,
+        event: RequestReceived,
+        status: int,
+        *,
+        now: float,
+        reason: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer without keeping anything: for challenges and refusals, which floods make us send."""
+        self._answer(event.request, reply_flow(event.request, event.flow), status, reason, headers, body)
+
+    def begin(self, event: RequestReceived, now: float) -> ServerTransaction:
+        """Make the transaction of a request other than INVITE, to be answered later."""
+        request, flow, key = event
+        if request.method == "INVITE":
+            raise LocalProtocolError("an INVITE is accepted")
+        self._claim(event, now)
+        return ServerTransaction(self, key, request, reply_flow(request, flow), now, self.mint.tag())
+
+    def accept(self, event: RequestReceived, now: float, *, contact: str) -> Session:
+        """Make the session of an INVITE; 100 is sent at once."""
+        if event.request.method != "INVITE":
+            raise LocalProtocolError(f"a {event.request.method} is begun")
+        self._claim(event, now)
+        return Callee(self, event, now, contact)
+
+    def _claim(self, event: RequestReceived, now: float) -> None:
+        if event.key in self.servers:
+            raise LocalProtocolError("the request has a transaction already")
+        self.remember_merge(event.request, event.key, now)
+
+    def send_request(self, request: Request, flow: Flow, now: float) -> ClientTransaction:
+        """Send a request outside any dialog; ResponseReceived or RequestFailed follow."""
+        if request.method in ("INVITE", "ACK", "CANCEL"):
+            raise LocalProtocolError(f"{request.method} is not sent by send_request")
+        return ClientTransaction(self, request, flow, now, self)
+
+    def invite(self, request: Request, flow: Flow, now: float) -> Session:
+        """Send an INVITE that has all but its Via."""
+        return Caller(self, request, flow, now)
+
+
+def stamp(request: Request, flow: Flow) -> None:
+    """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
+    host, port = flow.remote
+    request.via = request.via.with_source(host, port)
+
+
+def transaction_key(request: Request) -> str:
+    """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
+    via = request.via
+    method = request.method if request.method != "ACK" else "INVITE"
+    branch = via.branch
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return f"{branch} {via.sent_by} {method}"
+    # RFC 2543 had no unique branches. The To tag is left out: an ACK's is that of the response
+    cseq = request.cseq
+    return f"{request.uri} {request.from_tag} {request.call_id} {cseq.number} {via.sent_by} {branch} {method}"
+
+
+def hops_left(request: Request) -> int | None:
+    """The Max-Forwards to send a request on with; None: it may not go on, 483 is due (§16.3, §16.6)."""
+    hops = request.max_forwards
+    if hops is None:
+        return 70
+    return hops - 1 if hops else None

@@ -1,0 +1,30 @@
+"""The 2xx of a fork that came second: it gets its ACK, and a BYE (RFC 3261 §13.2.2.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .client import NOBODY, ClientTransaction
+from .dialog import Dialog
+
+if TYPE_CHECKING:
+    from .core import Core
+    from .flow import Flow
+    from .message import Response
+
+
+def refuse(core: Core, branch: str, response: Response, flow: Flow, now: float) -> None:
+    """End the dialog that an unwanted 2xx has made; all that it takes is in the 2xx."""
+    tag = response.to_tag or ""
+    key = f"{branch} {tag}"
+    known = core.clients.get(key)
+    if isinstance(known, tuple):
+        core.send_again(known[2], flow)
+        return
+    if not response.contacts:
+        return  # there is no one to send it to
+    dialog = Dialog.of_caller(response, response.contacts[0].uri)
+    core.counters.forks_refused += 1
+    ack = core.send_ack(dialog.request("ACK", dialog.local_cseq), flow)
+    core.bury_client(key, (True, tag, ack), now + core.timers.timeout)
+    ClientTransaction(core, dialog.request("BYE", dialog.next_cseq()), flow, now, NOBODY)

@@ -1,0 +1,433 @@
+"""An INVITE session: one dialog usage with its re-INVITEs and its end (RFC 3261 §13 to §15)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from ..errors import LocalProtocolError
+from . import forks
+from .client import ClientTransaction, InviteClient
+from .core import reply_flow
+from .events import (
+    ReinviteAnswered,
+    ReinviteReceived,
+    ReinviteRejected,
+    SessionAcknowledged,
+    SessionEnded,
+    SessionRequestFailed,
+    SessionRequestReceived,
+    SessionResponseReceived,
+)
+from .message import Request, Response
+from .server import InviteServer, ServerTransaction
+
+if TYPE_CHECKING:
+    from .core import Core, Headers
+    from .dialog import Dialog
+    from .flow import Flow
+
+_DEAD_DIALOG = {408: "timeout", 481: "unknown"}  # §12.2.1.2: what ends a dialog besides BYE
+
+
+class State(IntEnum):
+    """How far a session is."""
+
+    CALLING = 1  # caller: nothing heard yet
+    PROCEEDING = 2
+    CONFIRMED = 3  # a 2xx was sent or received
+    TERMINATED = 4
+
+
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+_PROCEEDING = State.PROCEEDING
+_CONFIRMED = State.CONFIRMED
+_TERMINATED = State.TERMINATED
+
+
+class Session:
+    """What both ends of a call do once it is set up; ``Caller`` and ``Callee`` set it up.
+
+    What the owner asks of a session that the wire has just ended is not done, and is no error: the event
+    that tells him may still be waiting.
+    """
+
+    __slots__ = (
+        "_bye_headers",
+        "_contact",
+        "_invited",
+        "_inviting",
+        "_owed",
+        "_unacknowledged",
+        "call_id",
+        "context",
+        "core",
+        "dialog",
+        "flow",
+        "is_acknowledged",
+        "local_tag",
+        "remote_tag",
+        "request",
+        "state",
+    )
+
+    is_caller = False
+
+    def __init__(self, core: Core, request: Request, flow: Flow, contact: str, tags: tuple[str, str]) -> None:
+        self.core = core
+        self.request = request  # the INVITE
+        self.flow = flow  # requests inside the dialog go here; the owner may change it
+        self.call_id = request.call_id
+        self.local_tag, self.remote_tag = tags
+        self.dialog: Dialog | None = None
+        self.is_acknowledged = False
+        self.context: object = None  # belongs to the owner
+        self._contact = contact
+        self._inviting: InviteClient | None = None  # our INVITE that has no final response yet
+        self._owed: InviteClient | None = None  # our INVITE whose 2xx the owner has to acknowledge
+        self._invited: InviteServer | None = None  # their INVITE that has no final response yet
+        self._unacknowledged: dict[int, InviteServer] = {}  # by CSeq number: our 2xx is sent, the ACK awaited
+        self._bye_headers: Headers | None = None  # of a BYE that waits for the ACK
+        self.state = _PROCEEDING
+        core.sessions[self.local_tag] = self
+        core.counters.sessions += 1
+
+    # What a caller asks
+
+    def cancel(self, now: float, *, headers: Headers = ()) -> None:
+        """Give up an INVITE that is not answered."""
+        self._refuse("cancel")
+
+    # What a callee asks
+
+    def ring(
+        self,
+        status: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+        tag: str | None = None,
+    ) -> None:
+        """Send a provisional response."""
+        self._refuse("ring")
+
+    def answer(
+        self,
+        now: float,
+        *,
+        body: bytes = b"",
+        headers: Headers = (),
+        tag: str | None = None,
+        status: int = 200,
+    ) -> None:
+        """Send the 2xx."""
+        self._refuse("answer")
+
+    def reject(self, status: int, now: float, *, reason: str | None = None, headers: Headers = ()) -> None:
+        """Refuse the INVITE."""
+        self._refuse("reject")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise LocalProtocolError(f"a {'caller' if self.is_caller else 'callee'} cannot {what}")
+
+    # What both ask
+
+    def hang_up(self, now: float, *, status: int = 487, headers: Headers = ()) -> None:
+        """End the session, however far it is."""
+        if self.state is _CONFIRMED:
+            self.bye(now, headers=headers)
+        elif self.state is not _TERMINATED:
+            self._abort(status, now, headers)
+
+    def _abort(self, status: int, now: float, headers: Headers) -> None:
+        raise NotImplementedError
+
+    def acknowledge(self, now: float, *, body: bytes = b"", headers: Headers = ()) -> None:
+        """Send the ACK to the 2xx that came last."""
+        invite, self._owed = self._owed, None
+        if invite is None or self.dialog is None:
+            return
+        request = invite.request
+        credentials = [(name, value) for name in _CREDENTIALS for value in request.get_all(name)]  # §22.1
+        ack = self.dialog.request("ACK", request.cseq.number, [*credentials, *typed(headers, body)], body)
+        self.is_acknowledged = True
+        invite.acknowledged(self.core.send_ack(ack, self.flow), now)
+
+    def bye(self, now: float, *, headers: Headers = ()) -> None:
+        """End an answered session; before the ACK has come the callee has to wait for it (§15)."""
+        if self.state is not _CONFIRMED:
+            return
+        self.acknowledge(now)  # in case the owner skipped it: a BYE does not stop the 2xx
+        self._terminate(now)
+        if self._unacknowledged:
+            self._bye_headers = list(headers)
+        else:
+            self._send_bye(now, headers)
+
+    def reinvite(self, now: float, *, body: bytes = b"", headers: Headers = ()) -> None:
+        """Offer a change; when another change is on its way it is answered with 491 right here."""
+        if self.state is not _CONFIRMED or self.dialog is None:
+            return
+        if self._inviting is not None or self._invited is not None or self._owed is not None:
+            self.core.emit(ReinviteRejected(self, None, 491))  # §14.1: one at a time, in either direction
+            return
+        request = self._make(self.dialog, "INVITE", [("Contact", self._contact), *headers], body)
+        self._inviting = InviteClient(self.core, request, self.flow, now, self)
+
+    def answer_reinvite(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        *,
+        body: bytes = b"",
+        headers: Headers = (),
+        reason: str | None = None,
+    ) -> None:
+        """Answer what ReinviteReceived brought."""
+        if transaction is not self._invited or self.dialog is None:
+            return  # it was cancelled, or the session ended
+        if status >= 200:
+            self._invited = None
+        if 200 <= status < 300:
+            self.dialog.refresh(transaction.request)
+            self._follow(transaction.flow)
+            self._unacknowledged[transaction.request.cseq.number] = transaction
+        headers = typed(headers, body)
+        if 100 < status < 300:
+            headers.append(("Contact", self._contact))
+        transaction.respond(status, now, reason, headers, body)
+
+    def send_request(
+        self, method: str, now: float, *, body: bytes = b"", headers: Headers = ()
+    ) -> ClientTransaction | None:
+        """Send another request inside the dialog: INFO, UPDATE, REFER... None when the session has ended."""
+        if method in ("INVITE", "ACK", "BYE", "CANCEL"):
+            raise LocalProtocolError(f"{method} is not sent by send_request")
+        if self.state is _TERMINATED:
+            return None
+        dialog = self._own_dialog()
+        if dialog is None:
+            raise LocalProtocolError("there is no dialog before a provisional response")
+        return ClientTransaction(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
+
+    def glare_delay(self, is_owner_of_call_id: bool | None = None) -> float:
+        """How long to wait before offering again what met 491 (§14.1)."""
+        units = int(self.core.mint.tag()[-6:], 16)
+        if self.is_caller if is_owner_of_call_id is None else is_owner_of_call_id:
+            return 2.1 + units % 191 / 100
+        return units % 201 / 100
+
+    # What the wire says: requests
+
+    def has_remote(self, tag: str | None) -> bool:
+        """Whether the other end of this dialog bears the tag."""
+        return (tag or "") == self.remote_tag
+
+    def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        """Take a new request inside the dialog, neither ACK nor CANCEL."""
+        method, number = request.method, request.cseq.number
+        dialog = self._dialog_of(request)
+        if dialog is None or (self.state is _TERMINATED and method != "BYE"):
+            self._begin(request, flow, key, now).respond(481, now)
+        elif number <= dialog.remote_cseq:
+            self._begin(request, flow, key, now).respond(500, now)  # §12.2.2
+        else:
+            dialog.remote_cseq = number
+            if method == "BYE":
+                self._begin(request, flow, key, now).respond(200, now)
+                self._on_bye(request, now)
+            elif method == "INVITE":
+                self._on_reinvite(request, flow, key, now)
+            else:
+                transaction = self._begin(request, flow, key, now)
+                self.core.emit(SessionRequestReceived(self, transaction, request))
+
+    def _dialog_of(self, request: Request) -> Dialog | None:
+        """The dialog that a request from the wire belongs to: before the 2xx there may be several."""
+        return self.dialog
+
+    def _own_dialog(self) -> Dialog | None:
+        """The dialog that a request of ours belongs to."""
+        return self.dialog
+
+    def _begin(self, request: Request, flow: Flow, key: str, now: float) -> ServerTransaction:
+        return ServerTransaction(self.core, key, request, reply_flow(request, flow), now, self.local_tag)
+
+    def _on_reinvite(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        transaction = InviteServer(
+            self.core, key, request, reply_flow(request, flow), now, self.local_tag, self
+        )
+        if self._invited is not None:  # §14.2: they are still waiting for the answer to another
+            delay = int(self.core.mint.tag()[-4:], 16) % 11
+            transaction.respond(500, now, None, [("Retry-After", str(delay))])
+        elif self._inviting is not None or self._owed is not None or self._expects_answer():
+            transaction.respond(491, now)
+        else:
+            self._invited = transaction
+            self.core.emit(ReinviteReceived(self, transaction, request))
+
+    def _expects_answer(self) -> bool:
+        """Whether an offer of ours went in a 2xx whose ACK has not come (RFC 5407 §3.1.5)."""
+        return any(not invite.request.body for invite in self._unacknowledged.values())
+
+    def _on_bye(self, request: Request, now: float) -> None:
+        was_up = self.state is not _TERMINATED
+        self._drop(now)
+        if was_up:
+            self.core.emit(SessionEnded(self, "bye", request))
+
+    def receive_ack(self, request: Request, now: float) -> None:
+        """Take the ACK to a 2xx."""
+        transaction = self._unacknowledged.pop(request.cseq.number, None)
+        if transaction is None:
+            self.core.counters.retransmissions_in += 1
+            return
+        transaction.settle(now)
+        self.is_acknowledged = True
+        if self.state is _CONFIRMED:
+            self.core.emit(SessionAcknowledged(self, request))
+        elif self._bye_headers is not None and not self._unacknowledged:
+            self._send_bye(now, self._bye_headers)
+
+    def on_cancel(self, transaction: InviteServer, request: Request, now: float) -> None:
+        """A re-INVITE was taken back: what the owner may still answer to it is not sent."""
+        if transaction is self._invited:
+            self._invited = None
+
+    def on_ack_timeout(self, transaction: InviteServer, now: float) -> None:
+        """No ACK in 64*T1: the dialog is confirmed, but the session has to end (§13.3.1.4)."""
+        self._unacknowledged.pop(transaction.request.cseq.number, None)
+        if self.state is _CONFIRMED:
+            self._end("ack-timeout", now)
+        elif self._bye_headers is not None and not self._unacknowledged:
+            self._send_bye(now, self._bye_headers)
+
+    def on_lost(self, transaction: InviteServer, cause: str, now: float) -> None:
+        """A re-INVITE was never answered, or cannot be any more."""
+        if transaction is self._invited:
+            self._invited = None
+
+    # What the wire says: responses
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """React to a response to a request of ours."""
+        if transaction is self._inviting:
+            if response.status >= 200:
+                self._on_reinvite_response(response, now)
+        elif transaction.method == "BYE":
+            if response.status >= 200:
+                self._leave()
+        elif self.state is not _TERMINATED:
+            if transaction.method == "UPDATE" and 200 <= response.status < 300 and self.dialog is not None:
+                self.dialog.refresh(response)
+            self.core.emit(SessionResponseReceived(self, transaction, response))
+            self._on_status(response.status, now)
+
+    def _on_reinvite_response(self, response: Response, now: float) -> None:
+        invite, self._inviting = self._inviting, None
+        if response.status >= 300:
+            if self.state is _CONFIRMED:
+                self.core.emit(ReinviteRejected(self, response, response.status))
+                self._on_status(response.status, now)
+            return
+        assert self.dialog is not None
+        self.dialog.refresh(response)
+        self._owed = invite
+        if self.state is _CONFIRMED:
+            self.core.emit(ReinviteAnswered(self, response))
+        else:
+            self.acknowledge(now)  # the session ended meanwhile
+
+    def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
+        """React to a request of ours having no final response."""
+        if transaction is self._inviting:
+            self._inviting = None
+            if self.state is _CONFIRMED:
+                status = 408 if reason == "timeout" else 503
+                self.core.emit(ReinviteRejected(self, None, status))
+                self._on_status(status, now)
+        elif transaction.method == "BYE":
+            self._leave()
+        elif self.state is not _TERMINATED:
+            self.core.emit(SessionRequestFailed(self, transaction, reason))
+            self._on_status(408 if reason == "timeout" else 503, now)
+
+    def on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
+        """Refuse the second answer of a forked INVITE."""
+        forks.refuse(self.core, transaction.key, response, transaction.flow, now)
+
+    def on_no_news(self, transaction: InviteClient, now: float) -> None:
+        """Give up an INVITE about which nothing was heard for timer C."""
+        transaction.cancel(now, ())
+
+    def on_unacknowledged(self, transaction: InviteClient, now: float) -> None:
+        """The owner forgot the ACK: nobody shall wait for ever for what he makes of it."""
+        self.acknowledge(now)
+        if self.state is _CONFIRMED:
+            self._end("ack-timeout", now)
+
+    def _on_status(self, status: int, now: float) -> None:
+        cause = _DEAD_DIALOG.get(status)
+        if cause is not None and self.state is _CONFIRMED:
+            self._end(cause, now)
+
+    # The end
+
+    def _end(self, cause: str, now: float) -> None:
+        """End what the owner believes to be up."""
+        self._terminate(now)
+        self._send_bye(now, ())
+        self.core.emit(SessionEnded(self, cause, None))
+
+    def _send_bye(self, now: float, headers: Headers) -> None:
+        self._bye_headers = None
+        if self.dialog is None:
+            self._leave()
+        else:
+            ClientTransaction(self.core, self._make(self.dialog, "BYE", headers), self.flow, now, self)
+
+    def _terminate(self, now: float) -> None:
+        """No more of this session but its BYE, which keeps it in the table: a BYE may come to meet ours."""
+        self.state = _TERMINATED
+        invited, self._invited = self._invited, None
+        if invited is not None:
+            invited.respond(487, now)  # §15.1.2: what is pending is answered nevertheless
+
+    def _leave(self) -> None:
+        """Forget the session: what comes for it from now on gets 481."""
+        if self.core.sessions.get(self.local_tag) is self:
+            del self.core.sessions[self.local_tag]
+            self.core.counters.sessions -= 1
+
+    def _drop(self, now: float) -> None:
+        """The other end has ended the session: nothing of it is awaited any more."""
+        self.acknowledge(now)
+        self._terminate(now)
+        for transaction in self._unacknowledged.values():
+            transaction.settle(now)
+        self._unacknowledged.clear()
+        self._bye_headers = None
+        self._leave()
+
+    def _make(self, dialog: Dialog, method: str, headers: Headers, body: bytes = b"") -> Request:
+        headers = typed(headers, body)
+        if self.core.user_agent:
+            headers.append(("User-Agent", self.core.user_agent))
+        return dialog.request(method, dialog.next_cseq(), headers, body)
+
+    def _follow(self, flow: Flow) -> None:
+        """A NAT has given the other end a new port, or it has connected again; its host is the same."""
+        if flow.transport == self.flow.transport and flow.remote[0] == self.flow.remote[0]:
+            self.flow = flow
+
+
+def typed(headers: Headers, body: bytes) -> list[tuple[str, object]]:
+    """The headers with a Content-Type for the body, which in sessions is SDP if nobody says otherwise."""
+    typed = list(headers)
+    if body and not any(name.lower() == "content-type" for name, _ in typed):
+        typed.append(("Content-Type", "application/sdp"))
+    return typed

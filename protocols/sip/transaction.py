@@ -1,0 +1,139 @@
+"""The four transaction machines as tables (RFC 3261 §17, with the Accepted states of RFC 6026)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from ..wheel import NEVER, Timed
+
+if TYPE_CHECKING:
+    from .core import Core
+    from .flow import Flow
+    from .message import Request
+
+
+class TransactionState(IntEnum):
+    """A state of any of the four machines; what is terminated may leave a tombstone."""
+
+    CALLING = 1
+    TRYING = 2
+    PROCEEDING = 3
+    ACCEPTED = 4  # RFC 6026
+    COMPLETED = 5
+    CONFIRMED = 6
+    TERMINATED = 7
+
+
+class Came(IntEnum):
+    """What moves a machine: a response, received by a client or sent by a server."""
+
+    PROVISIONAL = 1
+    SUCCESS = 2
+    FAILURE = 3
+
+
+CAME = (Came.PROVISIONAL, Came.PROVISIONAL, Came.SUCCESS, *[Came.FAILURE] * 4)  # by status // 100
+
+_S = TransactionState
+
+# Figure 5 of RFC 3261 as RFC 6026 §7.2 redraws it. Timer A sends again in CALLING, B ends CALLING, C
+# PROCEEDING, M ACCEPTED. COMPLETED for timer D is a tombstone with the ACK, and so is ACCEPTED once the
+# owner has acknowledged.
+INVITE_CLIENT = {
+    (_S.CALLING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.CALLING, Came.SUCCESS): _S.ACCEPTED,
+    (_S.CALLING, Came.FAILURE): _S.COMPLETED,
+    (_S.PROCEEDING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, Came.SUCCESS): _S.ACCEPTED,
+    (_S.PROCEEDING, Came.FAILURE): _S.COMPLETED,
+    (_S.ACCEPTED, Came.SUCCESS): _S.ACCEPTED,
+}
+
+# Figure 6. Timer E sends again in TRYING and PROCEEDING, F ends both. COMPLETED for timer K is a tombstone.
+REQUEST_CLIENT = {
+    (_S.TRYING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.TRYING, Came.SUCCESS): _S.COMPLETED,
+    (_S.TRYING, Came.FAILURE): _S.COMPLETED,
+    (_S.PROCEEDING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, Came.SUCCESS): _S.COMPLETED,
+    (_S.PROCEEDING, Came.FAILURE): _S.COMPLETED,
+}
+
+# Figure 7 as RFC 6026 §7.1 redraws it. Timer G sends again in COMPLETED, H ends it. ACCEPTED sends its 2xx
+# again until the ACK (§13.3.1.4: the core's duty, done here); CONFIRMED for timer I, and what is left of
+# timer L after the ACK, are tombstones that absorb.
+INVITE_SERVER = {
+    (_S.PROCEEDING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, Came.SUCCESS): _S.ACCEPTED,
+    (_S.PROCEEDING, Came.FAILURE): _S.COMPLETED,
+}
+
+# Figure 8. COMPLETED for timer J is a tombstone with the response.
+REQUEST_SERVER = {
+    (_S.TRYING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.TRYING, Came.SUCCESS): _S.COMPLETED,
+    (_S.TRYING, Came.FAILURE): _S.COMPLETED,
+    (_S.PROCEEDING, Came.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, Came.SUCCESS): _S.COMPLETED,
+    (_S.PROCEEDING, Came.FAILURE): _S.COMPLETED,
+}
+
+
+class Transaction(Timed):
+    """One request and its responses; at most one time to send again and one to give up."""
+
+    __slots__ = (
+        "context",
+        "core",
+        "data",
+        "flow",
+        "give_up_at",
+        "interval",
+        "key",
+        "request",
+        "resend_at",
+        "state",
+    )
+
+    def __init__(self, core: Core, key: str, request: Request, flow: Flow, state: TransactionState) -> None:
+        super().__init__()
+        self.core = core
+        self.key = key
+        self.request = request
+        self.flow = flow
+        self.state = state
+        self.data = b""  # what is sent again
+        self.interval = core.timers.t1
+        self.resend_at = NEVER
+        self.give_up_at = NEVER
+        self.context: object = None  # belongs to the owner
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return self.request.method
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state >= TransactionState.COMPLETED
+
+    def handle_timer(self, now: float) -> None:
+        """Send again or give up."""
+        if now >= self.give_up_at:
+            self.give_up_at = self.resend_at = NEVER
+            self._on_give_up(now)
+            return
+        if now >= self.resend_at:
+            self._send_again(now)
+        self._arm()
+
+    def _arm(self) -> None:
+        self.core.wheel.arm(self, min(self.resend_at, self.give_up_at))
+
+    def _send_again(self, now: float) -> None:
+        raise NotImplementedError
+
+    def _on_give_up(self, now: float) -> None:
+        raise NotImplementedError

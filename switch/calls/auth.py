@@ -1,0 +1,163 @@
+"""Who asks: digest authentication of requests (RFC 3261 §22, RFC 8760)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
+from switchroom.switch.calls.guard import Guard, GuardLimits
+from switchroom.switch.config import AuthConfig, UserConfig
+
+MAX_AUTHORIZATIONS = 8
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Authenticated(NamedTuple):
+    """The request is this user's."""
+
+    user: UserConfig
+
+
+class Challenged(NamedTuple):
+    """Answer so: the sender is to prove who it is."""
+
+    status: int
+    headers: Headers
+
+
+class Refused(NamedTuple):
+    """Answer so: it will not become better by asking again."""
+
+    status: int
+    reason: str | None = None
+    headers: Headers = ()
+
+
+class Ignored(NamedTuple):
+    """Give no answer."""
+
+
+Outcome = Authenticated | Challenged | Refused | Ignored
+_IGNORED = Ignored()
+
+
+class _Account(NamedTuple):
+    user: UserConfig
+    a1: dict[str, str]  # algorithm -> H(A1); the password itself is not needed
+
+    def owns(self, uri: sip.Uri) -> bool:
+        """Whether the address is the account's: its name or number, escaped or not (RFC 3261 §10.3)."""
+        user = uri.user_unescaped
+        return bool(user) and user in (self.user.name, self.user.number)
+
+
+class Authenticator:
+    """Checks digests; keeps state only for those that were right."""
+
+    def __init__(
+        self,
+        users: Iterable[UserConfig],
+        config: AuthConfig,
+        realm: str,
+        guard: Guard,
+        *,
+        secret: bytes = b"",
+    ) -> None:
+        """``secret`` seals the nonces: workers that share sources share it."""
+        self.guard = guard
+        self._realm = realm
+        self._nonces = Nonces(secret or secrets.token_bytes(32))
+        # What unknown users are measured against: as long to compute, and nobody knows the password.
+        self._nobody = self._a1s("", secrets.token_hex(32))
+        self.update(users, config)
+
+    def update(self, users: Iterable[UserConfig], config: AuthConfig) -> None:
+        """Take the users and rules of a reloaded configuration."""
+        self._accounts = {user.name: self._account(user) for user in users}
+        self._algorithms = tuple(config.algorithms)
+        self._nonces.lifetime = config.nonce_lifetime
+        self.guard.limits = GuardLimits(
+            config.max_failures, config.failure_window, config.ban_time, config.max_unanswered
+        )
+
+    def authenticate(self, request: sip.Request, flow: sip.Flow, now: float) -> Outcome:
+        """Say whose request this is, or what to answer; the answer does not tell whether a user exists."""
+        host = flow.remote[0]
+        if request.method == "ACK" or self.guard.is_banned(host, now):
+            return _IGNORED  # an ACK cannot be answered
+        try:
+            credentials = self._credentials(request)
+            if credentials is None:
+                return self._challenge(host, now)
+            return self._check(request, credentials, host, now)
+        except RemoteProtocolError as error:
+            if not self.guard.may_challenge(host, now):
+                return _IGNORED
+            return Refused(error.status)
+
+    def _credentials(self, request: sip.Request) -> Credentials | None:
+        """The credentials for our realm; others may stand beside them (RFC 3261 §22.3)."""
+        values = request.get_all("Authorization")
+        if len(values) > MAX_AUTHORIZATIONS:
+            raise RemoteProtocolError("Too many Authorization headers")
+        found = None
+        for value in values:
+            if value[:6].lower() != "digest":
+                continue
+            credentials = Credentials.parse(value)
+            if credentials.realm != self._realm:
+                continue
+            if found is not None:
+                raise RemoteProtocolError("Two Authorization headers for one realm")
+            found = credentials
+        return found
+
+    def _check(self, request: sip.Request, credentials: Credentials, host: str, now: float) -> Outcome:
+        if credentials.qop != "auth" or credentials.algorithm not in self._algorithms:
+            return self._challenge(host, now)
+        if not _names(credentials.uri, request.uri):
+            raise RemoteProtocolError("Digest uri is not the Request-URI")  # RFC 7616 §3.4.6
+        nonce, count = credentials.nonce, credentials.nonce_count
+        if not self._nonces.is_valid(nonce, host, now) or self._nonces.is_replay(nonce, count):
+            return self._challenge(host, now, is_stale=True)  # the response is not looked at
+        account = self._accounts.get(credentials.username)
+        a1 = self._nobody if account is None else account.a1
+        if not credentials.is_proof_of(a1[credentials.algorithm], request.method) or account is None:
+            self.guard.failed(host, credentials.username, now, is_known=account is not None)
+            return self._challenge(host, now)
+        self._nonces.use(nonce, count, now)
+        self.guard.succeeded(host)
+        if not account.owns(request.from_.uri):
+            return Refused(403)
+        if request.method == "REGISTER" and not account.owns(request.to.uri):
+            return Refused(403)
+        return Authenticated(account.user)
+
+    def _challenge(self, host: str, now: float, *, is_stale: bool = False) -> Outcome:
+        if not self.guard.may_challenge(host, now):
+            return _IGNORED
+        nonce = self._nonces.mint(host, now)
+        return Challenged(
+            401,
+            tuple(
+                ("WWW-Authenticate", str(Challenge(self._realm, nonce, algorithm, is_stale=is_stale)))
+                for algorithm in self._algorithms
+            ),
+        )
+
+    def _account(self, user: UserConfig) -> _Account:
+        password = user.password.get_secret_value()
+        return _Account(user, self._a1s(user.name, password))
+
+    def _a1s(self, name: str, password: str) -> dict[str, str]:
+        return {algorithm: compute_a1(name, self._realm, password, algorithm) for algorithm in ALGORITHMS}
+
+
+def _names(text: str, uri: sip.Uri) -> bool:
+    """Whether the digest's uri is the Request-URI; a proxy or a phone may have written it otherwise."""
+    return text == str(uri) or sip.Uri.parse(text).equivalent(uri)

@@ -1,0 +1,214 @@
+"""Where each user can be reached at present: the table behind the registrar, in memory and in the store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from ipaddress import ip_address
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.net.clock import Clock
+from switchroom.switch.store.interfaces import BindingStore, StoredBinding
+
+MAX_LOOKED_AT = 1000  # users that one timer looks at, so that the loop goes on when all expire at once
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One contact of a user, and the way that its REGISTER came (RFC 3261 §10.3)."""
+
+    user: str
+    contact: str
+    q: float
+    expires_at: float
+    call_id: str
+    cseq: int
+    flow: sip.Flow
+    user_agent: str = ""
+    instance: str = ""  # the Contact's +sip.instance and reg-id (RFC 5626 §4), as they were written
+
+
+class _Place:
+    """The bindings of one user, best first, and the second in which they are looked at for expiry."""
+
+    __slots__ = ("bindings", "due")
+
+    def __init__(self) -> None:
+        self.bindings: tuple[Binding, ...] = ()
+        self.due = 0
+
+
+class Bindings:
+    """Reads never touch the store; nothing here depends on how many are registered."""
+
+    def __init__(self, store: BindingStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._places: dict[str, _Place] = {}
+        self._due: dict[int, set[str]] = {}  # second -> users; each user is in one second only
+        self._seconds: list[int] = []  # a heap of those seconds
+        self._connections: dict[int, set[str]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Binding]:
+        for place in self._places.values():
+            yield from place.bindings
+
+    def of(self, user: str, now: float) -> tuple[Binding, ...]:
+        """The user's bindings that have not expired, best first."""
+        place = self._places.get(user)
+        if place is None:
+            return ()
+        for binding in place.bindings:
+            if binding.expires_at <= now:
+                return tuple(b for b in place.bindings if b.expires_at > now)
+        return place.bindings
+
+    def put(self, user: str, bindings: Sequence[Binding], *, saved: Iterable[Binding] = ()) -> list[Binding]:
+        """Make these the user's bindings, of which ``saved`` are new; return those that are gone."""
+        gone = self._set(user, bindings)
+        for binding in saved:
+            self._store.save(self._stored(binding))
+        contacts = {b.contact for b in bindings}
+        gone = [b for b in gone if b.contact not in contacts]
+        for binding in gone:
+            self._store.remove(user, binding.contact)
+        return gone
+
+    def load(self, now: float, max_expires: float) -> None:
+        """Take what the store has kept over a restart."""
+        known: dict[str, list[Binding]] = {}
+        for stored in self._store.load(self._clock.utc(now)):
+            known.setdefault(stored.user, []).append(self._restored(stored, now + max_expires))
+        for user, bindings in known.items():
+            self._set(user, bindings)
+
+    def flow_failed(self, flow: sip.Flow) -> list[Binding]:
+        """A connection is closed: what was registered over it cannot be reached any more."""
+        gone: list[Binding] = []
+        if not flow.connection:
+            return gone
+        for user in self._connections.pop(flow.connection, ()):
+            bindings = self._places[user].bindings
+            gone += self.put(user, [b for b in bindings if b.flow.connection != flow.connection])
+        return gone
+
+    def keep_only(self, users: Collection[str]) -> list[Binding]:
+        """Drop the bindings of everybody else, and return them."""
+        strangers = [user for user in self._places if user not in users]
+        return [binding for user in strangers for binding in self.put(user, ())]
+
+    def next_timer(self) -> float | None:
+        return float(self._seconds[0]) if self._seconds else None
+
+    def handle_timer(self, now: float) -> list[Binding]:
+        """Drop what has expired and return it."""
+        gone: list[Binding] = []
+        left = MAX_LOOKED_AT
+        while self._seconds and self._seconds[0] <= now and left:
+            users = self._due[self._seconds[0]]
+            while users and left:
+                left -= 1
+                user = users.pop()
+                self._places[user].due = 0
+                gone += self.put(user, self.of(user, now))
+            if not users:
+                del self._due[heappop(self._seconds)]
+        return gone
+
+    def _set(self, user: str, bindings: Sequence[Binding]) -> list[Binding]:
+        place = self._places.get(user)
+        if place is None:
+            place = self._places[user] = _Place()
+        kept = {id(b) for b in bindings}
+        gone = [b for b in place.bindings if id(b) not in kept]
+        self._count += len(bindings) - len(place.bindings)
+        place.bindings = tuple(sorted(bindings, key=_rank) if len(bindings) > 1 else bindings)
+        for binding in gone:
+            self._disconnect(user, binding.flow.connection)
+        for binding in bindings:
+            if binding.flow.connection:
+                self._connections.setdefault(binding.flow.connection, set()).add(user)
+        if bindings:
+            self._arm(user, place)
+        else:
+            self._disarm(user, place)
+            del self._places[user]
+        return gone
+
+    def _arm(self, user: str, place: _Place) -> None:
+        second = int(min(b.expires_at for b in place.bindings)) + 1
+        if place.due and place.due <= second:
+            return  # a refresh: it is looked at too early, and then armed again
+        self._disarm(user, place)
+        place.due = second
+        users = self._due.get(second)
+        if users is None:
+            self._due[second] = {user}
+            heappush(self._seconds, second)
+        else:
+            users.add(user)
+
+    def _disarm(self, user: str, place: _Place) -> None:
+        if place.due:
+            self._due[place.due].discard(user)
+            place.due = 0
+
+    def _disconnect(self, user: str, connection: int) -> None:
+        users = self._connections.get(connection)
+        if users is not None:
+            users.discard(user)
+            if not users:
+                del self._connections[connection]
+
+    def _stored(self, binding: Binding) -> StoredBinding:
+        flow = binding.flow
+        return StoredBinding(
+            user=binding.user,
+            contact=binding.contact,
+            expires_at=self._clock.utc(binding.expires_at),
+            q=binding.q,
+            call_id=binding.call_id,
+            cseq=binding.cseq,
+            transport=flow.transport,
+            local=flow.local,
+            remote=flow.remote,
+            user_agent=binding.user_agent,
+            instance=binding.instance,
+        )
+
+    def _restored(self, stored: StoredBinding, latest: float) -> Binding:
+        return Binding(
+            user=stored.user,
+            contact=stored.contact,
+            q=stored.q,
+            # Never longer than a phone can ask for, whatever the wall clock did meanwhile.
+            expires_at=min(self._clock.monotonic_of(stored.expires_at), latest),
+            call_id=stored.call_id,
+            cseq=stored.cseq,
+            flow=_flow_of(stored),
+            user_agent=sys.intern(stored.user_agent),
+            instance=stored.instance,
+        )
+
+
+def _flow_of(stored: StoredBinding) -> sip.Flow:
+    """The way to the phone after a restart: its connection is gone, it may listen where its contact says."""
+    remote = stored.remote
+    if stored.transport != "UDP":
+        try:
+            uri = sip.Uri.parse(stored.contact)
+            remote = str(ip_address(uri.host.strip("[]"))), uri.port or 5060
+        except (RemoteProtocolError, ValueError):
+            pass  # a name: the address that it came from is all we know
+    return sip.Flow(stored.transport, stored.local, remote)
+
+
+def _rank(binding: Binding) -> float:
+    return -binding.q

@@ -1,0 +1,81 @@
+/* What becomes of one datagram: the checks in their order, without any socket (the fuzz test runs this). */
+#ifndef SWITCHROOM_ADMIT_H
+#define SWITCHROOM_ADMIT_H
+
+#include "engine_core.h"
+
+static bool is_too_many(struct end *end, uint64_t now)
+{
+    if (end->program.max_rate == 0)
+        return false;
+    if (now - end->window_at >= SECOND) {
+        end->window_at = now;
+        end->window_count = 0;
+    }
+    return ++end->window_count > end->program.max_rate;
+}
+
+static enum drop admit_rtcp(
+    struct end *end, struct latch *latch, const uint8_t *data, size_t size, const union address *source, uint64_t now)
+{
+    if (!rtcp_is_valid(data, size, end->program.is_secured))
+        return DROP_MALFORMED;
+    if (!latch_admits(latch, source, &end->program.home))
+        return DROP_SOURCE;
+    if (is_too_many(end, now))
+        return DROP_RATE;
+    COUNT(end->statistics.rtcp_packets);  /* a BYE in it is the other end's affair: signalling ends calls */
+    end->rtcp_at = now;
+    return DROP_NONE;
+}
+
+static enum drop admit_rtp(
+    struct end *end, const uint8_t *data, size_t size, const union address *source, uint64_t now)
+{
+    struct latch *latch = &end->latches[RTP];
+    struct rtp rtp;
+    if (!rtp_parse(data, size, end->program.is_secured, &rtp))
+        return DROP_MALFORMED;
+    if (!latch_admits(latch, source, &end->program.home))
+        return DROP_SOURCE;
+    if (end->program.pins_ssrc && !latch_admits_ssrc(latch, rtp.ssrc, now))
+        return DROP_SSRC;
+    if (is_too_many(end, now))
+        return DROP_RATE;
+    statistics_rtp(&end->statistics, &rtp, size, now, end->program.clocks, end->program.clock_count);
+    return DROP_NONE;
+}
+
+/* T.38 and whatever else is no RTP: only the source is looked at. */
+static enum drop admit_other(
+    struct end *end, struct latch *latch, size_t size, const union address *source, uint64_t now)
+{
+    if (!latch_admits(latch, source, &end->program.home))
+        return DROP_SOURCE;
+    if (is_too_many(end, now))
+        return DROP_RATE;
+    COUNT(end->statistics.packets);
+    SET(end->statistics.bytes, end->statistics.bytes + size);
+    SET(end->statistics.last_at, now);
+    return DROP_NONE;
+}
+
+static inline enum drop end_admit(
+    struct end *end, int channel, const uint8_t *data, size_t size, const union address *source, uint64_t now,
+    int *out_channel)
+{
+    *out_channel = channel;
+    if (!end->is_armed || end->program.peer == NO_END)
+        return DROP_UNLINKED;
+    struct latch *latch = &end->latches[channel];
+    bool is_other = !end->program.is_rtp || (end->program.has_others && !packet_is_rtp_or_rtcp(data, size));
+    if (is_other)
+        return admit_other(end, latch, size, source, now);
+    if (channel == RTCP || (end->program.is_mux && packet_is_rtcp(data, size))) {
+        *out_channel = RTCP;
+        return admit_rtcp(end, latch, data, size, source, now);
+    }
+    return admit_rtp(end, data, size, source, now);
+}
+
+#endif

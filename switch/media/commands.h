@@ -1,0 +1,144 @@
+/* The ring of commands from the loop's thread to the engine's, and what each of them does. */
+#ifndef SWITCHROOM_COMMANDS_H
+#define SWITCHROOM_COMMANDS_H
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine_core.h"
+
+enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
+
+static inline uint64_t monotonic(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+/* -- the loop's thread */
+
+static void kick(struct engine *engine)
+{
+    uint64_t one = 1;
+    while (write(engine->kick_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+int engine_push(struct engine *engine, const struct command *command)
+{
+    uint32_t tail = atomic_load_explicit(&engine->command_tail, memory_order_relaxed);
+    uint32_t used = tail - atomic_load_explicit(&engine->command_head, memory_order_acquire);
+    if (used == COMMANDS) {
+        kick(engine);
+        errno = EAGAIN;
+        return -1;
+    }
+    engine->commands[tail % COMMANDS] = *command;
+    atomic_store(&engine->command_tail, tail + 1);
+    /* A sleeping engine reads its commands when a packet wakes it, soon enough for all but a first deadline. */
+    int sleep = atomic_load(&engine->sleep);
+    if ((sleep == FOR_GOOD && command->verb == WATCH) || (sleep != AWAKE && used >= COMMANDS / 2))
+        kick(engine);
+    return 0;
+}
+
+/* -- the engine's thread */
+
+static bool has_commands(struct engine *engine)
+{
+    return atomic_load(&engine->command_tail) != atomic_load_explicit(&engine->command_head, memory_order_relaxed);
+}
+
+static void unwatch(struct engine *engine, struct end *end)
+{
+    if (end->is_watched)
+        engine->watched_count--;
+    end->is_watched = false;
+}
+
+static void set_watched(struct engine *engine, struct end *end, bool is_watched)
+{
+    unwatch(engine, end);
+    end->is_watched = is_watched && end->is_armed;
+    if (end->is_watched)
+        engine->watched_count++;
+    end->watched_at = monotonic();
+}
+
+static void program_end(struct engine *engine, struct end *end, const struct program *program)
+{
+    if (end->program.generation != program->generation) {
+        atomic_store(&end->generation, 0);  /* readers see nothing until the new count has begun */
+        memset(&end->statistics, 0, sizeof end->statistics);
+        memset(end->latches, 0, sizeof end->latches);
+        end->rtcp_at = end->window_count = 0;
+        unwatch(engine, end);
+        atomic_store(&end->generation, program->generation);
+    }
+    end->program = *program;
+    for (int channel = 0; channel < CHANNELS; channel++)
+        latch_arm(&end->latches[channel], &program->signalled[channel], &program->home, program->is_nat);
+    if (program->is_mux)
+        memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
+    end->is_armed = true;
+    end->watched_at = monotonic();
+}
+
+static void release_end(struct engine *engine, struct end *end)
+{
+    unwatch(engine, end);
+    end->is_armed = false;
+    end->program.peer = NO_END;
+}
+
+static void close_end(struct engine *engine, struct end *end)
+{
+    release_end(engine, end);
+    for (int channel = 0; end->is_open && channel < CHANNELS; channel++)
+        close(end->fds[channel]);
+    end->is_open = false;
+}
+
+static void open_end(struct engine *engine, struct end *end, uint32_t index, const int *fds)
+{
+    close_end(engine, end);
+    memcpy(end->fds, fds, sizeof end->fds);
+    end->is_open = true;
+    if (index >= engine->high_water)
+        engine->high_water = index + 1;
+}
+
+static void obey(struct engine *engine, const struct command *command)
+{
+    struct end *end = &engine->ends[command->index];
+    switch (command->verb) {
+    case OPEN:
+        open_end(engine, end, command->index, command->fds);
+        break;
+    case PROGRAM:
+        program_end(engine, end, &command->program);
+        break;
+    case WATCH:
+        set_watched(engine, end, command->is_watched);
+        break;
+    case RELEASE:
+        release_end(engine, end);
+        break;
+    case CLOSE:
+        close_end(engine, end);
+        break;
+    }
+}
+
+static void read_commands(struct engine *engine)
+{
+    uint32_t head = atomic_load_explicit(&engine->command_head, memory_order_relaxed);
+    while (head != atomic_load_explicit(&engine->command_tail, memory_order_acquire)) {
+        obey(engine, &engine->commands[head % COMMANDS]);
+        atomic_store_explicit(&engine->command_head, ++head, memory_order_release);
+    }
+}
+
+#endif

@@ -1,0 +1,424 @@
+/* The media engine's thread and its sockets; see engine_core.h.
+ *
+ * It sleeps in epoll while little happens. As soon as it would be woken more than once in a tick (1 ms)
+ * it sleeps the tick out instead and then reads whatever came: fewer wake-ups, and no more delay than that.
+ * Sockets are watched edge-triggered and read empty by recvmmsg, so that one system call serves most.
+ */
+#define _GNU_SOURCE
+#include "engine_core.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "admit.h"
+#include "commands.h"
+#include "sockets.h"
+
+#define KICK UINT64_MAX
+
+/* -- opening a pair (the loop's thread) */
+
+static int watch_socket(struct engine *engine, int fd, uint32_t index, int channel)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = (uint64_t)index << 1 | (unsigned)channel};
+    return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int push_when_possible(struct engine *engine, const struct command *command)
+{
+    while (engine_push(engine, command) < 0) {
+        if (!engine->is_running)
+            return -1;
+        usleep(50);  /* the thread empties its ring within a tick */
+    }
+    return 0;
+}
+
+/* Binds two ports in a row and watches them at once: no packet after this goes unseen. */
+int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp)
+{
+    struct command command = {.verb = OPEN, .index = index, .fds = {-1, -1}};
+    union address local;
+    int error = EINVAL;
+    if (index >= engine->capacity || port == UINT16_MAX || address_parse(host, port, &local) < 0)
+        goto failed;
+    for (int channel = 0; channel < CHANNELS; channel++) {
+        local.v4.sin_port = htons((uint16_t)(port + channel));  /* same place in v6 */
+        command.fds[channel] = open_socket(&local, dscp);
+        error = errno;
+        if (command.fds[channel] < 0 || watch_socket(engine, command.fds[channel], index, channel) < 0)
+            goto failed;
+    }
+    if (push_when_possible(engine, &command) == 0)
+        return 0;
+failed:
+    for (int channel = 0; channel < CHANNELS; channel++)
+        if (command.fds[channel] >= 0)
+            close(command.fds[channel]);
+    errno = error;
+    return -1;
+}
+
+static void count_drop(struct engine *engine, struct end *end, enum drop reason)
+{
+    COUNT(end->statistics.dropped[reason]);
+    COUNT(engine->totals.dropped[reason]);
+}
+
+/* -- batches out */
+
+static void flush_many(struct engine *engine, struct end *from)
+{
+    struct outgoing *out = &engine->outgoing;
+    for (unsigned done = 0; done < out->count;) {
+        int sent = sendmmsg(out->fd, out->headers + done, out->count - done, 0);
+        if (sent <= 0)
+            count_drop(engine, from, DROP_UNSENT);  /* the kernel refused this one; go on behind it */
+        else
+            SET(engine->totals.packets, engine->totals.packets + (unsigned)sent);
+        done += sent <= 0 ? 1 : (unsigned)sent;
+    }
+}
+
+static void flush(struct engine *engine, struct end *from)
+{
+    struct outgoing *out = &engine->outgoing;
+    const struct iovec *iov = &out->iov[0];
+    if (out->count > 1)
+        flush_many(engine, from);
+    else if (out->count == 0)
+        return;
+    else if (sendto(out->fd, iov->iov_base, iov->iov_len, 0, &out->to->any, address_size(out->to)) < 0)
+        count_drop(engine, from, DROP_UNSENT);
+    else
+        COUNT(engine->totals.packets);
+    out->count = 0;
+}
+
+static void pass_on(struct engine *engine, struct end *from, int channel, uint8_t *data, size_t size)
+{
+    struct outgoing *out = &engine->outgoing;
+    struct end *end = &engine->ends[from->program.peer];
+    if (end->program.is_mux)
+        channel = RTP;
+    const union address *to = &end->latches[channel].remote;
+    bool is_linked = end->is_armed && end->program.call == from->program.call;  /* the pair may have moved on */
+    if (!is_linked || to->any.sa_family == AF_UNSPEC) {
+        count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
+        return;
+    }
+    if (out->count != 0 && (out->to != to || out->fd != end->fds[channel]))
+        flush(engine, from);
+    out->fd = end->fds[channel];
+    out->to = to;
+    out->iov[out->count] = (struct iovec){data, size};
+    out->headers[out->count].msg_hdr = (struct msghdr){
+        .msg_name = (void *)&to->any,
+        .msg_namelen = address_size(to),
+        .msg_iov = &out->iov[out->count],
+        .msg_iovlen = 1,
+    };
+    out->count++;
+    SET(engine->totals.bytes, engine->totals.bytes + size);
+}
+
+/* -- batches in */
+
+static void take(struct engine *engine, struct end *end, int channel, int i, uint64_t now)
+{
+    const struct msghdr *header = &engine->headers[i].msg_hdr;
+    size_t size = engine->headers[i].msg_len;
+    int out_channel = channel;
+    enum drop reason = DROP_MALFORMED;
+    if (!(header->msg_flags & MSG_TRUNC)) {
+        reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
+        if (reason != DROP_NONE && has_commands(engine)) {  /* the answer that allows it may just have come */
+            flush(engine, end);
+            read_commands(engine);
+            reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
+        }
+    }
+    if (reason == DROP_NONE)
+        pass_on(engine, end, out_channel, engine->data[i], size);
+    else
+        count_drop(engine, end, reason);
+}
+
+static void receive(struct engine *engine, uint32_t index, int channel)
+{
+    struct end *end = &engine->ends[index];
+    if (!end->is_open)
+        return;
+    for (int i = 0; i < BATCH; i++)  /* the kernel wrote over these */
+        engine->headers[i].msg_hdr.msg_namelen = sizeof engine->sources[i];
+    int count = recvmmsg(end->fds[channel], engine->headers, BATCH, 0, NULL);
+    if (count <= 0)
+        return;
+    uint64_t now = monotonic();
+    for (int i = 0; i < count; i++)
+        take(engine, end, channel, i, now);
+    flush(engine, end);
+    if (count == BATCH && !end->is_again[channel]) {  /* edge-triggered: nobody will tell again */
+        end->is_again[channel] = true;
+        engine->again[engine->again_count++] = (uint64_t)index << 1 | (unsigned)channel;
+    }
+}
+
+/* One more batch for each socket that was not read empty: a flood at one port takes its turn. */
+static void receive_again(struct engine *engine)
+{
+    uint32_t count = engine->again_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key = engine->again[i];
+        engine->ends[key >> 1].is_again[key & 1] = false;
+        receive(engine, (uint32_t)(key >> 1), (int)(key & 1));
+    }
+    engine->again_count -= count;
+    memmove(engine->again, engine->again + count, engine->again_count * sizeof *engine->again);
+}
+
+/* -- silence */
+
+static void report_expiry(struct engine *engine, struct end *end, uint32_t index)
+{
+    uint32_t tail = atomic_load_explicit(&engine->expiry_tail, memory_order_relaxed);
+    if (tail - atomic_load_explicit(&engine->expiry_head, memory_order_acquire) == engine->capacity)
+        return;  /* the next sweep finds it again */
+    engine->expiries[tail % engine->capacity] = (struct expiry){index, end->program.generation};
+    atomic_store(&engine->expiry_tail, tail + 1);
+    end->watched_at = monotonic();  /* said once; again after the same silence if the call is still there */
+    uint64_t one = 1;
+    while (write(engine->expiry_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static uint64_t later(uint64_t one, uint64_t two)
+{
+    return one > two ? one : two;
+}
+
+/* A call is silent when none of the ends that should speak has been heard; on hold none should. */
+static void check_silence(struct engine *engine, struct end *head, uint32_t index, uint64_t now)
+{
+    uint64_t heard_at = 0;
+    bool is_counted = false;
+    uint32_t at = index;
+    for (uint32_t steps = 0; at < engine->capacity && steps < engine->capacity; steps++) {
+        struct end *end = &engine->ends[at];
+        if (!end->is_armed || end->program.call != head->program.call)
+            break;
+        is_counted |= end->program.is_counted;
+        heard_at = later(heard_at, later(end->statistics.last_at, end->rtcp_at));
+        at = end->program.next;
+    }
+    uint64_t timeout = heard_at ? head->program.timeout : head->program.first_timeout;
+    if (is_counted && timeout != 0 && now - later(heard_at, head->watched_at) >= timeout)
+        report_expiry(engine, head, index);
+}
+
+static void sweep(struct engine *engine, uint64_t now)
+{
+    for (uint32_t i = 0; i < engine->high_water && engine->watched_count != 0; i++)
+        if (engine->ends[i].is_watched)
+            check_silence(engine, &engine->ends[i], i, now);
+    engine->sweep_at = now + engine->sweep_interval;
+}
+
+/* -- the thread */
+
+static void sleep_until(uint64_t at)
+{
+    struct timespec ts = {(time_t)(at / SECOND), (long)(at % SECOND)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static int sleep_ms(struct engine *engine)
+{
+    if (engine->watched_count == 0)
+        return -1;
+    uint64_t now = monotonic();
+    return now >= engine->sweep_at ? 0 : (int)((engine->sweep_at - now) / 1000000u + 1);
+}
+
+static int wait_for_packets(struct engine *engine, struct epoll_event *events)
+{
+    int timeout = 0;
+    if (engine->again_count == 0 && engine->is_busy)
+        sleep_until(engine->woken_at + engine->tick);
+    else if (engine->again_count == 0)
+        timeout = sleep_ms(engine);
+    if (timeout != 0) {
+        atomic_store(&engine->sleep, timeout < 0 ? FOR_GOOD : UNTIL_SWEEP);
+        if (has_commands(engine) || atomic_load(&engine->is_stopping))
+            timeout = 0;
+    }
+    int count = epoll_wait(engine->epoll, events, MAX_EVENTS, timeout);
+    atomic_store(&engine->sleep, AWAKE);
+    uint64_t now = monotonic();
+    /* woken again before two ticks have passed: from now on by the clock, until a tick brings nothing */
+    engine->is_busy = count > 0 && now - engine->woken_at < 2 * engine->tick;
+    engine->woken_at = now;
+    return count;
+}
+
+static void serve(struct engine *engine, const struct epoll_event *event)
+{
+    uint64_t key = event->data.u64, counter;
+    if (key != KICK)
+        receive(engine, (uint32_t)(key >> 1), (int)(key & 1));
+    else if (read(engine->kick_fd, &counter, sizeof counter) < 0)
+        return;  /* nothing in it: somebody was quicker */
+}
+
+static void *run(void *argument)
+{
+    struct engine *engine = argument;
+    struct epoll_event events[MAX_EVENTS];
+    while (!atomic_load(&engine->is_stopping)) {
+        int count = wait_for_packets(engine, events);
+        COUNT(engine->totals.wakes);
+        read_commands(engine);
+        receive_again(engine);
+        for (int i = 0; i < count; i++)
+            serve(engine, &events[i]);
+        if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
+            sweep(engine, engine->woken_at);
+    }
+    return NULL;
+}
+
+/* -- life */
+
+static int open_descriptors(struct engine *engine)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = KICK};
+    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
+    engine->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    engine->expiry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (engine->epoll < 0 || engine->kick_fd < 0 || engine->expiry_fd < 0)
+        return -1;
+    return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->kick_fd, &event);
+}
+
+static void prepare_batch(struct engine *engine)
+{
+    for (int i = 0; i < BATCH; i++) {
+        engine->iov[i] = (struct iovec){engine->data[i], DATAGRAM_SIZE};
+        engine->headers[i].msg_hdr = (struct msghdr){
+            .msg_name = &engine->sources[i], .msg_iov = &engine->iov[i], .msg_iovlen = 1};
+    }
+}
+
+struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
+{
+    struct engine *engine = aligned_alloc(_Alignof(struct engine), sizeof *engine);
+    if (engine == NULL)
+        return NULL;
+    memset(engine, 0, sizeof *engine);
+    engine->epoll = engine->kick_fd = engine->expiry_fd = -1;
+    engine->capacity = capacity;
+    engine->tick = tick;
+    engine->sweep_interval = sweep_interval;
+    engine->ends = calloc(capacity, sizeof *engine->ends);  /* pages are touched when an end is used */
+    engine->again = calloc((size_t)capacity * CHANNELS * 2, sizeof *engine->again);
+    engine->expiries = calloc(capacity, sizeof *engine->expiries);
+    if (!engine->ends || !engine->again || !engine->expiries || open_descriptors(engine) < 0) {
+        engine_free(engine);
+        return NULL;
+    }
+    prepare_batch(engine);
+    return engine;
+}
+
+int engine_start(struct engine *engine)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);  /* signals are the main thread's */
+    int error = pthread_create(&engine->thread, NULL, run, engine);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    pthread_setname_np(engine->thread, "media");
+    engine->is_running = true;
+    return 0;
+}
+
+void engine_stop(struct engine *engine)
+{
+    if (!engine->is_running)
+        return;
+    atomic_store(&engine->is_stopping, true);
+    kick(engine);
+    pthread_join(engine->thread, NULL);
+    engine->is_running = false;
+    read_commands(engine);  /* sockets that were opened last */
+    for (uint32_t i = 0; i < engine->high_water; i++)
+        close_end(engine, &engine->ends[i]);
+}
+
+void engine_free(struct engine *engine)
+{
+    engine_stop(engine);
+    for (int *fd = (int[]){engine->epoll, engine->kick_fd, engine->expiry_fd, -2}; *fd != -2; fd++)
+        if (*fd >= 0)
+            close(*fd);
+    free(engine->ends);
+    free(engine->again);
+    free(engine->expiries);
+    free(engine);
+}
+
+/* -- readers (the loop's thread) */
+
+#define GET(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
+
+void engine_read(struct engine *engine, uint32_t index, uint32_t generation, struct snapshot *snapshot)
+{
+    struct end *end = &engine->ends[index];
+    struct statistics *s = &end->statistics;
+    struct snapshot copy = {0};
+    memset(snapshot, 0, sizeof *snapshot);
+    if (atomic_load(&end->generation) != generation)
+        return;  /* not one packet was looked at since the pair changed hands */
+    copy.packets = GET(s->packets);
+    copy.bytes = GET(s->bytes);
+    copy.rtcp_packets = GET(s->rtcp_packets);
+    copy.out_of_order = GET(s->out_of_order);
+    copy.duplicates = GET(s->duplicates);
+    copy.last_at = GET(s->last_at);
+    for (int reason = 0; reason < DROPS; reason++)
+        copy.dropped[reason] = GET(s->dropped[reason]);
+    uint64_t expected = GET(s->expected_before), counted = GET(s->counted_before) + GET(s->counted);
+    if (GET(s->counted) != 0)
+        expected += GET(s->highest) - GET(s->first) + 1;
+    copy.lost = (int64_t)(expected - counted);
+    if (GET(s->clock_rate) != 0)
+        copy.jitter_ms = (double)GET(s->jitter) / 16 * 1000 / GET(s->clock_rate);
+    if (atomic_load(&end->generation) == generation)
+        *snapshot = copy;
+}
+
+void engine_read_totals(struct engine *engine, struct totals *totals)
+{
+    totals->packets = GET(engine->totals.packets);
+    totals->bytes = GET(engine->totals.bytes);
+    totals->wakes = GET(engine->totals.wakes);
+    for (int reason = 0; reason < DROPS; reason++)
+        totals->dropped[reason] = GET(engine->totals.dropped[reason]);
+}
+
+bool engine_next_expiry(struct engine *engine, struct expiry *expiry)
+{
+    uint32_t head = atomic_load_explicit(&engine->expiry_head, memory_order_relaxed);
+    if (head == atomic_load_explicit(&engine->expiry_tail, memory_order_acquire))
+        return false;
+    *expiry = engine->expiries[head % engine->capacity];
+    atomic_store_explicit(&engine->expiry_head, head + 1, memory_order_release);
+    return true;
+}

@@ -1,0 +1,126 @@
+/* The media engine: relays RTP and RTCP between pairs of ports on a thread of its own.
+ *
+ * Everything an end holds is written by that thread alone. The loop's thread asks by commands in a ring
+ * (one producer, one consumer, no lock), which are read before any packet that came after them, and reads
+ * counters word by word.
+ */
+#ifndef SWITCHROOM_ENGINE_CORE_H
+#define SWITCHROOM_ENGINE_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "latch.h"
+#include "statistics.h"
+
+enum { RTP, RTCP, CHANNELS };
+enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
+#define NO_END UINT32_MAX
+#define SECOND 1000000000ull
+
+/* What one end is told when its call is answered or negotiated again. */
+struct program {
+    union address signalled[CHANNELS], home;  /* home: where the signalling comes from (the host counts) */
+    struct clock_rate clocks[MAX_CLOCKS];
+    uint64_t first_timeout, timeout;          /* nanoseconds of silence; 0: never */
+    uint32_t peer;                            /* what comes in leaves from there */
+    uint32_t next;                            /* the call's next end; the chain begins at the watched one */
+    uint32_t generation;                      /* which use of the pair this is */
+    uint32_t call;                            /* ends of different calls never meet */
+    uint32_t max_rate;                        /* packets a second; 0: any */
+    uint8_t clock_count;
+    bool is_counted;                          /* silence of this end means something */
+    bool is_nat, is_mux, pins_ssrc;
+    bool is_rtp, is_secured, has_others;      /* others: DTLS and STUN beside RTP */
+};
+
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE };
+
+struct command {
+    enum verb verb;
+    uint32_t index;
+    union {
+        int fds[CHANNELS];
+        bool is_watched;
+        struct program program;
+    };
+};
+
+/* One m-line of one leg: two sockets, the address they face, and what came from it. */
+struct end {
+    int fds[CHANNELS];
+    bool is_open, is_armed, is_watched, is_again[CHANNELS];
+    struct latch latches[CHANNELS];
+    struct program program;
+    struct statistics statistics;
+    uint64_t rtcp_at, watched_at, window_at;
+    uint32_t window_count;
+    _Atomic uint32_t generation;  /* of the statistics; 0 while they change hands */
+};
+
+/* A copy for readers. */
+struct snapshot {
+    uint64_t packets, bytes, rtcp_packets, out_of_order, duplicates, last_at;
+    uint64_t dropped[DROPS];
+    int64_t lost;
+    double jitter_ms;
+};
+
+struct totals {
+    uint64_t packets, bytes, wakes, dropped[DROPS];
+};
+
+struct outgoing {
+    struct mmsghdr headers[BATCH];
+    struct iovec iov[BATCH];
+    const union address *to;
+    int fd;
+    unsigned count;
+};
+
+struct expiry {
+    uint32_t index, generation;
+};
+
+struct engine {
+    pthread_t thread;
+    int epoll, kick_fd, expiry_fd;
+    uint32_t capacity, high_water;
+    uint64_t tick, sweep_interval, sweep_at, woken_at;
+    uint32_t watched_count, again_count;
+    bool is_busy, is_running;
+    struct end *ends;
+    uint64_t *again;  /* sockets that were not read empty */
+    struct totals totals;
+
+    struct mmsghdr headers[BATCH];
+    struct iovec iov[BATCH];
+    union address sources[BATCH];
+    uint8_t data[BATCH][DATAGRAM_SIZE];
+    struct outgoing outgoing;
+
+    struct expiry *expiries;
+    _Alignas(64) _Atomic uint32_t expiry_head;
+    _Atomic uint32_t expiry_tail;
+
+    _Alignas(64) _Atomic uint32_t command_head;  /* consumer */
+    _Alignas(64) _Atomic uint32_t command_tail;  /* producer */
+    _Alignas(64) _Atomic int sleep;              /* AWAKE, UNTIL_SWEEP, FOR_GOOD */
+    _Atomic bool is_stopping;
+    struct command commands[COMMANDS];
+};
+
+/* All return 0, or -1 with errno. The loop's thread calls them. */
+struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval);
+int engine_start(struct engine *engine);
+void engine_stop(struct engine *engine);  /* ends the thread and closes every socket */
+void engine_free(struct engine *engine);
+
+int address_parse(const char *host, uint16_t port, union address *address);
+int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp);
+int engine_push(struct engine *engine, const struct command *command);  /* EAGAIN: full, try again soon */
+void engine_read(struct engine *engine, uint32_t index, uint32_t generation, struct snapshot *snapshot);
+void engine_read_totals(struct engine *engine, struct totals *totals);
+bool engine_next_expiry(struct engine *engine, struct expiry *expiry);
+
+#endif

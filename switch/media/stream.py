@@ -1,0 +1,54 @@
+"""What the engine is told about one direction of one leg, and what it counts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NO_END = 0xFFFFFFFF  # the engine's word for "none"
+DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unsent")  # as in statistics.h
+
+
+class Stream(NamedTuple):
+    """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
+
+    peer: int  # the end where it leaves
+    call: int  # ends of different calls never meet
+    generation: int  # which use of the pair this is
+    home: str  # where the signalling comes from: on a NAT leg, the only host that can be learnt
+    rtp: tuple[str, int] | None = None  # as signalled; None: nobody may send, nothing is sent
+    rtcp: tuple[str, int] | None = None
+    clocks: tuple[tuple[int, int], ...] = ()  # payload type, clock rate: what jitter is measured in
+    next: int = NO_END  # the next end of the call; the chain begins at the watched one
+    first_timeout: float = 0.0
+    timeout: float = 0.0
+    max_rate: int = 0  # packets a second; 0: any
+    is_counted: bool = False  # silence means something: not on hold
+    is_nat: bool = False
+    is_mux: bool = False
+    pins_ssrc: bool = False
+    is_rtp: bool = True
+    is_secured: bool = False  # SRTP: only the header can be looked at
+    has_others: bool = False  # DTLS and STUN beside RTP
+
+
+class Counters(NamedTuple):
+    """What came in at one end since its call took it."""
+
+    packets: int = 0
+    size: int = 0
+    rtcp_packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    out_of_order: int = 0
+    duplicates: int = 0
+    last_at: float | None = None  # monotonic
+    dropped: tuple[int, ...] = (0,) * len(DROP_REASONS)
+
+
+class Totals(NamedTuple):
+    """What the engine did since its start."""
+
+    packets: int  # that left
+    size: int
+    wakes: int
+    dropped: tuple[int, ...]

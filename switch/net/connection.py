@@ -1,0 +1,179 @@
+"""One TCP connection that speaks SIP: octets to whole messages and back, and how long it may take its time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.flow import Flow
+
+from .limits import source_of
+
+if TYPE_CHECKING:
+    from .tcp import Connections
+
+_MESSAGES_A_TURN = 64  # then the others have theirs
+_PONGS_A_TURN = 8
+_LINGER_TIMEOUT = 2.0  # for a refused client to read why
+
+
+class Connection(asyncio.Protocol):
+    """A connection that was accepted, or is being opened: it may be written to at once."""
+
+    def __init__(self, owner: Connections, flow: Flow, now: float) -> None:
+        self.flow = flow
+        self.source = source_of(flow.remote[0])
+        self.is_used = False  # a message has come, or we opened it
+        self.is_closing = False
+        self.opened_at = self.active_at = now
+        self.why_closed = "remote"
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []  # until it is open
+        self._framer = sip.StreamFramer(owner.limits.max_message_size)
+        self._partial_at: float | None = None  # when the first octet of an unfinished message came
+        self._linger_at: float | None = None
+        self._held: bytes | None = None  # a message that has to wait for its source's rate
+        self._turn: asyncio.Handle | None = None
+        self._is_paused = False
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The stream is open."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.is_closing:
+            self._transport.abort()
+            return
+        unsent, self._unsent = self._unsent, []
+        for data in unsent:
+            self._transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        if self.is_closing:
+            return
+        self.active_at = self._owner.now()
+        self._framer.receive_data(data)
+        self._take_turn()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The stream is closed, by whomever."""
+        if self._turn is not None:
+            self._turn.cancel()
+        if error is not None and not self.is_closing:
+            self.why_closed = "reset"
+        self._owner.remove(self)
+
+    # -- our side
+
+    def send(self, data: bytes) -> None:
+        """Write a message; whoever does not read what he asked for loses the connection."""
+        limit = self._owner.limits.write_buffer_size
+        if self._transport is None:
+            self._unsent.append(data)
+            if sum(map(len, self._unsent)) > limit:
+                self.abort("write_buffer")
+        elif self._transport.get_write_buffer_size() > limit:
+            self.abort("write_buffer")
+        elif not self.is_closing:
+            self._transport.write(data)
+
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        self._close(why)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self, why: str) -> None:
+        """Close when what is written has been sent."""
+        self._close(why)
+        if self._transport is not None:
+            self._transport.close()
+
+    def overdue(self, now: float) -> str | None:
+        """Say why the connection has to be closed, if it has to."""
+        limits = self._owner.limits
+        if self._linger_at is not None:
+            return "linger" if now >= self._linger_at else None
+        if self.is_closing or self._turn is not None:  # it waits for us, not we for it
+            return None
+        if self._partial_at is not None and now - self._partial_at >= limits.message_timeout:
+            return "message_timeout"  # counted from the first octet: a dribbler gains nothing by each further one
+        if not self.is_used and now - self.opened_at >= limits.message_timeout:
+            return "unused"
+        return "idle_timeout" if now - self.active_at >= limits.idle_timeout else None
+
+    def _close(self, why: str) -> None:
+        if not self.is_closing:
+            self.is_closing = True
+            self.why_closed = why
+            self._owner.forget(self)
+
+    def _take_turn(self) -> None:
+        """Hand on whole messages, so many at a time; the rest waits for the next turn, unread octets in the kernel."""
+        self._turn = None
+        now = self._owner.now()
+        delay, error = None, None
+        try:
+            delay = self._hand_on(now)
+        except RemoteProtocolError as malformed:
+            error = malformed
+        self._owner.finish_turn(now)  # answers to what came before the error go first
+        if error is not None and not self.is_closing:
+            self._refuse(error, now)
+        elif delay is not None:
+            self._partial_at = None
+            self._pause(is_paused=True)
+            loop = asyncio.get_running_loop()
+            self._turn = loop.call_later(delay, self._take_turn) if delay else loop.call_soon(self._take_turn)
+        else:
+            self._pause(is_paused=False)
+
+    def _pause(self, *, is_paused: bool) -> None:
+        if self._transport is None or self.is_closing or self._is_paused == is_paused:
+            return
+        self._is_paused = is_paused
+        if is_paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _hand_on(self, now: float) -> float | None:
+        """Hand on messages; return after how long to go on, None when there are no more."""
+        for _ in range(_MESSAGES_A_TURN):
+            data = self._held or self._framer.next_message()
+            self._answer_pings()
+            if data is None:
+                if not self._framer.is_partial:
+                    self._partial_at = None
+                elif self._partial_at is None:
+                    self._partial_at = now
+                return None
+            self._partial_at = None  # the next message has its own time
+            delay = self._owner.receive(data, self, now)
+            self._held = data if delay else None
+            if delay or self.is_closing:
+                return delay
+            self.is_used = True
+        return 0.0
+
+    def _answer_pings(self) -> None:
+        """Answer keep-alives, each double CRLF with a single one (RFC 5626 §3.5.1)."""
+        pings, self._framer.pings = self._framer.pings, 0
+        if pings:
+            self._owner.counters.keep_alives += pings
+            self.send(b"\r\n" * min(pings, _PONGS_A_TURN))
+
+    def _refuse(self, error: RemoteProtocolError, now: float) -> None:
+        """Say what is wrong if there is whom to say it to, then read no further (RFC 3261 §18.3)."""
+        if answer := self._owner.refusal(error, self):
+            self.send(answer)
+        if self.is_closing or self._transport is None:
+            return
+        self._pause(is_paused=False)
+        self._close("malformed")
+        self._linger_at = now + _LINGER_TIMEOUT  # closing now, with octets unread, would destroy the answer
+        self._transport.write_eof()

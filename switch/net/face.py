@@ -1,0 +1,312 @@
+"""The asyncio side of SIP: drives one sans-I/O endpoint over UDP and TCP.
+
+Each wake-up is one pass: what came in goes through the limits into the endpoint, its events to their owner, what
+both have to say out in one batch for each socket; then the one timer is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, Protocol
+
+import structlog
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.flow import Flow
+from switchroom.switch.config import split_listen
+
+from .addresses import Addresses
+from .answers import Refusals, answer_keep_alive, is_keep_alive
+from .clock import Clock
+from .connection import Connection
+from .flows import Flows
+from .limits import Bucket, Limiter, NetCounters, NetLimits, Verdict
+from .tcp import Connections
+from .udp import Datagram, Failure, UdpListener
+from .watchdog import Log
+
+_ROUNDS = 8  # of sending and failing at once; what is left waits for the next pass
+_LINES_RATE = (
+    1.0  # log lines a second about faults of our own: a flood of what we stumble over must not become one
+)
+_LINES_BURST = 10.0
+_SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
+
+
+P = ParamSpec("P")
+
+
+class TimerOwner(Protocol):
+    """Whatever else wants to be woken: engines of the rooms above."""
+
+    def next_timer(self) -> float | None: ...
+    def handle_timer(self, now: float) -> None: ...
+
+
+class SipFace:
+    """Listeners, connections and the pass; ``on_event(event, now)`` gets what the endpoint has to tell."""
+
+    def __init__(
+        self,
+        endpoint: sip.Endpoint,
+        on_event: Callable[[sip.Event, float], None],
+        *,
+        listen: Sequence[str],
+        limits: NetLimits,
+        addresses: Addresses,
+        is_trusted: Callable[[str], bool] = lambda host: False,
+        timers: Sequence[TimerOwner] = (),
+        on_flow_failed: Callable[[Flow, str, float], None] | None = None,
+        clock: Clock | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._on_event = on_event
+        self._listen = listen
+        self._limits = limits
+        self._is_trusted = is_trusted
+        self._timers: tuple[TimerOwner, ...] = (endpoint, *timers)
+        self._on_flow_failed = on_flow_failed
+        self._clock = clock or Clock()
+        self.counters = NetCounters()
+        self._guard = Guard(log or structlog.get_logger("net"), self._clock, self.counters)
+        self._limiter = Limiter(limits, is_trusted, self._clock.now())
+        self._refusals = Refusals(limits)
+        self._flows = Flows(addresses)
+        self._connections = Connections(
+            receive=self._on_message,
+            refusal=self._refusal,
+            finish_turn=self._finish,
+            on_failures=self._on_failures,
+            is_trusted=is_trusted,
+            limits=limits,
+            counters=self.counters,
+            clock=self._clock,
+        )
+        self.bound: list[tuple[str, str, int]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._is_in_pass = False
+        self._is_running = False
+
+    # -- life
+
+    async def start(self) -> None:
+        """Bind all listeners and begin; OSError says what could not be bound, and then nothing is."""
+        try:
+            for transport, host, port in map(split_listen, self._listen):
+                self._open(transport, host, port)
+        except OSError:
+            await self.stop()
+            raise
+        self._is_running = True
+        for listener in self._flows.listeners:
+            listener.start()
+        self._connections.start()
+        self.flush()
+
+    async def stop(self) -> None:
+        """Close everything; what has been written to connections is still sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._connections.stop()
+        self._is_running = False
+        self._flows.close()
+        self.bound.clear()
+
+    def apply(self, limits: NetLimits) -> None:
+        """Go on with other limits; sizes of buffers and messages stay for what is open already."""
+        self._limits = limits
+        self._limiter.apply(limits)
+        self._connections.limits = limits
+        self._refusals.limits = limits
+
+    def flow_to(self, host: str, port: int, transport: str = "UDP") -> Flow:
+        """Return the flow to a host, an IP address, from the listener that faces it."""
+        return self._flows.flow_to(host, port, transport)
+
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that the kernel had no room for."""
+        return sum(listener.kernel_drops for listener in self._flows.listeners)
+
+    def flush(self) -> None:
+        """Send what the owner asked for outside of ``on_event``, and set the timer."""
+        if not self._is_in_pass:
+            self._finish(self._clock.now())
+
+    def _open(self, transport: str, host: str, port: int) -> None:
+        if transport == "tcp":
+            host, port = self._connections.listen(host, port)
+        else:
+            listener = UdpListener(
+                host,
+                port,
+                on_datagrams=self._on_datagrams,
+                on_failures=self._on_failures,
+                limits=self._limits,
+                counters=self.counters,
+            )
+            self._flows.listeners.append(listener)
+            port = listener.port
+        self._flows.add(transport.upper(), host, port)
+        self.bound.append((transport, host, port))
+
+    # -- in
+
+    def _on_datagrams(self, batch: list[Datagram]) -> None:
+        now = self._clock.now()
+        self._is_in_pass = True
+        counters, judge = self.counters, self._limiter.judge
+        counters.datagrams_in += len(batch)
+        for data, flow in batch:
+            counters.octets_in += len(data)
+            verdict = judge(flow.remote[0], data, now)
+            if verdict is not Verdict.PASS:
+                self._on_excess(verdict, data, flow)
+            elif data[:1] < b"@" and is_keep_alive(data):
+                self._on_keep_alive(data, flow)
+            elif len(data) > self._limits.max_message_size:
+                self._flows.put(self._refusals.too_large(data, flow))
+            else:
+                self._guard.run(self._endpoint.receive_datagram, data, flow, now)
+                self._tell(now)
+        self._finish(now)
+
+    def _on_message(self, data: bytes, connection: Connection, now: float) -> float | None:
+        """Take a message from a stream; or say how long it must wait for its source's rate."""
+        flow = connection.flow
+        verdict = self._limiter.judge(flow.remote[0], data, now)
+        if verdict is Verdict.OVERLOAD:
+            self._on_excess(verdict, data, flow)
+            return None
+        if verdict is not Verdict.PASS:
+            return max(1.0 / self._limits.source_rate, _SHORTEST_TIMER)
+        self.counters.messages_in += 1
+        self.counters.octets_in += len(data)
+        message = sip.parse(
+            data
+        )  # what is no message ends the connection: its framing cannot be trusted either
+        self._is_in_pass = True
+        self._guard.run(self._endpoint.receive_message, message, flow, now)
+        self._tell(now)
+        return None
+
+    def _on_excess(self, verdict: Verdict, data: bytes, flow: Flow) -> None:
+        self.counters.dropped[verdict] += 1
+        if verdict is Verdict.OVERLOAD:
+            self._flows.put(self._refusals.overload(data, flow))
+
+    def _on_keep_alive(self, data: bytes, flow: Flow) -> None:
+        self.counters.keep_alives += 1
+        answer = answer_keep_alive(data, flow.remote)
+        if answer is None:
+            return
+        # An answer larger than its request goes to those only who are not used as a mirror by somebody else.
+        if len(answer) <= len(data) or self._is_trusted(flow.remote[0]):
+            self._flows.put((answer, flow))
+
+    def _refusal(self, error: RemoteProtocolError, connection: Connection) -> bytes | None:
+        self._endpoint.counters.parse_errors += 1
+        return self._refusals.malformed(error, connection.flow)
+
+    def _on_failures(self, failures: list[Failure]) -> None:
+        """Connections closed, or ICMP errors came."""
+        now = self._clock.now()
+        is_nested, self._is_in_pass = self._is_in_pass, True
+        self._fail(failures, now)
+        if not is_nested:
+            self._finish(now)
+
+    # -- the rest of a pass
+
+    def _tell(self, now: float) -> None:
+        next_event, run, on_event = self._endpoint.next_event, self._guard.run, self._on_event
+        while (event := next_event()) is not None:
+            run(on_event, event, now)
+
+    def _fail(self, failures: list[Failure], now: float) -> None:
+        for flow, reason in failures:
+            self._guard.run(self._endpoint.flow_failed, flow, now, reason)
+            if self._on_flow_failed is not None:
+                self._guard.run(self._on_flow_failed, flow, reason, now)
+
+    def _finish(self, now: float) -> None:
+        """Send what the pass made, tell who could not be reached, and set the timer."""
+        self._is_in_pass = True
+        for _ in range(_ROUNDS):
+            self._tell(now)
+            failures = self._send()
+            if not failures:
+                break
+            self._fail(failures, now)
+        else:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._is_in_pass = False
+        self._arm()
+
+    def _send(self) -> list[Failure]:
+        flows, connections = self._flows, self._connections
+        for item in self._endpoint.datagrams_to_send():
+            flows.put(item)
+        failures = flows.flush()
+        if flows.for_streams:
+            for data, flow in flows.take_for_streams():
+                connections.send(data, flow)
+            failures += connections.take_failures()
+        return failures
+
+    def _arm(self) -> None:
+        """Set the one timer; one that is due too early stays, because waking up for nothing is cheaper."""
+        nearest = None
+        for owner in self._timers:
+            at = owner.next_timer()
+            if at is not None and (nearest is None or at < nearest):
+                nearest = at
+        if nearest is None or not self._is_running:
+            return
+        if self._timer is not None:
+            if self._timer_at <= nearest:
+                return
+            self._timer.cancel()
+        self._timer_at = nearest
+        delay = max(nearest - self._clock.now(), 0.0) + _SHORTEST_TIMER
+        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        self._is_in_pass = True
+        for owner in self._timers:
+            at = owner.next_timer()
+            if at is not None and at <= now:
+                self._guard.run(owner.handle_timer, now)
+        self._finish(now)
+
+
+class Guard:
+    """Runs the engine and its owner; logs what they raise, but not too often."""
+
+    def __init__(self, log: Log, clock: Clock, counters: NetCounters) -> None:
+        self._log = log
+        self._now = clock.now
+        self._counters = counters
+        self._lines = Bucket(_LINES_BURST, clock.now())
+        self._unlogged = 0
+
+    def run(self, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Call, and say whether it went well."""
+        try:
+            call(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
+            self._counters.faults += 1
+            if self._lines.take(_LINES_RATE, _LINES_BURST, self._now()):
+                self._log.exception("net.fault", unlogged=self._unlogged)
+                self._unlogged = 0
+            else:
+                self._unlogged += 1
+            return False
+        return True

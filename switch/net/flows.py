@@ -1,0 +1,121 @@
+"""Which socket a message leaves by, and which of our addresses a host is to know us by."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from switchroom.protocols.sip.flow import Flow
+
+from .addresses import Addresses, plain_host
+from .limits import Recent
+from .udp import Datagram, Failure, UdpListener
+
+_REMEMBERED = 4096
+
+
+class NoListenerError(LookupError):
+    """No listener of that transport faces the host."""
+
+
+class Bound(NamedTuple):
+    """Where we listen."""
+
+    transport: str
+    host: str
+    port: int
+    is_wildcard: bool
+
+
+class Flows:
+    """The table of listeners, read in both directions."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._bound: list[Bound] = []
+        self._asked: Recent[tuple[str, str], Bound] = Recent(_REMEMBERED)  # transport and our address
+        self._listener_of: Recent[tuple[str, int], UdpListener] = Recent(_REMEMBERED)
+        self._failures: list[Failure] = []
+        self.listeners: list[UdpListener] = []
+        self.for_streams: list[Datagram] = []
+
+    def add(self, transport: str, host: str, port: int) -> None:
+        """Know of a listener."""
+        self._bound.append(Bound(transport, host, port, ipaddress.ip_address(host).is_unspecified))
+
+    def close(self) -> None:
+        """Close the UDP listeners."""
+        for listener in self.listeners:
+            listener.close()
+        self.listeners.clear()
+        self._bound.clear()
+        self._asked.clear()
+        self._listener_of.clear()
+
+    def flow_to(self, host: str, port: int, transport: str) -> Flow:
+        """Return the flow to a host; ValueError for a name, OSError without a route."""
+        if not 0 < port < 65536:
+            raise ValueError(f"not a port: {port}")
+        transport, host = transport.upper(), plain_host(host)
+        local_host = self._addresses.local_for(host)
+        bound = self._asked.get((transport, local_host))
+        if bound is None:
+            bound = self._facing(transport, local_host)
+            self._asked.put((transport, local_host), bound)
+        return Flow(transport, (local_host if bound.is_wildcard else bound.host, bound.port), (host, port))
+
+    def _facing(self, transport: str, local_host: str) -> Bound:
+        """Find the listener: at that very address, at all addresses, or where the same networks are reached from."""
+        address = ipaddress.ip_address(local_host)
+        same = [bound for bound in self._bound if bound.transport == transport]
+        for bound in same:
+            if bound.host == local_host:
+                return bound
+        for bound in same:
+            own = ipaddress.ip_address(bound.host)
+            if own.version == address.version and (
+                bound.is_wildcard or own.is_loopback == address.is_loopback
+            ):
+                return bound
+        raise NoListenerError(f"no {transport} listener faces what is reached from {local_host}")
+
+    # -- out
+
+    def put(self, item: Datagram | None) -> None:
+        """Put a message into the outbox of the socket that it leaves by."""
+        if item is None:
+            return
+        flow = item[1]
+        if flow.transport != "UDP":
+            self.for_streams.append(item)
+            return
+        listener = self._listener_of.young.get(flow.local) or self._find_listener(flow.local)
+        if listener is None:
+            self._failures.append((flow, "no listener"))
+        else:
+            listener.outbox.append(item)
+
+    def flush(self) -> list[Failure]:
+        """Send all datagrams; return the flows that could not be reached."""
+        failures, self._failures = self._failures, []
+        for listener in self.listeners:
+            if listener.outbox:
+                listener.flush()
+                failures += listener.take_failures()
+        return failures
+
+    def take_for_streams(self) -> list[Datagram]:
+        """Return and forget what leaves by a connection."""
+        items, self.for_streams = self.for_streams, []
+        return items
+
+    def _find_listener(self, local: tuple[str, int]) -> UdpListener | None:
+        is_ipv6 = ":" in local[0]
+        for listener in self.listeners:
+            is_ours = listener.host == local[0] or (
+                listener.is_wildcard and (":" in listener.host) == is_ipv6
+            )
+            if is_ours and listener.port == local[1]:
+                self._listener_of.put(local, listener)
+                return listener
+        return None

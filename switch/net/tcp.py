@@ -1,0 +1,325 @@
+"""SIP over TCP: connections that we accept and open, how many there may be, and which one leads where."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import resource
+import socket
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.flow import Flow
+
+from .clock import Clock
+from .connection import Connection
+from .limits import NetCounters, NetLimits, source_of
+from .sockets import bind, from_sockaddr, reason_of, reset, to_sockaddr, tune
+from .udp import Failure
+
+_BACKLOG = 512
+_ACCEPTED_A_TURN = 64
+_STOP_TIMEOUT = 1.0
+_PAUSE = 0.5  # seconds without accepting, when not even a spare descriptor can be had
+_TRUSTED_FACTOR = 10  # an office with many phones behind one address, once they are known
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Connections:
+    """All connections; ``receive``, ``refusal``, ``finish_turn`` and ``on_failures`` are the face's."""
+
+    def __init__(
+        self,
+        *,
+        receive: Callable[[bytes, Connection, float], float | None],
+        refusal: Callable[[RemoteProtocolError, Connection], bytes | None],
+        finish_turn: Callable[[float], None],
+        on_failures: Callable[[list[Failure]], None],
+        is_trusted: Callable[[str], bool],
+        limits: NetLimits,
+        counters: NetCounters,
+        clock: Clock,
+    ) -> None:
+        self.receive = receive
+        self.refusal = refusal
+        self.finish_turn = finish_turn
+        self.limits = limits
+        self.counters = counters
+        self.now = clock.now
+        self._on_failures = on_failures
+        self._is_trusted = is_trusted
+        self._numbers = itertools.count(1)
+        self._listeners: list[socket.socket] = []
+        self._open: dict[int, Connection] = {}  # until the stream has really ended: it counts so long
+        self._by_remote: dict[tuple[str, int], Connection] = {}
+        self._per_source: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failures: list[Failure] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._spare: int | None = None
+        self._is_stopping = False
+        self._all_closed = asyncio.Event()
+
+    # -- listening
+
+    def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; return where."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # a restart need not wait for TIME_WAIT
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bind(listener, "tcp", host, port)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        self._listeners.append(listener)
+        return host, int(listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._open_spare()
+        for listener in self._listeners:
+            self._watch(listener)
+
+    async def stop(self) -> None:
+        """Close everything; what is written is still sent, for a short while."""
+        self._is_stopping = True
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        self._listeners.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in list(self._open.values()):
+            connection.close("stopped")
+        if not self._open:
+            self._all_closed.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                await self._all_closed.wait()
+        for connection in list(self._open.values()):
+            connection.abort("stopped")
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+    def _watch(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listener, self._on_acceptable, listener)
+
+    def _on_acceptable(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTED_A_TURN):
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._on_exhausted(listener)
+                    return
+                continue  # that connection has died already; accept(2)
+            self._accept(sock, from_sockaddr(address))
+
+    def _accept(self, sock: socket.socket, remote: tuple[str, int]) -> None:
+        sock.setblocking(False)
+        if why := self._why_not(remote[0]):
+            self.counters.refused[why] += 1
+            reset(sock)
+            return
+        try:
+            tune(sock, self.limits)
+            local = from_sockaddr(sock.getsockname())
+        except OSError:  # it is gone again
+            sock.close()
+            return
+        self.counters.connections_accepted += 1
+        connection = self._add(Flow("TCP", local, remote, next(self._numbers)))
+        self._run(connection, self._hand_over(connection, sock))
+
+    async def _hand_over(self, connection: Connection, sock: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _why_not(self, host: str) -> str | None:
+        """Say why a new connection from there cannot be had."""
+        is_trusted = self._is_trusted(host)
+        factor = _TRUSTED_FACTOR if is_trusted else 1
+        if self._per_source[source_of(host)] >= self.limits.max_connections_per_source * factor:
+            return "source"
+        room = self.max_connections - (0 if is_trusted else self.reserved_connections)
+        if len(self._open) >= room and not self._make_room():
+            return "total"
+        return None
+
+    @property
+    def max_connections(self) -> int:
+        """What is configured, but at most half of the descriptors that the process may have."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.limits.max_connections if soft < 0 else min(self.limits.max_connections, soft // 2)
+
+    @property
+    def reserved_connections(self) -> int:
+        """Of these, for trusted sources and those we open."""
+        return min(self.limits.reserved_connections, self.max_connections // 4)
+
+    def _make_room(self) -> bool:
+        """Close the stranger's connection that has been idle for the longest, if any has for long enough."""
+        before = self.now() - self.limits.message_timeout
+        idle = [c for c in self._open.values() if c.active_at < before and not c.is_closing]
+        for connection in sorted(idle, key=lambda c: c.active_at)[:_ACCEPTED_A_TURN]:
+            if not self._is_trusted(connection.flow.remote[0]):
+                connection.abort("room")
+                return True
+        return False
+
+    def _on_exhausted(self, listener: socket.socket) -> None:
+        """No descriptor left: without the spare one the waiting client could be neither served nor refused."""
+        self.counters.refused["descriptors"] += 1
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+            try:
+                sock, _ = listener.accept()
+                reset(sock)
+            except OSError:
+                pass  # somebody was quicker
+        if not self._open_spare():
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            loop.call_later(_PAUSE, self._watch, listener)
+
+    def _open_spare(self) -> bool:
+        try:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._spare = None
+        return self._spare is not None
+
+    # -- sending
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Write a message to the connection of a flow, or to one that leads to its remote end."""
+        if flow.connection:
+            connection = self._open.get(flow.connection)
+        else:
+            connection = self._by_remote.get(flow.remote) or self._dial(flow)
+        if connection is None or connection.is_closing:
+            self._fail(flow, "closed")
+            return
+        connection.send(data)
+        self.counters.messages_out += 1
+        self.counters.octets_out += len(data)
+
+    def take_failures(self) -> list[Failure]:
+        """Return and forget the flows that could not be used."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    def _fail(self, flow: Flow, reason: str) -> None:
+        self.counters.failed[reason] += 1
+        self._failures.append((flow, reason))
+
+    def _dial(self, flow: Flow) -> Connection | None:
+        if self._is_stopping or (len(self._open) >= self.max_connections and not self._make_room()):
+            return None
+        connection = self._add(flow._replace(connection=next(self._numbers)))
+        connection.is_used = True
+        self._run(connection, self._connect(connection))
+        return connection
+
+    async def _connect(self, connection: Connection) -> None:
+        flow, loop = connection.flow, asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in flow.remote[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            tune(sock, self.limits)
+            sock.bind(to_sockaddr((flow.local[0], 0)))
+            async with asyncio.timeout(self.limits.connect_timeout):
+                await loop.sock_connect(sock, to_sockaddr(flow.remote))
+                await loop.create_connection(lambda: connection, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        self.counters.connections_opened += 1
+
+    # -- the table
+
+    def _add(self, flow: Flow) -> Connection:
+        connection = Connection(self, flow, self.now())
+        self._open[flow.connection] = connection
+        self._by_remote[flow.remote] = connection
+        self._per_source[connection.source] += 1
+        self.counters.connections = len(self._open)
+        if self._sweep is None:
+            self._arm_sweep()
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """Use a connection no more, though it is still being closed."""
+        if self._by_remote.get(connection.flow.remote) is connection:
+            del self._by_remote[connection.flow.remote]
+
+    def remove(self, connection: Connection) -> None:
+        """The connection has ended: whoever used it must know."""
+        if self._open.pop(connection.flow.connection, None) is None:
+            return
+        self.forget(connection)
+        connection.is_closing = True
+        self._per_source[connection.source] -= 1
+        if not self._per_source[connection.source]:
+            del self._per_source[connection.source]
+        self.counters.connections = len(self._open)
+        if self._is_stopping and not self._open:
+            self._all_closed.set()
+        self.counters.closed[connection.why_closed] += 1
+        self._on_failures([(connection.flow, connection.why_closed)])
+
+    def _run(self, connection: Connection, opening: Coroutine[Any, Any, None]) -> None:
+        """Open a connection in a task of its own: the only task there is for it."""
+        task = asyncio.get_running_loop().create_task(opening)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._on_opened(connection, done))
+
+    def _on_opened(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            connection.why_closed = "stopped"
+        elif (error := task.exception()) is not None:
+            timed_out = isinstance(error, TimeoutError)
+            connection.why_closed = "connect_timeout" if timed_out else f"connect: {reason_of(error)}"
+        else:
+            return
+        self.remove(connection)
+
+    # -- deadlines
+
+    def _arm_sweep(self) -> None:
+        """Look at all connections every second: cheaper than a timer for each."""
+        interval = min(1.0, self.limits.message_timeout / 8)
+        self._sweep = asyncio.get_running_loop().call_later(interval, self._on_sweep)
+
+    def _on_sweep(self) -> None:
+        self._sweep = None
+        now = self.now()
+        for connection in list(self._open.values()):
+            if why := connection.overdue(now):
+                connection.abort(why)
+        if self._open:
+            self._arm_sweep()

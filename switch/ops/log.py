@@ -1,0 +1,172 @@
+"""Logs: one event a line, as key=value or JSON, written by a thread of its own; input cannot forge a line."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TextIO
+
+import structlog
+
+from ..config import LogConfig
+from .lines import LineWriter
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_MAX_VALUE = 8192  # characters of one value
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # needs no quotes: printable ASCII without space, ", = and \
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+Event = MutableMapping[str, Any]
+
+
+def get_logger(name: str) -> Any:
+    """A logger whose lines carry ``room=name``."""
+    return structlog.get_logger(name)
+
+
+class Logger(structlog.BoundLoggerBase):
+    """structlog's logger with a threshold that a reload can change."""
+
+    threshold: ClassVar[int] = 20
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Something for whoever looks for a fault."""
+        if self.threshold <= 10:
+            self._proxy_to_logger("debug", event, **fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something that happens in the ordinary course."""
+        if self.threshold <= 20:
+            self._proxy_to_logger("info", event, **fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something that somebody should look at one day."""
+        if self.threshold <= 30:
+            self._proxy_to_logger("warning", event, **fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something that does not work."""
+        self._proxy_to_logger("error", event, **fields)
+
+    def exception(self, event: str, **fields: object) -> None:
+        """An error with the exception that is being handled."""
+        self._proxy_to_logger("error", event, exc_info=True, **fields)
+
+    @property
+    def is_debug(self) -> bool:
+        """Whether debug lines are written: ask before making an expensive one."""
+        return self.threshold <= 10
+
+
+class Limiter:
+    """Lets so many lines a second of one kind of event through, and counts the rest (THREATS B12)."""
+
+    def __init__(self, max_rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.max_rate, self._clock = max_rate, clock
+        self._kinds: dict[str, list[float]] = {}  # event: begin of its second, lines in it, kept back
+
+    def __call__(self, logger: Any, method: str, event: Event) -> Event:
+        """As a processor of structlog; debug lines are for somebody who wants them all."""
+        if method == "debug":
+            return event
+        now = self._clock()
+        kind = self._kinds.setdefault(event["event"], [now, 0, 0])
+        if now - kind[0] >= 1.0:
+            kind[0], kind[1] = now, 0
+        if kind[1] >= self.max_rate:
+            kind[2] += 1
+            raise structlog.DropEvent
+        kind[1] += 1
+        if kind[2]:
+            event["kept_back"], kind[2] = int(kind[2]), 0
+        return event
+
+
+class Handle:
+    """The logging that is in force; for a reload, and for the end."""
+
+    def __init__(self, writer: LineWriter, limiter: Limiter, renderer: Renderer) -> None:
+        self._writer, self._limiter, self._renderer = writer, limiter, renderer
+
+    def apply(self, config: LogConfig) -> None:
+        """Take over changed levels, rates and formats."""
+        Logger.threshold = _LEVELS[config.level]
+        self._limiter.max_rate = config.max_rate
+        self._renderer.is_json = config.format == "json"
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._writer.close()
+
+
+class Renderer:
+    """The last processor: makes the line."""
+
+    def __init__(self, is_json: bool) -> None:
+        self.is_json = is_json
+        self._second, self._prefix = 0, ""
+
+    def __call__(self, logger: Any, method: str, event: Event) -> str:
+        name = event.pop("event")
+        if event.pop("exc_info", None):
+            event["exception"] = traceback.format_exc()
+        room = getattr(logger, "room", "")
+        if self.is_json:
+            head = {"at": self._now(), "level": method, "event": name, **({"room": room} if room else {})}
+            return json.dumps({**head, **event}, default=str, separators=(",", ":"))
+        fields = [f" {key}={text(value)}" for key, value in event.items()]
+        if room:
+            fields.append(f" room={room}")
+        return f"{self._now()} {method:7} {text(name)}{''.join(fields)}"
+
+    def _now(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        return f"{self._prefix}{int((now - second) * 1000):03}Z"
+
+
+class _Out:
+    """What structlog hands the finished line to."""
+
+    def __init__(self, writer: LineWriter, room: str = "") -> None:
+        self.room = room
+        self.debug = self.info = self.warning = self.error = writer.write
+
+
+def configure(config: LogConfig, stream: TextIO | None = None) -> Handle:
+    """Set up the logs of this process."""
+    writer = LineWriter(stream or sys.stderr)
+    limiter, renderer = Limiter(config.max_rate), Renderer(config.format == "json")
+    Logger.threshold = _LEVELS[config.level]
+    structlog.configure(
+        processors=[limiter, renderer],
+        wrapper_class=Logger,
+        logger_factory=lambda room="": _Out(writer, room),
+        cache_logger_on_first_use=True,
+    )
+    return Handle(writer, limiter, renderer)
+
+
+def text(value: object) -> str:
+    """A value as it stands in a line: quoted where needed, every control octet escaped."""
+    given = value if isinstance(value, str) else str(value)
+    if _PLAIN.fullmatch(given) and len(given) <= _MAX_VALUE:
+        return given
+    if len(given) > _MAX_VALUE:
+        given = given[:_MAX_VALUE] + "…"
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in given) + '"'
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

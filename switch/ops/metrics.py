@@ -1,0 +1,172 @@
+"""Metrics for Prometheus: nothing is counted here, the rooms' plain numbers are read when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from ..net.watchdog import LAG_BOUNDS
+
+Number = int | float
+Values = Number | Mapping[Any, Number]  # one number, or one for each label value (a tuple for several labels)
+
+
+class Family(NamedTuple):
+    """One metric: where its numbers are."""
+
+    name: str
+    text: str
+    read: Callable[[Any], Values]
+    labels: tuple[str, ...] = ()
+    is_gauge: bool = False
+
+
+def _gauge(name: str, text: str, read: Callable[[Any], Values], *labels: str) -> Family:
+    return Family(name, text, read, labels, is_gauge=True)
+
+
+def _counter(name: str, text: str, read: Callable[[Any], Values], *labels: str) -> Family:
+    return Family(name, text, read, labels)
+
+
+FAMILIES = (
+    _gauge("registrations", "Contacts that are registered.", lambda s: s.registrar.count()),
+    _gauge("calls_active", "Calls being set up or up.", lambda s: len(s.exchange.calls)),
+    _counter("calls_started", "Calls that began.", lambda s: s.exchange.calls_started),
+    _counter("calls", "Calls that ended, by cause (SIP status).", lambda s: s.exchange.calls_total, "cause"),
+    _counter(
+        "sip_requests", "Requests.", lambda s: _both(s, "requests_in", "requests_out"), "direction", "method"
+    ),
+    _counter(
+        "sip_responses",
+        "Responses.",
+        lambda s: _both(s, "responses_in", "responses_out"),
+        "direction",
+        "status",
+    ),
+    _gauge(
+        "sip_transactions", "Transactions that are not finished.", lambda s: s.endpoint.counters.transactions
+    ),
+    _gauge("sip_sessions", "Sessions (legs of calls).", lambda s: s.endpoint.counters.sessions),
+    _counter(
+        "sip_parse_errors", "Messages that could not be read.", lambda s: s.endpoint.counters.parse_errors
+    ),
+    _counter(
+        "sip_retransmissions",
+        "Messages that were sent again, or came again.",
+        lambda s: {"in": s.endpoint.counters.retransmissions_in, "out": s.endpoint.counters.retransmissions},
+        "direction",
+    ),
+    _counter("sip_timeouts", "Transactions without an answer.", lambda s: s.endpoint.counters.timeouts),
+    _counter(
+        "sip_strays",
+        "Messages that belong to no transaction or session.",
+        lambda s: s.endpoint.counters.strays,
+    ),
+    _counter("sip_overloads", "Requests refused for want of room.", lambda s: s.endpoint.counters.overloads),
+    _counter("auth_failures", "Wrong passwords.", lambda s: s.guard.failures),
+    _counter("auth_bans", "Sources that were banned.", lambda s: s.guard.bans),
+    _counter("auth_dropped", "Messages of banned sources.", lambda s: s.guard.dropped),
+    _counter(
+        "net_datagrams",
+        "UDP datagrams of the signalling.",
+        lambda s: {"in": s.face.counters.datagrams_in, "out": s.face.counters.datagrams_out},
+        "direction",
+    ),
+    _counter(
+        "net_stream_messages",
+        "Messages over TCP.",
+        lambda s: {"in": s.face.counters.messages_in, "out": s.face.counters.messages_out},
+        "direction",
+    ),
+    _counter(
+        "net_octets",
+        "Octets of the signalling.",
+        lambda s: {"in": s.face.counters.octets_in, "out": s.face.counters.octets_out},
+        "direction",
+    ),
+    _gauge("net_connections", "TCP connections that are open.", lambda s: s.face.counters.connections),
+    _counter(
+        "net_dropped", "Messages that were dropped unread.", lambda s: s.face.counters.dropped, "reason"
+    ),
+    _counter(
+        "net_refused", "TCP connections that were not let in.", lambda s: s.face.counters.refused, "reason"
+    ),
+    _counter("net_faults", "Faults of the switch that cost a message.", lambda s: s.face.counters.faults),
+    _gauge("media_ports_in_use", "UDP ports of the relay that are in use.", lambda s: s.media.ports_in_use),
+    _counter("media", "What the relay counts.", lambda s: s.media.counters(), "what"),
+    _gauge("store_waiting", "Entries that are not on the disk yet.", lambda s: s.store.counters["waiting"]),
+    _counter("store_commits", "Commits.", lambda s: s.store.counters["commits"]),
+    _counter(
+        "store_failures", "Commits that failed and are tried again.", lambda s: s.store.counters["failures"]
+    ),
+    _counter("store_lost", "Entries that were refused or given up.", lambda s: s.store.counters["lost"]),
+    _gauge("loop_lag_max_seconds", "The longest delay of the event loop.", lambda s: s.watchdog.max_lag),
+)
+
+
+class Metrics(Collector):
+    """Everything that a running switch counts, as a page."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, switch: Any, families: tuple[Family, ...] = FAMILIES) -> None:
+        self._switch, self._families = switch, families
+        self._registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._registry)
+        self._registry.register(self)
+
+    def render(self) -> bytes:
+        """The page as it is now."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: the numbers are read when asked."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read all families."""
+        for family in self._families:
+            kind = GaugeMetricFamily if family.is_gauge else CounterMetricFamily
+            metric = kind(f"switchroom_{family.name}", family.text, labels=family.labels)
+            for labels, value in _by_label(family.read(self._switch)):
+                metric.add_metric(labels, value)
+            yield metric
+        yield _lag(self._switch.watchdog)
+
+
+def _lag(watchdog: Any) -> Metric:
+    metric = HistogramMetricFamily("switchroom_loop_lag_seconds", "How late the event loop was.", labels=())
+    total, buckets = 0, []
+    for bound, count in zip((*LAG_BOUNDS, float("inf")), watchdog.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
+    metric.add_metric((), buckets, watchdog.lag_sum)
+    return metric
+
+
+def _by_label(values: Values) -> Iterator[tuple[tuple[str, ...], Number]]:
+    if isinstance(values, Mapping):
+        for label, value in values.items():
+            yield tuple(map(str, label)) if isinstance(label, tuple) else (str(label),), value
+    else:
+        yield (), values
+
+
+def _both(switch: Any, name_in: str, name_out: str) -> dict[tuple[str, Any], Number]:
+    """Both directions of a count by method or status, without what never came."""
+    found: dict[tuple[str, Any], Number] = {}
+    for direction, name in (("in", name_in), ("out", name_out)):
+        counts = getattr(switch.endpoint.counters, name)
+        found |= {(direction, key): count for key, count in counts.items() if count}
+    return found

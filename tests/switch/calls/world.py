@@ -1,0 +1,255 @@
+"""An exchange and some phones in memory: datagrams move when told to, time moves when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from switchroom.protocols import sip
+from switchroom.switch.calls.auth import Authenticator
+from switchroom.switch.calls.exchange import Exchange, ExchangeConfig, Trunk
+from switchroom.switch.calls.guard import Guard
+from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.routing import Router
+from switchroom.switch.config import AuthConfig, MediaConfig, RegistrarConfig, UserConfig
+from switchroom.switch.media import MediaPlane
+from switchroom.switch.net import Clock
+from switchroom.switch.store import SqliteStore
+
+SWITCH = ("127.0.0.1", 5060)
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
+    b"m=audio %d RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n%s"
+)
+
+
+def sdp(host: str, port: int, attributes: bytes = b"") -> bytes:
+    """A phone's description."""
+    return OFFER % (host.encode(), host.encode(), port, attributes)
+
+
+class Walked(Clock):
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+        super().__init__(monotonic=lambda: self.at, wall=lambda: 1.7e9 + self.at)
+
+
+class LogLines:
+    """Keeps what was logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, object]]] = []
+
+    def info(self, event: str, **values: object) -> None:
+        self.lines.append((event, values))
+
+    warning = info
+
+
+@dataclass
+class Phone:
+    """A SIP engine at an address, and what it was told."""
+
+    world: World
+    address: tuple[str, int]
+    endpoint: sip.Endpoint
+    mint: sip.Mint
+    events: list[Any] = field(default_factory=list)
+
+    @property
+    def flow(self) -> sip.Flow:
+        return sip.Flow("UDP", self.address, SWITCH)
+
+    @property
+    def contact(self) -> str:
+        return f"<sip:phone@{self.address[0]}:{self.address[1]}>"
+
+    @property
+    def sdp(self) -> bytes:
+        return sdp(self.address[0], 4000)
+
+    def call(self, number: str, body: bytes | None = None, *, headers: Sequence[tuple[str, str]] = ()) -> Any:
+        """INVITE the number through the switch."""
+        offer = self.sdp if body is None else body
+        request = sip.Request(
+            "INVITE",
+            f"sip:{number}@127.0.0.1",
+            [
+                *(() if any(n == "Max-Forwards" for n, _ in headers) else (("Max-Forwards", "70"),)),
+                ("From", f'"Alice" <sip:alice@127.0.0.1>;tag={self.mint.tag()}'),
+                ("To", f"<sip:{number}@127.0.0.1>"),
+                ("Call-ID", self.mint.call_id()),
+                ("CSeq", "1 INVITE"),
+                ("Contact", self.contact),
+                *headers,
+                *((("Content-Type", "application/sdp"),) if offer else ()),
+            ],
+            offer,
+        )
+        session = self.endpoint.invite(request, self.flow, self.world.now)
+        self.world.settle()
+        return session
+
+    def take(self, kind: type) -> Any:
+        """The oldest event of this kind; it must be there."""
+        for index, event in enumerate(self.events):
+            if isinstance(event, kind):
+                return self.events.pop(index)
+        raise AssertionError(
+            f"{self.address}: no {kind.__name__} in {[type(e).__name__ for e in self.events]}"
+        )
+
+    def has(self, kind: type) -> bool:
+        """Whether such an event waits."""
+        return any(isinstance(event, kind) for event in self.events)
+
+    def accept(self) -> Any:
+        """Take the waiting INVITE as a session."""
+        event = self.take(sip.RequestReceived)
+        assert event.request.method == "INVITE"
+        return self.endpoint.accept(event, self.world.now, contact=self.contact)
+
+
+class World:
+    """The exchange under test and the phones around it."""
+
+    def __init__(self, folder: Path, **config: Any) -> None:
+        self.clock = Walked()
+        self.log = LogLines()
+        self.phones: dict[tuple[str, int], Phone] = {}
+        self.store = SqliteStore(folder / "test.db")
+        self.store.start()
+        self.mint = sip.Mint()
+        self.endpoint = sip.Endpoint(mint=self.mint)
+        users = [UserConfig(name=name, password="secret-" + name, number=number) for name, number in USERS]
+        auth = AuthConfig()
+        self.registrar = Registrar(
+            self.store.bindings, RegistrarConfig(), self.clock, is_local_host=lambda host: host == "127.0.0.1"
+        )
+        self.media = MediaPlane(
+            MediaConfig(ports="31000-31199"),
+            lambda _: "127.0.0.1",
+            lambda s: self.exchange.on_media_timeout(s),
+        )
+        routes = config.pop("routes", [])
+        self.router = Router(
+            {name: name for name, _ in USERS} | {number: name for name, number in USERS}, routes
+        )
+        self.config = ExchangeConfig(
+            domains=frozenset({"example.test"}),
+            domain="example.test",
+            trunks=config.pop("trunks", TRUNKS),
+            **config,
+        )
+        self.exchange = Exchange(
+            self.config,
+            endpoint=self.endpoint,
+            mint=self.mint,
+            authenticator=Authenticator(users, auth, "example.test", Guard(on_alert=lambda _: None)),
+            registrar=self.registrar,
+            router=self.router,
+            media=self.media,
+            records=self.store.records,
+            clock=self.clock,
+            flow_to=lambda host, port, transport: sip.Flow(transport, SWITCH, (host, port)),
+            is_local=lambda host: host == "127.0.0.1",
+            log=self.log,
+        )
+
+    @property
+    def now(self) -> float:
+        return self.clock.at
+
+    def close(self) -> None:
+        self.media.stop()
+        self.store.close()
+
+    def phone(self, host: str, port: int = 5060, *, user: str = "") -> Phone:
+        """A phone at an address, registered for a user when one is named."""
+        mint = sip.Mint()
+        phone = Phone(self, (host, port), sip.Endpoint(mint=mint), mint)
+        self.phones[phone.address] = phone
+        if user:
+            self.register(phone, user)
+        return phone
+
+    def register(self, phone: Phone, user: str) -> None:
+        """Register with digest, as a phone does."""
+        client = sip.DigestClient(user, "secret-" + user)
+        for sequence in (1, 2):
+            request = sip.Request(
+                "REGISTER",
+                "sip:127.0.0.1",
+                [
+                    ("Max-Forwards", "70"),
+                    ("From", f"<sip:{user}@127.0.0.1>;tag={phone.mint.tag()}"),
+                    ("To", f"<sip:{user}@127.0.0.1>"),
+                    ("Call-ID", f"reg-{phone.address[0]}-{phone.address[1]}"),
+                    ("CSeq", f"{sequence} REGISTER"),
+                    ("Contact", phone.contact),
+                    ("Expires", "600"),
+                ],
+            )
+            if sequence == 2:
+                client.authorize(request)
+            phone.endpoint.send_request(request, phone.flow, self.now)
+            self.settle()
+            response = phone.take(sip.ResponseReceived).response
+            if sequence == 1:
+                assert response.status == 401
+                assert client.receive_challenge(response, request)
+        assert response.status == 200, response.reason
+
+    def settle(self) -> None:
+        """Move datagrams until nobody has anything to say."""
+        moved = True
+        while moved:
+            moved = False
+            while (event := self.endpoint.next_event()) is not None:
+                self.exchange.handle_event(event, self.now)
+                moved = True
+            for data, flow in self.endpoint.datagrams_to_send():
+                moved = True
+                if flow.remote in self.phones:
+                    back = sip.Flow("UDP", flow.remote, SWITCH)
+                    self.phones[flow.remote].endpoint.receive_datagram(data, back, self.now)
+            for phone in self.phones.values():
+                while (event := phone.endpoint.next_event()) is not None:
+                    phone.events.append(event)
+                for data, _ in phone.endpoint.datagrams_to_send():
+                    moved = True
+                    self.endpoint.receive_datagram(data, sip.Flow("UDP", SWITCH, phone.address), self.now)
+
+    def walk(self, seconds: float) -> None:
+        """Let time pass, timer by timer."""
+        until = self.now + seconds
+        while True:
+            owners = [self.endpoint, self.exchange, *(phone.endpoint for phone in self.phones.values())]
+            due = [at for owner in owners if (at := owner.next_timer()) is not None and at <= until]
+            if not due:
+                break
+            self.clock.at = max(self.now, *due[:1], min(due))
+            for owner in owners:
+                at = owner.next_timer()
+                if at is not None and at <= self.now:
+                    owner.handle_timer(self.now)
+            self.settle()
+        self.clock.at = until
+        self.settle()
+
+
+USERS = [("bob", "200"), ("carol", "201"), ("alice", "100")]
+
+
+def trunk(name: str, source: str, host: str = "") -> Trunk:
+    """A trunk that may call in from one address."""
+    from ipaddress import ip_network
+
+    return Trunk(name, (ip_network(source),), host)
+
+
+TRUNKS = (trunk("desk", "127.0.0.2/32"),)
