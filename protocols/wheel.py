@@ -1,8 +1,8 @@
 """A timer wheel whose entries are numbers: a timer that was given up keeps nobody alive.
 
 Re-arming for later writes one number, disarming removes one dictionary entry; what is stale falls out
-when its slot comes. Slots are 1/128 s wide (binary, so that arithmetic on them is exact): a timer fires
-up to one slot late and never early.
+when its slot comes. That is soon: far timers go in hops of a few seconds. Slots are 1/128 s wide (binary,
+so that arithmetic on them is exact): a timer fires up to one slot late and never early.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 NEVER = inf
 
 _SLOTS_PER_SECOND = 128
+_HOP = 8.0  # seconds
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -80,9 +81,13 @@ class Wheel:
     def __len__(self) -> int:
         return len(self._armed)
 
-    def arm(self, timed: Timed, at: float) -> None:
+    def arm(self, timed: Timed, at: float, now: float) -> None:
         """Set or move the one timer of ``timed``; NEVER takes it away."""
         timed.wake_at = at
+        if at > now + _HOP:
+            if at == NEVER:
+                return
+            at = now + _HOP
         if at >= timed._filed_at:
             return  # moved to later: its entry finds that out when it comes
         number = timed._timer
@@ -115,4 +120,4 @@ class Wheel:
                     timed.wake_at = NEVER
                     timed.handle_timer(now)
                 else:
-                    self.arm(timed, timed.wake_at)
+                    self.arm(timed, timed.wake_at, now)

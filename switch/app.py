@@ -136,7 +136,7 @@ class Switch:
     async def _drain(self) -> None:
         """Give the other ends a moment to answer our BYEs; nothing is owed to those that do not."""
         for _ in range(round(STOP_TIMEOUT / DRAIN_INTERVAL)):
-            if not self.endpoint.session_count:
+            if not self.endpoint.counters.sessions:
                 return
             await asyncio.sleep(DRAIN_INTERVAL)
 
@@ -217,8 +217,8 @@ class Switch:
             "registrations": self.registrar.count(),
             "calls": len(self.exchange.calls),
             "calls_total": self.exchange.calls_started,
-            "sessions": self.endpoint.session_count,
-            "transactions": self.endpoint.transaction_count,
+            "sessions": self.endpoint.counters.sessions,
+            "transactions": self.endpoint.counters.transactions,
             "media_ports": self.media.ports_in_use,
             "loop_lag_max": round(self.watchdog.max_lag, 4),
         }

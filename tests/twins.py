@@ -33,29 +33,26 @@ def load_compiled(name: str, compiled: str) -> ModuleType:
 @functools.cache
 def load_plain(name: str, compiled: str) -> ModuleType:
     """A second copy of the module, imported while the compiled part cannot be."""
-    importlib.import_module(name)  # the first copy stays everybody else's
-    package = _package(name)
-    taken = {
-        key: sys.modules.pop(key) for key in list(sys.modules) if key == name or key.startswith(f"{package}.")
-    }
-    if package != name:
-        taken[package] = sys.modules[package]
-    parent, _, leaf = name.rpartition(".")
-    sys.modules[_full_name(name, compiled)] = None  # type: ignore[assignment]  # import raises ImportError
+    blocked = _full_name(name, compiled)
+    package, _, _ = blocked.rpartition(".")
+    taken = {key: sys.modules.pop(key) for key in list(sys.modules) if _is_within(key, package)}
+    sys.modules[blocked] = None  # type: ignore[assignment]  # importing it raises ImportError
     try:
         return importlib.import_module(name)
     finally:
-        for key in [key for key in sys.modules if key == name or key.startswith(f"{package}.")]:
+        for key in [key for key in sys.modules if _is_within(key, package)]:
             del sys.modules[key]
-        sys.modules.update(taken)
-        setattr(sys.modules[parent], leaf, taken[name])
+        sys.modules.update(taken)  # the first copy stays everybody else's
+        parent, _, leaf = package.rpartition(".")
+        setattr(sys.modules[parent], leaf, taken[package])
 
 
-def _package(name: str) -> str:
-    """The package that the module is, or is in."""
-    return name if hasattr(sys.modules[name], "__path__") else name.rpartition(".")[0]
+def _is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 def _full_name(name: str, compiled: str) -> str:
-    importlib.import_module(name)
-    return f"{_package(name)}.{compiled}"
+    """The compiled part's name: it is in the package that the module is, or is in."""
+    module = importlib.import_module(name)
+    package = name if hasattr(module, "__path__") else name.rpartition(".")[0]
+    return f"{package}.{compiled}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .attributes import STATIC_PAYLOADS, Connection, Direction, Origin, RtpMap
@@ -15,8 +14,10 @@ __all__ = ["Capabilities", "Capability", "Stream", "answers", "make_answer", "ma
 
 TELEPHONE_EVENT = "telephone-event"
 _EVENTS = "0-15"  # the digits, * and #, A to D; RFC 4733 §3.2
-_DYNAMIC = range(96, 128)
-_STATIC_NUMBERS = MappingProxyType({rtpmap.name: number for number, rtpmap in STATIC_PAYLOADS.items()})
+_CUSTOMARY_EVENT = 101  # dynamic like any other, but there are devices that know no other
+_DYNAMIC = tuple(number for number in range(96, 128) if number != _CUSTOMARY_EVENT)
+_NUMBERS = {rtpmap.name: number for number, rtpmap in STATIC_PAYLOADS.items()}
+_NUMBERS[f"{TELEPHONE_EVENT}/8000"] = _CUSTOMARY_EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ def _offered_media(stream: Capability) -> Media:
     for name in (*stream.codecs, *_event_names(stream)):
         encoding, _, rest = name.partition("/")
         clock_rate, _, channels = rest.partition("/")
-        number = _STATIC_NUMBERS.get(name)
+        number = _NUMBERS.get(name)
         if number is None:
             number = next(numbers, None)
         if number is None or not clock_rate.isdigit():

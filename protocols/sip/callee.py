@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LocalProtocolError
+from .conversation import Conversation
 from .core import reply_flow
 from .dialog import Dialog
 from .events import RequestReceived, SessionCancelled, SessionEnded
 from .message import Request
 from .server import InviteServer
-from .session import Session, State, typed
+from .session import State, typed
 
 if TYPE_CHECKING:
     from .core import Core, Headers
@@ -19,7 +20,7 @@ _PROCEEDING = State.PROCEEDING
 _CONFIRMED = State.CONFIRMED
 
 
-class Callee(Session):
+class Callee(Conversation):
     """One INVITE in, one answer out."""
 
     __slots__ = ("_dialogs",)

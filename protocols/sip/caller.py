@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import LocalProtocolError
 from .client import ClientTransaction, InviteClient
+from .conversation import Conversation
 from .dialog import Dialog
 from .events import SessionAnswered, SessionProgressed, SessionRejected
 from .message import Request, Response
-from .session import Session, State
+from .session import State
 
 if TYPE_CHECKING:
     from .core import Core, Headers
@@ -23,7 +24,7 @@ _TERMINATED = State.TERMINATED
 _MAX_FORKS = 32  # early dialogs of one INVITE that we remember
 
 
-class Caller(Session):
+class Caller(Conversation):
     """One INVITE out, one answer in."""
 
     __slots__ = ("_cancel_headers", "_early", "_given_up")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..wheel import NEVER
 from .core import make_via, sent_by
+from .dialog import MAX_FORWARDS
 from .flow import Flow
 from .message import Request, Response
 from .transaction import CAME, INVITE_CLIENT, REQUEST_CLIENT, Transaction, TransactionState
@@ -29,6 +30,8 @@ _FALLBACK = 4  # times T1: how long a long request's connection may keep us wait
 
 class Owner(Protocol):
     """Whoever sent the request."""
+
+    __slots__ = ()
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """React to a response that is no retransmission."""
@@ -82,7 +85,7 @@ class ClientTransaction(Transaction):
         elif self._fallback is not None:
             self.resend_at = now + _FALLBACK * timers.t1
         self.give_up_at = now + timers.timeout  # timer B, F
-        self._arm()
+        self._arm(now)
 
     def _move_to_stream(self) -> bytes:
         """Send a long request over TCP, which controls congestion and needs no fragments (§18.1.1)."""
@@ -124,7 +127,7 @@ class ClientTransaction(Transaction):
         """React to a closed connection or an ICMP error."""
         if self._fallback is not None:
             self._fall_back(now)
-            self._arm()
+            self._arm(now)
         else:
             self._fail("transport", now)
 
@@ -154,6 +157,8 @@ class ClientTransaction(Transaction):
 
 class Inviter(Owner, Protocol):
     """Whoever sent an INVITE."""
+
+    __slots__ = ()
 
     def on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
         """React to a 2xx of another than the one that answered first."""
@@ -203,17 +208,14 @@ class InviteClient(ClientTransaction):
         else:
             self.to_tag = response.to_tag
             self.give_up_at = now + timers.timeout  # M
-        self._arm()
+        self._arm(now)
 
     def _acknowledge_failure(self, response: Response, now: float) -> None:
         """The ACK to a refusal belongs to the transaction and takes the INVITE's way (§17.1.1.3)."""
         request = self.request
         headers = [(name, value) for name in _SAME_IN_ACK for value in request.get_all(name)]
-        headers += [
-            ("To", response.get("To") or ""),
-            ("CSeq", f"{request.cseq.number} ACK"),
-            ("Max-Forwards", "70"),
-        ]
+        headers += [("To", response.get("To") or ""), ("CSeq", f"{request.cseq.number} ACK")]
+        headers.append(("Max-Forwards", MAX_FORWARDS))
         ack = Request("ACK", request.uri, [("Via", make_via(self.flow, self.branch)), *headers])
         data = bytes(ack)
         core = self.core
@@ -233,10 +235,10 @@ class InviteClient(ClientTransaction):
             return
         self.is_cancelled = True
         self._expire_at = self.give_up_at = now + self.core.timers.timeout
-        self._arm()
+        self._arm(now)
         request = self.request
         same = [(name, value) for name in _SAME_IN_CANCEL for value in request.get_all(name)]
-        same += [("CSeq", f"{request.cseq.number} CANCEL"), ("Max-Forwards", "70"), *headers]
+        same += [("CSeq", f"{request.cseq.number} CANCEL"), ("Max-Forwards", MAX_FORWARDS), *headers]
         ClientTransaction(
             self.core, Request("CANCEL", request.uri, same), self.flow, now, NOBODY, branch=self.branch
         )

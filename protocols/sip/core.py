@@ -10,6 +10,7 @@ from ..wheel import Slots, Wheel
 from .events import Event, RequestFailed, ResponseReceived
 from .flow import Flow
 from .identifiers import Mint
+from .inspection import METHODS
 from .message import Request, Response
 from .timers import Timers
 
@@ -21,32 +22,16 @@ if TYPE_CHECKING:
 # A finished transaction is no object but what its retransmissions still need, and the collector of garbage
 # looks at neither bytes nor plain tuples of them. Of a server: the last response (nothing: absorb).
 ServerGrave = bytes
-# Of a client INVITE: whether it was answered by 2xx, the answer's To tag, the ACK. Of others: nothing to send.
+# Of a client INVITE: whether a 2xx answered it, the answer's To tag, the ACK. Of others: nothing to send.
 ClientGrave = tuple[bool, str, bytes]
 
 Headers = Iterable[tuple[str, Any]]
 
-_METHODS = [
-    "INVITE",
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "REGISTER",
-    "MESSAGE",
-    "INFO",
-    "UPDATE",
-    "PRACK",
-    "REFER",
-    "SUBSCRIBE",
-    "NOTIFY",
-    "PUBLISH",
-    "other",
-]
+_METHODS = (*sorted(METHODS), "other")
 
 
 class Counters:
-    """Plain numbers that only grow, but for ``transactions`` and ``sessions``, which tell how many there are."""
+    """Numbers that only grow, but for ``transactions`` and ``sessions``, which tell how many there are."""
 
     __slots__ = (
         "forks_refused",
@@ -152,10 +137,6 @@ class Core:
             self._out = []
         return out
 
-    def next_event(self) -> Event | None:
-        """The oldest news, or None."""
-        return self._events.popleft() if self._events else None
-
     def emit(self, event: Event) -> None:
         """Tell the owner."""
         self._events.append(event)
@@ -175,7 +156,7 @@ class Core:
         self._out.append((data, flow))
 
     def send_ack(self, request: Request, flow: Flow) -> bytes:
-        """Send an ACK, which is no transaction, under a Via of its own; the bytes are kept for the next 2xx."""
+        """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
         request.insert_first("Via", make_via(flow, self.mint.branch()))
         data = bytes(request)
         self.counters.requests_out["ACK"] += 1

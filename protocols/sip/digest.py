@@ -30,6 +30,7 @@ __all__ = [
     "Nonces",
     "compute_a1",
     "compute_response",
+    "parse_parameters",
 ]
 
 MD5 = "MD5"
@@ -100,7 +101,7 @@ class Challenge(NamedTuple):
 
     @classmethod
     def parse(cls, value: str) -> Challenge:
-        found = _parameters(value)
+        found = parse_parameters(value)
         try:
             realm, nonce = found["realm"], found["nonce"]
         except KeyError as error:
@@ -140,7 +141,7 @@ class Credentials(NamedTuple):
 
     @classmethod
     def parse(cls, value: str) -> Credentials:
-        found = _parameters(value)
+        found = parse_parameters(value)
         try:
             username, realm, nonce = found["username"], found["realm"], found["nonce"]
             uri, response = found["uri"], found["response"]
@@ -342,11 +343,11 @@ def _rank(challenge: Challenge) -> tuple[int, bool]:
     return ALGORITHMS.index(challenge.algorithm), not challenge.qop
 
 
-def _parameters(value: str) -> dict[str, str]:
+def parse_parameters(value: str) -> dict[str, str]:
     """What a Digest header says, by lower-case name; saying a thing twice is refused (RFC 7616 §3.3)."""
     if len(value) > MAX_HEADER_SIZE:
         raise RemoteProtocolError("Digest header is too long")
-    value = value.strip(" \t")
+    value = value.lstrip(" \t")
     if value[:6].lower() != "digest" or value[6:7] not in (" ", "\t"):
         raise RemoteProtocolError("Authentication scheme is not Digest")
     pairs = _PARAMETER.findall(value[7:].strip(" \t,"))
@@ -372,3 +373,9 @@ def _quote(text: str) -> str:
 
 def _word(text: str) -> str:
     return text if _TOKEN.fullmatch(text) else _quote(text)
+
+
+try:  # noqa: SIM105 - the form of the house for twins
+    from ._digest import parse_parameters
+except ImportError:  # not built: the same answers, slower
+    pass

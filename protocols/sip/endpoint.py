@@ -12,7 +12,7 @@ from .callee import Callee
 from .caller import Caller
 from .client import ClientTransaction
 from .core import Core, Headers, merge_key, reply_flow
-from .events import RequestReceived
+from .events import Event, RequestReceived
 from .flow import Flow
 from .identifiers import MAGIC_COOKIE
 from .message import ParseError, Request, Response, parse
@@ -135,9 +135,6 @@ class Endpoint(Core):
                 self._answer(request, reply_flow(request, flow), 481)
             else:
                 session.receive_request(request, flow, key, now)
-        elif self.merges.get(merge_key(request), key) != key:
-            self.counters.merged += 1
-            self._answer(request, reply_flow(request, flow), 482)  # §8.2.2.2
         elif len(self.servers) >= self.max_transactions:
             self.counters.overloads += 1
             self._answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
@@ -145,7 +142,7 @@ class Endpoint(Core):
             self.emit(RequestReceived(request, flow, key))
 
     def _find_session(self, request: Request) -> Session | None:
-        """The session that a request names: by our tag, which nobody can guess, then by all that it must bear."""
+        """The session that a request names: found by our tag, which nobody can guess."""
         session = self.sessions.get(request.to_tag or "")
         if session is None or session.call_id != request.call_id or not session.has_remote(request.from_tag):
             return None
@@ -207,7 +204,28 @@ class Endpoint(Core):
         else:
             self.send_again(ack, flow)
 
-    # What the owner asks
+    # What the owner hears and asks
+
+    def next_event(self) -> Event | None:
+        """The oldest news, or None."""
+        events = self._events
+        while events:
+            event = events.popleft()
+            if type(event) is not RequestReceived or self._is_new(event):
+                return event
+        return None
+
+    def _is_new(self, event: RequestReceived) -> bool:
+        """Whether a request is no copy of one that the owner took since it came."""
+        request, flow, key = event
+        if key in self.servers:
+            self.counters.retransmissions_in += 1
+            return False
+        if self.merges.get(merge_key(request), key) == key:
+            return True
+        self.counters.merged += 1
+        self._answer(request, reply_flow(request, flow), 482)  # §8.2.2.2: it came by another way, too
+        return False
 
     def reply(
         self,

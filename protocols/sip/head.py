@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .grammar import has_bare_control, has_control, header_key, is_token, parse_number, split_list, unfold
@@ -33,7 +33,8 @@ class Head:
 
     __slots__ = ("_cache", "_lines", "_uri_text", "body", "method", "reason", "status")
 
-    def __init__(self) -> None:
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
+        self = super().__new__(cls)
         self.method = ""
         self.status = 0
         self.reason = ""
@@ -41,6 +42,7 @@ class Head:
         self._uri_text = ""
         self._lines: list[tuple[str, str]] = []  # key, the line as on the wire without its CRLF
         self._cache: dict[str, Any] = {}
+        return self
 
     def _read(self, data: bytes, limits: Limits) -> None:
         """Read a whole message; octets after its Content-Length are not its own (§18.3)."""
@@ -89,7 +91,9 @@ class Head:
             if line[:1] in (" ", "\t"):  # folded
                 if not found:
                     raise RemoteProtocolError("first header line begins with white space")
-                key, line = found[-1][0], f"{found[-1][1]}\r\n{line}"
+                key = found[-1][0]
+                vias += line.count(",") if key == "via" else 0
+                line = f"{found[-1][1]}\r\n{line}"
                 found[-1] = key, line
             else:
                 name, colon, _ = line.partition(":")
@@ -101,8 +105,8 @@ class Head:
                 key = header_key(name)
                 vias += (1 + line.count(",")) if key == "via" else 0
                 found.append((key, line))
-                if len(found) > limits.header_count or vias > limits.via_count:
-                    raise RemoteProtocolError("too many headers")
+            if len(found) > limits.header_count or vias > limits.via_count:
+                raise RemoteProtocolError("too many headers")
             if len(line) * 4 > limits.header_size and len(encode(line)) > limits.header_size:
                 raise RemoteProtocolError(f"header line too long: {key}")
         for key, line in found:
@@ -185,6 +189,11 @@ class Head:
         self._lines.append(make_line(name, value))
         self._cache.clear()
 
+    def _add_all(self, headers: Iterable[tuple[str, object]]) -> None:
+        """Add headers below the others."""
+        for name, value in headers:
+            self.add(name, value)
+
     def insert_first(self, name: str, value: object) -> None:
         """Add a header above the others."""
         self._lines.insert(0, make_line(name, value))
@@ -223,15 +232,12 @@ class Head:
         """The Request-URI."""
         uri: Uri | None = self._cache.get("uri")
         if uri is None:
-            uri = self._cache["uri"] = self._typed("Request-URI", parse_uri, self._uri_text)
+            uri = self._cache["uri"] = typed("Request-URI", parse_uri, self._uri_text)
         return uri
 
     @uri.setter
     def uri(self, uri: Uri | str) -> None:
-        text = check_writable(str(uri))
-        if not text or " " in text or "\t" in text:
-            raise LocalProtocolError(f"Request-URI with white space: {text!r:.60}")
-        self._uri_text = text
+        self._uri_text = check_uri_text(str(uri))
         self._cache.pop("uri", None)
 
     @property
@@ -285,7 +291,7 @@ class Head:
     def max_forwards(self) -> int | None:
         """Max-Forwards, None when it is not there."""
         value = self._value("max-forwards")
-        return None if value is None else self._typed("max-forwards", parse_max_forwards, value)
+        return None if value is None else typed("max-forwards", parse_max_forwards, value)
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
@@ -307,16 +313,10 @@ class Head:
         """The proxies that want to see the dialog's requests."""
         return self._typed_list("record-route", parse_name_addrs)
 
-    def _typed(self, name: str, parse: Callable[[str], T], value: str) -> T:
-        try:
-            return parse(value)
-        except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{name}: {error}: {value!r:.80}") from error
-
     def _typed_single(self, key: str, parse: Callable[[str], T]) -> T:
         value: T | None = self._cache.get(key)
         if value is None:
-            value = self._cache[key] = self._typed(key, parse, self._required(key))
+            value = self._cache[key] = typed(key, parse, self._required(key))
         return value
 
     def _typed_list(self, key: str, parse: Callable[[str], list[T]]) -> tuple[T, ...]:
@@ -324,9 +324,17 @@ class Head:
         if values is None:
             lines = self.get_all(key)
             values = self._cache[key] = tuple(
-                value for line in lines for value in self._typed(key, parse, line)
+                value for line in lines for value in typed(key, parse, line)
             )
         return values
+
+
+def typed(name: str, parse: Callable[[str], T], value: str) -> T:
+    """The header's value parsed; an error names both."""
+    try:
+        return parse(value)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"{name}: {error}: {value!r:.80}") from error
 
 
 def parse_call_id(text: str) -> str:
@@ -357,9 +365,36 @@ def check_writable(text: str) -> str:
     return text
 
 
-def make_line(name: str, value: object) -> tuple[str, str]:
-    """A header line to send, with its key."""
+def check_uri_text(text: str) -> str:
+    """Refuse what would not be one word of the request line."""
+    if not text or " " in text or "\t" in check_writable(text):
+        raise LocalProtocolError(f"Request-URI with white space: {text!r:.60}")
+    return text
+
+
+def check_name(name: str) -> None:
+    """Refuse a header name that is not a token."""
     if not is_token(name):
         raise LocalProtocolError(f"header name is not a token: {name!r:.60}")
+
+
+def make_line(name: str, value: object) -> tuple[str, str]:
+    """A header line to send, with its key."""
+    check_name(name)
     text = check_writable(str(value)).strip(" \t")
     return header_key(name), f"{name}: {text}"
+
+
+def is_response(data: bytes) -> bool:
+    """Whether what begins here is a status line."""
+    start = 0
+    while data.startswith(b"\r\n", start):  # §7.5
+        start += 2
+    return data[start : start + 4].upper() == b"SIP/"
+
+
+PlainHead = Head
+try:
+    from ._message import Head, is_response
+except ImportError:  # not built: the same answers, slower
+    pass

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from .message import Request
+from .message import METHODS, Request
 
-METHODS = frozenset(
-    {
-        "ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER",
-        "REGISTER", "SUBSCRIBE", "UPDATE",
-    }
-)  # fmt: skip
 _WITH_SDP = frozenset({"INVITE", "PRACK", "UPDATE"})
 _NEVER_REFUSED = frozenset({"ACK", "CANCEL"})  # §8.2.2.3: nobody could answer the one or redo the other
 

@@ -8,11 +8,17 @@ from typing import Self
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .grammar import SINGLE, TOKEN, header_key, is_token, split_list
-from .head import LIMITS, Head, Limits
+from .head import LIMITS, Head, Limits, is_response
 from .headers import read_seconds
 from .reasons import REASONS
 from .uri import Uri
 
+METHODS = frozenset(
+    {
+        "ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER",
+        "REGISTER", "SUBSCRIBE", "UPDATE",
+    }
+)  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
 _UNFOLD = re.compile(rb"[ \t]*+\r\n[ \t]+")
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
@@ -41,10 +47,6 @@ class Message(Head):
         lines = [(key, value) for key, (_, value) in zip(self.names(), self.items(), strict=True)]
         lines = [pair for pair in lines if pair[0] != "content-length"]  # written anew each time
         return self.method, str(self._uri_text), self.status, self.reason, lines, self.body
-
-    def _add_all(self, headers: Iterable[tuple[str, object]]) -> None:
-        for name, value in headers:
-            self.add(name, value)
 
     def get_list(self, name: str) -> tuple[str, ...]:
         """The parts of a comma-separated header, from all its lines."""
@@ -107,7 +109,6 @@ class Message(Head):
     def copy(self) -> Self:
         """The same message, to be changed without changing this one."""
         same = type(self).__new__(type(self))
-        Head.__init__(same)
         same.method, same.status, same.reason, same.body = self.method, self.status, self.reason, self.body
         same._uri_text = self._uri_text
         same._copy_all(self)
@@ -122,8 +123,7 @@ class Request(Message):
     def __init__(
         self, method: str, uri: Uri | str, headers: Iterable[tuple[str, object]] = (), body: bytes = b""
     ) -> None:
-        super().__init__()
-        if not is_token(method):
+        if method not in METHODS and not is_token(method):
             raise LocalProtocolError(f"method is not a token: {method!r:.40}")
         self.method = method
         self.uri = uri
@@ -152,10 +152,17 @@ class Request(Message):
             response._copy(self, ("timestamp",))  # §8.2.6.1
         elif status < 300:
             response._copy(self, ("record-route",))  # §12.1.1
-        if to_tag is not None and status > 100:
-            response._tag(to_tag)
+        if to_tag is not None and status > 100 and self._lacks_to_tag():
+            response._append("to", f";tag={to_tag}")
         response._add_all(headers)
         return response
+
+    def _lacks_to_tag(self) -> bool:
+        """Whether To wants our tag; one that nobody can read is repeated as it is."""
+        try:
+            return self.to_tag is None
+        except RemoteProtocolError:
+            return False
 
     def validate(self) -> None:
         """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
@@ -178,7 +185,6 @@ class Response(Message):
         headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",
     ) -> None:
-        super().__init__()
         if not 100 <= status < 700:
             raise LocalProtocolError(f"status is not between 100 and 699: {status}")
         self.status = status
@@ -192,15 +198,6 @@ class Response(Message):
     def __bytes__(self) -> bytes:
         return self._pack(f"SIP/2.0 {self.status} {self.reason}")
 
-    def _tag(self, tag: str) -> None:
-        """Give To our tag unless it has one; a To that nobody can read is repeated as it is."""
-        try:
-            to = self.to
-        except RemoteProtocolError:
-            return
-        if to.tag is None:
-            self._append("to", f";tag={tag}")
-
     def validate(self) -> None:
         """Check what RFC 3261 §8.1.3 wants of a response to us; RemoteProtocolError says what is wrong."""
         super().validate()
@@ -210,12 +207,8 @@ class Response(Message):
 
 def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
     """The message that a datagram (or a framed piece of a stream) holds; ParseError when there is none."""
-    start = 0
-    while data.startswith(b"\r\n", start):  # §7.5
-        start += 2
-    kind: type[Request | Response] = Response if data[start : start + 4].upper() == b"SIP/" else Request
+    kind: type[Request | Response] = Response if is_response(data) else Request
     message = kind.__new__(kind)
-    Head.__init__(message)
     try:
         message._read(data, limits)
     except RemoteProtocolError as error:
@@ -232,7 +225,6 @@ def salvage(data: bytes, limits: Limits = LIMITS) -> Request | None:
     if not is_token(method):
         return None
     request = Request.__new__(Request)
-    Head.__init__(request)
     request.method = method
     request._uri_text = rest.strip(" \t").partition(" ")[0]
     for line in lines[: limits.header_count]:

@@ -45,7 +45,7 @@ class ServerTransaction(Transaction):
         core.servers[self.key] = self
         core.counters.transactions += 1
         self.give_up_at = now + core.timers.timeout  # by then the client has given up (timer F)
-        self._arm()
+        self._arm(now)
 
     def respond(
         self, status: int, now: float, reason: str | None = None, headers: Headers = (), body: bytes = b""
@@ -91,6 +91,8 @@ class ServerTransaction(Transaction):
 class Invitee(Protocol):
     """Whoever answers an INVITE."""
 
+    __slots__ = ()
+
     def on_cancel(self, transaction: InviteServer, request: Request, now: float) -> None:
         """React to a CANCEL that came in time; 487 is sent already."""
 
@@ -122,7 +124,7 @@ class InviteServer(ServerTransaction):
         core.servers[self.key] = self
         core.counters.transactions += 1
         self.give_up_at = now + core.timers.invite_lifetime
-        self._arm()
+        self._arm(now)
         if self.flow.transport != "UDP":
             core.watch(self)
         self.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
@@ -151,7 +153,7 @@ class InviteServer(ServerTransaction):
             self.interval = timers.t1
             # a 2xx is repeated on any transport: there may be datagrams further on its way
             self.resend_at = NEVER if is_reliable and state is _COMPLETED else now + timers.t1
-        self._arm()
+        self._arm(now)
 
     def receive_again(self) -> None:
         """Take a retransmission; one of an accepted INVITE gets nothing (RFC 6026 §7.1)."""

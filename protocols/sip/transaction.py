@@ -127,10 +127,10 @@ class Transaction(Timed):
             return
         if now >= self.resend_at:
             self._send_again(now)
-        self._arm()
+        self._arm(now)
 
-    def _arm(self) -> None:
-        self.core.wheel.arm(self, min(self.resend_at, self.give_up_at))
+    def _arm(self, now: float) -> None:
+        self.core.wheel.arm(self, min(self.resend_at, self.give_up_at), now)
 
     def _send_again(self, now: float) -> None:
         raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, NamedTuple, Self
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import RemoteProtocolError
 from .grammar import HOST, Params, find_param, format_params, parse_number, with_param
@@ -125,6 +125,11 @@ def unescape(text: str) -> str:
     )
 
 
+def escape_user(text: str) -> str:
+    """The text as a user part may bear it: everything else as %-escapes."""
+    return quote(text, safe="-_.!~*'()&=+$,;?/#", errors="surrogateescape")
+
+
 def parse_uri(text: str) -> Uri:
     """The URI that the whole text is; RemoteProtocolError when it is none."""
     found = _SCHEME.match(text)
@@ -185,3 +190,10 @@ def _match_params(text: str, at: int) -> tuple[Params, int]:
         params.append((found[1], found[2]))
         at = found.end()
     return tuple(params), at
+
+
+plain_parse_uri = parse_uri
+try:
+    from ._message import parse_uri
+except ImportError:  # not built: the same answers, slower
+    pass

@@ -80,6 +80,7 @@ class Authenticator:
         """Take the users and rules of a reloaded configuration."""
         self._accounts = {user.name: self._account(user) for user in users}
         self._algorithms = tuple(config.algorithms)
+        self._around_nonce = [self._challenge_texts(is_stale=is_stale) for is_stale in (False, True)]
         self._nonces.lifetime = config.nonce_lifetime
         self.guard.limits = GuardLimits(
             config.max_failures, config.failure_window, config.ban_time, config.max_unanswered
@@ -142,13 +143,15 @@ class Authenticator:
         if not self.guard.may_challenge(host, now):
             return _IGNORED
         nonce = self._nonces.mint(host, now)
-        return Challenged(
-            401,
-            tuple(
-                ("WWW-Authenticate", str(Challenge(self._realm, nonce, algorithm, is_stale=is_stale)))
-                for algorithm in self._algorithms
-            ),
-        )
+        around = self._around_nonce[is_stale]
+        headers = tuple([("WWW-Authenticate", f"{before}{nonce}{after}") for before, after in around])
+        return Challenged(401, headers)
+
+    def _challenge_texts(self, *, is_stale: bool) -> list[tuple[str, str]]:
+        """What stands before and after the nonce in each challenge: all but the nonce is always the same."""
+        mark = "\0"  # in no realm
+        texts = [str(Challenge(self._realm, mark, name, is_stale=is_stale)) for name in self._algorithms]
+        return [(before, after) for before, _, after in (text.partition(mark) for text in texts)]
 
     def _account(self, user: UserConfig) -> _Account:
         password = user.password.get_secret_value()

@@ -23,8 +23,9 @@ def other(leg: Leg) -> Leg | None:
 def on_acknowledged(leg: Leg, request: sip.Request, now: float) -> None:
     """An ACK came; where our 2xx carried an offer, it brings the answer that the other leg waits for."""
     far = other(leg)
-    if leg.call.is_over or far is None or far.session.is_acknowledged:
+    if leg.call.is_over or far is None or not far.owes_answer:
         return
+    far.owes_answer = False
     sdp = sdp_of(request)
     try:
         body = leg.call.media.answer(leg.media, far.media, sdp) if sdp else b""
@@ -39,7 +40,7 @@ def on_acknowledged(leg: Leg, request: sip.Request, now: float) -> None:
 def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Request, now: float) -> None:
     """A leg wants other media (hold, resume, a new address): ask the other leg."""
     call, far = leg.call, other(leg)
-    if call.is_over or far is None or not far.session.is_acknowledged:
+    if call.is_over or far is None or far.owes_answer:
         leg.session.answer_reinvite(transaction, 491, now)
         return
     sdp = sdp_of(request)
@@ -73,7 +74,8 @@ def on_reinvite_answered(leg: Leg, response: sip.Response, now: float) -> None:
     except (RemoteProtocolError, NoPortsLeft) as error:
         call.exchange.log.info("call.bad_answer", call=call.id, error=str(error))
         body = b""
-    if not was_offer or not body:
+    leg.owes_answer = was_offer and bool(body)
+    if not leg.owes_answer:
         leg.session.acknowledge(now)
     if body:
         far.session.answer_reinvite(transaction, 200, now, body=body, headers=sdp_headers(body))
@@ -103,12 +105,13 @@ def on_request(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reques
         transaction.respond(200, now, headers=(("Allow", ALLOW), ("Accept", "application/sdp")))
     elif request.method not in _RELAYED:
         transaction.respond(405, now, headers=(("Allow", ALLOW),))
-    elif leg.call.is_over or far is None or not far.session.is_acknowledged:
+    elif leg.call.is_over or far is None:
         transaction.respond(480, now)
     else:
         headers = [(name, value) for name in ("Content-Type", "Info-Package") if (value := request.get(name))]
         sent = far.session.send_request(request.method, now, body=request.body, headers=headers)
-        sent.context = transaction
+        if sent is not None:
+            sent.context = transaction
 
 
 def on_response(transaction: sip.ClientTransaction, status: int, now: float) -> None:

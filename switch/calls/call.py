@@ -106,11 +106,13 @@ class Call:
         )
         body = self.media.offer(self.a.media, leg.media, offer) if offer else b""
         hops = request.max_forwards
+        (_, identity), *headers = headers
         invite = sip.Request(
             "INVITE",
             target.uri,
             [
                 ("Max-Forwards", str(69 if hops is None else hops - 1)),
+                ("From", f"{identity};tag={exchange.mint.tag()}"),
                 *headers,
                 ("Call-ID", exchange.mint.call_id()),
                 ("CSeq", "1 INVITE"),
@@ -170,6 +172,7 @@ class Call:
         try:
             if not self.has_offer:
                 body = self.media.offer(leg.media, self.a.media, sdp) if sdp else b""
+                leg.owes_answer = bool(body)
             else:
                 body = self._answer_from(leg, sdp) if sdp else leg.answer
                 leg.session.acknowledge(

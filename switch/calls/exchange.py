@@ -12,7 +12,7 @@ from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Target, bracketed, contact_for
+from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Target, contact_for
 from switchroom.switch.calls.limits import Caps
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
@@ -118,12 +118,11 @@ class Exchange:
         if isinstance(event, sip.RequestReceived):
             self._on_request(event, now)
             return
-        handler = _ON_SESSION.get(type(event))
-        if handler is None:
-            return
+        if isinstance(event, sip.ResponseReceived | sip.RequestFailed):
+            return  # the exchange sends nothing outside of calls
         leg = event.session.context
         if isinstance(leg, Leg):  # a session that was refused at once has no leg
-            handler(leg, event, now)
+            _ON_SESSION[type(event)](leg, event, now)
 
     # -- requests outside of dialogs
 
@@ -260,16 +259,13 @@ class Exchange:
         )
 
     def _identity(self, event: sip.RequestReceived, caller: Caller, number: str) -> list[tuple[str, str]]:
-        """From and To of the new legs: the number is the account's, not what the caller claims."""
+        """From (its tag is each leg's own) and To of the new legs: the number is the account's."""
         request = event.request
-        domain = self.config.domain or bracketed(event.flow.local[0])
-        shown = sip.Uri("sip", user=sip.escape_user(caller.number or _number_of(request)), host=domain)
+        domain = self.config.domain or sip.bracketed(event.flow.local[0])
+        shown = sip.Uri("sip", sip.escape_user(caller.number or _number_of(request)), None, domain)
         name = request.from_.display_name
-        to = sip.Uri("sip", user=sip.escape_user(number), host=domain)
-        return [
-            ("From", str(sip.NameAddr(name, shown, (("tag", self.mint.tag()),)))),
-            ("To", f"<{to}>"),
-        ]
+        to = sip.Uri("sip", sip.escape_user(number), None, domain)
+        return [("From", str(sip.NameAddr(name, shown, ()))), ("To", f"<{to}>")]
 
     def _targets(self, destinations: Sequence[Destination], number: str, now: float) -> list[Target]:
         """The addresses behind the destinations; all ring at once."""
@@ -283,9 +279,7 @@ class Exchange:
             elif isinstance(destination, ToTrunk):
                 trunk = self._trunks.get(destination.name)
                 if trunk is not None and trunk.host:
-                    to = sip.Uri(
-                        "sip", user=sip.escape_user(number), host=bracketed(trunk.host), port=trunk.port
-                    )
+                    to = sip.Uri("sip", sip.escape_user(number), None, sip.bracketed(trunk.host), trunk.port)
                     targets += self._reach(to, trunk.host, trunk.transport, trunk.is_nat)
             else:
                 to = sip.Uri.parse(destination.uri)

@@ -49,6 +49,7 @@ class Leg:
         self.session: sip.Session
         self.is_failed = False
         self.early_tag: str | None = None  # the tag under which the caller heard this fork's early media
+        self.owes_answer = False  # its 2xx brought an offer: our ACK waits for the other leg's
         self.answer = b""  # the SDP of this fork for the caller, once it came
         self.offer_txn: sip.ServerTransaction | None = (
             None  # a re-INVITE of this leg that waits for the other
@@ -76,12 +77,7 @@ def contact_for(flow: sip.Flow) -> str:
     """Our Contact as the other end of this flow reaches it."""
     host, port = flow.local
     suffix = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-    return f"<sip:{bracketed(host)}:{port}{suffix}>"
-
-
-def bracketed(host: str) -> str:
-    """An address as a URI writes it."""
-    return f"[{host}]" if ":" in host else host
+    return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
 
 
 def reason_of(message: sip.Request | sip.Response | None) -> tuple[tuple[str, str], ...]:

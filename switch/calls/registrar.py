@@ -58,11 +58,11 @@ class Registrar:
             uri = request.to.uri
             if not self._is_local_host(uri.host.strip("[]").lower()):
                 return 404, None, ()
-            if request.contact_is_star:
-                return self._remove_all(request, account, now)
             contacts = request.contacts
             if contacts:
                 return self._update(request, contacts, flow, account, now)
+            if request.contact_is_star:
+                return self._remove_all(request, account, now)
             return self._ok(self._bindings.of(account, now), now)
         except RemoteProtocolError as error:
             return error.status, None, ()

@@ -24,7 +24,7 @@ def split_address(text: str) -> tuple[str, int]:
     """Read ``192.0.2.1:5060`` or ``[::1]:5060``."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("must end with ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        raise ValueError("needs ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
     is_bracketed = host.startswith("[") and host.endswith("]")
     try:
         address = ip_address(host[1:-1] if is_bracketed else host)

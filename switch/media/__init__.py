@@ -1,0 +1,9 @@
+"""Media of calls: ports, negotiation, and a relay on a native thread."""
+
+from .leg import MediaLeg
+from .plane import MediaPlane
+from .ports import NoPortsLeft
+from .report import MediaReport, StreamReport
+from .session import MediaSession
+
+__all__ = ["MediaLeg", "MediaPlane", "MediaReport", "MediaSession", "NoPortsLeft", "StreamReport"]

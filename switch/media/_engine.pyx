@@ -26,11 +26,10 @@ cdef extern from "engine_core.h" nogil:
         uint64_t first_timeout, timeout
         uint32_t peer, next, generation, call, max_rate
         uint8_t clock_count
-        bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
+        bint is_counted, is_watched, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
     struct command:
         verb verb
         uint32_t index
-        bint is_watched
         program program
     struct snapshot:
         uint64_t packets, bytes, rtcp_packets, out_of_order, duplicates, last_at
@@ -125,18 +124,14 @@ cdef class Engine:
 
     def watch(self, uint32_t index):
         """From now on silence of the chain that begins here is reported."""
-        cdef command message
-        message.verb = WATCH
-        message.index = index
-        message.is_watched = True
-        self._push(&message)
+        self._push_verb(WATCH, index)
 
     def program(self, uint32_t index, stream not None):
         """Tell an end whom to hear and where to send; latches start anew."""
         cdef command message
         cdef program *p = &message.program
         (p.peer, p.call, p.generation, home, rtp, rtcp, clocks, p.next, first_timeout, timeout, p.max_rate,
-         p.is_counted, p.is_nat, p.is_mux, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others) = stream
+         p.is_counted, p.is_watched, p.is_nat, p.is_mux, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others) = stream
         if p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
             raise IndexError(p.peer)
         message.verb = PROGRAM

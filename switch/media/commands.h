@@ -26,8 +26,15 @@ static void kick(struct engine *engine)
         ;
 }
 
+static bool starts_watch(const struct command *command)
+{
+    return command->verb == WATCH || (command->verb == PROGRAM && command->program.is_watched);
+}
+
 int engine_push(struct engine *engine, const struct command *command)
 {
+    if (!engine->is_running)  /* stopped: everything is closed already */
+        return 0;
     uint32_t tail = atomic_load_explicit(&engine->command_tail, memory_order_relaxed);
     uint32_t used = tail - atomic_load_explicit(&engine->command_head, memory_order_acquire);
     if (used == COMMANDS) {
@@ -39,7 +46,7 @@ int engine_push(struct engine *engine, const struct command *command)
     atomic_store(&engine->command_tail, tail + 1);
     /* A sleeping engine reads its commands when a packet wakes it, soon enough for all but a first deadline. */
     int sleep = atomic_load(&engine->sleep);
-    if ((sleep == FOR_GOOD && command->verb == WATCH) || (sleep != AWAKE && used >= COMMANDS / 2))
+    if ((sleep == FOR_GOOD && starts_watch(command)) || (sleep != AWAKE && used >= COMMANDS / 2))
         kick(engine);
     return 0;
 }
@@ -51,19 +58,10 @@ static bool has_commands(struct engine *engine)
     return atomic_load(&engine->command_tail) != atomic_load_explicit(&engine->command_head, memory_order_relaxed);
 }
 
-static void unwatch(struct engine *engine, struct end *end)
-{
-    if (end->is_watched)
-        engine->watched_count--;
-    end->is_watched = false;
-}
-
 static void set_watched(struct engine *engine, struct end *end, bool is_watched)
 {
-    unwatch(engine, end);
-    end->is_watched = is_watched && end->is_armed;
-    if (end->is_watched)
-        engine->watched_count++;
+    engine->watched_count += is_watched - end->is_watched;
+    end->is_watched = is_watched;
     end->watched_at = monotonic();
 }
 
@@ -74,7 +72,6 @@ static void program_end(struct engine *engine, struct end *end, const struct pro
         memset(&end->statistics, 0, sizeof end->statistics);
         memset(end->latches, 0, sizeof end->latches);
         end->rtcp_at = end->window_count = 0;
-        unwatch(engine, end);
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;
@@ -83,12 +80,12 @@ static void program_end(struct engine *engine, struct end *end, const struct pro
     if (program->is_mux)
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
     end->is_armed = true;
-    end->watched_at = monotonic();
+    set_watched(engine, end, program->is_watched);
 }
 
 static void release_end(struct engine *engine, struct end *end)
 {
-    unwatch(engine, end);
+    set_watched(engine, end, false);
     end->is_armed = false;
     end->program.peer = NO_END;
 }
@@ -121,7 +118,7 @@ static void obey(struct engine *engine, const struct command *command)
         program_end(engine, end, &command->program);
         break;
     case WATCH:
-        set_watched(engine, end, command->is_watched);
+        set_watched(engine, end, end->is_armed);
         break;
     case RELEASE:
         release_end(engine, end);

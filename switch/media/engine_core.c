@@ -27,23 +27,13 @@ static int watch_socket(struct engine *engine, int fd, uint32_t index, int chann
     return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int push_when_possible(struct engine *engine, const struct command *command)
-{
-    while (engine_push(engine, command) < 0) {
-        if (!engine->is_running)
-            return -1;
-        usleep(50);  /* the thread empties its ring within a tick */
-    }
-    return 0;
-}
-
 /* Binds two ports in a row and watches them at once: no packet after this goes unseen. */
 int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp)
 {
     struct command command = {.verb = OPEN, .index = index, .fds = {-1, -1}};
     union address local;
-    int error = EINVAL;
-    if (index >= engine->capacity || port == UINT16_MAX || address_parse(host, port, &local) < 0)
+    int error = engine->is_running ? EINVAL : ESHUTDOWN;
+    if (!engine->is_running || index >= engine->capacity || port == UINT16_MAX || address_parse(host, port, &local) < 0)
         goto failed;
     for (int channel = 0; channel < CHANNELS; channel++) {
         local.v4.sin_port = htons((uint16_t)(port + channel));  /* same place in v6 */
@@ -52,8 +42,9 @@ int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_
         if (command.fds[channel] < 0 || watch_socket(engine, command.fds[channel], index, channel) < 0)
             goto failed;
     }
-    if (push_when_possible(engine, &command) == 0)
-        return 0;
+    while (engine_push(engine, &command) < 0)
+        usleep(50);  /* the thread empties its ring within a tick */
+    return 0;
 failed:
     for (int channel = 0; channel < CHANNELS; channel++)
         if (command.fds[channel] >= 0)

@@ -18,11 +18,12 @@ class Stream(NamedTuple):
     rtp: tuple[str, int] | None = None  # as signalled; None: nobody may send, nothing is sent
     rtcp: tuple[str, int] | None = None
     clocks: tuple[tuple[int, int], ...] = ()  # payload type, clock rate: what jitter is measured in
-    next: int = NO_END  # the next end of the call; the chain begins at the watched one
+    next: int = NO_END  # the next end of the call; see is_watched
     first_timeout: float = 0.0
     timeout: float = 0.0
     max_rate: int = 0  # packets a second; 0: any
     is_counted: bool = False  # silence means something: not on hold
+    is_watched: bool = False  # the chain of the call begins here and its silence is reported
     is_nat: bool = False
     is_mux: bool = False
     pins_ssrc: bool = False

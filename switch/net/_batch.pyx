@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False
 """Datagrams in batches: recvmmsg, sendmmsg and the error queue of a UDP socket (Linux).
 
 It only wraps the kernel, so it has no twin in Python. The GIL is kept: no call here can block, and giving it up
@@ -123,7 +122,7 @@ cdef class BatchSocket:
         while done < total:
             count = 0
             while count < BATCH and done + count < total:
-                item = <tuple>datagrams[done + count]
+                item = <tuple?>datagrams[done + count]
                 if not self._load(count, item):
                     break
                 count += 1

@@ -1,6 +1,6 @@
 """Which of our addresses faces a remote host: the one to advertise to it, in SIP and in SDP.
 
-The kernel is asked which way it would send: by netlink (rtnetlink(7)), or by a socket where that is forbidden.
+The kernel is asked which way it would send: by netlink, or by a socket where that is forbidden.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Routes(Protocol):
 
 
 def split_scope(host: str) -> tuple[IPv4Address | IPv6Address, str]:
-    """Read an address; a mapped one (::ffff:192.0.2.1) is the IPv4 address, a link stands apart (fe80::1%eth0)."""
+    """Read an address: a mapped one (::ffff:192.0.2.1) as IPv4, a link apart (fe80::1%eth0)."""
     plain, _, link = host.partition("%")
     address = ip_address(plain)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -71,8 +71,8 @@ def plain_host(host: str) -> str:
 class NetlinkRoutes:
     """Route look-ups by netlink.
 
-    The messages are pyroute2's; its IPRoute is not used, because the synchronous one cannot run inside a loop and
-    the asynchronous one not on uvloop. The kernel answers within send(), so that reading never waits.
+    The messages are pyroute2's. Its IPRoute is not used: the synchronous one cannot run inside a loop, the
+    asynchronous one not on uvloop. The kernel answers within send(), so that reading never waits.
     """
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class SocketRoutes:
 
 
 def may_be_local(host: str) -> bool:
-    """Whether a socket can be bound to an address: one of this machine's, or any if the kernel is told to permit that."""
+    """Whether a socket can be bound there: the address is ours, or the kernel is told to permit any."""
     address, link = split_scope(host)
     if address.is_multicast:
         return False
@@ -168,7 +168,7 @@ def open_netlink(groups: int) -> socket.socket:
 
 
 class Addresses:
-    """Route look-ups with a cache, which is emptied when the kernel reports that a route or an address changed.
+    """Route look-ups with a cache, which is emptied when the kernel reports a change.
 
     The cache holds hosts, not networks: a host route or a policy rule may treat neighbours differently.
     """

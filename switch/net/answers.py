@@ -1,4 +1,4 @@
-"""Answers that need no endpoint and leave nothing behind: to keep-alives, overload, what is too large or malformed."""
+"""Answers that leave nothing behind: to keep-alives, in overload, to what is too large."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _BINDING = 1  # RFC 8489 §18.2
 
 
 def is_keep_alive(data: bytes) -> bool:
-    """Tell whether a datagram is none of SIP's; no SIP message begins with an octet below "@" but a strange method."""
+    """Tell whether a datagram only keeps a NAT open; line ends in front of a message do not count."""
     return not data.strip(b"\r\n\0 ") or stun.is_stun(data)
 
 
 def answer_keep_alive(data: bytes, remote: tuple[str, int]) -> bytes | None:
-    """Return the answer to a STUN Binding request; line ends in a datagram get none (§3.5.1: streams only)."""
+    """Answer a STUN Binding request; line ends get an answer in streams only (RFC 5626 §3.5.1)."""
     if not stun.is_stun(data):
         return None
     try:
@@ -49,35 +49,15 @@ class Refusals:
         """513: more octets than we read."""
         return self._answer(data, flow, 513, ())
 
-    def malformed(self, error: RemoteProtocolError, flow: Flow) -> bytes | None:
-        """What the error says, if as much of the request could be read as an answer needs."""
-        request = error.request if isinstance(error, sip.ParseError) else None
-        return None if request is None else self._response(request, flow, error.status, ())
-
     def _answer(
         self, data: bytes, flow: Flow, status: int, headers: tuple[tuple[str, object], ...]
     ) -> Datagram | None:
         try:
             request = sip.parse(data)
-        except RemoteProtocolError:
-            return None
-        if not isinstance(request, sip.Request):
-            return None
-        answer = self._response(request, flow, status, headers)
-        if answer is None or (flow.transport == "UDP" and len(answer) > len(data)):
-            return None
-        return answer, flow
-
-    def _response(
-        self, request: sip.Request, flow: Flow, status: int, headers: tuple[tuple[str, object], ...]
-    ) -> bytes | None:
-        if request.method == "ACK":
-            return None
-        try:
+            if not isinstance(request, sip.Request) or request.method == "ACK":
+                return None
             request.via = request.via.with_source(*flow.remote)
-            return bytes(request.response(status, to_tag=self._tag, headers=headers))
-        except (
-            RemoteProtocolError,
-            LocalProtocolError,
-        ):  # a Via that nobody can read, or that nobody may repeat
+            answer = bytes(request.response(status, to_tag=self._tag, headers=headers))
+        except (RemoteProtocolError, LocalProtocolError):  # malformed, or what nobody may repeat
             return None
+        return (answer, flow) if flow.transport != "UDP" or len(answer) <= len(data) else None

@@ -1,4 +1,4 @@
-"""One TCP connection that speaks SIP: octets to whole messages and back, and how long it may take its time."""
+"""One TCP connection that speaks SIP: octets to whole messages and back, and how long that may take."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class Connection(asyncio.Protocol):
             return
         self.active_at = self._owner.now()
         self._framer.receive_data(data)
-        self._take_turn()
+        if self._turn is None:
+            self._take_turn()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The stream is closed, by whomever."""
@@ -101,7 +102,7 @@ class Connection(asyncio.Protocol):
         if self.is_closing or self._turn is not None:  # it waits for us, not we for it
             return None
         if self._partial_at is not None and now - self._partial_at >= limits.message_timeout:
-            return "message_timeout"  # counted from the first octet: a dribbler gains nothing by each further one
+            return "message_timeout"  # from the first octet on: a dribbler gains nothing by each further one
         if not self.is_used and now - self.opened_at >= limits.message_timeout:
             return "unused"
         return "idle_timeout" if now - self.active_at >= limits.idle_timeout else None
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
             self._owner.forget(self)
 
     def _take_turn(self) -> None:
-        """Hand on whole messages, so many at a time; the rest waits for the next turn, unread octets in the kernel."""
+        """Hand on whole messages, so many at a time; the rest waits, and unread octets stay in the kernel."""
         self._turn = None
         now = self._owner.now()
         delay, error = None, None
@@ -121,8 +122,11 @@ class Connection(asyncio.Protocol):
             delay = self._hand_on(now)
         except RemoteProtocolError as malformed:
             error = malformed
-        self._owner.finish_turn(now)  # answers to what came before the error go first
-        if error is not None and not self.is_closing:
+        finally:
+            self._owner.finish_turn(now)  # answers to what came before an error go first
+        if self.is_closing:
+            return
+        if error is not None:
             self._refuse(error, now)
         elif delay is not None:
             self._partial_at = None
@@ -169,8 +173,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: RemoteProtocolError, now: float) -> None:
         """Say what is wrong if there is whom to say it to, then read no further (RFC 3261 §18.3)."""
-        if answer := self._owner.refusal(error, self):
-            self.send(answer)
+        self._owner.refuse(error, self, now)
         if self.is_closing or self._transport is None:
             return
         self._pause(is_paused=False)

@@ -1,7 +1,7 @@
 """The asyncio side of SIP: drives one sans-I/O endpoint over UDP and TCP.
 
-Each wake-up is one pass: what came in goes through the limits into the endpoint, its events to their owner, what
-both have to say out in one batch for each socket; then the one timer is set.
+Each wake-up is one pass: what came in goes through the limits into the endpoint, its events to their owner,
+what both have to say out in one batch for each socket; then the one timer is set.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ from .udp import Datagram, Failure, UdpListener
 from .watchdog import Log
 
 _ROUNDS = 8  # of sending and failing at once; what is left waits for the next pass
-_LINES_RATE = (
-    1.0  # log lines a second about faults of our own: a flood of what we stumble over must not become one
-)
+_LINES_RATE = 1.0  # log lines a second about faults of our own, whatever flood we stumble over
 _LINES_BURST = 10.0
 _SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
 
@@ -77,7 +75,7 @@ class SipFace:
         self._flows = Flows(addresses)
         self._connections = Connections(
             receive=self._on_message,
-            refusal=self._refusal,
+            refuse=self._refuse,
             finish_turn=self._finish,
             on_failures=self._on_failures,
             is_trusted=is_trusted,
@@ -160,8 +158,14 @@ class SipFace:
     def _on_datagrams(self, batch: list[Datagram]) -> None:
         now = self._clock.now()
         self._is_in_pass = True
+        self.counters.datagrams_in += len(batch)
+        try:
+            self._judge(batch, now)
+        finally:
+            self._finish(now)
+
+    def _judge(self, batch: list[Datagram], now: float) -> None:
         counters, judge = self.counters, self._limiter.judge
-        counters.datagrams_in += len(batch)
         for data, flow in batch:
             counters.octets_in += len(data)
             verdict = judge(flow.remote[0], data, now)
@@ -174,7 +178,6 @@ class SipFace:
             else:
                 self._guard.run(self._endpoint.receive_datagram, data, flow, now)
                 self._tell(now)
-        self._finish(now)
 
     def _on_message(self, data: bytes, connection: Connection, now: float) -> float | None:
         """Take a message from a stream; or say how long it must wait for its source's rate."""
@@ -187,9 +190,7 @@ class SipFace:
             return max(1.0 / self._limits.source_rate, _SHORTEST_TIMER)
         self.counters.messages_in += 1
         self.counters.octets_in += len(data)
-        message = sip.parse(
-            data
-        )  # what is no message ends the connection: its framing cannot be trusted either
+        message = sip.parse(data)  # raises: what is no message ends the connection, whose framing is in doubt
         self._is_in_pass = True
         self._guard.run(self._endpoint.receive_message, message, flow, now)
         self._tell(now)
@@ -209,9 +210,10 @@ class SipFace:
         if len(answer) <= len(data) or self._is_trusted(flow.remote[0]):
             self._flows.put((answer, flow))
 
-    def _refusal(self, error: RemoteProtocolError, connection: Connection) -> bytes | None:
-        self._endpoint.counters.parse_errors += 1
-        return self._refusals.malformed(error, connection.flow)
+    def _refuse(self, error: RemoteProtocolError, connection: Connection, now: float) -> None:
+        """Answer what cannot be cut out of a stream, or is no message."""
+        self._guard.run(self._endpoint.receive_malformed, error, connection.flow)
+        self._finish(now)
 
     def _on_failures(self, failures: list[Failure]) -> None:
         """Connections closed, or ICMP errors came."""
@@ -226,7 +228,13 @@ class SipFace:
     def _tell(self, now: float) -> None:
         next_event, run, on_event = self._endpoint.next_event, self._guard.run, self._on_event
         while (event := next_event()) is not None:
-            run(on_event, event, now)
+            if not run(on_event, event, now) and isinstance(event, sip.RequestReceived):
+                self._give_up(event, now)
+
+    def _give_up(self, event: sip.RequestReceived, now: float) -> None:
+        """Answer what our fault left unanswered, or it would be repeated, and fail, for half a minute."""
+        if event.key not in self._endpoint.servers:
+            self._guard.run(self._endpoint.reply, event, 500, now=now)
 
     def _fail(self, failures: list[Failure], now: float) -> None:
         for flow, reason in failures:
@@ -237,16 +245,18 @@ class SipFace:
     def _finish(self, now: float) -> None:
         """Send what the pass made, tell who could not be reached, and set the timer."""
         self._is_in_pass = True
-        for _ in range(_ROUNDS):
-            self._tell(now)
-            failures = self._send()
-            if not failures:
-                break
-            self._fail(failures, now)
-        else:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._is_in_pass = False
-        self._arm()
+        try:
+            for _ in range(_ROUNDS):
+                self._tell(now)
+                failures = self._send()
+                if not failures:
+                    break
+                self._fail(failures, now)
+            else:
+                asyncio.get_running_loop().call_soon(self.flush)
+        finally:
+            self._is_in_pass = False
+            self._arm()
 
     def _send(self) -> list[Failure]:
         flows, connections = self._flows, self._connections

@@ -65,7 +65,7 @@ class Flows:
         return Flow(transport, (local_host if bound.is_wildcard else bound.host, bound.port), (host, port))
 
     def _facing(self, transport: str, local_host: str) -> Bound:
-        """Find the listener: at that very address, at all addresses, or where the same networks are reached from."""
+        """Find the listener: at that very address, at all, or where the same networks are reached from."""
         address = ipaddress.ip_address(local_host)
         same = [bound for bound in self._bound if bound.transport == transport]
         for bound in same:

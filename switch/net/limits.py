@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-# What belongs to something that we let begin: never shed before new work is (overload must not keep calls up).
+# What belongs to something that we let begin is not shed before new work: overload must not keep calls up.
 _ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
 _ONGOING_SHARE = 10  # messages that a request which opens something brings with it, generously
 _RESERVE_SHARE = 0.25  # on top of the total rate, for trusted sources only: strangers cannot starve them
@@ -73,7 +73,7 @@ class Verdict(StrEnum):
 
 
 class Recent(Generic[K, V]):
-    """Two generations: what is used stays young; when the young are ``size``, the old are forgotten at once."""
+    """Two generations: what is used stays young; when the young are too many, the old are forgotten."""
 
     __slots__ = ("_old", "_size", "young")
 

@@ -10,18 +10,21 @@ import socket
 import struct
 from collections.abc import Callable
 
+from switchroom.switch.config import join_address
+
 _IP_PKTINFO = 8  # these are not in Python 3.11's socket module
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _SO_RCVBUFFORCE = 33
+_STREAM_BUFFER = 65536  # octets: what a stranger may make us hold
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 3))
 
 
 class Readiness:
     """Calls back while a socket can be read (datagrams, queued errors) or, with EPOLLOUT, written.
 
-    The loop gets an epoll that holds the socket: uvloop stops watching, for good, whatever reports an error by
-    itself, such as a UDP socket with an ICMP error. An epoll never does.
+    The loop gets an epoll that holds the socket: uvloop stops watching, for good, whatever reports an error
+    by itself, such as a UDP socket with an ICMP error. An epoll never does.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ def bind(sock: socket.socket, transport: str, host: str, port: int) -> None:
     try:
         sock.bind(to_sockaddr((host, port)))
     except OSError as error:
-        text = f"cannot listen on {transport} {host} port {port}: {error.strerror}"
+        text = f"{transport}:{join_address(host, port)}: {error.strerror}"
         raise OSError(error.errno, text) from error
 
 
@@ -95,10 +98,20 @@ def from_sockaddr(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple
     return host, port
 
 
-def tune(sock: socket.socket, limits: NetLimits) -> None:
+def open_tcp(host: str) -> socket.socket:
+    """Open a TCP socket of the family of an address; what a listener accepts inherits its buffer size."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _STREAM_BUFFER)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock
+
+
+def tune(sock: socket.socket, user_timeout: float) -> None:
     """No delay for small messages, and no waiting for a dead remote end."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.user_timeout * 1000))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEP_ALIVE:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)

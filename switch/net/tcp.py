@@ -19,7 +19,7 @@ from switchroom.protocols.sip.flow import Flow
 from .clock import Clock
 from .connection import Connection
 from .limits import NetCounters, NetLimits, source_of
-from .sockets import bind, from_sockaddr, reason_of, reset, to_sockaddr, tune
+from .sockets import bind, from_sockaddr, open_tcp, reason_of, reset, to_sockaddr, tune
 from .udp import Failure
 
 _BACKLOG = 512
@@ -31,13 +31,13 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Connections:
-    """All connections; ``receive``, ``refusal``, ``finish_turn`` and ``on_failures`` are the face's."""
+    """All connections; ``receive``, ``refuse``, ``finish_turn`` and ``on_failures`` are the face's."""
 
     def __init__(
         self,
         *,
         receive: Callable[[bytes, Connection, float], float | None],
-        refusal: Callable[[RemoteProtocolError, Connection], bytes | None],
+        refuse: Callable[[RemoteProtocolError, Connection, float], None],
         finish_turn: Callable[[float], None],
         on_failures: Callable[[list[Failure]], None],
         is_trusted: Callable[[str], bool],
@@ -46,7 +46,7 @@ class Connections:
         clock: Clock,
     ) -> None:
         self.receive = receive
-        self.refusal = refusal
+        self.refuse = refuse
         self.finish_turn = finish_turn
         self.limits = limits
         self.counters = counters
@@ -69,14 +69,11 @@ class Connections:
 
     def listen(self, host: str, port: int) -> tuple[str, int]:
         """Listen; return where."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        listener = open_tcp(host)
         try:
             listener.setsockopt(
                 socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
             )  # a restart need not wait for TIME_WAIT
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bind(listener, "tcp", host, port)
             listener.listen(_BACKLOG)
         except OSError:
@@ -141,7 +138,7 @@ class Connections:
             reset(sock)
             return
         try:
-            tune(sock, self.limits)
+            tune(sock, self.limits.user_timeout)
             local = from_sockaddr(sock.getsockname())
         except OSError:  # it is gone again
             sock.close()
@@ -190,7 +187,7 @@ class Connections:
         return False
 
     def _on_exhausted(self, listener: socket.socket) -> None:
-        """No descriptor left: without the spare one the waiting client could be neither served nor refused."""
+        """No descriptor left: without the spare one who waits could be neither served nor refused."""
         self.counters.refused["descriptors"] += 1
         if self._spare is not None:
             os.close(self._spare)
@@ -246,10 +243,9 @@ class Connections:
 
     async def _connect(self, connection: Connection) -> None:
         flow, loop = connection.flow, asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in flow.remote[0] else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock = open_tcp(flow.remote[0])
         try:
-            tune(sock, self.limits)
+            tune(sock, self.limits.user_timeout)
             sock.bind(to_sockaddr((flow.local[0], 0)))
             async with asyncio.timeout(self.limits.connect_timeout):
                 await loop.sock_connect(sock, to_sockaddr(flow.remote))

@@ -130,7 +130,7 @@ class UdpListener:
             self._on_failures(failures)
 
     def _has_sent(self, quote: bytes, flow: Flow) -> bool:
-        """Whether an ICMP error quotes what we sent, unguessable branch included: anybody can send such errors."""
+        """Whether an ICMP error quotes what we sent, unguessable branch included: anybody can send one."""
         at = quote.find(_BRANCH)
         if at < 0 or len(quote) < at + len(_BRANCH) + _RANDOM_SIZE:
             return False

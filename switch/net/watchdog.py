@@ -44,7 +44,7 @@ class Watchdog:
             self._timer = None
 
     def quantile(self, share: float) -> float:
-        """Return the bound below which that share of the lags was, e.g. 0.99; the maximum when beyond them."""
+        """Return the bound below which that share of the lags was; the maximum when beyond all."""
         rest = share * sum(self.counts)
         for bound, count in zip(LAG_BOUNDS, self.counts, strict=False):
             rest -= count

@@ -1,7 +1,7 @@
 """The control socket: the command line asks the running switch. One JSON object a line, over a Unix socket.
 
-A question is ``{"ask": NAME, ...arguments}``. The answer is any number of ``{"items": [...]}`` for a long list,
-then ``{"result": ...}`` or ``{"error": TEXT}``.
+A question is ``{"ask": NAME, ...arguments}``. The answer is any number of ``{"items": [...]}``, for a long
+list, then ``{"result": ...}`` or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class ControlServer:
         except (LookupError, ValueError, OSError) as error:
             text = str(error.args[0]) if error.args else str(error)
             await _send(writer, {"error": text})
-        except Exception:  # noqa: BLE001 - a fault of ours in one answer must not hurt the calls
+        except Exception:  # a fault of ours in one answer must not hurt the calls
             log.exception("control-handler-failed")
             await _send(writer, {"error": "the switch failed to answer; its log says why"})
         else:
@@ -114,7 +114,9 @@ class ControlServer:
         return handler(**arguments)
 
 
-def ask(path: Path, name: str, *, timeout: float = 10.0, **arguments: object) -> Any:
+def ask(
+    path: Path, name: str, arguments: Mapping[str, object] | None = None, *, timeout: float = 10.0
+) -> Any:
     """Ask the running switch; for the command line, it blocks. ControlError says what went wrong."""
     found: list[Any] = []
     try:
@@ -122,7 +124,7 @@ def ask(path: Path, name: str, *, timeout: float = 10.0, **arguments: object) ->
             connection.settimeout(timeout)
             with _short(path) as short:
                 connection.connect(short)
-            connection.sendall(json.dumps({"ask": name, **arguments}).encode() + b"\n")
+            connection.sendall(json.dumps({"ask": name, **(arguments or {})}).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 while line := lines.readline(_MAX_ANSWER_LINE):
                     answer = json.loads(line)

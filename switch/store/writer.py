@@ -91,7 +91,7 @@ class Writer:
         done: asyncio.Future[None] = loop.create_future()
         with self.lock:
             if not self._thread.is_alive():
-                raise RuntimeError("the store is not open")
+                raise StoreError("is not open")
             self._waiters.append((loop, done))
             self._is_idle = False
             self._changed.notify()

@@ -135,7 +135,7 @@ class Baresip:
             size, colon, rest = self._buffer.partition(b":")
             if colon and len(rest) > int(size):
                 self._buffer = rest[int(size) + 1 :]
-                message = json.loads(rest[: int(size)])
+                message: dict[str, object] = json.loads(rest[: int(size)])
                 if message.get("event"):
                     self.events.append(message)
                 return message

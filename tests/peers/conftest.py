@@ -32,11 +32,6 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
         yield running
 
 
-@pytest.fixture
-def name() -> Iterator[str]:
-    return next_name()
-
-
 def next_name() -> str:
     return str(FIRST + (next(_names) - FIRST) % COUNT)
 

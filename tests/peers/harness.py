@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .ports import free_port
 from .raw import SilenceError, Wire
@@ -21,6 +21,7 @@ PASSWORD = "correct-horse-7"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 Table = dict[str, Any]
+Found = TypeVar("Found")
 
 
 def _toml_value(value: Any) -> str:
@@ -48,7 +49,9 @@ def users(names: Iterable[int | str]) -> list[Table]:
     return [user(str(n)) for n in names]
 
 
-def wait_until(is_done: Callable[[], Any], timeout: float, what: str, interval: float = 0.03) -> Any:
+def wait_until(
+    is_done: Callable[[], Found | None], timeout: float, what: str, interval: float = 0.03
+) -> Found:
     """Ask again until the answer is true; for states that nobody announces."""
     until = time.monotonic() + timeout
     while True:
@@ -177,13 +180,16 @@ class Switch:
         return json.loads(done.stdout)
 
     def status(self) -> Table:
-        return self.ask("status")
+        found: Table = self.ask("status")
+        return found
 
     def calls(self) -> list[Table]:
-        return self.ask("calls")
+        found: list[Table] = self.ask("calls")
+        return found
 
     def registrations(self) -> list[Table]:
-        return self.ask("registrations")
+        found: list[Table] = self.ask("registrations")
+        return found
 
     def wait_idle(self, timeout: float = 10.0) -> Table:
         """Until nothing is held any more: no call, no media port, no transaction."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from .raw import Headers, Message, SilenceError, Wire, audio, branch, challenges, credentials, response_to
 
@@ -109,7 +110,7 @@ class Phone(Wire):
         self._registration = secrets.token_hex(8)
         self._register_cseq = 0
 
-    def __enter__(self) -> Phone:
+    def __enter__(self) -> Self:
         return self
 
     def challenge_in(self, response: Message) -> dict[str, str]:
@@ -186,11 +187,11 @@ class Phone(Wire):
         return response
 
     def request(
-        self, method: str, uri: str, *, headers: Headers = (), contact: bool = True, **rest: object
-    ) -> bytes:  # type: ignore[override]
+        self, method: str, uri: str, *, headers: Headers = (), contact: bool = True, **rest: Any
+    ) -> bytes:
         given = any(n.lower() == "contact" for n, _ in headers)
         extra = list(headers) if given or not contact else [("Contact", self.contact), *headers]
-        return super().request(method, uri, headers=extra, contact=False, **rest)  # type: ignore[arg-type]
+        return super().request(method, uri, headers=extra, contact=False, **rest)
 
     def start_call(
         self, number: str, body: bytes = b"", headers: Headers = (), timeout: float = 5.0

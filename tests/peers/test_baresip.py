@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,8 +54,11 @@ class Pair:
         self.switch.stop()
 
 
+MakePair = Callable[..., Pair]
+
+
 @pytest.fixture
-def make_pair(tmp_path: Path) -> Iterator[object]:
+def make_pair(tmp_path: Path) -> Iterator[MakePair]:
     made: list[Pair] = []
 
     def make(transport: str = "udp", **tables: object) -> Pair:
@@ -69,7 +72,7 @@ def make_pair(tmp_path: Path) -> Iterator[object]:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("hangs_up", ["caller", "callee"])
-def test_two_telephones_talk(make_pair, transport: str, hangs_up: str) -> None:
+def test_two_telephones_talk(make_pair: MakePair, transport: str, hangs_up: str) -> None:
     pair = make_pair(transport)
     found = {r["user"]: r for r in pair.switch.registrations()}
     assert set(found) == {ALICE, BOB}
@@ -100,7 +103,7 @@ def test_two_telephones_talk(make_pair, transport: str, hangs_up: str) -> None:
     pair.switch.wait_idle(40)
 
 
-def test_interrupt_ends_calls_and_keeps_registrations(make_pair) -> None:
+def test_interrupt_ends_calls_and_keeps_registrations(make_pair: MakePair) -> None:
     """Ctrl-C with a call up: BYE to both; after a restart the phones can be called, not registered again."""
     pair = make_pair()
     pair.talk()
@@ -126,7 +129,7 @@ def test_interrupt_ends_calls_and_keeps_registrations(make_pair) -> None:
     assert pair.switch.wait_record(lambda r: r["id"] != row["id"])["cause"] == 200
 
 
-def test_hold_is_silence_and_resume_is_sound(make_pair) -> None:
+def test_hold_is_silence_and_resume_is_sound(make_pair: MakePair) -> None:
     """While the caller holds no sound passes to the held side's recording; after resume the tone is back."""
     pair = make_pair()
     pair.talk()
@@ -153,7 +156,7 @@ def test_hold_is_silence_and_resume_is_sound(make_pair) -> None:
     assert pair.switch.wait_record()["id"] == call["id"]
 
 
-def test_a_registration_that_the_phone_ends(make_pair) -> None:
+def test_a_registration_that_the_phone_ends(make_pair: MakePair) -> None:
     """baresip unregisters when it quits: its binding goes, the other's stays."""
     pair = make_pair()
     pair.bob.stop()
@@ -175,7 +178,7 @@ def test_a_wrong_password_does_not_register(tmp_path: Path) -> None:
             phone.stop()
 
 
-def test_hangup_on_silence(make_pair) -> None:
+def test_hangup_on_silence(make_pair: MakePair) -> None:
     """Both telephones die in the call (kill -9): the media timeout ends it and closes its record."""
     pair = make_pair(media={"rtp_timeout": 2, "first_rtp_timeout": 2})
     pair.talk()

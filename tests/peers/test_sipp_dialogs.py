@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Scene
 from .raw import direction_of, media_address
-from .sipp import callee, sdp
+from .sipp import Ladder, callee, sdp
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -17,7 +17,7 @@ def body(message: str) -> bytes:
     return message.partition("\n\n")[2].encode()
 
 
-def answered_call():
+def answered_call() -> Ladder:
     return callee().called().answer("180 Ringing").answer("200 OK", sdp(), retrans=True).receive("ACK")
 
 
@@ -50,7 +50,7 @@ def test_the_caller_holds_and_resumes(scene: Scene) -> None:
 
 
 def test_the_callee_holds_and_resumes(scene: Scene) -> None:
-    def once(ladder, cseq: int, direction: str):
+    def once(ladder: Ladder, cseq: int, direction: str) -> Ladder:
         return (
             ladder.callee_request("INVITE", sdp(direction, version=cseq + 1), cseq=cseq)
             .receive(100, optional=True)

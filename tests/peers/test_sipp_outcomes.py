@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -181,7 +182,7 @@ def test_the_best_of_two_refusals(scene: Scene) -> None:
     assert scene.record()["cause"] == 603
 
 
-def test_the_longest_call(scene: Scene, tmp_path) -> None:
+def test_the_longest_call(scene: Scene, tmp_path: Path) -> None:
     with Switch(tmp_path / "short", users=users([scene.a, scene.b]), calls={"max_duration": 1}) as short:
         scene.switch = short
         both_hear = (
@@ -265,6 +266,7 @@ def test_a_repeated_invite_makes_one_call(scene: Scene) -> None:
         dialog = phone.start_call(scene.b, audio("127.0.0.1", 39000))
         phone.expect(180)
         for _ in range(3):
+            assert isinstance(dialog.invite, bytes)
             phone.send(dialog.invite)
             assert phone.receive(1.0).status in (100, 180)  # type: ignore[union-attr]
         phone.answered(dialog)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.errors import ProtocolError, RemoteProtocolError
 from switchroom.protocols.sip.digest import (
     ALGORITHMS,
     MAX_HEADER_SIZE,
@@ -19,6 +19,8 @@ from switchroom.protocols.sip.digest import (
     compute_response,
 )
 
+from ... import twins
+
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
 CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 OPAQUE = "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
@@ -30,6 +32,12 @@ MUFASA = {
 ANSWER = 'Digest username="a", realm="r", nonce="n", uri="sip:b", response="00"'
 COUNTED = "qop=auth,nc=0000000a,cnonce=c"
 SOURCE = "192.0.2.7"
+
+
+@pytest.fixture(params=twins.VARIANTS)
+def reader(request):
+    """The module with each of its two readers."""
+    return twins.load("switchroom.protocols.sip.digest", "_digest", request.param)
 
 
 # -- arithmetic
@@ -97,8 +105,8 @@ def test_credentials_of_rfc_7616_are_read_and_prove_the_password(algorithm):
         f' Digest\tusername="\\a",realm="r",nonce="n",uri="sip:b",response="0f",{COUNTED} ',
     ],
 )
-def test_order_case_quotes_and_space_do_not_matter(value):
-    credentials = Credentials.parse(value)
+def test_order_case_quotes_and_space_do_not_matter(reader, value):
+    credentials = reader.Credentials.parse(value)
     assert credentials[:6] == ("a", "r", "n", "sip:b", "0f", MD5)
     assert (credentials.qop, credentials.nonce_count, credentials.cnonce) == ("auth", 10, "c")
 
@@ -144,9 +152,9 @@ def test_order_case_quotes_and_space_do_not_matter(value):
         ANSWER + f', opaque="{"x" * MAX_HEADER_SIZE}"',
     ],
 )
-def test_credentials_that_are_refused(value):
+def test_credentials_that_are_refused(reader, value):
     with pytest.raises(RemoteProtocolError) as caught:
-        Credentials.parse(value)
+        reader.Credentials.parse(value)
     assert caught.value.status == 400
 
 
@@ -208,6 +216,21 @@ values = scraps.map(lambda text: f'"{text}"') | scraps
 headers = st.lists(
     st.tuples(st.sampled_from(["algorithm", "qop", "opaque", "stale", "nc", "cnonce", "NC", ""]), values)
 ).map(lambda pairs: f"{ANSWER}," + ",".join(f"{name}={value}" for name, value in pairs))
+
+
+@given(st.text(max_size=100) | headers)
+def test_the_twins_read_the_same(value):
+    plain = twins.load("switchroom.protocols.sip.digest", "_digest", "plain")
+    compiled = twins.load("switchroom.protocols.sip.digest", "_digest", "compiled")
+    assert plain.parse_parameters is not compiled.parse_parameters
+    assert outcome_of(plain.parse_parameters, value) == outcome_of(compiled.parse_parameters, value)
+
+
+def outcome_of(parse, value):
+    try:
+        return parse(value)
+    except ProtocolError as error:
+        return error.status
 
 
 @given(st.text(max_size=100) | headers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,8 @@ class World:
             lambda _: "127.0.0.1",
             lambda s: self.exchange.on_media_timeout(s),
         )
+        self.loop = asyncio.new_event_loop()  # the media plane reports to one; it need not run
+        self.media.start(self.loop)
         routes = config.pop("routes", [])
         self.router = Router(
             {name: name for name, _ in USERS} | {number: name for name, number in USERS}, routes
@@ -166,6 +170,7 @@ class World:
 
     def close(self) -> None:
         self.media.stop()
+        self.loop.close()
         self.store.close()
 
     def phone(self, host: str, port: int = 5060, *, user: str = "") -> Phone:
@@ -247,8 +252,6 @@ USERS = [("bob", "200"), ("carol", "201"), ("alice", "100")]
 
 def trunk(name: str, source: str, host: str = "") -> Trunk:
     """A trunk that may call in from one address."""
-    from ipaddress import ip_network
-
     return Trunk(name, (ip_network(source),), host)
 
 

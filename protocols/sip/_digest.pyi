@@ -1,0 +1,3 @@
+__all__ = ["parse_parameters"]
+
+def parse_parameters(value: str) -> dict[str, str]: ...

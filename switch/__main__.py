@@ -1,0 +1,5 @@
+"""``python -m switchroom.switch`` is the ``switchroom`` command."""
+
+from .ops.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""One leg of a session, and what it was offered and agreed to; RFC 3264."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import NamedTuple
+
+from switchroom.protocols import sdp
+
+from .ports import Pair
+from .targets import parse_host, plain_host
+
+
+class Offer:
+    """An offer on its way: as it came from ``by`` and as it was sent on."""
+
+    __slots__ = ("answer", "by", "received", "rewritten", "sent")
+
+    def __init__(self, by: MediaLeg, received: sdp.Description, sent: sdp.Description) -> None:
+        self.by = by
+        self.received = received
+        self.sent = sent
+        self.answer = b""  # the last answer, and what was made of it
+        self.rewritten = b""
+
+
+class Agreement(NamedTuple):
+    """An offer and its answer, both as they came in, and the streams that came of them."""
+
+    offerer: MediaLeg
+    answerer: MediaLeg
+    offer: sdp.Description
+    answer: sdp.Description
+    streams: tuple[sdp.Stream, ...]
+
+
+class MediaLeg:
+    """Our side of one dialog: the address and ports that its other end sends to."""
+
+    __slots__ = (
+        "agreement",
+        "bound",
+        "host",
+        "is_nat",
+        "number",
+        "offer",
+        "origin",
+        "pairs",
+        "partner",
+        "sent",
+        "toward",
+    )
+
+    def __init__(self, number: int, toward: str, *, is_nat: bool) -> None:
+        self.number = number
+        self.toward = plain_host(toward)  # where its signalling comes from
+        self.is_nat = is_nat
+        self.bound = ""  # the address that our sockets are bound to
+        self.host = ""  # the address that we say
+        self.origin: sdp.Origin
+        self.pairs: list[Pair | None] = []  # by m-line
+        self.offer: Offer | None = None  # the last one that was sent to it
+        self.agreement: Agreement | None = None
+        self.partner: MediaLeg | None = None  # whom it hears
+        self.sent = b""  # our last description
+
+    def take_origin(self, bound: str, host: str) -> None:
+        """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
+        self.bound, self.host = bound, host
+        number = random.getrandbits(62)
+        address = parse_host(host)
+        family = "IP6" if address is not None and address.version == 6 else "IP4"
+        self.origin = sdp.Origin("-", number, number, family, host)
+
+    def pair_of(self, line: int) -> Pair | None:
+        """Return the ports of an m-line, or None."""
+        return self.pairs[line] if line < len(self.pairs) else None
+
+    def write(self, description: sdp.Description) -> bytes:
+        """Return the text; the version counts when it differs from the last one (RFC 3264 §8)."""
+        data = bytes(description)
+        if self.sent and data != self.sent:
+            self.origin = self.origin._replace(version=self.origin.version + 1 & 0x7FFFFFFFFFFFFFFF)
+            data = bytes(replace(description, origin=self.origin))
+        self.sent = data
+        return data

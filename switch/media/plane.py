@@ -1,0 +1,152 @@
+"""The media plane: the engine, its ports, and the sessions that use them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from switchroom.switch.config import MediaConfig
+
+from ._engine import Engine
+from .ports import NoPortsLeft, Pair, Ports, affordable_pairs
+from .session import MediaSession
+from .stream import DROP_REASONS
+from .targets import parse_host
+
+
+class MediaPlane:
+    """Relays the media of all calls; ``local_for`` tells our address on the way to a host."""
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        local_for: Callable[[str], str],
+        on_timeout: Callable[[MediaSession], object],
+        *,
+        tick: float = 0.001,
+        quarantine: float = 1.0,
+        max_pairs: int | None = None,
+    ) -> None:
+        self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
+        self.engine: Engine
+        self.session_count = 0
+        self._local_for = local_for
+        self._on_timeout = on_timeout
+        self._tick = tick
+        self._quarantine = quarantine
+        self._max_pairs = max_pairs
+        self._ports: Ports
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
+        self._last_number = 0
+
+    @property
+    def ports_in_use(self) -> int:
+        """UDP ports that calls hold."""
+        return 2 * self._ports.in_use
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the engine's thread; what it has to say is heard in ``loop``."""
+        config = self.config
+        timeouts = [at for at in (config.rtp_timeout, config.first_rtp_timeout) if at > 0]
+        affordable = affordable_pairs(len(config.port_range))
+        capacity = affordable if self._max_pairs is None else min(affordable, self._max_pairs)
+        self.engine = Engine(
+            capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
+        )
+        self._ports = Ports(
+            self.engine,
+            config.port_range,
+            capacity,
+            time.monotonic,
+            dscp=config.dscp,
+            quarantine=self._quarantine,
+        )
+        self.engine.start()
+        self._loop = loop
+        loop.add_reader(self.engine.expiry_fd, self._on_expiry)
+
+    def stop(self) -> None:
+        """End the thread and close all ports."""
+        if self._loop is not None:
+            self._loop.remove_reader(self.engine.expiry_fd)
+            self._loop = None
+            self.engine.stop()
+
+    def session(self, key: str) -> MediaSession:
+        """The media of a new call."""
+        self._last_number = self._last_number % 0xFFFFFFFE + 1
+        self.session_count += 1
+        return MediaSession(self, key, self._last_number)
+
+    def counters(self) -> dict[str, int]:
+        """What was relayed and dropped since the start, and what is in use now."""
+        totals = self.engine.read_totals()
+        counters = {"packets": totals.packets, "bytes": totals.size, "wakes": totals.wakes}
+        counters |= {f"dropped_{reason}": n for reason, n in zip(DROP_REASONS, totals.dropped, strict=True)}
+        counters |= {"sessions": self.session_count, "ports_in_use": self.ports_in_use}
+        return counters
+
+    # -- for sessions
+
+    def hosts_for(self, toward: str) -> tuple[str, str]:
+        """Return the address to bind and the one to say; they differ where a one-to-one NAT is in between."""
+        configured = self.config.address
+        try:
+            if not configured or _version_of(configured) != _version_of(toward):
+                local = self._local_for(toward)
+                return local, local
+            if _can_bind(configured):
+                return configured, configured
+            return self._local_for(toward), configured
+        except OSError as error:
+            raise NoPortsLeft(f"no way to {toward}: {error}") from error
+
+    def take(self, session: MediaSession, host: str) -> Pair:
+        """Give a session a pair of ports."""
+        self._ports.dscp = self.config.dscp
+        pair = self._ports.take(host)
+        self._users[pair.index] = (pair.generation, session)
+        return pair
+
+    def give_back(self, pair: Pair) -> None:
+        """Take a pair back."""
+        del self._users[pair.index]
+        self._ports.give_back(pair)
+
+    def forget(self, session: MediaSession) -> None:
+        """A session is closed."""
+        self.session_count -= 1
+
+    # -- from the engine
+
+    def _on_expiry(self) -> None:
+        try:
+            os.read(self.engine.expiry_fd, 8)
+        except BlockingIOError:
+            return
+        while (expiry := self.engine.next_expiry()) is not None:
+            index, generation = expiry
+            user = self._users.get(index)
+            if user is not None and user[0] == generation:
+                self._on_timeout(user[1])
+
+
+def _version_of(host: str) -> int:
+    address = parse_host(host)
+    return 0 if address is None else address.version
+
+
+@lru_cache(maxsize=16)
+def _can_bind(host: str) -> bool:
+    family = socket.AF_INET6 if _version_of(host) == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,150 @@
+"""Pairs of UDP ports for media: RTP on an even one, RTCP on the next; RFC 3550 §11.
+
+Sockets that a call gives back stay open and rest for a while, so that nothing late from the last call meets
+the next one; then they serve again, which costs no system call. Nothing here searches: whatever is free lies
+in a queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import resource
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+MAX_PAIRS = 32768
+_TRIES = 32  # ports in a row that other programs may hold
+_IDLE_TIMEOUT = 60.0  # what rested this long is closed, little by little
+_NOT_OURS = (errno.EADDRINUSE, errno.EACCES)
+
+
+class NoPortsLeft(Exception):  # noqa: N818 - the word that its readers use
+    """No pair of ports can be had: the range or the descriptors are used up; answer 503."""
+
+
+class _Sockets(Protocol):
+    def open(self, index: int, host: str, port: int, dscp: int) -> None: ...
+    def close(self, index: int) -> None: ...
+    def release(self, index: int) -> None: ...
+
+
+class Pair:
+    """Two bound ports, known to the engine as end ``index``."""
+
+    __slots__ = ("generation", "host", "index", "port", "released_at")
+
+    def __init__(self, index: int, host: str, port: int) -> None:
+        self.index = index
+        self.host = host
+        self.port = port
+        self.generation = 0
+        self.released_at = 0.0
+
+
+class _Host:
+    """The ports of one local address."""
+
+    __slots__ = ("fresh", "resting")
+
+    def __init__(self, ports: range) -> None:
+        even = [port for port in ports if port % 2 == 0 and port + 1 in ports]
+        random.SystemRandom().shuffle(even)  # not to be guessed by who wants to inject
+        self.fresh = deque(even)
+        self.resting: deque[Pair] = deque()  # open, the one that rested longest first
+
+
+class Ports:
+    """All pairs of the switch, at most ``max_pairs`` open at once."""
+
+    def __init__(
+        self,
+        sockets: _Sockets,
+        ports: range,
+        max_pairs: int,
+        now: Callable[[], float],
+        *,
+        dscp: int = 46,
+        quarantine: float = 1.0,
+    ) -> None:
+        self.in_use = 0
+        self.dscp = dscp
+        self._sockets = sockets
+        self._range = ports
+        self._now = now
+        self._quarantine = quarantine
+        self._indexes = list(reversed(range(max_pairs)))
+        self._hosts: dict[str, _Host] = {}
+        self._generation = 0
+
+    def take(self, host: str) -> Pair:
+        """Return a pair on that local address; NoPortsLeft when there is none."""
+        ports = self._hosts.get(host)
+        if ports is None:
+            ports = self._hosts[host] = _Host(self._range)
+        pair = self._rested(ports) or self._open(host, ports)
+        self._generation = self._generation % 0xFFFFFFFF + 1
+        pair.generation = self._generation
+        self.in_use += 1
+        return pair
+
+    def give_back(self, pair: Pair) -> None:
+        """The call is over: the pair rests."""
+        self._sockets.release(pair.index)
+        pair.released_at = self._now()
+        ports = self._hosts[pair.host]
+        ports.resting.append(pair)
+        self.in_use -= 1
+        for _ in range(2):  # two for one: a peak's sockets go in time
+            if ports.resting[0].released_at + _IDLE_TIMEOUT <= pair.released_at:
+                self._close(ports, ports.resting.popleft())
+
+    def _rested(self, ports: _Host) -> Pair | None:
+        if ports.resting and ports.resting[0].released_at + self._quarantine <= self._now():
+            return ports.resting.popleft()
+        return None
+
+    def _open(self, host: str, ports: _Host) -> Pair:
+        if not self._indexes and not self._close_elsewhere():
+            raise NoPortsLeft("all descriptors for media are in use")
+        for _ in range(min(_TRIES, len(ports.fresh))):
+            port = ports.fresh.popleft()
+            try:
+                self._sockets.open(self._indexes[-1], host, port, self.dscp)
+            except OSError as error:
+                ports.fresh.append(port)
+                if error.errno in _NOT_OURS:
+                    continue
+                raise NoPortsLeft(str(error)) from error
+            return Pair(self._indexes.pop(), host, port)
+        raise NoPortsLeft(f"all ports of {host} are in use")
+
+    def _close_elsewhere(self) -> bool:
+        """Another local address has idle sockets: their descriptors are wanted here."""
+        for ports in self._hosts.values():  # as many as the machine has addresses
+            pair = self._rested(ports)
+            if pair is not None:
+                self._close(ports, pair)
+                return True
+        return False
+
+    def _close(self, ports: _Host, pair: Pair) -> None:
+        self._sockets.close(pair.index)
+        self._indexes.append(pair.index)
+        ports.fresh.append(pair.port)
+
+
+def affordable_pairs(port_count: int) -> int:
+    """Raise the soft limit of descriptors and return how many pairs it allows beside everything else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (ValueError, OSError):  # a hard limit that the kernel does not grant after all
+            pass
+    if soft == resource.RLIM_INFINITY:
+        return MAX_PAIRS
+    reserve = min(4096, max(64, soft // 3))  # signalling, storage, API
+    return max(1, min(MAX_PAIRS, (soft - reserve) // 2, max(port_count // 2, 1) * 8))

@@ -1,0 +1,257 @@
+"""The media of one call: its legs, what they offered each other, and the relay between them; RFC 3264."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sdp
+from switchroom.protocols.errors import LocalProtocolError
+
+from .leg import Agreement, MediaLeg, Offer
+from .negotiate import Clocks, Line, clocks_of, codec_of, remote_of, rewrite, transport_of
+from .ports import NoPortsLeft, Pair
+from .report import MediaReport, StreamReport, sum_up
+from .stream import NO_END, Stream
+from .targets import parse_host
+
+if TYPE_CHECKING:
+    from .plane import MediaPlane
+
+_MAX_RATE = {"audio": 1000}  # packets a second from one end; more is a flood or a loop
+_MAX_RATE_OF_OTHERS = 20_000
+
+
+class MediaSession:
+    """Legs, and what passes between them. The owner's verbs follow offer and answer, whoever makes which."""
+
+    __slots__ = ("_past", "_plane", "_report", "_watched", "context", "is_confirmed", "key", "legs", "number")
+
+    def __init__(self, plane: MediaPlane, key: str, number: int) -> None:
+        self.key = key
+        self.number = number
+        self.context: object = None
+        self.legs: list[MediaLeg] = []
+        self.is_confirmed = False
+        self._plane = plane
+        self._past: list[StreamReport] = []  # of m-lines that ended before the call
+        self._watched = NO_END  # where the chain begins
+        self._report: MediaReport | None = None
+
+    def leg(self, *, toward: str, is_nat: bool) -> MediaLeg:
+        """A new leg; ``toward`` is the source address of its signalling."""
+        leg = MediaLeg(len(self.legs), toward, is_nat=is_nat)
+        self.legs.append(leg)
+        return leg
+
+    def offer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
+        """Return the offer of ``source`` as ``target`` may see it."""
+        received = sdp.Description.parse(data)
+        try:
+            lines = [self._offered_line(source, target, i, media) for i, media in enumerate(received.media)]
+        except NoPortsLeft:
+            self._prune(source)
+            self._prune(target)
+            raise
+        sent = rewrite(received, target.origin, target.host, lines)
+        target.offer = Offer(source, received, sent)
+        return target.write(sent)
+
+    def answer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
+        """Return the answer of ``source`` as ``target`` may see it; from now on media flows between them."""
+        offer = source.offer
+        if offer is None or offer.by is not target:
+            raise LocalProtocolError("an answer without an offer")
+        if offer.answer == data and target.partner is source:
+            return offer.rewritten  # a 200 that repeats its 183: nothing changes
+        received = sdp.Description.parse(data)
+        streams = sdp.answers(offer.sent, received)
+        lines = [self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(streams)]
+        self._link(Agreement(target, source, offer.received, received, streams))
+        offer.answer = data
+        offer.rewritten = target.write(rewrite(received, target.origin, target.host, lines))
+        if not all(line.port for line in lines):
+            self._prune(source)
+            self._prune(target)
+        return offer.rewritten
+
+    def reject(self, source: MediaLeg, target: MediaLeg) -> None:
+        """The offer of ``source`` failed; what was agreed before stays."""
+        if target.offer is not None and target.offer.by is source and not target.offer.answer:
+            target.offer = None
+            self._prune(source)
+            self._prune(target)
+
+    def confirm(self) -> None:
+        """The call is answered: from now on its silence counts."""
+        if not self.is_confirmed:
+            self.is_confirmed = True
+            if self._watched != NO_END:
+                self._plane.engine.watch(self._watched)
+
+    def drop(self, leg: MediaLeg) -> None:
+        """A fork lost: its ports go back, and whom it talked to hears the one that is left."""
+        partner = leg.partner
+        self._unlink(leg)
+        leg.agreement = leg.offer = None
+        for other in self.legs:
+            if other.offer is not None and other.offer.by is leg:
+                other.offer = None
+        self._prune(leg)
+        if partner is not None:
+            for other in self.legs:
+                if other is not partner and other.agreement is not None and partner in other.agreement[:2]:
+                    self._link(other.agreement)
+                    return
+
+    def report(self) -> MediaReport:
+        """Count what passed until now."""
+        if self._report is not None:
+            return self._report
+        streams = list(self._past)
+        codecs: dict[str, None] = {}
+        first = self.legs[0] if self.legs else None
+        second = first.partner if first is not None else None
+        for leg in self.legs if second is None else (first, second):
+            if leg is None or leg.agreement is None:
+                continue
+            for i, stream in enumerate(leg.agreement.streams):
+                codec = codec_of(stream)
+                if codec and not stream.is_rejected:
+                    codecs[codec] = None
+                self._count(streams, leg, i, stream.answer.kind, codec)
+        other = second.number if second is not None else 1
+        return MediaReport(tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams))
+
+    def close(self) -> MediaReport:
+        """The call is over: count, and give the ports back."""
+        report = self.report()
+        if self._report is None:
+            self._report = report
+            for leg in self.legs:
+                leg.partner = leg.agreement = leg.offer = None
+                self._give_back(leg, range(len(leg.pairs)))
+            self._plane.forget(self)
+        return report
+
+    # -- lines and ports
+
+    def _offered_line(self, source: MediaLeg, target: MediaLeg, i: int, media: sdp.Media) -> Line:
+        if media.is_rejected or transport_of(media.proto) is None:
+            self._resolve(target)
+            return Line()
+        self._pair(source, i)  # now, so that the answer cannot fail for want of it
+        return Line(self._pair(target, i).port, media.has_rtcp_mux)
+
+    def _answered_line(
+        self, offer: Offer, source: MediaLeg, target: MediaLeg, i: int, stream: sdp.Stream
+    ) -> Line:
+        if stream.is_rejected or source.pair_of(i) is None:
+            return Line()  # also when an earlier answer to the same offer gave this line up
+        return Line(self._pair(target, i).port, offer.received.media[i].has_rtcp_mux)
+
+    def _pair(self, leg: MediaLeg, i: int) -> Pair:
+        while len(leg.pairs) <= i:
+            leg.pairs.append(None)
+        pair = leg.pairs[i]
+        if pair is None:
+            self._resolve(leg)
+            pair = leg.pairs[i] = self._plane.take(self, leg.bound)
+        return pair
+
+    def _resolve(self, leg: MediaLeg) -> None:
+        if not leg.host:
+            leg.take_origin(*self._plane.hosts_for(leg.toward))
+
+    def _prune(self, leg: MediaLeg) -> None:
+        """Give back the ports that neither an agreement nor an open offer needs."""
+        needed: set[int] = set()
+        if leg.agreement is not None:
+            needed = {i for i, stream in enumerate(leg.agreement.streams) if not stream.is_rejected}
+        for other in self.legs:
+            offer = other.offer
+            if offer is not None and not offer.answer and (other is leg or offer.by is leg):
+                needed |= {i for i, media in enumerate(offer.sent.media) if media.port}
+        self._give_back(leg, [i for i in range(len(leg.pairs)) if i not in needed])
+
+    def _give_back(self, leg: MediaLeg, lines: range | list[int]) -> None:
+        for i in lines:
+            pair = leg.pairs[i]
+            if pair is not None:
+                if self._report is None:
+                    self._count(self._past, leg, i, "", "")
+                leg.pairs[i] = None
+                self._plane.give_back(pair)
+
+    def _count(self, streams: list[StreamReport], leg: MediaLeg, i: int, kind: str, codec: str) -> None:
+        pair = leg.pair_of(i)
+        if pair is not None:
+            counters = self._plane.engine.read(pair.index, pair.generation)
+            streams.append(StreamReport(leg.number, i, kind, codec, counters))
+
+    # -- the relay
+
+    def _link(self, agreement: Agreement) -> None:
+        offerer, answerer = agreement.offerer, agreement.answerer
+        if offerer.partner is not answerer:
+            self._unlink(offerer)
+            self._unlink(answerer)
+            offerer.partner, answerer.partner = answerer, offerer
+        offerer.agreement = answerer.agreement = agreement
+        ends: list[tuple[Pair, Stream]] = []
+        for i, agreed in enumerate(agreement.streams):
+            one, two = offerer.pair_of(i), answerer.pair_of(i)
+            if not agreed.is_rejected and one is not None and two is not None:
+                clocks = clocks_of(agreement.offer.media[i], agreed)
+                ends.append((one, self._stream(agreement, i, offerer, one, two, clocks)))
+                ends.append((two, self._stream(agreement, i, answerer, two, one, clocks)))
+        following = NO_END
+        for pair, stream in reversed(ends):
+            is_first = pair is ends[0][0]
+            is_watched = is_first and self.is_confirmed
+            self._plane.engine.program(pair.index, stream._replace(next=following, is_watched=is_watched))
+            following = pair.index
+        self._watched = following
+
+    def _unlink(self, leg: MediaLeg) -> None:
+        partner = leg.partner
+        if partner is None:
+            return
+        leg.partner = partner.partner = None
+        self._watched = NO_END
+        for pair in leg.pairs + partner.pairs:
+            if pair is not None:
+                self._plane.engine.release(pair.index)
+
+    def _stream(
+        self, agreement: Agreement, i: int, leg: MediaLeg, pair: Pair, other: Pair, clocks: Clocks
+    ) -> Stream:
+        """What the engine must know about the packets that one leg sends in one m-line."""
+        agreed = agreement.streams[i]
+        is_offerer = leg is agreement.offerer
+        description = agreement.offer if is_offerer else agreement.answer
+        media = description.media[i]
+        remote = remote_of(description, media, leg.toward, leg.bound)
+        transport = transport_of(media.proto)
+        assert transport is not None  # such a line was rejected
+        connection = description.connection_of(media)
+        is_name = connection is not None and parse_host(connection.host) is None
+        config = self._plane.config
+        return Stream(
+            peer=other.index,
+            call=self.number,
+            generation=pair.generation,
+            home=leg.toward,
+            rtp=remote.rtp,
+            rtcp=remote.rtcp,
+            clocks=clocks,
+            first_timeout=config.first_rtp_timeout,
+            timeout=config.rtp_timeout,
+            max_rate=_MAX_RATE.get(media.kind, _MAX_RATE_OF_OTHERS),
+            is_counted=agreed.direction is sdp.Direction.SENDRECV,
+            is_nat=leg.is_nat or is_name,
+            is_mux=media.has_rtcp_mux and agreement.offer.media[i].has_rtcp_mux,
+            pins_ssrc=media.kind == "audio",
+            is_rtp=transport.is_rtp,
+            is_secured=transport.is_secured,
+            has_others=transport.has_others,
+        )

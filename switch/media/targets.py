@@ -1,0 +1,53 @@
+"""Where media may be sent to: never to an address that turns the switch against its own network."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+_OLD_MAPPED = 1 << 32  # ::a.b.c.d, the form before ::ffff:a.b.c.d
+
+
+@lru_cache(maxsize=4096)
+def parse_host(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, an IPv4 one also from its IPv6 clothing; None for a name."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def plain_host(host: str) -> str:
+    """Return the address in its plain form; a name stays what it is."""
+    address = parse_host(host)
+    return host if address is None else str(address)
+
+
+@lru_cache(maxsize=4096)
+def target_host(host: str, toward: str, local: str) -> str | None:
+    """Return the host that packets for a signalled address go to, or None when nothing may be sent there.
+
+    ``toward`` is where the signalling comes from, ``local`` the address that would send.
+    """
+    address, source, own = parse_host(host), parse_host(toward), parse_host(local)
+    if address is None or source is None or own is None or address.version != own.version:
+        return None  # a name: nobody waits for a resolver here; such a leg is learnt, if it may be
+    if address.is_unspecified or address.is_multicast or _is_no_host(address):
+        return None
+    if address.is_loopback and not source.is_loopback:
+        return None
+    if address.is_link_local and not source.is_link_local:
+        return None
+    scope = getattr(source, "scope_id", None)
+    if address.is_link_local and scope and not getattr(address, "scope_id", None):
+        return f"{address}%{scope}"  # SDP has no word for the interface: it is the signalling's
+    return str(address)
+
+
+def _is_no_host(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_reserved or int(address) >> 24 == 0  # 240/4 with broadcast, 0/8
+    return not address.is_loopback and int(address) < _OLD_MAPPED

@@ -1,0 +1,107 @@
+"""Commands that ask the running switch over its control socket."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..control import ControlError
+from ..control import ask as ask_switch
+from .fault import FaultError
+from .place import ConfigOption, JsonOption, control_path
+
+_WIDTH = 200  # where no terminal says how wide it is
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (status, registrations, calls, hangup, reload):
+        app.command()(command)
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the running switch in numbers."""
+    _show_one(_ask(config, "status"), as_json=as_json)
+
+
+def registrations(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the phones that are registered."""
+    _show_many(_ask(config, "registrations"), as_json=as_json, nothing="No phone is registered.")
+
+
+def calls(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the calls in progress."""
+    _show_many(_ask(config, "calls"), as_json=as_json, nothing="No call is in progress.")
+
+
+def hangup(
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The call's id, or its first characters.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a call."""
+    _show_one(_ask(config, "hangup", call=call), as_json=as_json)
+
+
+def reload(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Apply a changed configuration.
+
+    Calls go on. A broken configuration is refused and the running one stays.
+    """
+    result = _ask(config, "reload")
+    if as_json:
+        _echo_json(result)
+        return
+    typer.echo("The configuration was applied.")
+    if result["needs_restart"]:
+        typer.echo(f"After a restart: {', '.join(result['needs_restart'])}")
+
+
+def _ask(config: Path | None, name: str, **arguments: object) -> Any:
+    try:
+        return ask_switch(control_path(config), name, arguments)
+    except ControlError as error:
+        raise FaultError(str(error)) from None
+
+
+def _echo_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _show_one(fields: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        _echo_json(fields)
+        return
+    width = max((len(key) for key in fields), default=0)
+    for key, value in fields.items():
+        typer.echo(f"{key.replace('_', ' '):{width}}  {_text(value)}")
+
+
+def _show_many(rows: Sequence[Mapping[str, object]], *, as_json: bool, nothing: str) -> None:
+    if as_json:
+        _echo_json(rows)
+        return
+    if not rows:
+        typer.echo(nothing)
+        return
+    from rich.console import Console  # only here: the commands without a table start faster
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in rows[0]:
+        table.add_column(key.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(value)) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def _text(value: object) -> str:
+    """Phones choose some of these texts: nothing of them may reach the terminal as a command."""
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "".join(c if c.isprintable() else "·" for c in shown)

@@ -1,0 +1,37 @@
+"""Where the configuration and the running switch are, for all commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...config import Config, ConfigError, load
+from .fault import FaultError
+
+DEFAULT = Path("switchroom.toml")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration [./switchroom.toml].")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Set a key in place of the file, e.g. sip.t1=0.3."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def read_config(path: Path, overrides: list[str] | None = None) -> Config:
+    """Load the configuration or say what is wrong with it."""
+    try:
+        return load(path, overrides or ())
+    except ConfigError as error:
+        raise FaultError("\n".join(error.faults)) from None
+
+
+def control_path(path: Path | None) -> Path:
+    """The control socket of the switch with this configuration; without any file it is in ./state."""
+    if path is None and not DEFAULT.exists():
+        return Path("state/control.sock").absolute()
+    return read_config(path or DEFAULT).switch.state_dir / "control.sock"

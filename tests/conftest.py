@@ -1,0 +1,34 @@
+"""Peers: programs that others wrote. Without one its tests are skipped, but never in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+_PACKAGES = {
+    "baresip": "baresip",
+    "faketime": "faketime",
+    "sipp": "sip-tester",
+    "sipsak": "sipsak",
+    "svcrack": "sipvicious",
+    "svwar": "sipvicious",
+    "tshark": "tshark",
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look for the peers that the test names: ``@pytest.mark.peer("sipp")``."""
+    wanted = [name for marker in item.iter_markers("peer") for name in marker.args]
+    missing = [
+        name for name in wanted if shutil.which(name) is None and not os.path.exists(f"/usr/sbin/{name}")
+    ]
+    if not missing:
+        return
+    reason = ", ".join(
+        f"{name} is not installed (apt install {_PACKAGES.get(name, name)})" for name in missing
+    )
+    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+        pytest.fail(f"{reason}; in CI a peer must not be missing", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,80 @@
+"""THREATS C4: users cannot be told from numbers that nobody has."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+
+import pytest
+
+from ..peers.harness import Switch
+from ..peers.phone import Phone
+from ..peers.raw import Message, Wire, audio, branch, challenges, credentials
+from .conftest import BOB, size
+
+REFUSED = {401, 403, 404, 405, 407, 416, 420, 480, 481, 488, 489, 501}
+
+
+def shape(response: Message) -> tuple[int, str, tuple[str, ...], tuple[str, ...]]:
+    """What an answer shows: status, reason, header names in order, challenges without their nonces."""
+    reason = response.start.split(" ", 2)[2]
+    told = tuple(
+        re.sub(r'nonce="[^"]*"', "", str(c.get("realm")) + str(sorted(c))) for c in challenges(response)
+    )
+    return response.status, reason, tuple(n for n, _ in response.headers), told
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH"])
+@pytest.mark.parametrize("has_proof", [False, True], ids=["without credentials", "with wrong credentials"])
+def test_a_known_user_looks_like_an_unknown_one(
+    target: Switch, bob: Phone, method: str, has_proof: bool
+) -> None:
+    """C4: same status, reason, header shape and realm, and the same median time, for both."""
+    with Phone(target.address, "x", "y") as wire:
+        times: dict[str, list[float]] = {"1002": [], "7777": []}
+        shapes: dict[str, tuple[object, ...]] = {}
+        for _ in range(size(60, 400)):
+            for name in times:
+                uri = f"sip:{name}@127.0.0.1:{target.port}"
+                headers = []
+                if has_proof:
+                    wire.send(wire.request(method, uri, to=f"<{uri}>", from_=f"<{uri}>;tag=1"))
+                    first = wire.final(2)
+                    if first.status in (401, 407):
+                        header = "Authorization" if first.status == 401 else "Proxy-Authorization"
+                        proof = credentials(wire.challenge_in(first), method, uri, name, "wrong")
+                        headers = [(header, proof)]
+                call_id = branch()
+                data = wire.request(
+                    method, uri, to=f"<{uri}>", from_=f"<{uri}>;tag=1", headers=headers, call_id=call_id
+                )
+                began = time.perf_counter()
+                wire.send(data)
+                answer = wire.final(2, call_id=call_id)
+                times[name].append(time.perf_counter() - began)
+                shapes.setdefault(name, shape(answer))
+                wire.trace.clear()
+        assert shapes["1002"] == shapes["7777"]
+        assert shapes["1002"][0] in REFUSED | {200}
+        known, unknown = (statistics.median(t) for t in times.values())
+        assert abs(known - unknown) < max(0.15 * max(known, unknown), 60e-6)
+
+
+def test_a_foreign_from_learns_nothing(target: Switch, bob: Phone) -> None:
+    """C4: an INVITE from a foreign address of record to a known and an unknown user: the same answer."""
+    with Wire(target.address) as wire:
+        shapes = []
+        for name in (BOB, "7777"):
+            wire.send(
+                wire.request(
+                    "INVITE",
+                    f"sip:{name}@127.0.0.1:{target.port}",
+                    from_="<sip:x@example.org>;tag=1",
+                    body=audio("127.0.0.1", 40000),
+                )
+            )
+            shapes.append(shape(wire.final(2)))
+        assert shapes[0] == shapes[1]
+        assert shapes[0][0] in (401, 403, 407)
+        assert bob.hears_nothing(0.2)
