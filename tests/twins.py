@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from importlib.machinery import ExtensionFileLoader
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -36,6 +37,8 @@ def load_plain(name: str, compiled: str) -> ModuleType:
     blocked = _full_name(name, compiled)
     package, _, _ = blocked.rpartition(".")
     taken = {key: sys.modules.pop(key) for key in list(sys.modules) if _is_within(key, package)}
+    # other compiled modules cannot be loaded a second time; both copies share them
+    sys.modules.update({key: module for key, module in taken.items() if _is_extension(module)})
     sys.modules[blocked] = None  # type: ignore[assignment]  # importing it raises ImportError
     try:
         return importlib.import_module(name)
@@ -49,6 +52,10 @@ def load_plain(name: str, compiled: str) -> ModuleType:
 
 def _is_within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
+
+
+def _is_extension(module: ModuleType) -> bool:
+    return module.__spec__ is not None and isinstance(module.__spec__.loader, ExtensionFileLoader)
 
 
 def _full_name(name: str, compiled: str) -> str:

@@ -323,9 +323,7 @@ class Head:
         values: tuple[T, ...] | None = self._cache.get(key)
         if values is None:
             lines = self.get_all(key)
-            values = self._cache[key] = tuple(
-                value for line in lines for value in typed(key, parse, line)
-            )
+            values = self._cache[key] = tuple(value for line in lines for value in typed(key, parse, line))
         return values
 
 

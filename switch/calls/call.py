@@ -14,6 +14,7 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
+    Parties,
     Target,
     contact_for,
     leads_elsewhere,
@@ -77,9 +78,9 @@ class Call:
     # -- set-up
 
     def start(
-        self, event: sip.RequestReceived, targets: Sequence[Target], headers: Headers, now: float
+        self, event: sip.RequestReceived, targets: Sequence[Target], parties: Parties, now: float
     ) -> None:
-        """Take the INVITE and call all targets at once; ``headers``: From and To of the new legs."""
+        """Take the INVITE and call all targets at once."""
         exchange, request, flow = self.exchange, event.request, event.flow
         nat = leads_elsewhere(request, flow.remote)
         self.a = Leg(self, self.media.leg(toward=flow.remote[0], is_nat=nat), is_a=True)
@@ -89,13 +90,13 @@ class Call:
         self.has_offer = bool(offer)
         try:
             for target in targets:
-                self._fork(target, request, offer, headers, now)
+                self._fork(target, request, offer, parties, now)
         except RemoteProtocolError as error:
             self.refuse(error.status, str(error), now)
         except NoPortsLeft as error:
             self.refuse(503, str(error), now, headers=RETRY_AFTER)
 
-    def _fork(self, target: Target, request: sip.Request, offer: bytes, headers: Headers, now: float) -> None:
+    def _fork(self, target: Target, request: sip.Request, offer: bytes, parties: Parties, now: float) -> None:
         """Send one INVITE of our own."""
         exchange = self.exchange
         leg = Leg(
@@ -106,14 +107,13 @@ class Call:
         )
         body = self.media.offer(self.a.media, leg.media, offer) if offer else b""
         hops = request.max_forwards
-        (_, identity), *headers = headers
         invite = sip.Request(
             "INVITE",
             target.uri,
             [
                 ("Max-Forwards", str(69 if hops is None else hops - 1)),
-                ("From", f"{identity};tag={exchange.mint.tag()}"),
-                *headers,
+                ("From", f"{parties.caller};tag={exchange.mint.tag()}"),
+                ("To", parties.callee),
                 ("Call-ID", exchange.mint.call_id()),
                 ("CSeq", "1 INVITE"),
                 ("Contact", contact_for(target.flow)),

@@ -12,7 +12,7 @@ from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Target, contact_for
+from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Parties, Target, contact_for
 from switchroom.switch.calls.limits import Caps
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
@@ -211,7 +211,7 @@ class Exchange:
         media.context = call
         self.calls[call.id] = call
         self.records.open(record)
-        call.start(event, targets, self._identity(event, caller, number), now)
+        call.start(event, targets, self._parties(event, caller, number), now)
         if not call.is_over:
             self._watch(call, now)
 
@@ -258,14 +258,14 @@ class Exchange:
             setup_at=self.clock.utc(now),
         )
 
-    def _identity(self, event: sip.RequestReceived, caller: Caller, number: str) -> list[tuple[str, str]]:
-        """From (its tag is each leg's own) and To of the new legs: the number is the account's."""
+    def _parties(self, event: sip.RequestReceived, caller: Caller, number: str) -> Parties:
+        """Who is shown to whom: the number is the account's, not what the caller claims."""
         request = event.request
         domain = self.config.domain or sip.bracketed(event.flow.local[0])
         shown = sip.Uri("sip", sip.escape_user(caller.number or _number_of(request)), None, domain)
         name = request.from_.display_name
         to = sip.Uri("sip", sip.escape_user(number), None, domain)
-        return [("From", str(sip.NameAddr(name, shown, ()))), ("To", f"<{to}>")]
+        return Parties(str(sip.NameAddr(name, shown, ())), f"<{to}>")
 
     def _targets(self, destinations: Sequence[Destination], number: str, now: float) -> list[Target]:
         """The addresses behind the destinations; all ring at once."""

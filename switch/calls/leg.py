@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
 SDP = "application/sdp"
 RETRY_AFTER = (("Retry-After", "10"),)
+
+
+class Parties(NamedTuple):
+    """From (without its tag, which is each leg's own) and To of the legs that we make."""
+
+    caller: str
+    callee: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Leg:
         "is_failed",
         "media",
         "offer_txn",
+        "owes_answer",
         "session",
         "target",
     )

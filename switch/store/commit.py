@@ -72,7 +72,7 @@ class Committer:
             self.has_lines = True
 
     def close(self) -> None:
-        """Close the connection; what the sink has is marked."""
+        """Close the connection and the sink; what the sink has is marked."""
         if self._connection is not None:
             try:
                 self._feed_sink(self._connection)
@@ -80,6 +80,8 @@ class Committer:
             except sqlite3.Error as error:
                 log.warning("store-close-failed", reason=str(error))
             self._disconnect()
+        if self._sink is not None:
+            self._sink.close()
 
     def commit(self, batch: Batch) -> None:
         """Write all of it, durably; CommitError: nothing was written."""

@@ -128,3 +128,6 @@ class RecordSink(Protocol):
 
     def ids_after(self, size: int) -> set[str]:
         """The ids that were written since that size; used once, at the start."""
+
+    def close(self) -> None:
+        """Nothing more comes; a store that is started again opens it again."""

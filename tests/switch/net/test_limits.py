@@ -1,0 +1,133 @@
+"""Token buckets per source and for all, and the maps that forget."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchroom.switch.net import NetLimits
+from switchroom.switch.net.limits import Limiter, Recent, Verdict, source_of
+
+NEW = b"REGISTER sip:x SIP/2.0\r\n"
+ONGOING = (
+    b"SIP/2.0 200 OK\r\n",
+    b"ACK sip:",
+    b"BYE sip:",
+    b"CANCEL sip:",
+    b"PRACK sip:",
+    b"UPDATE sip:",
+    b"INFO sip:",
+)
+
+
+def limiter(trusted: tuple[str, ...] = (), **limits: float) -> Limiter:
+    return Limiter(NetLimits(**limits), lambda host: host in trusted, 0.0)  # type: ignore[arg-type]
+
+
+def flood(one: Limiter, rate: float, sources: int, seconds: float, data: bytes = NEW) -> Counter[Verdict]:
+    """So many messages a second, evenly from so many sources."""
+    count = int(rate * seconds)
+    return Counter(
+        one.judge(f"10.0.{i % sources // 250}.{i % sources % 250}", data, i / rate) for i in range(count)
+    )
+
+
+def test_the_defaults_pass_2000_messages_a_second_from_200_sources() -> None:
+    assert flood(limiter(), 2000, 200, 60) == {Verdict.PASS: 120_000}
+
+
+def test_one_source_is_held_to_its_rate_after_its_burst() -> None:
+    verdicts = flood(limiter(), 2000, 1, 10)
+    assert verdicts[Verdict.PASS] == pytest.approx(400 + 200 * 10, abs=2)
+    assert verdicts[Verdict.SOURCE] == 20_000 - verdicts[Verdict.PASS]
+
+
+def test_a_trusted_source_is_not_held_to_it() -> None:
+    assert flood(limiter(trusted=("10.0.0.0",)), 2000, 1, 10) == {Verdict.PASS: 20_000}
+
+
+def test_beyond_the_total_rate_new_requests_are_refused_then_dropped() -> None:
+    verdicts = flood(limiter(total_rate=100, total_burst=100), 1000, 200, 10)
+    assert verdicts[Verdict.PASS] == pytest.approx(100 + 100 * 10, abs=2)
+    assert verdicts[Verdict.OVERLOAD] == pytest.approx(100 + 100 * 10, abs=2)  # refusing costs too
+    assert verdicts[Verdict.TOTAL] == 10_000 - verdicts[Verdict.PASS] - verdicts[Verdict.OVERLOAD]
+
+
+def test_trusted_sources_have_a_reserve_that_strangers_cannot_take() -> None:
+    one = limiter(trusted=("192.0.2.1",), total_rate=100, total_burst=100)
+    flood(one, 1000, 200, 5)
+    verdicts = [one.judge("192.0.2.1", NEW, 5.0) for _ in range(60)]
+    assert verdicts[:25] == [Verdict.PASS] * 25
+    assert Verdict.PASS not in verdicts[25:]
+
+
+@pytest.mark.parametrize("data", ONGOING)
+def test_overload_does_not_touch_what_goes_on(data: bytes) -> None:
+    one = limiter(total_rate=100, total_burst=100)
+    flood(one, 1000, 200, 5)
+    assert one.judge("192.0.2.1", NEW, 5.0) is not Verdict.PASS
+    assert one.judge("192.0.2.1", data, 5.0) is Verdict.PASS
+
+
+def test_even_what_goes_on_has_a_limit() -> None:
+    verdicts = flood(limiter(total_rate=10, total_burst=10), 1000, 200, 10, b"BYE sip:")
+    assert verdicts[Verdict.PASS] == pytest.approx(100 + 100 * 10, abs=2)
+    assert verdicts[Verdict.TOTAL] == 10_000 - verdicts[Verdict.PASS]
+
+
+def test_other_limits_apply_at_once() -> None:
+    one = limiter()
+    one.apply(NetLimits(source_rate=1.0, source_burst=1.0))
+    assert [one.judge("192.0.2.1", NEW, 1.0) for _ in range(2)] == [Verdict.PASS, Verdict.SOURCE]
+
+
+def test_a_whole_ipv6_network_is_one_source() -> None:
+    one = limiter(source_rate=1, source_burst=10)
+    verdicts = [one.judge(f"2001:db8:0:1::{i:x}", NEW, 0.0) for i in range(20)]
+    assert Counter(verdicts) == {Verdict.PASS: 10, Verdict.SOURCE: 10}
+    assert one.judge("2001:db8:0:2::1", NEW, 0.0) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+    ],
+)
+def test_what_counts_as_a_source(host: str, source: str) -> None:
+    assert source_of(host) == source
+
+
+def test_forged_sources_do_not_make_the_limiter_grow() -> None:
+    one = limiter(max_sources=100)
+    for i in range(10_000):
+        one.judge(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", NEW, i * 0.001)
+    assert len(one._sources) <= 200
+
+
+@given(st.lists(st.integers(0, 30)), st.integers(1, 8))
+def test_recent_is_bounded_and_keeps_the_latest(keys: list[int], size: int) -> None:
+    recent: Recent[int, int] = Recent(size)
+    for at, key in enumerate(keys):
+        recent.put(key, at)
+        assert recent.get(key) == at
+        assert len(recent) <= 2 * size
+    latest = list(dict.fromkeys(reversed(keys)))[:size]
+    for key in latest:
+        assert recent.get(key) == len(keys) - 1 - keys[::-1].index(key)
+
+
+def test_recent_keeps_what_is_used() -> None:
+    recent: Recent[str, int] = Recent(4)
+    recent.put("used", 1)
+    for i in range(100):
+        recent.put(f"other {i}", i)
+        assert recent.get("used") == 1
+    recent.clear()
+    assert recent.get("used") is None
