@@ -28,7 +28,7 @@ def link_names() -> Path:
 
 
 def extensions() -> list[Extension]:
-    """One extension per .pyx; hand-written C beside it (same name, without underscore: NAME.c) is linked in."""
+    """One extension per .pyx; hand-written C beside it (of _NAME.pyx: NAME_core.c) is linked in."""
     found = []
     for room in ROOMS:
         for pyx in sorted((ROOT / room).rglob("*.pyx")):
@@ -38,6 +38,7 @@ def extensions() -> list[Extension]:
                 Extension(
                     "switchroom." + ".".join(path.with_suffix("").parts),
                     [str(path), *beside],
+                    depends=sorted(str(h.relative_to(ROOT)) for h in pyx.parent.glob("*.h")),
                     include_dirs=[str(path.parent)],
                     extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],
                     extra_link_args=["-pthread"],
@@ -56,6 +57,7 @@ setup(
     packages=packages,
     package_dir={f"switchroom.{room}": room for room in ROOMS},
     package_data={name: ["py.typed", "*.pyi", "*.toml", "*.sql"] for name in packages},
+    include_package_data=False,  # sources of compiled modules stay out of the wheel
     ext_modules=cythonize(
         extensions(),
         include_path=[str(link_names())],

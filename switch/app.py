@@ -77,7 +77,7 @@ class Switch:
             addresses=self.addresses,
             is_trusted=self._is_trusted,
             timers=[self.exchange, self.registrar],
-            on_flow_failed=lambda flow, _reason, _now: self.registrar.flow_failed(flow),
+            on_flow_failed=self._on_flow_failed,
             log=self.log,
             clock=self.clock,
         )
@@ -188,6 +188,9 @@ class Switch:
     def _on_media_timeout(self, session: Any) -> None:
         self.exchange.on_media_timeout(session)
         self.face.flush()
+
+    def _on_flow_failed(self, flow: sip.Flow, reason: str, now: float) -> None:
+        self.registrar.flow_failed(flow)
 
     def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
         if isinstance(alert, SourceBanned):

@@ -192,7 +192,8 @@ class InviteClient(ClientTransaction):
             if response.to_tag != self.to_tag:
                 self.inviter.on_fork(self, response, now)
             return  # a retransmission; the ACK follows as soon as the owner acknowledges
-        self._enter(state, response, now)
+        if before is _CALLING or response.status > 100:  # another 100 is no news (§16.6.11)
+            self._enter(state, response, now)
         self.owner.on_response(self, response, now)
 
     def _enter(self, state: TransactionState, response: Response, now: float) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -32,6 +33,8 @@ class Head:
     """A start line, header lines, a body; typed values are made once and kept."""
 
     __slots__ = ("_cache", "_lines", "_uri_text", "body", "method", "reason", "status")
+    _lines: list[tuple[str, str]]  # key, the line as on the wire without its CRLF
+    _cache: dict[str, Any]
 
     def __new__(cls, *_args: object, **_kwargs: object) -> Self:
         self = super().__new__(cls)
@@ -40,8 +43,8 @@ class Head:
         self.reason = ""
         self.body = b""
         self._uri_text = ""
-        self._lines: list[tuple[str, str]] = []  # key, the line as on the wire without its CRLF
-        self._cache: dict[str, Any] = {}
+        self._lines = []
+        self._cache = {}
         return self
 
     def _read(self, data: bytes, limits: Limits) -> None:
@@ -392,7 +395,5 @@ def is_response(data: bytes) -> bool:
 
 
 PlainHead = Head
-try:
-    from ._message import Head, is_response
-except ImportError:  # not built: the same answers, slower
-    pass
+with suppress(ImportError):  # not built: the same answers, slower
+    from ._message import Head, is_response  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 from ..errors import RemoteProtocolError
@@ -262,7 +263,5 @@ def _check_end(text: str, at: int) -> None:
 
 
 plain_parse_name_addr = parse_name_addr
-try:
+with suppress(ImportError):  # not built: the same answers, slower
     from ._message import parse_name_addr
-except ImportError:  # not built: the same answers, slower
-    pass

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from .message import METHODS, Request
 
+__all__ = ["METHODS", "Refusal", "inspect_request"]
+
 _WITH_SDP = frozenset({"INVITE", "PRACK", "UPDATE"})
 _NEVER_REFUSED = frozenset({"ACK", "CANCEL"})  # §8.2.2.3: nobody could answer the one or redo the other
 

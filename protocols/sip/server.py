@@ -69,13 +69,6 @@ class ServerTransaction(Transaction):
         if self.data:
             self.core.send_again(self.data, self.flow)
 
-    def receive_ack(self, request: Request, now: float) -> None:
-        """Take an ACK: only an INVITE has one."""
-        self.core.counters.strays += 1
-
-    def receive_cancel(self, request: Request, now: float) -> None:
-        """Take a CANCEL: it has no effect on anything but INVITE (§9.2)."""
-
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to the client's connection being closed: a late answer is lost, and that is all."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote_to_bytes
 
@@ -193,7 +194,5 @@ def _match_params(text: str, at: int) -> tuple[Params, int]:
 
 
 plain_parse_uri = parse_uri
-try:
+with suppress(ImportError):  # not built: the same answers, slower
     from ._message import parse_uri
-except ImportError:  # not built: the same answers, slower
-    pass

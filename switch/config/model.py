@@ -191,7 +191,7 @@ class AuthConfig(_Section):
     failure_window: Number = _key("The time within which failures count.", 600.0, unit="s", ge=1, le=86400)
     max_unanswered: Count = _key(
         "Challenges to one source that may stay unanswered in a minute; what is beyond is dropped.",
-        100,
+        1000,
         ge=1,
         le=100_000,
     )

@@ -206,7 +206,8 @@ static void check_silence(struct engine *engine, struct end *head, uint32_t inde
         at = end->program.next;
     }
     uint64_t timeout = heard_at ? head->program.timeout : head->program.first_timeout;
-    if (is_counted && timeout != 0 && now - later(heard_at, head->watched_at) >= timeout)
+    uint64_t since = later(heard_at, head->watched_at);  /* may be after the wake-up that now belongs to */
+    if (is_counted && timeout != 0 && now > since && now - since >= timeout)
         report_expiry(engine, head, index);
 }
 

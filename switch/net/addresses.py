@@ -51,7 +51,6 @@ class Routes(Protocol):
     """Something that can be asked for a route; raises OSError when there is none."""
 
     def find(self, host: str) -> Route: ...
-    def close(self) -> None: ...
 
 
 def split_scope(host: str) -> tuple[IPv4Address | IPv6Address, str]:
@@ -75,19 +74,13 @@ class NetlinkRoutes:
     asynchronous one not on uvloop. The kernel answers within send(), so that reading never waits.
     """
 
-    def __init__(self) -> None:
-        self._socket = open_netlink(0)
-        self._sequence_number = 0
-
     def find(self, host: str) -> Route:
         """Ask which way the kernel would send to a host."""
         address, link = split_scope(host)
-        self._socket.send(self._request(address, link))
-        while True:
-            data = self._socket.recv(65536)
-            _, kind, _, sequence_number, _ = _HEADER.unpack_from(data)
-            if sequence_number == self._sequence_number:
-                break
+        with open_netlink(0) as sock:  # one for each question: no answer can be mistaken, none left open
+            sock.send(self._request(address, link))
+            data = sock.recv(65536)
+        _, kind, _, _, _ = _HEADER.unpack_from(data)
         if kind == NLMSG_ERROR:
             error = -struct.unpack_from("=i", data, _HEADER.size)[0]
             raise OSError(error, os.strerror(error), host)
@@ -98,12 +91,7 @@ class NetlinkRoutes:
             return SocketRoutes().find(host)
         return Route(_on_link(source, link), address.is_unspecified or route["type"] == _RTN_LOCAL)
 
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
     def _request(self, address: IPv4Address | IPv6Address, link: str) -> bytearray:
-        self._sequence_number = (self._sequence_number + 1) & 0xFFFFFFFF
         request = rtmsg()
         request["family"] = socket.AF_INET if address.version == 4 else socket.AF_INET6
         request["dst_len"] = address.max_prefixlen
@@ -112,7 +100,6 @@ class NetlinkRoutes:
             request["attrs"].append(("RTA_OIF", socket.if_nametoindex(link)))
         request["header"]["type"] = RTM_GETROUTE
         request["header"]["flags"] = NLM_F_REQUEST
-        request["header"]["sequence_number"] = self._sequence_number
         request.encode()
         data: bytearray = request.data
         return data
@@ -130,9 +117,6 @@ class SocketRoutes:
             sock.connect((str(address), _DISCARD_PORT, *scope))
             source = _on_link(sock.getsockname()[0], link)
         return Route(source, may_be_local(host))
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def may_be_local(host: str) -> bool:
@@ -218,7 +202,6 @@ class Addresses:
         if self._monitor is not None:
             self._monitor.close()
         self._readiness = self._monitor = None
-        self._routes.close()
 
     def _find(self, host: str) -> Route:
         now = self._clock.now()
@@ -245,6 +228,7 @@ class Addresses:
 def best_routes() -> Routes:
     """Netlink where it is permitted."""
     try:
-        return NetlinkRoutes()
+        open_netlink(0).close()
     except OSError:
         return SocketRoutes()
+    return NetlinkRoutes()

@@ -104,16 +104,15 @@ class Audio:
         self._dialled.append(sent)
         await sent
 
-    async def close(self) -> AudioReport:
-        """Stop, free the ports, finish the recording."""
+    def close(self) -> AudioReport:
+        """Stop, free the ports, finish the recording; whoever waits for the end of something goes on."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
             self._task = None
         self._sockets.close()
         for waiting in (self._played, *self._dialled):
-            if waiting is not None and not waiting.done():
-                waiting.cancel()
+            if waiting is not None:
+                _finish(waiting)
         if self._recorder is not None:
             self._write(self._playout.flush(self._clock.now()))
             self._recorder.close()

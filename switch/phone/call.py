@@ -10,7 +10,7 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.net import Clock
 
 from .agreement import agree
-from .audio import Audio
+from .audio import Audio, AudioReport
 from .events import CallFailedError
 from .line import Line
 
@@ -29,6 +29,7 @@ class Call:
         self.audio = Audio(host, clock, self._on_digit)
         self.digits_received = ""
         self.is_remote_hold = False
+        self.report: AudioReport | None = None  # once the call is over
         self._session: sip.Session | None = None
         self._flow: sip.Flow | None = None
         self._cseq = 0
@@ -62,6 +63,10 @@ class Call:
     @property
     def is_up(self) -> bool:
         return self._answered.done() and not self._ended.done()
+
+    @property
+    def is_over(self) -> bool:
+        return self._ended.done()
 
     @property
     def ended_normally(self) -> bool:
@@ -106,16 +111,27 @@ class Call:
         """Do not take the call."""
         assert self._session is not None
         self._session.reject(status, self._line.now())
-        self._fail(status, sip.REASONS[status])
+        self._fail(status, _reason(status))
         self._line.face.flush()
 
     def hang_up(self) -> None:
         """End the call however far it is."""
-        if self._session is not None and not self._ended.done():
-            self._session.hang_up(self._line.now())
-            self._line.face.flush()
-            if self._answered.done():
-                self._end("local")
+        session = self._session
+        if session is None or self._ended.done():
+            return
+        if self._answered.done():
+            session.bye(self._line.now())
+            self._end("local")
+        elif session.is_caller:
+            session.cancel(self._line.now())
+        else:
+            self.reject(480)
+        self._line.face.flush()
+
+    async def send_digits(self, digits: str) -> None:
+        """Dial within the call; returns when the last digit is out."""
+        await self.audio.send_digits(digits)
+        self._line.report("sent", digits=digits)
 
     async def hold(self) -> None:
         """Stop hearing and talking; RFC 3264 §8.4."""
@@ -174,7 +190,7 @@ class Call:
             case sip.ReinviteAnswered():
                 self._on_reinvite_answered(event, now)
             case sip.ReinviteRejected():
-                reason = event.response.reason if event.response is not None else sip.REASONS[event.status]
+                reason = event.response.reason if event.response is not None else _reason(event.status)
                 self._settle(CallFailedError(event.status, reason))
             case sip.SessionRequestReceived():
                 _answer_request(event, self._line, now)
@@ -213,8 +229,8 @@ class Call:
                 self._send_invite(now)
                 return
         status = event.status
-        reason = response.reason if response is not None else f"{sip.REASONS[status]} ({event.reason})"
-        self._fail(status, reason or sip.REASONS.get(status, ""))
+        reason = response.reason if response is not None else f"{_reason(status)} ({event.reason})"
+        self._fail(status, reason or _reason(status))
 
     def _on_acknowledged(self, request: sip.Request, now: float) -> None:
         """The ACK brings the answer when the offer was in our 2xx; RFC 3261 §13.2.1."""
@@ -223,6 +239,7 @@ class Call:
         self._is_offer_ours = False
         try:
             self._negotiate(sdp.Description.parse(_description_in(request)))
+            self._notice_hold()
         except RemoteProtocolError as error:
             self._line.report("answer_unusable", reason=error)
             if self._session is not None:
@@ -361,6 +378,7 @@ class Call:
         if self._ended.done():
             return
         self._ended.set_result(cause)
+        self.report = self.audio.close()
         self._settle(CallFailedError(481, "the call has ended"))
         if not self._answered.done():
             self._answered.set_exception(CallFailedError(487, cause))
@@ -374,6 +392,10 @@ def _description_in(message: sip.Request | sip.Response) -> bytes:
         if part.content_type == "application/sdp":
             return part.body
     return b""
+
+
+def _reason(status: int) -> str:
+    return sip.REASONS.get(status, "")
 
 
 def _is_null(remote: sdp.Description, media: sdp.Media) -> bool:

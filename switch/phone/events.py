@@ -38,5 +38,7 @@ class RegistrationFailedError(_StatusError):
 
 def _shown(value: object) -> str:
     text = str(value)
-    printable = "".join(character if character.isprintable() else "?" for character in text)  # no escape codes
+    printable = "".join(
+        character if character.isprintable() else "?" for character in text
+    )  # no escape codes
     return f'"{printable}"' if not printable or " " in printable else printable

@@ -11,7 +11,7 @@ from switchroom.switch.net import Addresses, Clock, SipFace
 
 from .events import PhoneEvent
 
-__all__ = ["Account", "Line", "bracketed"]
+__all__ = ["Account", "Line"]
 
 USER_AGENT = "Switchroom-phone"
 METHODS = ("ACK", "BYE", "CANCEL", "INVITE", "OPTIONS")
@@ -55,13 +55,13 @@ class Line:
 
     def address(self, flow: sip.Flow) -> sip.NameAddr:
         """Our address-of-record; without a registrar's domain it is the address itself."""
-        host = self.domain or bracketed(self.local_host(flow))
+        host = self.domain or sip.bracketed(self.local_host(flow))
         return sip.NameAddr.parse(f"<sip:{self.account.user}@{host}>")
 
     def contact(self, flow: sip.Flow) -> str:
         """Where we can be reached by that flow's other end."""
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-        host = bracketed(self.local_host(flow))
+        host = sip.bracketed(self.local_host(flow))
         return f"<sip:{self.account.user}@{host}:{flow.local[1]}{transport}>"
 
     def local_host(self, flow: sip.Flow) -> str:
@@ -76,8 +76,3 @@ class Line:
     def allowed(self) -> list[tuple[str, object]]:
         """What we understand."""
         return [("Allow", ", ".join(METHODS)), ("Supported", "")]
-
-
-def bracketed(host: str) -> str:
-    """A host as URIs write it: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host

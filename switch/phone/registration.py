@@ -62,10 +62,9 @@ class Registration:
             response = await self._send(request)
             if response.status in (401, 407) and self._line.digest.receive_challenge(response, request):
                 continue
-            if response.status == 423 and expires:
-                expires = self._expires = _min_expires(response, expires)
-                continue
-            break
+            if response.status != 423 or (least := _min_expires(response)) <= expires:
+                break
+            expires = self._expires = least
         assert response is not None
         if response.status >= 300:
             raise RegistrationFailedError(response.status, response.reason)
@@ -77,7 +76,7 @@ class Registration:
         address = line.address(flow)
         request = sip.Request(
             "REGISTER",
-            sip.Uri.parse(f"sip:{address.uri.host if line.domain == '' else line.domain}"),
+            sip.Uri.parse(f"sip:{line.domain}"),
             [
                 *line.headers(),
                 ("From", address.with_tag(self._tag)),
@@ -111,15 +110,16 @@ class Registration:
     def _granted(self, response: sip.Response, asked: int) -> int:
         """Our contact's own expires=, the header's, or what we asked for; §10.2.4."""
         ours = sip.NameAddr.parse(self._line.contact(self._flow())).uri
-        for contact in response.contacts:
-            if contact.uri.equivalent(ours) and contact.expires is not None:
-                return contact.expires
-        return asked if response.expires is None else response.expires
+        try:
+            for contact in response.contacts:
+                if contact.uri.equivalent(ours) and contact.expires is not None:
+                    return contact.expires
+            return asked if response.expires is None else response.expires
+        except RemoteProtocolError:
+            return asked  # a 200 all the same
 
 
-def _min_expires(response: sip.Response, asked: int) -> int:
-    """What a 423 wants; §10.2.8."""
+def _min_expires(response: sip.Response) -> int:
+    """What a 423 wants, 0 if it does not say; §10.2.8."""
     text = response.get("Min-Expires") or ""
-    if not text.isdigit() or len(text) > 9 or int(text) <= asked:
-        raise RemoteProtocolError(f"423 with Min-Expires {text!r} to {asked}")
-    return int(text)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from switchroom.protocols import sip
-from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace
 
 from .call import Call
 from .events import CallFailedError, PhoneEvent, RegistrationFailedError
-from .line import METHODS, Account, Line, bracketed
+from .line import METHODS, Account, Line
 from .registration import Registration
 
 __all__ = ["Phone"]
@@ -25,25 +24,14 @@ _DRAIN_STEP = 0.02
 class Phone:
     """One account, one call at a time: ``async with Phone(account) as phone: ...``"""
 
-    def __init__(
-        self, account: Account, on_event: Callable[[PhoneEvent], None] = lambda event: None
-    ) -> None:
+    def __init__(self, account: Account, on_event: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         self._account = account
+        self._tell = on_event
         self._clock = Clock()
-        self._addresses = Addresses()
-        mint = sip.Mint()
-        self._endpoint = sip.Endpoint(mint=mint, user_agent="")
-        self._line = Line(
-            account=account,
-            endpoint=self._endpoint,
-            mint=mint,
-            face=self._make_face("127.0.0.1:0"),
-            addresses=self._addresses,
-            clock=self._clock,
-            tell=on_event,
-            digest=sip.DigestClient(account.user, account.password),
-            domain=account.domain or _server_name(account),
-        )
+        self._addresses = Addresses(clock=self._clock)
+        self._mint = sip.Mint()
+        self._endpoint = sip.Endpoint(mint=self._mint)
+        self._line: Line  # from start() on
         self._registration: Registration | None = None
         self._call: Call | None = None
         self._incoming: asyncio.Queue[Call] = asyncio.Queue(1)
@@ -61,18 +49,34 @@ class Phone:
         remote = None if server is None else (await _resolve(server[0]), server[1])
         listen = self._account.listen
         if not listen:
-            host = "0.0.0.0" if remote is None else self._addresses.local_for(remote[0])  # noqa: S104
-            listen = f"{bracketed(host)}:{5060 if remote is None else 0}"
-        self._line.face = self._make_face(listen)
-        await self._line.face.start()
-        if remote is not None:
-            self._line.server_flow = self._line.face.flow_to(*remote, self._account.transport)
+            host = "0.0.0.0" if remote is None else self._addresses.local_for(remote[0])
+            listen = f"{sip.bracketed(host)}:{5060 if remote is None else 0}"
+        face = SipFace(
+            self._endpoint,
+            self._on_event,
+            listen=[f"{self._account.transport.lower()}:{listen}"],
+            limits=NetLimits(),
+            addresses=self._addresses,
+            clock=self._clock,
+        )
+        await face.start()
+        self._line = Line(
+            account=self._account,
+            endpoint=self._endpoint,
+            mint=self._mint,
+            face=face,
+            addresses=self._addresses,
+            clock=self._clock,
+            tell=self._tell,
+            digest=sip.DigestClient(self._account.user, self._account.password),
+            server_flow=None if remote is None else face.flow_to(*remote, self._account.transport),
+            domain=self._account.domain or _server_name(self._account),
+        )
 
     async def stop(self) -> None:
         """Hang up, unregister, and close once the other end knows."""
         if self._call is not None:
             self._call.hang_up()
-            await self._call.audio.close()
         try:
             await self.unregister()
         except RegistrationFailedError as error:
@@ -82,6 +86,7 @@ class Phone:
                 break
             await asyncio.sleep(_DRAIN_STEP)
         await self._line.face.stop()
+        await self._addresses.stop()
 
     @property
     def bound(self) -> list[tuple[str, str, int]]:
@@ -136,7 +141,7 @@ class Phone:
                 status = 408 if event.reason == "timeout" else 503
                 _resolve_with(
                     event.transaction.context,
-                    RegistrationFailedError(status, f"{sip.REASONS[status]} ({event.reason})"),
+                    RegistrationFailedError(status, f"{sip.REASONS.get(status, '')} ({event.reason})"),
                 )
             case _:
                 if isinstance(event.session.context, Call):
@@ -177,21 +182,12 @@ class Phone:
         if event.response.status >= 200:
             _resolve_with(event.transaction.context, event.response)
 
-    def _make_face(self, listen: str) -> SipFace:
-        return SipFace(
-            self._endpoint,
-            self._on_event,
-            listen=[f"{self._account.transport.lower()}:{listen}"],
-            limits=NetLimits(),
-            addresses=self._addresses,
-        )
-
 
 def _server_name(account: Account) -> str:
     if account.server is None:
         return ""
     host, port = account.server
-    return bracketed(host) if port == 5060 else f"{bracketed(host)}:{port}"
+    return sip.bracketed(host) if port == 5060 else f"{sip.bracketed(host)}:{port}"
 
 
 async def _resolve(host: str) -> str:

@@ -175,9 +175,9 @@ class Baresip:
     def wait_registered(self, timeout: float = 10.0) -> None:
         """Registered by now, or with an event to come (the first one may precede our connection)."""
         until = time.monotonic() + timeout
-        while "OK" not in str(self.command("reginfo")["data"]):
-            event = self._take(until)
-            assert event.get("type") != "REGISTER_FAIL", self.log.read_text(errors="replace")
+        while "OK" not in (told := str(self.command("reginfo")["data"])):
+            assert "ERR" not in told, self.log.read_text(errors="replace")
+            self._take(until)
 
     def dial(self, number: str) -> None:
         self.command("dial", number)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 
 _LOW, _HIGH = 11000, 29000
-_next = itertools.count(_LOW + (os.getpid() * 37) % (_HIGH - _LOW))
+_used: set[int] = set()
 
 
 def _is_free(port: int) -> bool:
+    if port in _used:
+        return False
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
@@ -21,11 +22,12 @@ def _is_free(port: int) -> bool:
 
 
 def free_port(count: int = 1) -> int:
-    """The first of `count` neighbouring ports that are free for UDP and TCP."""
-    for number in _next:
-        port = _LOW + (number - _LOW) % (_HIGH - _LOW - count)
-        if all(_is_free(port + i) for i in range(count)):
-            for _ in range(count - 1):
-                next(_next)
-            return port
-    raise AssertionError("not reached")
+    """The first of `count` neighbouring ports that are free for UDP and TCP; given out once in a round."""
+    for _ in range(2):
+        for offset in range(_HIGH - _LOW):
+            port = _LOW + (os.getpid() * 37 + len(_used) + offset) % (_HIGH - _LOW)
+            if port + count <= _HIGH and all(_is_free(port + i) for i in range(count)):
+                _used.update(range(port, port + count))
+                return port
+        _used.clear()
+    raise AssertionError("no free port")

@@ -47,5 +47,5 @@ def test_a_wrong_password_is_refused(switch: Switch) -> None:
     name = next_name()
     done = register(switch, name, "wrong")
     assert done.returncode != 0
-    assert "401" in done.stdout
+    assert "401 Unauthorized" in done.stderr
     assert not [r for r in switch.registrations() if r["user"] == name]

@@ -12,4 +12,7 @@ from ... import twins
 @pytest.fixture(params=twins.VARIANTS, scope="session")
 def sip(request: pytest.FixtureRequest) -> ModuleType:
     """The package with its compiled part, and without."""
-    return twins.load("switchroom.protocols.sip", "_message", request.param)
+    package = twins.load("switchroom.protocols.sip", "_message", request.param)
+    is_compiled = package.Message.__base__.__module__.endswith("._message")
+    assert is_compiled == (request.param == "compiled")  # or a test of both would be one of one
+    return package

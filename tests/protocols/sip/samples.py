@@ -28,7 +28,9 @@ Contact: <sip:alice@client.atlanta.example.com:5060;transport=udp>
 Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO
 Supported: replaces, timer
 Session-Expires: 1800;refresher=uac
-User-Agent: ExamplePhone 4.2.1-build-20250131 (with a description that is long enough to make one kilobyte of this whole message, SDP included)
+User-Agent: ExamplePhone 4.2.1-build-20250131 (made long enough for one kilobyte)
+Accept: application/sdp, application/dtmf-relay
+Organization: Example Ltd
 Content-Type: application/sdp
 Content-Length: 228
 

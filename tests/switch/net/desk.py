@@ -45,9 +45,11 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, object]]] = []
+        self.written = asyncio.Event()
 
     def info(self, event: str, /, **fields: object) -> None:
         self.lines.append((event, fields))
+        self.written.set()
 
     warning = exception = info
 
@@ -124,13 +126,18 @@ class Udp:
         self.socket.sendto(data, to)
 
     async def receive(self) -> bytes:
-        async with asyncio.timeout(TIMEOUT):
-            return await asyncio.get_running_loop().sock_recv(self.socket, 65536)
+        return (await self.receive_from())[0]
 
     async def receive_from(self) -> tuple[bytes, Address]:
-        async with asyncio.timeout(TIMEOUT):
-            data, address = await asyncio.get_running_loop().sock_recvfrom(self.socket, 65536)
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.socket, ready.set)  # uvloop has no sock_recvfrom
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await ready.wait()
+            data, address = self.socket.recvfrom(65536)
             return data, address[:2]
+        finally:
+            loop.remove_reader(self.socket)
 
 
 class Tcp:

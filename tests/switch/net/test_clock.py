@@ -102,8 +102,7 @@ async def test_a_blocked_loop_is_noticed() -> None:
     watchdog.start()
     time.sleep(0.1)  # noqa: ASYNC251 - what the watchdog is there for
     async with asyncio.timeout(TIMEOUT):
-        while not log.lines:
-            await asyncio.sleep(0)
+        await log.written.wait()
     watchdog.stop()
     assert 0.05 < watchdog.max_lag < TIMEOUT
     assert log.lines[0][0] == "net.loop_lag"

@@ -1,0 +1,78 @@
+# make serve   build and start the switch (it writes switchroom.toml the first time)
+# make test    build and run everything that is checked
+# make format  put the sources in shape
+# make clean   remove what was built
+# CONFIG=FILE ARGS="--set log.level=debug" go to serve.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DEBIAN_FRONTEND := noninteractive
+
+SOURCES := setup.py pyproject.toml $(shell find switch codecs protocols -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*_core.c')
+
+# How to install Debian packages: as root, with sudo, or not at all.
+APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 0 ]; then echo apt-get; \
+	elif command -v sudo >/dev/null; then echo sudo -E apt-get; fi)
+
+# Programs that the tests drive, and the packages that have them.
+PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
+	ip:iproute2 prlimit:util-linux
+
+.PHONY: serve test check peers format clean
+
+serve: $(VENV)/.installed
+	@exec $(BIN)/switchroom serve $(if $(CONFIG),-c $(CONFIG)) $(ARGS)
+
+test: $(VENV)/.tests peers check
+	$(BIN)/pytest
+
+check: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd build/names && ../../$(BIN)/mypy -p switchroom
+
+# What cannot be installed is no error here: its tests are skipped and say so, and in CI they fail.
+peers:
+	@packages=; for peer in $(PEERS); do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${peer%%:*}" >/dev/null || packages="$$packages $${peer#*:}"; \
+	done; \
+	if [ -n "$$packages" ] && [ -n "$(APT)" ]; then \
+		echo "installing for the tests:$$packages"; \
+		$(APT) update -q || true; \
+		for package in $$packages; do \
+			$(APT) install -q -y --no-install-recommends "$$package" || echo "could not install $$package"; \
+		done; \
+	elif [ -n "$$packages" ]; then \
+		echo "missing, and neither root nor sudo to install them:$$packages"; \
+	fi
+
+$(VENV)/.installed: $(SOURCES) | $(BIN)/pip
+	$(BIN)/pip install -q -e .
+	@touch $@
+
+$(VENV)/.tests: $(SOURCES) | $(BIN)/pip
+	$(BIN)/pip install -q -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+# Debian keeps venv and the headers of Python in packages of their own.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed (PYTHON=...)'; exit 1; }
+	@need=; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || need="$$need python3-venv"; \
+	$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || need="$$need python3-dev"; \
+	command -v gcc >/dev/null || need="$$need gcc libc6-dev"; \
+	if [ -n "$$need" ]; then \
+		[ -n "$(APT)" ] || { echo "please install:$$need"; exit 1; }; \
+		$(APT) update -q && $(APT) install -q -y --no-install-recommends $$need; \
+	fi
+	$(PYTHON) -m venv $(VENV)
+
+format: $(VENV)/.tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+	find switch codecs protocols -name '*.so' -delete
