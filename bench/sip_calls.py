@@ -215,7 +215,7 @@ def caller_command(folder: Path, *, has_auth: bool, rate: int, calls: int, hold:
         "-l", str(int(rate * (hold + 5)) + 100), "-d", str(int(hold * 1000)),
         "-inf", str(folder / "users.csv"),
         "-recv_timeout", "10000", "-timeout", str(int(calls / rate + hold + 40)),
-        "-trace_rtt", "-rtt_freq", "200",
+        "-trace_rtt", "-rtt_freq", "200", "-auth_uri", f"700@127.0.0.1:{SERVER}",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""SIP endpoints on a clock that is walked: two on a wire that loses, doubles and reorders by seed, or a lone one."""
+"""SIP endpoints on a clock that is walked: two on a wire that loses, doubles and reorders, or a lone one."""
 
 from __future__ import annotations
 
@@ -87,6 +87,22 @@ class Lone:
         """What it has told, and it was one thing."""
         (event,) = self.events()
         return event
+
+    def accept(self, *headers: tuple[str, str], body: bytes = b"") -> sip.Session:
+        """Take an INVITE of the other end."""
+        self.hear(self.request("INVITE", *headers, body=body))
+        event = self.event()
+        assert isinstance(event, sip.RequestReceived)
+        return self.endpoint.accept(event, self.now, contact="<sip:local@192.0.2.1>")
+
+    def call(self, *headers: tuple[str, str]) -> sip.Session:
+        """A call of ours that the other end answered and we acknowledged."""
+        session = self.endpoint.invite(make_request("INVITE"), self.flow, self.now)
+        self.hear(make_response(self.take_one(), 200, *headers))
+        session.acknowledge(self.now)
+        self.take()
+        self.events()
+        return session
 
     def walk(self, seconds: float) -> list[tuple[float, str]]:
         """Let time pass: what was sent when, counted from now."""

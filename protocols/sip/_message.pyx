@@ -16,7 +16,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .grammar import COMPACT, SINGLE, find_param, header_key, split_list, unfold
+from .grammar import COMPACT, SINGLE, find_param, header_key, unfold
 
 cdef extern from "Python.h":
     str PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
@@ -197,11 +197,14 @@ cdef object read_uri(Octets p, Py_ssize_t at, Py_ssize_t end):
     cdef str scheme
     if end - at < 5 or p[at] != 115 or p[at + 1] != 105 or p[at + 2] != 112:  # sip
         return None
-    scheme = "sip" if p[at + 3] == 58 else "sips"
-    at += len(scheme)
-    if p[at] != 58:  # :
+    if p[at + 3] == 58:  # :
+        scheme = "sip"
+        at += 4
+    elif p[at + 3] == 115 and p[at + 4] == 58:
+        scheme = "sips"
+        at += 5
+    else:
         return None
-    at += 1
     split = memchr(p + at, 64, end - at)  # @
     if split != NULL:
         start = at
@@ -915,6 +918,7 @@ cdef class Head:
     def replace_top(self, str name, object value):
         """Replace the first value of this name and keep what follows it, in its line and in others."""
         cdef list places = self.places(name)
+        cdef bytes rest = b""
         cdef Line line
         cdef Line* old
         if head is None:
@@ -923,13 +927,23 @@ cdef class Head:
             head.make_line(name, value)
             raise LocalProtocolError(f"there is no {name} to replace")
         old = &self.lines[<Py_ssize_t>places[0]]
-        if old.is_folded or memchr(self.octets + old.value, 44, old.value_end - old.value) != NULL:
-            _, *rest = split_list(self.text(old))
-            if rest:
-                _, written = head.make_line(name, value)
-                value = ", ".join([written.partition(": ")[2], *rest])
+        is_list = old.is_folded or memchr(self.octets + old.value, 44, old.value_end - old.value) != NULL
         self.write(name, value, &line)
+        if is_list:
+            old = &self.lines[<Py_ssize_t>places[0]]
+            rest = head.rest_of_list(self.text(old)).encode("utf-8", "surrogateescape")
+            self.extend(&line, <Octets>PyBytes_AS_STRING(rest), PyBytes_GET_SIZE(rest))
         self.lines[<Py_ssize_t>places[0]] = line
+
+    cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1:
+        """Put more at the end of the line that stands last in the octets."""
+        self.reserve(size)
+        memcpy(self.octets + line.end, more, size)
+        line.end += size
+        line.value_end = line.end
+        memcpy(self.octets + line.end, b"\r\n", 2)
+        self.used = line.end + 2
+        return 0
 
     def _copy(self, Head other, keys):
         """Take over the lines of these headers, unchanged and in the given order."""
@@ -939,30 +953,27 @@ cdef class Head:
             number = NUMBERS[key]
             for at in range(other.count):
                 if other.lines[at].number == number:
-                    self.copy_line(other, &other.lines[at])
+                    self.copy_line(other, other.lines[at])
             self.forget(number)
 
     def _copy_all(self, Head other):
         """Take over all lines, unchanged."""
         cdef Py_ssize_t at
         for at in range(other.count):
-            self.copy_line(other, &other.lines[at])
+            self.copy_line(other, other.lines[at])
 
-    cdef int copy_line(self, Head other, Line* line) except -1:
-        """Add another message's line with its CRLF."""
+    cdef int copy_line(self, Head other, Line line) except -1:
+        """Add another message's line with its CRLF; a copy, because lines may move here."""
         cdef Py_ssize_t size = line.end - line.start + 2
-        cdef int32_t moved
-        cdef Line* mine
+        cdef int32_t moved = self.used - line.start
         self.reserve(size)
         self.reserve_line()
         memcpy(self.octets + self.used, other.octets + line.start, size)
-        mine = &self.lines[self.count]
-        mine[0] = line[0]
-        moved = self.used - line.start
-        mine.start += moved
-        mine.value += moved
-        mine.value_end += moved
-        mine.end += moved
+        line.start += moved
+        line.value += moved
+        line.value_end += moved
+        line.end += moved
+        self.lines[self.count] = line
         self.used += size
         self.count += 1
         return 0
@@ -970,22 +981,15 @@ cdef class Head:
     def _append(self, str key, str text):
         """Put more at the end of the first line of this name."""
         cdef int number = NUMBERS[key]
-        cdef Line* line = self.required(number)
         cdef Octets more
         cdef Py_ssize_t size
-        cdef Line grown
+        cdef Line line
         kept = view(text, &more, &size)
-        self.reserve(line.end - line.start + size + 2)
-        grown = line[0]
-        self.copy_line(self, line)  # to the end, where there is room behind it
+        self.copy_line(self, self.required(number)[0])  # to the end, where there is room behind it
         self.count -= 1
-        grown = self.lines[self.count]
-        memcpy(self.octets + grown.end, more, size)
-        grown.end += size
-        grown.value_end = grown.end
-        memcpy(self.octets + grown.end, b"\r\n", 2)
-        self.used = grown.end + 2
-        self.required(number)[0] = grown
+        line = self.lines[self.count]
+        self.extend(&line, more, size)
+        self.required(number)[0] = line
         self.forget(number)
 
     # -- writing

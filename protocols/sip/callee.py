@@ -31,6 +31,7 @@ class Callee(Conversation):
         super().__init__(core, request, flow, contact, (tag, request.from_tag or ""))
         self._dialogs: dict[str, Dialog | None] = {tag: None}  # by local tag; made when they are needed
         self._invited = InviteServer(core, key, request, reply_flow(request, flow), now, tag, self)
+        self._invited.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
 
     def ring(
         self,

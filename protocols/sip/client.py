@@ -66,13 +66,13 @@ class ClientTransaction(Transaction):
 
     def _start(self, now: float) -> None:
         core, flow, request = self.core, self.flow, self.request
-        request.insert_first("Via", make_via(flow, self.branch))
+        self.sent_by = sent_by(flow)
+        request.insert_first("Via", f"SIP/2.0/{flow.transport} {self.sent_by};branch={self.branch};rport")
         data = bytes(request)
         if len(data) > core.udp_request_limit > 0 and flow.transport == "UDP":
             data = self._move_to_stream()
             flow = self.flow
         self.data = data
-        self.sent_by = sent_by(flow)
         core.clients[self.key] = self
         core.watch(self)
         counters = core.counters

@@ -18,7 +18,7 @@ from .events import (
     SessionResponseReceived,
 )
 from .message import Request, Response
-from .server import InviteServer, ServerTransaction
+from .server import InviteServer, ServerTransaction, respond_at_once
 from .session import Session, State
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class Conversation(Session):
         method, number = request.method, request.cseq.number
         dialog = self._dialog_of(request)
         if dialog is None or (self.state is _TERMINATED and method != "BYE"):
-            self._begin(request, flow, key, now).respond(481, now)
+            self._answer(request, flow, key, now, 481)
         elif number <= dialog.remote_cseq:
-            self._begin(request, flow, key, now).respond(500, now)  # §12.2.2
+            self._answer(request, flow, key, now, 500)  # §12.2.2
         else:
             dialog.remote_cseq = number
             if method == "BYE":
-                self._begin(request, flow, key, now).respond(200, now)
+                self._answer(request, flow, key, now, 200)
                 self._on_bye(request, now)
             elif method == "INVITE":
                 self._on_reinvite(request, flow, key, now)
@@ -65,6 +65,13 @@ class Conversation(Session):
     def _begin(self, request: Request, flow: Flow, key: str, now: float) -> ServerTransaction:
         return ServerTransaction(self.core, key, request, reply_flow(request, flow), now, self.local_tag)
 
+    def _answer(self, request: Request, flow: Flow, key: str, now: float, status: int) -> None:
+        to = reply_flow(request, flow)
+        if request.method == "INVITE":
+            InviteServer(self.core, key, request, to, now, self.local_tag, None).respond(status, now)
+        else:
+            respond_at_once(self.core, key, request, to, now, status, self.local_tag)
+
     def _on_reinvite(self, request: Request, flow: Flow, key: str, now: float) -> None:
         transaction = InviteServer(
             self.core, key, request, reply_flow(request, flow), now, self.local_tag, self
@@ -76,6 +83,7 @@ class Conversation(Session):
             transaction.respond(491, now)
         else:
             self._invited = transaction
+            transaction.respond(100, now)
             self.core.emit(ReinviteReceived(self, transaction, request))
 
     def _expects_answer(self) -> bool:

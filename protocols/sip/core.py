@@ -211,8 +211,12 @@ class Core:
         if grave is None:
             del self.servers[transaction.key]
         else:
-            self.servers[transaction.key] = grave
-            self._server_graves.add(transaction.key, until)
+            self.bury_server(transaction.key, grave, until)
+
+    def bury_server(self, key: str, grave: ServerGrave, until: float) -> None:
+        """Keep what a retransmitted request is to get."""
+        self.servers[key] = grave
+        self._server_graves.add(key, until)
 
     def remember_merge(self, request: Request, key: str, now: float) -> None:
         """Note a request outside a dialog: another way to us must not make a second one (§8.2.2.2)."""

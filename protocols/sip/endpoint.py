@@ -16,7 +16,7 @@ from .events import Event, RequestReceived
 from .flow import Flow
 from .identifiers import MAGIC_COOKIE
 from .message import ParseError, Request, Response, parse
-from .server import InviteServer, ServerTransaction
+from .server import InviteServer, ServerTransaction, respond_at_once
 from .session import Session
 
 _RETRY_AFTER = "5"  # seconds that we ask for when there are too many transactions
@@ -155,7 +155,7 @@ class Endpoint(Core):
             return
         # §9.2: 200 whether it has an effect or not, with the INVITE's tag
         tag = invite.to_tag if isinstance(invite, ServerTransaction) else self.mint.tag_for(key)
-        ServerTransaction(self, key, request, reply_flow(request, flow), now, tag).respond(200, now)
+        respond_at_once(self, key, request, reply_flow(request, flow), now, 200, tag)
         if isinstance(invite, InviteServer):
             invite.receive_cancel(request, now)
 
@@ -274,16 +274,24 @@ class Endpoint(Core):
 def stamp(request: Request, flow: Flow) -> None:
     """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
     host, port = flow.remote
-    request.via = request.via.with_source(host, port)
+    via = request.via
+    params = via.params
+    if ("rport", None) in params and via.received is None:  # what nearly all do, in few steps
+        filled = [("rport", str(port)) if param == ("rport", None) else param for param in params]
+        request.via = via._replace(params=(*filled, ("received", host)))
+    else:
+        request.via = via.with_source(host, port)
 
 
 def transaction_key(request: Request) -> str:
     """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
     via = request.via
-    method = request.method if request.method != "ACK" else "INVITE"
+    method = request.method
+    if method == "ACK":
+        method = "INVITE"
     branch = via.branch
-    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
-        return f"{branch} {via.sent_by} {method}"
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
+        return f"{branch} {via.host} {via.port} {method}"
     # RFC 2543 had no unique branches. The To tag is left out: an ACK's is that of the response
     cseq = request.cseq
     return f"{request.uri} {request.from_tag} {request.call_id} {cseq.number} {via.sent_by} {branch} {method}"

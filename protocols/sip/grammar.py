@@ -147,7 +147,11 @@ def match_params(text: str, at: int) -> tuple[Params, int]:
 def _match_value(text: str, at: int) -> int:
     """The end of the parameter's value that starts here."""
     if text.startswith('"', at):
-        return match_quoted(text, at)
+        end = match_quoted(text, at)
+        # a quoted-pair may hold any octet, but these values are written again into our own messages
+        if has_control(text[at:end]):
+            raise RemoteProtocolError("control octet in a parameter")
+        return end
     found = _VALUE.match(text, at)
     if found is None:
         raise RemoteProtocolError("parameter without value")

@@ -221,11 +221,10 @@ class Head:
 
     def replace_top(self, name: str, value: object) -> None:
         """Replace the first value of this name and keep what follows it, in its line and in others."""
-        line = make_line(name, value)
-        for at, (key, old) in enumerate(self._lines):
-            if key == line[0]:
-                _, *rest = split_list(unfold(old.partition(":")[2]))
-                self._lines[at] = key, ", ".join([line[1], *rest])
+        key, line = make_line(name, value)
+        for at, (found, old) in enumerate(self._lines):
+            if found == key:
+                self._lines[at] = key, line + rest_of_list(unfold(old.partition(":")[2]))
                 self._cache.clear()
                 return
         raise LocalProtocolError(f"there is no {name} to replace")
@@ -371,6 +370,11 @@ def check_uri_text(text: str) -> str:
     if not text or " " in text or "\t" in check_writable(text):
         raise LocalProtocolError(f"Request-URI with white space: {text!r:.60}")
     return text
+
+
+def rest_of_list(value: str) -> str:
+    """What follows the first part of a comma-separated value, with the comma."""
+    return "".join([f", {part}" for part in split_list(value)[1:]]).rstrip(" ") if "," in value else ""
 
 
 def check_name(name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .grammar import SINGLE, TOKEN, header_key, is_token, split_list
+from .grammar import SINGLE, TOKEN, has_control, header_key, is_token, split_list
 from .head import LIMITS, Head, Limits, is_response
 from .headers import read_seconds
 from .reasons import REASONS
@@ -226,7 +226,8 @@ def salvage(data: bytes, limits: Limits = LIMITS) -> Request | None:
         return None
     request = Request.__new__(Request)
     request.method = method
-    request._uri_text = rest.strip(" \t").partition(" ")[0]
+    text = rest.strip(" \t").partition(" ")[0]
+    request._uri_text = "" if has_control(text) else text
     for line in lines[: limits.header_count]:
         name, _, value = line.partition(":")
         _take(request, name.rstrip(" \t"), value, limits)

@@ -81,6 +81,23 @@ class ServerTransaction(Transaction):
         self.core.finish_server(self, None, now)
 
 
+def respond_at_once(
+    core: Core,
+    key: str,
+    request: Request,
+    flow: Flow,
+    now: float,
+    status: int,
+    to_tag: str,
+    headers: Headers = (),
+) -> None:
+    """Answer a request other than INVITE as soon as it comes: it begins as its tombstone."""
+    data = bytes(request.response(status, to_tag=to_tag))
+    core.send_response(status, data, flow)
+    if flow.transport == "UDP":
+        core.bury_server(key, data, now + core.timers.timeout)  # J
+
+
 class Invitee(Protocol):
     """Whoever answers an INVITE."""
 
@@ -102,9 +119,16 @@ class InviteServer(ServerTransaction):
     __slots__ = ("invitee",)
 
     def __init__(
-        self, core: Core, key: str, request: Request, flow: Flow, now: float, to_tag: str, invitee: Invitee
+        self,
+        core: Core,
+        key: str,
+        request: Request,
+        flow: Flow,
+        now: float,
+        to_tag: str,
+        invitee: Invitee | None,
     ) -> None:
-        self.invitee: Invitee | None = invitee
+        self.invitee = invitee
         super().__init__(core, key, request, flow, now, to_tag, _PROCEEDING)
 
     @property
@@ -120,7 +144,6 @@ class InviteServer(ServerTransaction):
         self._arm(now)
         if self.flow.transport != "UDP":
             core.watch(self)
-        self.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
 
     def respond(
         self, status: int, now: float, reason: str | None = None, headers: Headers = (), body: bytes = b""

@@ -130,7 +130,8 @@ class Transaction(Timed):
         self._arm(now)
 
     def _arm(self, now: float) -> None:
-        self.core.wheel.arm(self, min(self.resend_at, self.give_up_at), now)
+        resend_at, give_up_at = self.resend_at, self.give_up_at
+        self.core.wheel.arm(self, resend_at if resend_at < give_up_at else give_up_at, now)
 
     def _send_again(self, now: float) -> None:
         raise NotImplementedError

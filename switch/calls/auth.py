@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,6 +14,9 @@ from switchroom.switch.calls.guard import Guard, GuardLimits
 from switchroom.switch.config import AuthConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
+# They give up registering when any challenge names SHA-256, although MD5 stands first. Nothing is lost by
+# believing the name: a phone may choose MD5 anyway.
+_MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)")
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -94,7 +98,7 @@ class Authenticator:
         try:
             credentials = self._credentials(request)
             if credentials is None:
-                return self._challenge(host, now)
+                return self._challenge(request, host, now)
             return self._check(request, credentials, host, now)
         except RemoteProtocolError as error:
             if not self.guard.may_challenge(host, now):
@@ -120,17 +124,17 @@ class Authenticator:
 
     def _check(self, request: sip.Request, credentials: Credentials, host: str, now: float) -> Outcome:
         if credentials.qop != "auth" or credentials.algorithm not in self._algorithms:
-            return self._challenge(host, now)
+            return self._challenge(request, host, now)
         if not _names(credentials.uri, request.uri):
             raise RemoteProtocolError("Digest uri is not the Request-URI")  # RFC 7616 §3.4.6
         nonce, count = credentials.nonce, credentials.nonce_count
         if not self._nonces.is_valid(nonce, host, now) or self._nonces.is_replay(nonce, count):
-            return self._challenge(host, now, is_stale=True)  # the response is not looked at
+            return self._challenge(request, host, now, is_stale=True)  # the response is not looked at
         account = self._accounts.get(credentials.username)
         a1 = self._nobody if account is None else account.a1
         if not credentials.is_proof_of(a1[credentials.algorithm], request.method) or account is None:
             self.guard.failed(host, credentials.username, now, is_known=account is not None)
-            return self._challenge(host, now)
+            return self._challenge(request, host, now)
         self._nonces.use(nonce, count, now)
         self.guard.succeeded(host)
         if not account.owns(request.from_.uri):
@@ -139,11 +143,13 @@ class Authenticator:
             return Refused(403)
         return Authenticated(account.user)
 
-    def _challenge(self, host: str, now: float, *, is_stale: bool = False) -> Outcome:
+    def _challenge(self, request: sip.Request, host: str, now: float, *, is_stale: bool = False) -> Outcome:
         if not self.guard.may_challenge(host, now):
             return _IGNORED
         nonce = self._nonces.mint(host, now)
         around = self._around_nonce[is_stale]
+        if len(around) > 1 and _MD5_ONLY.match(request.get("User-Agent") or ""):
+            around = [around[self._algorithms.index("MD5")]]
         headers = tuple([("WWW-Authenticate", f"{before}{nonce}{after}") for before, after in around])
         return Challenged(401, headers)
 

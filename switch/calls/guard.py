@@ -10,7 +10,11 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+MAX_BACK_OFF = 8  # times ban_time: so long a ban can become, and so long an ended one is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class GuardLimits:
 
     max_failures: int = 20
     failure_window: float = 600.0  # so many failures are forgotten in this time
-    ban_time: float = 600.0
+    ban_time: float = 600.0  # of the first ban; each that follows soon lasts twice as long as the last
     max_unanswered: int = 100
     unanswered_window: float = 60.0
 
@@ -40,6 +44,11 @@ class AccountAttacked(NamedTuple):
 
 
 Alert = SourceBanned | AccountAttacked
+
+
+class _Ban(NamedTuple):
+    until: float
+    seconds: float
 
 
 class _Levels:
@@ -95,7 +104,7 @@ class Guard:
         self._failed = _Levels(max_sources)
         self._accounts = _Levels(max_sources)
         self._unanswered = _Levels(max_sources)
-        self._banned: OrderedDict[str, float] = OrderedDict()  # source -> when the ban ends
+        self._banned: OrderedDict[str, _Ban] = OrderedDict()  # by source; also those that have ended
         self._alerted: OrderedDict[str, float] = OrderedDict()  # account -> when an alert may be given again
 
     def is_banned(self, host: str, now: float) -> bool:
@@ -103,14 +112,11 @@ class Guard:
         if not self._banned:
             return False
         source = source_of(host)
-        until = self._banned.get(source)
-        if until is None:
+        ban = self._banned.get(source)
+        if ban is None or now >= ban.until:
             return False
-        if now < until:
-            self.dropped += 1
-            return True
-        del self._banned[source]
-        return False
+        self.dropped += 1
+        return True
 
     def may_challenge(self, host: str, now: float) -> bool:
         """Count a challenge to this address; False when too many were never answered: then send none.
@@ -145,14 +151,16 @@ class Guard:
 
     def banned(self, now: float) -> dict[str, float]:
         """The banned sources and when each ban ends."""
-        return {source: until for source, until in self._banned.items() if now < until}
+        return {source: ban.until for source, ban in self._banned.items() if now < ban.until}
 
     def _ban(self, source: str, user: str, now: float) -> None:
-        # The level stays and leaks during the ban: who goes on right after it is banned again the sooner.
         self.bans += 1
-        until = now + self.limits.ban_time
-        _put(self._banned, source, until, self._max_sources)
-        self._on_alert(SourceBanned(source, user, until))
+        seconds, longest = self.limits.ban_time, self.limits.ban_time * MAX_BACK_OFF
+        last = self._banned.get(source)
+        if last is not None and now < last.until + longest:
+            seconds = min(2 * last.seconds, longest)  # it goes on as before: listen less and less
+        _put(self._banned, source, _Ban(now + seconds, seconds), self._max_sources)
+        self._on_alert(SourceBanned(source, user, now + seconds))
 
 
 def source_of(host: str) -> str:
@@ -165,7 +173,7 @@ def source_of(host: str) -> str:
     return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-def _put(table: OrderedDict[str, float], key: str, value: float, max_keys: int) -> None:
+def _put(table: OrderedDict[str, T], key: str, value: T, max_keys: int) -> None:
     table[key] = value
     table.move_to_end(key)
     if len(table) > max_keys:

@@ -1,7 +1,7 @@
 """The configuration: one TOML file, checked before anything believes it. Every room may import this one."""
 
 from .checks import join_address, split_address, split_listen, split_ports, split_trunk_address
-from .file import ConfigError, find_restart_keys, load, read
+from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
 from .model import (
     ApiConfig,
@@ -33,6 +33,7 @@ __all__ = [
     "TrunkConfig",
     "UserConfig",
     "find_restart_keys",
+    "find_state_dir",
     "join_address",
     "load",
     "read",

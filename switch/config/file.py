@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from .model import Config
+from .model import Config, SwitchConfig
 
 _MAX_SIZE = 16 * 1024 * 1024  # some 100,000 users
 _MAX_SHOWN = 60
@@ -67,6 +67,15 @@ def read(
     except ValidationError as error:
         raise ConfigError([f"{name}: {_fault(fault)}" for fault in error.errors(include_url=False)]) from None
     return _with_folder(config, folder or Path.cwd())
+
+
+def find_state_dir(path: Path) -> Path:
+    """Where the state of the switch with this file is, whatever else is wrong with the file."""
+    try:
+        given = tomllib.loads(path.read_text())["switch"]["state_dir"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        given = SwitchConfig().state_dir
+    return (path.absolute().parent / Path(str(given)).expanduser()).absolute()
 
 
 def find_restart_keys(before: Config, after: Config) -> list[str]:

@@ -195,7 +195,13 @@ class AuthConfig(_Section):
         ge=1,
         le=100_000,
     )
-    ban_time: Number = _key("How long nobody listens to a banned source.", 600.0, unit="s", ge=1, le=604800)
+    ban_time: Number = _key(
+        "How long nobody listens to a banned source; each ban soon after lasts twice as long, up to 8 times.",
+        600.0,
+        unit="s",
+        ge=1,
+        le=604800,
+    )
 
     @field_validator("algorithms")
     @classmethod

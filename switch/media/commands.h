@@ -26,9 +26,13 @@ static void kick(struct engine *engine)
         ;
 }
 
-static bool starts_watch(const struct command *command)
+/* A sleeping engine reads its commands when a packet wakes it: soon enough for all but these. */
+static bool is_urgent(const struct command *command, int sleep)
 {
-    return command->verb == WATCH || (command->verb == PROGRAM && command->program.is_watched);
+    if (command->verb == CLOSE)  /* somebody may want the port or the descriptor */
+        return true;
+    bool is_watched = command->verb == WATCH || (command->verb == PROGRAM && command->program.is_watched);
+    return is_watched && sleep == FOR_GOOD;
 }
 
 int engine_push(struct engine *engine, const struct command *command)
@@ -44,9 +48,8 @@ int engine_push(struct engine *engine, const struct command *command)
     }
     engine->commands[tail % COMMANDS] = *command;
     atomic_store(&engine->command_tail, tail + 1);
-    /* A sleeping engine reads its commands when a packet wakes it, soon enough for all but a first deadline. */
     int sleep = atomic_load(&engine->sleep);
-    if ((sleep == FOR_GOOD && starts_watch(command)) || (sleep != AWAKE && used >= COMMANDS / 2))
+    if (sleep != AWAKE && (used >= COMMANDS / 2 || is_urgent(command, sleep)))
         kick(engine);
     return 0;
 }

@@ -37,7 +37,7 @@ int address_parse(const char *host, uint16_t port, union address *address)
     return -1;
 }
 
-static int open_socket(const union address *local, int dscp)
+static inline int open_socket(const union address *local, int dscp)
 {
     int family = local->any.sa_family, on = 1, tos = dscp << 2;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -73,13 +73,15 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Write a message; whoever does not read what he asked for loses the connection."""
         limit = self._owner.limits.write_buffer_size
+        if self.is_closing:
+            return
         if self._transport is None:
             self._unsent.append(data)
             if sum(map(len, self._unsent)) > limit:
                 self.abort("write_buffer")
         elif self._transport.get_write_buffer_size() > limit:
             self.abort("write_buffer")
-        elif not self.is_closing:
+        else:
             self._transport.write(data)
 
     def abort(self, why: str) -> None:
@@ -101,8 +103,8 @@ class Connection(asyncio.Protocol):
             return "linger" if now >= self._linger_at else None
         if self.is_closing or self._turn is not None:  # it waits for us, not we for it
             return None
-        if self._partial_at is not None and now - self._partial_at >= limits.message_timeout:
-            return "message_timeout"  # from the first octet on: a dribbler gains nothing by each further one
+        if self._partial_at is not None:  # the time is that of the first octet: a dribbler gains nothing
+            return "message_timeout" if now - self._partial_at >= limits.message_timeout else None
         if not self.is_used and now - self.opened_at >= limits.message_timeout:
             return "unused"
         return "idle_timeout" if now - self.active_at >= limits.idle_timeout else None

@@ -217,10 +217,11 @@ class Connections:
             connection = self._open.get(flow.connection)
         else:
             connection = self._by_remote.get(flow.remote) or self._dial(flow)
-        if connection is None or connection.is_closing:
-            self._fail(flow, "closed")
+        if connection is None:
+            self.counters.failed["closed"] += 1
+            self._failures.append((flow, "closed"))
             return
-        connection.send(data)
+        connection.send(data)  # to one that is being closed: its end is about to be told
         self.counters.messages_out += 1
         self.counters.octets_out += len(data)
 
@@ -228,10 +229,6 @@ class Connections:
         """Return and forget the flows that could not be used."""
         failures, self._failures = self._failures, []
         return failures
-
-    def _fail(self, flow: Flow, reason: str) -> None:
-        self.counters.failed[reason] += 1
-        self._failures.append((flow, reason))
 
     def _dial(self, flow: Flow) -> Connection | None:
         if self._is_stopping or (len(self._open) >= self.max_connections and not self._make_room()):
@@ -308,6 +305,8 @@ class Connections:
 
     def _arm_sweep(self) -> None:
         """Look at all connections every second: cheaper than a timer for each."""
+        if self._sweep is not None:
+            self._sweep.cancel()
         interval = min(1.0, self.limits.message_timeout / 8)
         self._sweep = asyncio.get_running_loop().call_later(interval, self._on_sweep)
 

@@ -138,6 +138,8 @@ def ask(
         raise ControlError(f"no switch is running: nobody listens at {path}") from None
     except TimeoutError:
         raise ControlError(f"the switch at {path} did not answer within {timeout:g} seconds") from None
+    except ConnectionError:
+        pass  # as if it had closed it in order
     except (OSError, ValueError) as error:
         raise ControlError(f"{path}: {error}") from None
     raise ControlError(f"the switch at {path} closed the connection; it may be busy or stopping")

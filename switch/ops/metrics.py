@@ -104,7 +104,15 @@ FAMILIES = (
     ),
     _counter("net_faults", "Faults of the switch that cost a message.", lambda s: s.face.counters.faults),
     _gauge("media_ports_in_use", "UDP ports of the relay that are in use.", lambda s: s.media.ports_in_use),
-    _counter("media", "What the relay counts.", lambda s: s.media.counters(), "what"),
+    _gauge("relay_sessions", "Calls whose media is relayed.", lambda s: s.media.counters()["sessions"]),
+    _counter("relay_packets", "Packets that were relayed.", lambda s: s.media.counters()["packets"]),
+    _counter("relay_octets", "Octets of media that were relayed.", lambda s: s.media.counters()["bytes"]),
+    _counter(
+        "relay_dropped",
+        "Packets that were dropped, by reason.",
+        lambda s: _dropped(s.media.counters()),
+        "reason",
+    ),
     _gauge("store_waiting", "Entries that are not on the disk yet.", lambda s: s.store.counters["waiting"]),
     _counter("store_commits", "Commits.", lambda s: s.store.counters["commits"]),
     _counter(
@@ -161,6 +169,10 @@ def _by_label(values: Values) -> Iterator[tuple[tuple[str, ...], Number]]:
             yield tuple(map(str, label)) if isinstance(label, tuple) else (str(label),), value
     else:
         yield (), values
+
+
+def _dropped(counters: Mapping[str, int]) -> dict[str, int]:
+    return {k.removeprefix("dropped_"): count for k, count in counters.items() if k.startswith("dropped_")}
 
 
 def _both(switch: Any, name_in: str, name_out: str) -> dict[tuple[str, Any], Number]:

@@ -48,9 +48,17 @@ class AudioReport:
 class Audio:
     """One stream; nothing is sent before ``direct`` has said where to."""
 
-    def __init__(self, host: str, clock: Clock, on_digit: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        clock: Clock,
+        on_digit: Callable[[str], None],
+        *,
+        report_interval: float = REPORT_INTERVAL,
+    ) -> None:
         self._clock = clock
         self._on_digit = on_digit
+        self._report_interval = report_interval
         self._sockets = RtpSockets(host, self._receive_rtp, self._receive_rtcp)
         self.port = self._sockets.port
         self.is_held = False  # by us: nothing is sent
@@ -136,7 +144,7 @@ class Audio:
 
     async def _run(self) -> None:
         next_at = self._clock.now()
-        report_at = next_at + REPORT_INTERVAL
+        report_at = next_at + self._report_interval
         while True:
             now = self._clock.now()
             if now - next_at > MAX_BEHIND:
@@ -148,7 +156,7 @@ class Audio:
                 next_at += PACKET_TIME
             if now >= report_at:
                 self._send_report(now)
-                report_at += REPORT_INTERVAL
+                report_at += self._report_interval
             await asyncio.sleep(next_at - now)
 
     def _send_packet(self) -> None:
@@ -204,7 +212,9 @@ class Audio:
     # -- in
 
     def _receive_rtp(self, data: bytes, remote: tuple[str, int]) -> None:
-        if self._agreement is None or not self._is_from_there(remote):
+        if self._agreement is None:
+            return  # media ran ahead of the answer
+        if not self._is_from_there(remote):
             self._foreign += 1
             return
         if rtp.is_rtcp(data):
@@ -255,7 +265,9 @@ class Audio:
             self._recorder.write(samples)
 
     def _receive_rtcp(self, data: bytes, remote: tuple[str, int]) -> None:
-        if self._agreement is None or remote[0] != self._agreement.remote_rtcp[0]:
+        if self._agreement is None:
+            return
+        if remote[0] != self._agreement.remote_rtcp[0]:
             self._foreign += 1
             return
         now = self._clock.now()

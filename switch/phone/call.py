@@ -148,7 +148,7 @@ class Call:
     async def _change(self, direction: sdp.Direction) -> None:
         session, local = self._session, self._local
         if session is None or local is None or not self.is_up:
-            raise CallFailedError(481, "the call is not up")
+            raise CallFailedError(0, "the call is not up")
         before = self._direction, local
         while True:
             self._direction = direction
@@ -379,7 +379,7 @@ class Call:
             return
         self._ended.set_result(cause)
         self.report = self.audio.close()
-        self._settle(CallFailedError(481, "the call has ended"))
+        self._settle(CallFailedError(0, "the call has ended"))
         if not self._answered.done():
             self._answered.set_exception(CallFailedError(487, cause))
         elif self._answered.exception() is None:

@@ -127,7 +127,7 @@ def phone(
     )
     task = Task(
         account=account,
-        number=call or None,
+        number=_checked_number(call) if call else None,
         is_answering=answer,
         must_register=must_register,
         samples=_samples(play) if play is not None else None,
@@ -186,6 +186,15 @@ def _checked_user(name: str) -> str:
     if not _USER.fullmatch(name):
         raise typer.BadParameter(f"--user {name}: letters, digits and +-_. only")
     return name
+
+
+def _checked_number(number: str) -> str:
+    try:
+        if number.startswith("sip:") or "@" in number:
+            sip.Uri.parse(number if number.startswith("sip:") else f"sip:{number}")
+    except ProtocolError as error:
+        raise typer.BadParameter(f"--call {number}: {error}") from error
+    return number
 
 
 def _checked_digits(digits: str) -> str:
@@ -264,13 +273,13 @@ async def _connect(phone: Phone, task: Task) -> Call:
         except TimeoutError:
             call.hang_up()
             await call.ended()
-            raise CallFailedError(408, f"not answered within {task.wait:g} s") from None
+            raise CallFailedError(0, f"not answered within {task.wait:g} s") from None
         return call
     try:
         async with asyncio.timeout(task.wait):
             call = await phone.incoming()
     except TimeoutError:
-        raise CallFailedError(408, f"no call within {task.wait:g} s") from None
+        raise CallFailedError(0, f"no call within {task.wait:g} s") from None
     if task.record is not None:
         call.audio.record(task.record)
     call.answer()

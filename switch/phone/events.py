@@ -20,10 +20,10 @@ class PhoneEvent:
 
 
 class _StatusError(Exception):
-    """A SIP status that ended what was tried."""
+    """A SIP status that ended what was tried; 0 when it did not come as far as SIP."""
 
     def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"{status} {reason}")
+        super().__init__(f"{status} {reason}" if status else reason)
         self.status = status
         self.reason = reason
 

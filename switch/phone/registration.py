@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from switchroom.protocols import sip
-from switchroom.protocols.errors import RemoteProtocolError
 
 from .events import RegistrationFailedError
 from .line import Line
@@ -110,13 +109,10 @@ class Registration:
     def _granted(self, response: sip.Response, asked: int) -> int:
         """Our contact's own expires=, the header's, or what we asked for; §10.2.4."""
         ours = sip.NameAddr.parse(self._line.contact(self._flow())).uri
-        try:
-            for contact in response.contacts:
-                if contact.uri.equivalent(ours) and contact.expires is not None:
-                    return contact.expires
-            return asked if response.expires is None else response.expires
-        except RemoteProtocolError:
-            return asked  # a 200 all the same
+        for contact in response.contacts:
+            if contact.uri.equivalent(ours) and contact.expires is not None:
+                return contact.expires
+        return asked if response.expires is None else response.expires
 
 
 def _min_expires(response: sip.Response) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from switchroom.protocols import sip
-from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace
+from switchroom.switch.net import Addresses, Clock, NetLimits, NoListenerError, SipFace
 
 from .call import Call
 from .events import CallFailedError, PhoneEvent, RegistrationFailedError
@@ -69,9 +69,14 @@ class Phone:
             clock=self._clock,
             tell=self._tell,
             digest=sip.DigestClient(self._account.user, self._account.password),
-            server_flow=None if remote is None else face.flow_to(*remote, self._account.transport),
             domain=self._account.domain or _server_name(self._account),
         )
+        if remote is not None:
+            try:
+                self._line.server_flow = self._flow_to(*remote)
+            except OSError:
+                await face.stop()
+                raise
 
     async def stop(self) -> None:
         """Hang up, unregister, and close once the other end knows."""
@@ -110,7 +115,7 @@ class Phone:
         flow = self._line.server_flow
         if flow is None:
             host = await _resolve(target.host.strip("[]"))
-            flow = self._line.face.flow_to(host, target.port or 5060, self._account.transport)
+            flow = self._flow_to(host, target.port or 5060)
         call = Call(self._line, str(target), self._line.local_host(flow), self._clock)
         self._call = call
         call.invite(target, flow)
@@ -120,14 +125,20 @@ class Phone:
         """Wait for a call; it rings and is to be answered or rejected."""
         return await self._incoming.get()
 
+    def _flow_to(self, host: str, port: int) -> sip.Flow:
+        try:
+            return self._line.face.flow_to(host, port, self._account.transport)
+        except NoListenerError as error:
+            raise OSError(f"{host} cannot be reached from {self._account.listen}") from error
+
     def _target(self, number: str) -> sip.Uri:
-        if number.startswith(("sip:", "sips:")):
+        if number.startswith("sip:"):
             return sip.Uri.parse(number)
         if "@" in number:
             return sip.Uri.parse(f"sip:{number}")
         if not self._line.domain:
-            raise CallFailedError(484, f"{number} is no SIP address, and there is no server to ask")
-        return sip.Uri.parse(f"sip:{number}@{self._line.domain}")
+            raise CallFailedError(0, f"{number} is no SIP address, and there is no server to ask")
+        return sip.Uri.parse(f"sip:{sip.escape_user(number)}@{self._line.domain}")
 
     # -- what the engine says
 

@@ -42,9 +42,10 @@ class WavWriter:
     def __init__(self, path: Path, rate: int = 8000) -> None:
         self.samples_written = 0
         try:
-            self._file = wave.open(str(path), "wb")  # noqa: SIM115 - closed by close()
+            self._stream = path.open("wb")
         except OSError as error:
             raise WavError(f"{path}: {error.strerror or error}") from error
+        self._file = wave.open(self._stream, "wb")  # noqa: SIM115 - closed by close()
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(rate)
@@ -58,3 +59,4 @@ class WavWriter:
         """Write the sizes into the header and close."""
         self._file.writeframes(b"")
         self._file.close()
+        self._stream.close()

@@ -161,7 +161,8 @@ class SqliteStore:
             self._committer.open()
         except (sqlite3.Error, OSError, StoreError) as error:
             self._release()
-            raise StoreError(f"{self._path}: {error}") from None
+            reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
+            raise StoreError(f"{self._path}: {reason}") from None
         self._writer.start()
 
     def close(self) -> None:

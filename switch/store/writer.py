@@ -91,7 +91,9 @@ class Writer:
         done: asyncio.Future[None] = loop.create_future()
         with self.lock:
             if not self._thread.is_alive():
-                raise StoreError("is not open")
+                if self.pending:
+                    raise StoreError("is not open")
+                return
             self._waiters.append((loop, done))
             self._is_idle = False
             self._changed.notify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,8 +67,15 @@ class Scene:
         return found
 
     def succeeds(self, timeout: float = 20.0) -> None:
-        for one in self.cast:
-            one.succeeds(timeout)
+        """Every ladder went as written; the first one that did not tells what all of them saw."""
+        until = time.monotonic() + timeout
+        while any(one.process.poll() is None for one in self.cast):
+            has_failed = any(one.process.poll() for one in self.cast)
+            if has_failed or time.monotonic() > until:
+                break
+            time.sleep(0.02)
+        bad = any(one.process.poll() != 0 for one in self.cast)
+        assert not bad, "\n\n".join(one.story() for one in self.cast)
 
     def record(self, timeout: float = 5.0) -> Table:
         """The one record of the one call between the two."""

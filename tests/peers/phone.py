@@ -104,7 +104,7 @@ class Phone(Wire):
         self.user, self.password = user, password
         self.domain = domain or f"{server[0]}:{server[1]}"
         self.suffix = ";transport=tcp" if transport == "tcp" else ""
-        self.contact = f"<sip:{user}@{self.address[0]}:{self.address[1]}{self.suffix}>"
+        self.contact = f"<sip:{user}@{self.here}{self.suffix}>"
         self.identity = f"<sip:{user}@{self.domain}>"
         self.algorithm = "MD5"
         self._registration = secrets.token_hex(8)

@@ -229,6 +229,12 @@ class Wire:
         self._waiting: list[Message] = []
         self.is_closed_by_remote = False
 
+    @property
+    def here(self) -> str:
+        """Its own address as it stands in a URI."""
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
     def close(self) -> None:
         self.socket.close()
 
@@ -365,8 +371,7 @@ class Wire:
         max_forwards: int | None = 70,
     ) -> bytes:
         """A request outside any dialog; `to` and `from_` are whole header values."""
-        host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
-        here = f"{host}:{self.address[1]}"
+        here = self.here
         lines = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/{self.transport.upper()} {here};rport;branch={via or branch()}",

@@ -251,6 +251,8 @@ class Sipp:
         self.scenario = folder / f"{self.name}.xml"
         self.scenario.write_text(ladder.xml())
         self.messages, self.errors = folder / f"{self.name}.messages", folder / f"{self.name}.errors"
+        if ladder.password and remote:  # sipp's own choice for the digest is not the Request-URI
+            extra = ("-auth_uri", f"{ladder.number}@{remote[0]}:{remote[1]}", *extra)
         command = [
             "sipp",
             *([f"{remote[0]}:{remote[1]}"] if remote else []),

@@ -165,7 +165,13 @@ def test_first_of_two_contacts_wins(scene: Scene) -> None:
         .receive("ACK")
     )
     fast = scene.callee(
-        callee().called().pause(300).answer("200 OK", sdp(), retrans=True).receive("ACK").end_of_call()
+        callee()
+        .called()
+        .answer("180 Ringing")
+        .pause(300)
+        .answer("200 OK", sdp(), retrans=True)
+        .receive("ACK")
+        .end_of_call()
     )
     scene.caller(scene.ladder().invite(sdp()).answered().ack().pause(400).bye())
     scene.succeeds()
@@ -176,8 +182,10 @@ def test_first_of_two_contacts_wins(scene: Scene) -> None:
 def test_the_best_of_two_refusals(scene: Scene) -> None:
     """RFC 3261 §16.7 step 6: 6xx wins over 4xx, and ends the other branch."""
     scene.callee(callee().called().answer("486 Busy Here").receive("ACK"))
-    scene.callee(callee().called().pause(300).answer("603 Decline").receive("ACK"))
-    scene.caller(scene.ladder().invite(sdp()).receive(100, optional=True).receive(603).ack_failure())
+    scene.callee(callee().called().answer("180 Ringing").pause(300).answer("603 Decline").receive("ACK"))
+    scene.caller(
+        scene.ladder().invite(sdp()).receive(100, optional=True).receive(180).receive(603).ack_failure()
+    )
     scene.succeeds()
     assert scene.record()["cause"] == 603
 

@@ -14,6 +14,7 @@ from switchroom.switch.config import (
     Config,
     ConfigError,
     find_restart_keys,
+    find_state_dir,
     join_address,
     load,
     read,
@@ -306,6 +307,20 @@ def test_a_reload_knows_what_needs_a_restart() -> None:
     )
     assert find_restart_keys(before, after) == ["sip.listen", "api.listen"]
     assert find_restart_keys(before, before) == []
+
+
+def test_the_state_is_found_whatever_is_wrong_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "switchroom.toml"
+    assert find_state_dir(path) == tmp_path / "state"
+    for text, expected in (
+        ("[switch]\nstate_dir = 'here'\n[sip]\nt1 = 0", tmp_path / "here"),
+        ("[switch]\nstate_dir = '/var/lib/x'", Path("/var/lib/x")),
+        ("[switch]\nstate_dir = 'here'\n[sip", tmp_path / "state"),
+        ("switch = 3", tmp_path / "state"),
+        ("[sip]\nt1 = 1", tmp_path / "state"),
+    ):
+        path.write_text(text)
+        assert find_state_dir(path) == expected
 
 
 def test_the_first_file_is_private_and_good(tmp_path: Path) -> None:

@@ -189,6 +189,8 @@ def test_clients_that_die_in_mid_invite(server: Switch, tmp_path: Path) -> None:
         command = [
             "sipp",
             f"127.0.0.1:{server.port}",
+            "-auth_uri",
+            f"{BOB}@127.0.0.1:{server.port}",
             "-sf",
             str(scenario),
             "-t",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...config import Config, ConfigError, load
+from ...config import Config, ConfigError, find_state_dir, load
 from .fault import FaultError
 
 DEFAULT = Path("switchroom.toml")
@@ -31,7 +31,7 @@ def read_config(path: Path, overrides: list[str] | None = None) -> Config:
 
 
 def control_path(path: Path | None) -> Path:
-    """The control socket of the switch with this configuration; without any file it is in ./state."""
-    if path is None and not DEFAULT.exists():
-        return Path("state/control.sock").absolute()
-    return read_config(path or DEFAULT).switch.state_dir / "control.sock"
+    """The control socket of the switch with this configuration: a broken file is no reason not to ask."""
+    if path is not None and not path.exists():
+        raise FaultError(f"{path}: no such file or directory")
+    return find_state_dir(path or DEFAULT) / "control.sock"

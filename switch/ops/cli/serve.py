@@ -93,7 +93,8 @@ class _Service:
         try:
             await switch.start()
         except (OSError, StoreError, ControlError) as error:
-            await switch.stop()
+            self._logs.apply(self._config.log.model_copy(update={"level": "error"}))
+            await switch.stop()  # what did start; the one line below says enough
             raise FaultError(_one_line(error)) from None
         return switch
 

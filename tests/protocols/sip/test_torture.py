@@ -231,7 +231,7 @@ def test_longreq(sip: ModuleType) -> None:
     message = load(sip, "longreq")
     assert len(message.vias) == 34
     assert message.from_tag.startswith("12982982")
-    assert len(message.from_tag) == 148
+    assert message.from_tag.endswith("2982424")
     assert (len(message.to.uri.params), message.to.uri.port) == (3, 6000)
     assert len(message.contacts) == 1
     assert len(message.body) == 150

@@ -113,7 +113,7 @@ def test_all_responses_bear_the_same_tag() -> None:
 
 def test_cancel_has_no_effect_on_another_request() -> None:
     lone = Lone()
-    transaction, request = begin(lone, "MESSAGE")
+    transaction, _ = begin(lone, "MESSAGE")
     lone.hear(lone.request("CANCEL"))
     # §9.2: it cancels only what it names; a CANCEL names an INVITE here
     assert starts(lone) == [481]

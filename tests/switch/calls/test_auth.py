@@ -115,6 +115,23 @@ def test_an_algorithm_that_is_not_offered_is_not_accepted():
     challenges_of(authenticator.authenticate(make_request(authorization=[downgraded]), FLOW, NOW))
 
 
+@pytest.mark.parametrize(
+    ("agent", "offered"),
+    [
+        ("baresip v1.0.0 (x86_64/linux)", [MD5]),
+        ("baresip v3.11.0", [MD5]),
+        ("baresip v3.12.0", [MD5, SHA_256]),
+        ("baresip v4.1.0", [MD5, SHA_256]),
+        ("Phone v1.0.0", [MD5, SHA_256]),
+    ],
+)
+def test_phones_that_choke_on_sha_256_are_offered_md5_alone(agent, offered):
+    request = make_request()
+    request.add("User-Agent", agent)
+    outcome = make_authenticator().authenticate(request, FLOW, NOW)
+    assert [challenge.algorithm for challenge in challenges_of(outcome)] == offered
+
+
 def test_credentials_for_other_realms_do_not_disturb():
     authenticator = make_authenticator()
     request = make_request()

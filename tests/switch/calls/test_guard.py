@@ -49,6 +49,24 @@ def test_the_ban_ends_and_the_next_comes_sooner():
     assert guard.banned(2000.0) == {}
 
 
+def test_each_ban_lasts_twice_as_long_up_to_eight_times():
+    guard, _ = make_guard()
+    now, lasted = 1000.0, []
+    for _ in range(6):
+        guess(guard, 60, now)
+        (until,) = guard.banned(now).values()
+        lasted.append(until - now)
+        now = until
+    assert lasted == [300.0, 600.0, 1200.0, 2400.0, 2400.0, 2400.0]
+
+
+def test_an_old_ban_is_forgiven():
+    guard, _ = make_guard()
+    guess(guard, 60, 1000.0)
+    guess(guard, 60, 1300.0 + 8 * 300.0)
+    assert list(guard.banned(3700.0).values()) == [4000.0]
+
+
 def test_what_was_dropped_is_counted():
     guard, _ = make_guard()
     guess(guard, 60, 1000.0)

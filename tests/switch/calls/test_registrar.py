@@ -479,6 +479,16 @@ def test_a_phone_that_came_back_over_another_connection_stays():
     assert [b.contact for b in registrar.flow_failed(second)] == [DESK]
 
 
+def test_two_users_over_one_connection_leave_one_by_one():
+    registrar = make_registrar()
+    flow = Flow("TCP", SWITCH, ("203.0.113.9", 40000), 1)
+    register(registrar, f"<{DESK}>", flow=flow)
+    register(registrar, f"<{CELL}>", flow=flow, account="1002", to="1002")
+    register(registrar, f"<{DESK}>;expires=0", flow=flow, cseq=2)
+    assert [b.contact for b in registrar.flow_failed(flow)] == [CELL]
+    assert registrar._bindings._connections == {}
+
+
 def test_two_contacts_over_one_connection_go_together():
     registrar = make_registrar()
     flow = Flow("TCP", SWITCH, ("203.0.113.9", 40000), 1)

@@ -11,7 +11,7 @@ import pytest
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
 
-from .phones import A, B, THIRD, Phone
+from .phones import THIRD, A, B, Phone
 
 
 def local_for(toward: str) -> str:

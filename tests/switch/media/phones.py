@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from switchroom.protocols import sdp
 from switchroom.switch.media import MediaLeg, MediaPlane, MediaSession
+from switchroom.switch.media.stream import DROP_REASONS
 
 A, B, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.66"
 ALLOWANCE = 5.0  # seconds after which something that must come is missing
 
 
-def rtp(seq: int, *, ssrc: int = 0xABCD, payload_type: int = 0, timestamp: int | None = None, size: int = 160) -> bytes:
+def rtp(
+    seq: int, *, ssrc: int = 0xABCD, payload_type: int = 0, timestamp: int | None = None, size: int = 160
+) -> bytes:
     """An RTP packet of 20 ms."""
     stamp = (seq * 160 if timestamp is None else timestamp) & 0xFFFFFFFF
     return struct.pack("!BBHII", 0x80, payload_type, seq & 0xFFFF, stamp, ssrc) + bytes(size)
@@ -59,17 +63,27 @@ class Phone:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.rtp.close()
         self.rtcp.close()
 
-    def describe(self, *lines: str, host: str | None = None, formats: str = "0 8 101", port: int | None = None) -> bytes:
+    def describe(
+        self, *lines: str, host: str | None = None, formats: str = "0 8 101", port: int | None = None
+    ) -> bytes:
         """Its description, with one line of audio and ``lines`` behind it."""
         family = "IP6" if self.family == socket.AF_INET6 else "IP4"
         text = [
-            "v=0", f"o=phone 7 7 IN {family} {self.host}", "s=-", f"c=IN {family} {host or self.host}", "t=0 0",
-            f"m=audio {self.port if port is None else port} RTP/AVP {formats}", "a=rtpmap:101 telephone-event/8000", *lines,
-        ]  # fmt: skip
+            "v=0",
+            f"o=phone 7 7 IN {family} {self.host}",
+            "s=-",
+            f"c=IN {family} {host or self.host}",
+            "t=0 0",
+            f"m=audio {self.port if port is None else port} RTP/AVP {formats}",
+            "a=rtpmap:101 telephone-event/8000",
+            *lines,
+        ]
         return ("\r\n".join(text) + "\r\n").encode()
 
     def obey(self, description: bytes, line: int = 0) -> None:
@@ -100,7 +114,9 @@ class Phone:
 class Call:
     """An answered call between two phones."""
 
-    def __init__(self, plane: MediaPlane, a: Phone, b: Phone, *, a_is_nat: bool = False, b_is_nat: bool = False) -> None:
+    def __init__(
+        self, plane: MediaPlane, a: Phone, b: Phone, *, a_is_nat: bool = False, b_is_nat: bool = False
+    ) -> None:
         self.session: MediaSession = plane.session("call")
         self.a, self.b = a, b
         self.a_leg: MediaLeg = self.session.leg(toward=a.host, is_nat=a_is_nat)
@@ -115,16 +131,12 @@ class Call:
 
     def dropped(self, leg: int = 0) -> dict[str, int]:
         """Why packets of a leg went no further."""
-        from switchroom.switch.media.stream import DROP_REASONS
-
         streams = [stream for stream in self.session.report().streams if stream.leg == leg]
         return dict(zip(DROP_REASONS, streams[0].counters.dropped, strict=True))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until a counter of the engine's thread says so."""
-    import time
-
     deadline = time.monotonic() + ALLOWANCE
     while not condition():
         assert time.monotonic() < deadline, "it never happened"

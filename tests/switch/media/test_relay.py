@@ -80,7 +80,9 @@ def test_packets_are_marked_expedited(plane: MediaPlane, a: Phone, b: Phone) -> 
     assert [data[0] >> 2 for _, kind, data in ancillary if kind == socket.IP_TOS] == [46]
 
 
-def test_video_is_relayed_untouched_beside_sound(plane: MediaPlane, a: Phone, b: Phone, phone: Callable[[str], Phone]) -> None:
+def test_video_is_relayed_untouched_beside_sound(
+    plane: MediaPlane, a: Phone, b: Phone, phone: Callable[[str], Phone]
+) -> None:
     call = Call(plane, a, b)
     a_video, b_video = phone(a.host), phone(b.host)
     lines = ("m=video {} RTP/AVP 96", "a=rtpmap:96 H264/90000")
@@ -96,7 +98,7 @@ def test_video_is_relayed_untouched_beside_sound(plane: MediaPlane, a: Phone, b:
 
 def test_fax_over_udptl_is_relayed_without_a_look_inside(plane: MediaPlane, a: Phone, b: Phone) -> None:
     call = Call(plane, a, b)
-    text = "v=0\r\no=- 1 1 IN IP4 {0.host}\r\ns=-\r\nc=IN IP4 {0.host}\r\nt=0 0\r\nm=image {0.port} udptl t38\r\n"
+    text = "v=0\r\no=- 1 1 IN IP4 {0.host}\r\nc=IN IP4 {0.host}\r\nt=0 0\r\nm=image {0.port} udptl t38\r\n"
     call.set_up(text.format(a).encode(), text.format(b).encode())
     a.say(b"\x00\x01any octets")
     assert b.hear() == b"\x00\x01any octets"
@@ -104,7 +106,9 @@ def test_fax_over_udptl_is_relayed_without_a_look_inside(plane: MediaPlane, a: P
 
 def test_dtls_passes_beside_secured_rtp(plane: MediaPlane, a: Phone, b: Phone) -> None:
     def secured(phone: Phone) -> bytes:
-        return phone.describe("a=fingerprint:sha-256 AB", "a=setup:actpass").replace(b"RTP/AVP", b"UDP/TLS/RTP/SAVP")
+        return phone.describe("a=fingerprint:sha-256 AB", "a=setup:actpass").replace(
+            b"RTP/AVP", b"UDP/TLS/RTP/SAVP"
+        )
 
     Call(plane, a, b).set_up(secured(a), secured(b))
     hello = b"\x16\xfe\xff" + bytes(60)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip import Event, Flow
-from switchroom.switch.net import Addresses, NetLimits, SipFace
+from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace
 
 TIMEOUT = 5.0  # what is waited for comes at once, or the test has failed
 _serial = itertools.count(1)
@@ -36,6 +37,14 @@ def request(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def outgoing(method: str = "OPTIONS", body: bytes = b"") -> sip.Request:
+    """A request for the desk to send: the endpoint puts the Via on top."""
+    message = sip.parse(request(method, body=body))
+    assert isinstance(message, sip.Request)
+    message.remove("Via")
+    return message
+
+
 def call_id_of(data: bytes) -> str:
     return sip.parse(data).call_id
 
@@ -52,6 +61,16 @@ class Log:
         self.written.set()
 
     warning = exception = info
+
+
+class Walked(Clock):
+    """A clock that stands still until a test walks it."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+        super().__init__(lambda: self.at)
 
 
 class Desk:
@@ -87,6 +106,17 @@ class Desk:
 
     def answer(self, event: sip.RequestReceived, now: float) -> None:
         self.endpoint.reply(event, 200, now=now)
+
+    def walk(self, clock: Walked, seconds: float) -> None:
+        """Let time pass, and the face look at its connections."""
+        clock.at += seconds
+        self.face._connections._on_sweep()
+
+    def ask(self, flow: Flow, method: str = "OPTIONS", body: bytes = b"") -> sip.ClientTransaction:
+        """Send a request."""
+        asked = self.endpoint.send_request(outgoing(method, body), flow, time.monotonic())
+        self.face.flush()
+        return asked
 
     def _on_event(self, event: Event, now: float) -> None:
         self.events.append(event)
@@ -152,6 +182,16 @@ class Tcp:
     async def open(cls, to: Address, source: str | None = None) -> Tcp:
         async with asyncio.timeout(TIMEOUT):
             return cls(*await asyncio.open_connection(*to, local_addr=(source, 0) if source else None))
+
+    @classmethod
+    async def is_refused(cls, to: Address, source: str | None = None) -> bool:
+        """Whether a new connection is closed without a word."""
+        try:
+            phone = await cls.open(to, source)
+        except ConnectionResetError:
+            return True
+        async with phone:
+            return await phone.closed() == b""
 
     async def __aenter__(self) -> Tcp:
         return self

@@ -122,7 +122,7 @@ def test_an_icmp_error_names_its_destination_and_quotes(ends: list[End], host: s
     gone.socket.close()
     dead = Flow("UDP", (host, a.port), (host, gone.port))
     alive = Flow("UDP", (host, a.port), (host, b.port))
-    # The kernel reports the first error when the second datagram is sent: it must not be taken for that one's.
+    # The kernel reports the first error when the second datagram is sent: it is not that one's.
     for data, flow in [(b"one", dead), (b"two", alive), (b"three", alive)]:
         assert a.batch.send([(data, flow)]) == 1
     assert [data for data, _ in b.receive(2)] == [b"two", b"three"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import struct
 import time
@@ -14,7 +15,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip import Flow
 from switchroom.switch.net import NetLimits
 
-from .desk import TIMEOUT, Desk, Tcp, Udp, call_id_of, request
+from .desk import TIMEOUT, Desk, Tcp, Udp, Walked, call_id_of, request
 
 LISTEN = "tcp:127.0.0.1:0"
 VIA = "TCP 192.0.2.99:5060"
@@ -44,13 +45,12 @@ async def test_requests_are_answered_on_their_connection(listen: str) -> None:
 
 
 async def test_a_message_may_come_octet_by_octet() -> None:
-    async with Desk(LISTEN) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            phone.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for octet in request("MESSAGE", via=VIA, body=b"hello"):
-                phone.send(bytes([octet]))
-                await asyncio.sleep(0)
-            assert sip.parse(await phone.receive()).status == 200
+    async with Desk(LISTEN) as desk, await Tcp.open(desk.address()) as phone:
+        phone.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in request("MESSAGE", via=VIA, body=b"hello"):
+            phone.send(bytes([octet]))
+            await asyncio.sleep(0)
+        assert sip.parse(await phone.receive()).status == 200
 
 
 async def test_one_connection_does_not_hold_up_the_others() -> None:
@@ -145,76 +145,94 @@ async def test_a_refused_client_that_neither_reads_nor_closes_is_cut_off() -> No
 
 
 async def test_an_error_inside_a_message_that_is_framed_well_keeps_the_connection() -> None:
-    async with Desk(LISTEN) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            phone.send(tcp_request().replace(b"CSeq: ", b"CSeq: x") + tcp_request())
-            assert [sip.parse(await phone.receive()).status for _ in range(2)] == [400, 200]
+    async with Desk(LISTEN) as desk, await Tcp.open(desk.address()) as phone:
+        phone.send(tcp_request().replace(b"CSeq: ", b"CSeq: x") + tcp_request())
+        assert [sip.parse(await phone.receive()).status for _ in range(2)] == [400, 200]
 
 
 # -- time
 
 
-async def test_a_dribbler_is_closed_when_the_time_from_the_first_octet_is_over() -> None:
-    async with Desk(LISTEN, limits=NetLimits(message_timeout=0.4)) as desk:
-        async with await Tcp.open(desk.address()) as slow, await Tcp.open(desk.address()) as good:
-            started = time.monotonic()
+async def test_a_dribbler_is_closed_32_seconds_after_the_first_octet() -> None:
+    clock = Walked()
+    async with Desk(LISTEN, clock=clock) as desk, await Tcp.open(desk.address()) as slow:
+        message = tcp_request(Subject="x" * 2000)
+        clock.at += 20  # the time is that of the message, not of the connection
+        for i in range(31):
+            slow.send(
+                message[i : i + 1] if i else b"\r\n\r\n" + message[:1]
+            )  # the pong tells that it is there
+            if i == 0:
+                assert await slow.reader.readexactly(2) == b"\r\n"
+            else:
+                await asyncio.sleep(0)
+            desk.walk(clock, 1.0)
+        assert desk.face.counters.connections == 1
+        desk.walk(clock, 1.0)
+        await slow.closed()
+        await desk.until(lambda: desk.failed)
+        assert desk.failed[0][1] == "message_timeout"
+        assert desk.face.counters.connections == 0
 
-            async def dribble() -> None:
-                with contextlib.suppress(ConnectionError):
-                    for octet in tcp_request(Subject="x" * 2000):
-                        slow.send(bytes([octet]))
-                        await slow.writer.drain()
-                        await asyncio.sleep(0.01)
 
-            good.send(tcp_request())  # used: it may be idle
-            dribbling = asyncio.create_task(dribble())
-            assert await slow.closed() == b""
-            elapsed = time.monotonic() - started
-            dribbling.cancel()
-            assert sip.parse(await good.receive()).status == 200
-            good.send(tcp_request())
-            assert sip.parse(await good.receive()).status == 200
-        assert 0.35 < elapsed < 2.0
-        assert desk.face.counters.closed["message_timeout"] == 1
+async def test_the_face_looks_at_its_connections_by_itself() -> None:
+    async with Desk(LISTEN, limits=NetLimits(message_timeout=0.2)) as desk:
+        async with await Tcp.open(desk.address()) as slow:
+            slow.send(b"OPTIONS")
+            await slow.closed()
+        assert desk.face.counters.closed == {"message_timeout": 1}
 
 
 async def test_whole_messages_each_have_their_own_time() -> None:
     """A client that is always in the middle of a message but completes each in time is served."""
-    async with Desk(LISTEN, limits=NetLimits(message_timeout=0.3)) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            messages = b"".join(tcp_request() for _ in range(12))
-            started, step = time.monotonic(), len(messages) // 12
-            phone.send(messages[: step // 2])
-            for i in range(11):
-                phone.send(messages[step // 2 + i * step : step // 2 + (i + 1) * step])
-                await phone.receive()
-                await asyncio.sleep(0.05)
-            phone.send(messages[step // 2 + 11 * step :])
+    clock = Walked()
+    async with Desk(LISTEN, clock=clock) as desk, await Tcp.open(desk.address()) as phone:
+        messages = [tcp_request() for _ in range(5)]
+        phone.send(messages[0][:20])
+        for one, other in itertools.pairwise(messages):
+            phone.send(one[20:] + other[:20])
             await phone.receive()
-            assert time.monotonic() - started > 0.5
+            desk.walk(clock, 31.0)
+        assert desk.face.counters.connections == 1
+        desk.walk(clock, 1.0)
+        await desk.until(lambda: desk.failed)
+        assert desk.failed[0][1] == "message_timeout"
 
 
-@pytest.mark.parametrize("data", [b"", b"\r\n\r\n"])
+@pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\r\n"])
 async def test_a_connection_that_is_never_used_is_closed(data: bytes) -> None:
-    async with Desk(LISTEN, limits=NetLimits(message_timeout=0.2)) as desk:
-        async with await Tcp.open(desk.address()) as idle, await Tcp.open(desk.address()) as used:
-            used.send(tcp_request())
-            await used.receive()
+    clock = Walked()
+    async with (
+        Desk(LISTEN, clock=clock) as desk,
+        await Tcp.open(desk.address()) as idle,
+        await Tcp.open(desk.address()) as used,
+    ):
+        used.send(tcp_request())
+        await used.receive()
+        for _ in range(31):
             idle.send(data)
-            await idle.closed()
-            assert desk.face.counters.closed == {"unused": 1}
-            assert desk.face.counters.connections == 1
+            await asyncio.sleep(0)
+            desk.walk(clock, 1.0)
+        assert desk.face.counters.connections == 2
+        desk.walk(clock, 1.0)
+        await desk.until(lambda: desk.failed)
+        assert desk.face.counters.closed == {"unused": 1}
+        assert desk.face.counters.connections == 1
 
 
-async def test_a_used_connection_may_be_idle_for_its_own_time() -> None:
-    async with Desk(LISTEN, limits=NetLimits(message_timeout=0.1, idle_timeout=0.4)) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            started = time.monotonic()
-            phone.send(tcp_request())
-            await phone.receive()
-            await phone.closed()
-            assert time.monotonic() - started > 0.35
-        assert desk.face.counters.closed == {"idle_timeout": 1}
+async def test_a_used_connection_may_be_idle_for_two_hours() -> None:
+    clock = Walked()
+    async with Desk(LISTEN, clock=clock) as desk, await Tcp.open(desk.address()) as phone:
+        phone.send(tcp_request())
+        await phone.receive()
+        desk.walk(clock, 7000)
+        phone.send(b"\r\n\r\n")
+        assert await phone.reader.readexactly(2) == b"\r\n"
+        desk.walk(clock, 7199)
+        assert desk.face.counters.connections == 1
+        desk.walk(clock, 1)
+        await desk.until(lambda: desk.failed)
+        assert desk.failed[0][1] == "idle_timeout"
 
 
 async def test_udp_and_new_connections_are_served_while_dribblers_hold_theirs() -> None:
@@ -240,8 +258,7 @@ async def test_one_source_may_have_so_many_connections() -> None:
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(3):
                 await stack.enter_async_context(await Tcp.open(desk.address()))
-            refused = await Tcp.open(desk.address())
-            assert await refused.closed() == b""
+            assert await Tcp.is_refused(desk.address())
             other = await stack.enter_async_context(await Tcp.open(desk.address(), "127.0.0.2"))
             other.send(tcp_request())
             assert sip.parse(await other.receive()).status == 200
@@ -254,42 +271,42 @@ async def test_one_source_may_have_so_many_connections() -> None:
 
 async def test_trusted_sources_have_more_places_and_a_reserve() -> None:
     limits = NetLimits(max_connections=6, reserved_connections=1, max_connections_per_source=2)
-    async with Desk(LISTEN, limits=limits, is_trusted=lambda host: host == "127.0.0.7") as desk:
-        async with contextlib.AsyncExitStack() as stack:
-            for i in range(5):  # strangers fill what is theirs
-                await stack.enter_async_context(await Tcp.open(desk.address(), f"127.0.0.{10 + i}"))
-            assert await (await Tcp.open(desk.address(), "127.0.0.30")).closed() == b""
-            trusted = await stack.enter_async_context(await Tcp.open(desk.address(), "127.0.0.7"))
-            trusted.send(tcp_request())
-            assert sip.parse(await trusted.receive()).status == 200
-            assert await (await Tcp.open(desk.address(), "127.0.0.7")).closed() == b""
-            assert desk.face.counters.refused == {"total": 2}
+    async with (
+        Desk(LISTEN, limits=limits, is_trusted=lambda host: host == "127.0.0.7") as desk,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for i in range(5):  # strangers fill what is theirs
+            await stack.enter_async_context(await Tcp.open(desk.address(), f"127.0.0.{10 + i}"))
+        assert await Tcp.is_refused(desk.address(), "127.0.0.30")
+        trusted = await stack.enter_async_context(await Tcp.open(desk.address(), "127.0.0.7"))
+        trusted.send(tcp_request())
+        assert sip.parse(await trusted.receive()).status == 200
+        assert await Tcp.is_refused(desk.address(), "127.0.0.7")
+        assert desk.face.counters.refused == {"total": 2}
 
 
 async def test_a_stranger_that_has_been_idle_makes_room() -> None:
-    limits = NetLimits(max_connections=4, reserved_connections=0, message_timeout=0.2)
-    async with Desk(LISTEN, limits=limits, is_trusted=lambda host: host == "127.0.0.7") as desk:
-        async with contextlib.AsyncExitStack() as stack:
-            phones = []
-            for source in ("127.0.0.7", "127.0.0.2", "127.0.0.3", "127.0.0.4"):
-                phone = await stack.enter_async_context(await Tcp.open(desk.address(), source))
-                phone.send(tcp_request())  # used, so that they may be idle for long
-                await phone.receive()
-                phones.append(phone)
-            assert (
-                await (await Tcp.open(desk.address(), "127.0.0.5")).closed() == b""
-            )  # nobody idle for long enough
-            async with asyncio.timeout(TIMEOUT):
-                while True:
-                    new = await stack.enter_async_context(await Tcp.open(desk.address(), "127.0.0.5"))
-                    new.send(tcp_request())
-                    with contextlib.suppress(ConnectionError):
-                        assert sip.parse(await new.receive()).status == 200
-                        break
-            assert await phones[1].closed() == b""  # the stranger that was idle the longest
-            phones[0].send(tcp_request())
-            assert sip.parse(await phones[0].receive()).status == 200
-            assert desk.face.counters.closed["room"] == 1
+    clock = Walked()
+    limits = NetLimits(max_connections=4, reserved_connections=0)
+    trusted = {"is_trusted": lambda host: host == "127.0.0.7", "clock": clock}
+    async with Desk(LISTEN, limits=limits, **trusted) as desk, contextlib.AsyncExitStack() as stack:
+        phones = []
+        for source in ("127.0.0.7", "127.0.0.2", "127.0.0.3", "127.0.0.4"):
+            phone = await stack.enter_async_context(await Tcp.open(desk.address(), source))
+            phone.send(tcp_request())  # used, so that they may be idle for long
+            await phone.receive()
+            phones.append(phone)
+            clock.at += 1
+        clock.at += 29
+        assert await Tcp.is_refused(desk.address(), "127.0.0.5")  # nobody has been idle for long enough
+        clock.at += 5
+        new = await stack.enter_async_context(await Tcp.open(desk.address(), "127.0.0.5"))
+        new.send(tcp_request())
+        assert sip.parse(await new.receive()).status == 200
+        await phones[1].closed()  # the stranger that was idle the longest
+        phones[0].send(tcp_request())
+        assert sip.parse(await phones[0].receive()).status == 200
+        assert desk.face.counters.closed == {"room": 1}
 
 
 async def test_a_source_beyond_its_rate_is_slowed_down_and_loses_nothing() -> None:
@@ -304,11 +321,13 @@ async def test_a_source_beyond_its_rate_is_slowed_down_and_loses_nothing() -> No
 
 
 async def test_overload_is_refused_on_streams_too() -> None:
-    async with Desk(LISTEN, limits=NetLimits(total_rate=0.001, total_burst=1)) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            phone.send(tcp_request() + tcp_request())
-            answers = [sip.parse(await phone.receive()) for _ in range(2)]
-            assert sorted(answer.status for answer in answers) == [200, 503]
+    async with (
+        Desk(LISTEN, limits=NetLimits(total_rate=0.001, total_burst=1)) as desk,
+        await Tcp.open(desk.address()) as phone,
+    ):
+        phone.send(tcp_request() + tcp_request())
+        answers = [sip.parse(await phone.receive()) for _ in range(2)]
+        assert sorted(answer.status for answer in answers) == [200, 503]
 
 
 async def test_who_does_not_read_loses_the_connection() -> None:
@@ -358,27 +377,22 @@ async def test_a_request_opens_a_connection_and_the_next_uses_it() -> None:
     async with server, Desk(LISTEN, "udp:127.0.0.1:0") as desk:
         flow = desk.face.flow_to(*server.sockets[0].getsockname(), "TCP")
         assert flow == Flow("TCP", desk.address(), server.sockets[0].getsockname(), 0)
-        for i in range(2):
-            desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-            desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-            desk.face.flush()
-            await desk.until(lambda count=2 * (i + 1): len(desk.events) >= min(count, 3))
-        assert [type(event) for event in desk.events[:3]] == [sip.ResponseReceived] * 3
+        for count in (2, 4):
+            for _ in range(2):
+                desk.ask(flow)
+            await desk.until(lambda count=count: len(desk.events) == count)  # type: ignore[misc]
+        kinds = [type(event) for event in desk.events]
+        assert kinds == [sip.ResponseReceived] * 3 + [sip.RequestFailed]  # the far end closed after three
         assert len(heard) == 3
-        await desk.until(lambda: desk.failed)  # the far end closed: the fourth cannot be answered
-        await desk.until(lambda: len(desk.events) == 4)
-        assert isinstance(desk.events[3], sip.RequestFailed)
         assert desk.face.counters.connections_opened == 1
-        assert desk.failed[0][0]._replace(connection=0) == flow
+        assert [failed._replace(connection=0) for failed, _ in desk.failed] == [flow]
 
 
 async def test_a_request_too_large_for_udp_goes_by_tcp() -> None:
     server, heard, _ = await serve(1)
     async with server, Desk("udp:127.0.0.1:0", LISTEN) as desk:
         flow = desk.face.flow_to(*server.sockets[0].getsockname(), "UDP")
-        large = request("MESSAGE", body=b"x" * 1400)
-        desk.endpoint.send_request(sip.parse(large), flow, desk.face._clock.now())  # type: ignore[arg-type]
-        desk.face.flush()
+        desk.ask(flow, "MESSAGE", b"x" * 1400)
         await desk.until(lambda: desk.events)
         assert isinstance(desk.events[0], sip.ResponseReceived)
         assert b"SIP/2.0/TCP" in heard[0]
@@ -391,8 +405,7 @@ async def test_a_connection_that_a_phone_opened_serves_requests_to_it() -> None:
             await phone.receive()
             remote = phone.writer.get_extra_info("sockname")
             flow = desk.face.flow_to(*remote, "TCP")
-            desk.endpoint.send_request(sip.parse(request("NOTIFY")), flow, desk.face._clock.now())  # type: ignore[arg-type]
-            desk.face.flush()
+            desk.ask(flow, "NOTIFY")
             assert sip.parse(await phone.receive()).method == "NOTIFY"
         assert desk.face.counters.connections_opened == 0
 
@@ -402,8 +415,7 @@ async def test_a_refused_connection_fails_the_request() -> None:
         remote = gone.getsockname()
     async with Desk(LISTEN) as desk:
         flow = desk.face.flow_to(*remote, "TCP")
-        asked = desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-        desk.face.flush()
+        asked = desk.ask(flow)
         await desk.until(lambda: desk.events)
         assert desk.events == [sip.RequestFailed(asked, "transport")]
         assert [reason for _, reason in desk.failed] == ["connect: Connection refused"]
@@ -422,8 +434,7 @@ async def test_a_connection_that_does_not_come_about_in_time_fails_the_request()
                     filler.connect(full.getsockname())
             async with Desk(LISTEN, limits=NetLimits(connect_timeout=0.2)) as desk:
                 flow = desk.face.flow_to(*full.getsockname(), "TCP")
-                desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-                desk.face.flush()
+                desk.ask(flow)
                 await desk.until(lambda: desk.failed)
                 assert desk.failed[0][1] == "connect_timeout"
 
@@ -435,8 +446,7 @@ async def test_beyond_the_total_no_connection_is_opened() -> None:
             phone.send(tcp_request())
             await phone.receive()
             flow = desk.face.flow_to(*server.sockets[0].getsockname(), "TCP")
-            desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-            desk.face.flush()
+            desk.ask(flow)
             assert desk.failed == [(flow, "closed")]
 
 
@@ -444,18 +454,17 @@ async def test_beyond_the_total_no_connection_is_opened() -> None:
 
 
 async def test_a_reset_in_the_middle_of_a_message_fails_the_flow_and_nothing_else() -> None:
-    async with Desk(LISTEN) as desk:
-        async with await Tcp.open(desk.address()) as other:
-            rude = socket.create_connection(desk.address())
-            rude.sendall(tcp_request() + tcp_request()[:50])
-            await desk.until(lambda: desk.events)
-            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            rude.close()
-            await desk.until(lambda: desk.failed)
-            assert desk.failed[0][1] == "reset"
-            other.send(tcp_request())
-            assert sip.parse(await other.receive()).status == 200
-            assert desk.face.counters.connections == 1
+    async with Desk(LISTEN) as desk, await Tcp.open(desk.address()) as other:
+        rude = socket.create_connection(desk.address())
+        rude.sendall(tcp_request() + tcp_request()[:50])
+        await desk.until(lambda: desk.events)
+        rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        rude.close()
+        await desk.until(lambda: desk.failed)
+        assert desk.failed[0][1] == "reset"
+        other.send(tcp_request())
+        assert sip.parse(await other.receive()).status == 200
+        assert desk.face.counters.connections == 1
 
 
 async def test_an_invite_whose_connection_closes_leaves_no_transaction() -> None:

@@ -14,7 +14,7 @@ from switchroom.switch.net import NetLimits, NoListenerError
 from switchroom.switch.net.limits import NetCounters
 from switchroom.switch.net.udp import UdpListener
 
-from .desk import Desk, Udp, call_id_of, request
+from .desk import TIMEOUT, Desk, Udp, call_id_of, request
 
 LOCAL = "udp:127.0.0.1:0"
 
@@ -106,9 +106,7 @@ async def test_a_port_where_nobody_listens_fails_the_transaction_and_tells_the_o
         with Udp() as gone:
             pass
         flow = desk.face.flow_to(*gone.address)
-        now = desk.face._clock.now()
-        asked = desk.endpoint.send_request(sip.parse(request()), flow, now)  # type: ignore[arg-type]
-        desk.face.flush()
+        asked = desk.ask(flow)
         await desk.until(lambda: desk.failed and desk.events)
         assert desk.failed == [(flow, "Connection refused")]
         assert desk.events == [sip.RequestFailed(asked, "transport")]
@@ -121,29 +119,37 @@ async def test_a_port_where_nobody_listens_fails_the_transaction_and_tells_the_o
 async def test_an_icmp_error_that_anybody_could_have_sent_is_ignored() -> None:
     """A forger knows addresses and ports, but not the branch of what was sent."""
     failures: list[tuple[Flow, str]] = []
-    heard = asyncio.Event()
+    heard, failed = asyncio.Event(), asyncio.Event()
+
+    def on_failures(told: list[tuple[Flow, str]]) -> None:
+        failures.extend(told)
+        failed.set()
+
     counters = NetCounters()
     listener = UdpListener(
-        "127.0.0.1", 0, on_datagrams=lambda batch: heard.set(), on_failures=failures.extend, limits=NetLimits(),
+        "127.0.0.1",
+        0,
+        on_datagrams=lambda batch: heard.set(),
+        on_failures=on_failures,
+        limits=NetLimits(),
         counters=counters,
-    )  # fmt: skip
+    )
     with Udp() as gone, Udp() as phone:
         gone.socket.close()
         flow = Flow("UDP", (listener.host, listener.port), gone.address)
         listener.start()
-        # Sent by somebody else through our socket: the listener does not know these octets, so a genuine error
-        # about them looks exactly like a forged one.
+        # Sent through our socket by somebody else: the listener does not know these octets, so that a genuine
+        # error about them looks exactly like a forged one.
         listener.socket.sendto(request(), gone.address)
         listener.outbox.append((b"OPTIONS sip:x SIP/2.0\r\nno Via", flow))  # and this has nothing to guess
         listener.flush()
         phone.send(b"wake up", (listener.host, listener.port))
-        await asyncio.wait_for(heard.wait(), 5)
+        await asyncio.wait_for(heard.wait(), TIMEOUT)
         assert failures == []
         assert counters.dropped["icmp"] == 2
         listener.outbox.append((request(), flow))
         listener.flush()
-        while not failures:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(failed.wait(), TIMEOUT)
         assert failures == [(flow, "Connection refused")]
         listener.close()
 
@@ -151,8 +157,7 @@ async def test_an_icmp_error_that_anybody_could_have_sent_is_ignored() -> None:
 async def test_a_flow_without_a_listener_fails() -> None:
     async with Desk(LOCAL) as desk:
         flow = Flow("UDP", ("127.0.0.1", 1), ("127.0.0.1", 5060))
-        desk.endpoint.send_request(sip.parse(request()), flow, 0.0)  # type: ignore[arg-type]
-        desk.face.flush()
+        desk.ask(flow)
         assert desk.failed == [(flow, "no listener")]
 
 
@@ -400,8 +405,7 @@ async def test_timers_are_kept_for_the_endpoint_and_for_other_owners() -> None:
         with Udp() as phone:  # a request that nobody answers is sent again: the endpoint's own timer
             desk.endpoint.timers = sip.Timers(t1=0.02)
             flow = desk.face.flow_to(*phone.address)
-            desk.endpoint.send_request(sip.parse(request()), flow, desk.face._clock.now())  # type: ignore[arg-type]
-            desk.face.flush()
+            desk.ask(flow)
             first = await phone.receive()
             assert await phone.receive() == first
 

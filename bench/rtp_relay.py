@@ -1,0 +1,295 @@
+"""What does it cost to relay an RTP packet, and how much later does it arrive?
+
+    python bench/rtp_relay.py [--peer rtpengine] [--flows 1000] [--rates 50000,150000] [--seconds 5]
+
+Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
+through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
+"beyond direct" is what the relay adds for each packet on the whole machine. Repeats are taken in turn and the
+median is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import report
+
+HERE = Path(__file__).parent
+HOST = "127.0.0.1"
+FIRST_PORT = 20000
+PORTS = "10000-19999"  # of either relay
+RTPENGINE = [
+    "rtpengine",
+    "-f",
+    "-E",
+    "-L",
+    "3",
+    "--table=-1",
+    "-i",
+    HOST,
+    "-n",
+    f"{HOST}:2223",
+    "-m",
+    "10000",
+    "-M",
+    "19999",
+]
+Row = dict[str, Any]
+
+
+def main() -> None:
+    options = read_options()
+    if options.serve:
+        asyncio.run(serve())
+        return
+    traffic = compile_traffic()
+    relays = ["direct", "switchroom", *options.peer]
+    results: dict[tuple[str, int], list[Row]] = {}
+    for _ in range(options.repeats):
+        for rate in options.rates:
+            for relay in relays:
+                results.setdefault((relay, rate), []).append(
+                    run(relay, traffic, options.flows, rate, options.seconds)
+                )
+    rows = [summarise(runs, results["direct", rate]) for (_, rate), runs in results.items()]
+    rows.sort(key=lambda row: (row["rate"], relays.index(row["relay"])))
+    report.show(f"RTP relay, {options.flows} flows of 172-byte datagrams", rows)
+    meta = {"flows": options.flows, "seconds": options.seconds, "repeats": options.repeats}
+    report.save("rtp_relay", rows, meta)
+    shown = [row for row in rows if row["relay"] != "direct"]
+    report.plot("rtp_relay", shown, group="rate", bar="relay", value="beyond_direct_us", unit="µs per packet")
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peer", action="append", default=[], choices=["rtpengine"])
+    parser.add_argument("--flows", type=int, default=1000)
+    parser.add_argument(
+        "--rates", type=lambda text: [int(rate) for rate in text.split(",")], default=[50_000, 150_000]
+    )
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def compile_traffic() -> Path:
+    """Build the phones."""
+    target = HERE / "results" / "tmp" / "rtp_traffic"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-O2", "-o", str(target), str(HERE / "rtp_traffic_core.c")], check=True)
+    return target
+
+
+# -- one run
+
+
+def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float) -> Row:
+    """One measurement: CPU of the phones and of the relay, what arrived, and when."""
+    command = [str(traffic), HOST, str(FIRST_PORT), str(flows), str(rate), str(seconds), "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as phones:
+        assert phones.stdin is not None
+        assert phones.stdout is not None
+        expect(phones, "ready")
+        with RELAYS[relay](flows) as (pid, targets):
+            phones.stdin.write("".join(f"{host} {port}\n" for host, port in targets))
+            phones.stdin.flush()
+            expect(phones, "start")
+            before, machine = cpu_of(pid), busy_seconds()
+            expect(phones, "stop")
+            server, machine = cpu_of(pid) - before, busy_seconds() - machine
+            row: Row = json.loads(phones.stdout.readline())
+    row |= {"relay": relay, "rate": rate, "server_cpu": server, "machine_cpu": machine}
+    return row
+
+
+def expect(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if line != word:
+        sys.exit(f"{process.args!r} said {line!r} instead of {word!r}")
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU of all threads, to the nanosecond."""
+    if not pid:
+        return 0.0
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) * 1e-9
+
+
+def busy_seconds() -> float:
+    """Seconds of CPU of the whole machine, as the kernel's ticks sampled them."""
+    fields = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def summarise(runs: list[Row], direct: list[Row]) -> Row:
+    """The median run, set against the direct one."""
+
+    def middle(key: str, of: list[Row] = runs) -> float:
+        return statistics.median(run[key] / run["sent"] * 1e6 for run in of)
+
+    beyond = middle("cpu") + middle("server_cpu") - middle("cpu", direct)
+    machine = middle("machine_cpu") - middle("machine_cpu", direct)
+    sent = sum(run["sent"] for run in runs)
+    lost = sent - sum(run["received"] for run in runs)
+    is_direct = runs is direct
+    return {
+        "relay": runs[0]["relay"],
+        "rate": runs[0]["rate"],
+        "server_us": round(middle("server_cpu"), 2),
+        "beyond_direct_us": None if is_direct else round(beyond, 2),
+        "machine_beyond_us": None if is_direct else round(machine, 2),
+        "loss_percent": round(100 * lost / sent, 3),
+        "p50_ms": statistics.median(run["p50_us"] for run in runs) / 1000,
+        "p99_ms": statistics.median(run["p99_us"] for run in runs) / 1000,
+        "sent": sent,
+    }
+
+
+# -- relays: each gives a process and where the phones must send to
+
+Target = tuple[str, int]
+
+
+@contextmanager
+def no_relay(flows: int) -> Iterator[tuple[int, list[Target]]]:
+    """Each phone sends to its partner."""
+    yield 0, [(HOST, phone_port(i ^ 1)) for i in range(flows)]
+
+
+@contextmanager
+def switchroom(flows: int) -> Iterator[tuple[int, list[Target]]]:
+    """Our media plane in a process of its own."""
+    command = [sys.executable, __file__, "--serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{flows}\n")
+        process.stdin.flush()
+        targets = json.loads(process.stdout.readline())
+        yield process.pid, [(host, port) for host, port in targets]
+        process.stdin.close()
+
+
+@contextmanager
+def rtpengine(flows: int) -> Iterator[tuple[int, list[Target]]]:
+    """rtpengine in user space, driven by its NG protocol."""
+    if shutil.which("rtpengine") is None:
+        sys.exit("rtpengine is not installed (Debian package rtpengine-daemon)")
+    with subprocess.Popen(RTPENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ng:
+                ng.connect((HOST, 2223))
+                ng.settimeout(0.2)
+                wait_for_rtpengine(ng)
+                targets: list[Target] = []
+                for call in range(flows // 2):
+                    targets += rtpengine_call(ng, call)
+            yield process.pid, targets
+        finally:
+            process.terminate()
+
+
+RELAYS = {"direct": no_relay, "switchroom": switchroom, "rtpengine": rtpengine}
+
+
+def phone_port(i: int) -> int:
+    return FIRST_PORT + 2 * i
+
+
+def describe(i: int) -> bytes:
+    """The SDP of a phone."""
+    lines = (
+        "v=0", f"o=- {i} {i} IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0",
+        f"m=audio {phone_port(i)} RTP/AVP 0", "a=rtpmap:0 PCMU/8000",
+    )  # fmt: skip
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def target_in(sdp: bytes) -> Target:
+    """Where an SDP of one line wants its packets."""
+    lines = sdp.decode().splitlines()
+    host = next(line.split()[-1] for line in lines if line.startswith("c="))
+    return host, int(next(line.split()[1] for line in lines if line.startswith("m=")))
+
+
+async def serve() -> None:
+    """The child process: set the calls up, say where to send, and wait for the end of the input."""
+    from switchroom.switch.config import MediaConfig
+    from switchroom.switch.media import MediaPlane
+
+    loop = asyncio.get_running_loop()
+    plane = MediaPlane(MediaConfig(ports=PORTS), lambda toward: HOST, lambda session: None)
+    plane.start(loop)
+    targets: list[Target] = []
+    for call in range(int(await loop.run_in_executor(None, sys.stdin.readline)) // 2):
+        session = plane.session(str(call))
+        a, b = (session.leg(toward=HOST, is_nat=False) for _ in range(2))
+        to_b = session.offer(a, b, describe(2 * call))
+        targets += [target_in(session.answer(b, a, describe(2 * call + 1))), target_in(to_b)]
+        session.confirm()
+    sys.stdout.write(json.dumps(targets) + "\n")
+    sys.stdout.flush()
+    await loop.run_in_executor(None, sys.stdin.read)
+    plane.stop()
+
+
+# -- rtpengine's NG protocol: bencoded dictionaries over UDP
+
+
+def bencode(value: bytes | str | list[Any] | dict[str, Any]) -> bytes:
+    if isinstance(value, dict):
+        return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+    if isinstance(value, list):
+        return b"l" + b"".join(map(bencode, value)) + b"e"
+    data = value.encode() if isinstance(value, str) else value
+    return b"%d:%s" % (len(data), data)
+
+
+def ask(ng: socket.socket, command: str, **fields: Any) -> bytes:
+    cookie = os.urandom(6).hex().encode()
+    ng.send(cookie + b" " + bencode({"command": command, **fields}))
+    answer = ng.recv(65536)
+    assert answer.startswith(cookie), answer
+    return answer
+
+
+def wait_for_rtpengine(ng: socket.socket) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if b"pong" in ask(ng, "ping"):
+                ng.settimeout(5)
+                return
+        except (OSError, AssertionError):  # not there yet
+            time.sleep(0.05)
+    sys.exit("rtpengine does not answer")
+
+
+def rtpengine_call(ng: socket.socket, call: int) -> list[Target]:
+    """One call: where its two phones must send to."""
+    common = {"call-id": f"bench-{call}", "from-tag": "a", "ICE": "remove", "replace": ["origin"]}
+    to_b = ask(ng, "offer", **common, sdp=describe(2 * call))
+    to_a = ask(ng, "answer", **common, **{"to-tag": "b"}, sdp=describe(2 * call + 1))
+    return [target_in(to_a), target_in(to_b)]
+
+
+if __name__ == "__main__":
+    main()

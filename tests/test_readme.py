@@ -1,0 +1,92 @@
+"""Runs what README shows, so that a newcomer's first lines work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from switchroom.switch.config import write_default
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the configuration of a first start, on ports that nobody uses."""
+    path = tmp_path / "switchroom.toml"
+    write_default(path)
+    text = path.read_text().replace("0.0.0.0:5060", f"127.0.0.1:{free_port()}")
+    path.write_text(text.replace("127.0.0.1:8080", "127.0.0.1:0").replace("30000-39999", "42000-42999"))
+    return tmp_path
+
+
+def run(program: list[str], folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, *program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=[f"program{n}" for n in range(len(PROGRAMS))])
+def test_a_program_of_the_readme_runs(program: str, folder: Path) -> None:
+    assert run(["-W", "error", "-c", program], folder)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_an_example_runs(example: Path, folder: Path) -> None:
+    assert run(["-W", "error", str(example)], folder)
+
+
+def test_there_are_programs_to_run() -> None:
+    assert PROGRAMS
+    assert EXAMPLES
+    hello = next(p for p in PROGRAMS if "from switchroom.switch import Switch" in p or "import Switch" in p)
+    assert len([line for line in hello.splitlines() if line.strip()]) <= 8
+
+
+def test_the_first_screen_has_the_two_commands() -> None:
+    first_screen = "\n".join(README.splitlines()[:40])
+    assert "make serve" in first_screen
+    assert "make test" in first_screen
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    for line in re.findall(r"^(?:\$ )?switchroom ([a-z-]+)(.*)$", README, re.M):
+        command, options = line[0], shlex.split(line[1], comments=True)
+        text = subprocess.run(
+            [sys.executable, "-m", "switchroom.switch", command, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd=ROOT / "docs",
+            check=True,
+        ).stdout
+        for option in options:
+            if option.startswith("--"):
+                assert option.split("=")[0] in text, f"{command} {option}"
+
+
+def test_the_links_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 250
