@@ -33,7 +33,9 @@ def extensions() -> list[Extension]:
     for room in ROOMS:
         for pyx in sorted((ROOT / room).rglob("*.pyx")):
             path = pyx.relative_to(ROOT)
-            beside = sorted(str(c.relative_to(ROOT)) for c in pyx.parent.glob(pyx.stem.lstrip("_") + "_core.c"))
+            beside = sorted(
+                str(c.relative_to(ROOT)) for c in pyx.parent.glob(pyx.stem.lstrip("_") + "_core.c")
+            )
             found.append(
                 Extension(
                     "switchroom." + ".".join(path.with_suffix("").parts),

@@ -143,7 +143,7 @@ def summarise(runs: list[Row], direct: list[Row]) -> Row:
     """The median run, set against the direct one."""
 
     def middle(key: str, of: list[Row] = runs) -> float:
-        return statistics.median(run[key] / run["sent"] * 1e6 for run in of)
+        return float(statistics.median(run[key] / run["sent"] * 1e6 for run in of))
 
     beyond = middle("cpu") + middle("server_cpu") - middle("cpu", direct)
     machine = middle("machine_cpu") - middle("machine_cpu", direct)

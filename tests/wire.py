@@ -183,7 +183,7 @@ def _start(data: bytes) -> str:
     words = data.split(b"\r\n", 1)[0].decode().split(" ")
     if words[0] != "SIP/2.0":
         return words[0]
-    return f"{words[1]} {sip.parse(data).cseq.method}"
+    return f"{words[1]} {(sip.parse(data).get('CSeq') or '').split(' ')[-1]}"
 
 
 class Wire:

@@ -78,7 +78,6 @@ class Callee(Conversation):
             raise LocalProtocolError(f"{status} is not a refusal")
         if self.state is _PROCEEDING and self._invited is not None:
             invite, self._invited = self._invited, None
-            invite.invitee = None
             invite.respond(status, now, reason, headers)
             self._drop(now)
 

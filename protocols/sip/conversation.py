@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from . import forks
@@ -58,9 +59,9 @@ class Conversation(Session):
                 transaction = self._begin(request, flow, key, now)
                 self.core.emit(SessionRequestReceived(self, transaction, request))
 
+    @abstractmethod
     def _dialog_of(self, request: Request) -> Dialog | None:
         """The dialog that a request from the wire belongs to: before the 2xx there may be several."""
-        return self.dialog
 
     def _begin(self, request: Request, flow: Flow, key: str, now: float) -> ServerTransaction:
         return ServerTransaction(self.core, key, request, reply_flow(request, flow), now, self.local_tag)
@@ -68,7 +69,7 @@ class Conversation(Session):
     def _answer(self, request: Request, flow: Flow, key: str, now: float, status: int) -> None:
         to = reply_flow(request, flow)
         if request.method == "INVITE":
-            InviteServer(self.core, key, request, to, now, self.local_tag, None).respond(status, now)
+            InviteServer(self.core, key, request, to, now, self.local_tag, self).respond(status, now)
         else:
             respond_at_once(self.core, key, request, to, now, status, self.local_tag)
 
@@ -111,8 +112,7 @@ class Conversation(Session):
 
     def on_cancel(self, transaction: InviteServer, request: Request, now: float) -> None:
         """A re-INVITE was taken back: what the owner may still answer to it is not sent."""
-        if transaction is self._invited:
-            self._invited = None
+        self._invited = None
 
     def on_ack_timeout(self, transaction: InviteServer, now: float) -> None:
         """No ACK in 64*T1: the dialog is confirmed, but the session has to end (§13.3.1.4)."""
@@ -124,8 +124,7 @@ class Conversation(Session):
 
     def on_lost(self, transaction: InviteServer, cause: str, now: float) -> None:
         """A re-INVITE was never answered, or cannot be any more."""
-        if transaction is self._invited:
-            self._invited = None
+        self._invited = None
 
     # What the wire says: responses
 
@@ -183,8 +182,7 @@ class Conversation(Session):
     def on_unacknowledged(self, transaction: InviteClient, now: float) -> None:
         """The owner forgot the ACK: nobody shall wait for ever for what he makes of it."""
         self.acknowledge(now)
-        if self.state is _CONFIRMED:
-            self._end("ack-timeout", now)
+        self._end("ack-timeout", now)
 
     def _on_status(self, status: int, now: float) -> None:
         cause = _DEAD_DIALOG.get(status)

@@ -82,11 +82,9 @@ class Core:
     """The tables, the wheel, the outbox and the news."""
 
     __slots__ = (
-        "_client_graves",
         "_events",
-        "_merge_graves",
+        "_graves",
         "_out",
-        "_server_graves",
         "_watchers",
         "clients",
         "counters",
@@ -121,9 +119,7 @@ class Core:
         self.servers: dict[str, ServerTransaction | ServerGrave] = {}
         self.sessions: dict[str, Session] = {}  # by local tag
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
-        self._client_graves: Slots[str] = Slots(1)
-        self._server_graves: Slots[str] = Slots(1)
-        self._merge_graves: Slots[str] = Slots(1)
+        self._graves: Slots[str] = Slots(1)  # keys of the three tables above, which differ by their form
         self._watchers: dict[tuple[str, int], set[Watcher]] = {}
         self._events: deque[Event] = deque()
         self._out: list[tuple[bytes, Flow]] = []
@@ -167,23 +163,18 @@ class Core:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called, in the same clock as every ``now``."""
-        nearest = None
-        for at in (
-            self.wheel.next_at(),
-            self._server_graves.next_at(),
-            self._client_graves.next_at(),
-            self._merge_graves.next_at(),
-        ):
-            if at is not None and (nearest is None or at < nearest):
-                nearest = at
-        return nearest
+        timer, grave = self.wheel.next_at(), self._graves.next_at()
+        if timer is None or grave is None:
+            return grave if timer is None else timer
+        return timer if timer < grave else grave
 
     def handle_timer(self, now: float) -> None:
         """Do what has come due."""
         self.wheel.handle_timer(now)
-        _clear(self._server_graves, self.servers, now)
-        _clear(self._client_graves, self.clients, now)
-        _clear(self._merge_graves, self.merges, now)
+        while (due := self._graves.take(now)) is not None:
+            for key in due[1]:
+                if self.servers.pop(key, None) is None and self.clients.pop(key, None) is None:
+                    self.merges.pop(key, None)
 
     # Life and death of transactions
 
@@ -200,7 +191,7 @@ class Core:
     def bury_client(self, key: str, grave: ClientGrave, until: float) -> None:
         """Keep what a retransmitted response needs."""
         self.clients[key] = grave
-        self._client_graves.add(key, until)
+        self._graves.add(key, until)
 
     def finish_server(self, transaction: ServerTransaction, grave: ServerGrave | None, until: float) -> None:
         """Replace a server transaction by its tombstone, or by nothing."""
@@ -216,14 +207,13 @@ class Core:
     def bury_server(self, key: str, grave: ServerGrave, until: float) -> None:
         """Keep what a retransmitted request is to get."""
         self.servers[key] = grave
-        self._server_graves.add(key, until)
+        self._graves.add(key, until)
 
     def remember_merge(self, request: Request, key: str, now: float) -> None:
         """Note a request outside a dialog: another way to us must not make a second one (§8.2.2.2)."""
         merge = merge_key(request)
-        if merge not in self.merges:
-            self._merge_graves.add(merge, now + self.timers.timeout)
         self.merges[merge] = key
+        self._graves.add(merge, now + self.timers.timeout)
 
     # Flows that fail
 
@@ -265,15 +255,10 @@ class Core:
         self.emit(RequestFailed(transaction, reason))
 
 
-def _clear(graves: Slots[str], table: dict[str, Any], now: float) -> None:
-    while (due := graves.take(now)) is not None:
-        for key in due[1]:
-            table.pop(key, None)
-
-
 def merge_key(request: Request) -> str:
     """What two copies of one request have in common that came by different ways (RFC 3261 §8.2.2.2)."""
-    return f"{request.from_tag} {request.call_id} {request.cseq}"
+    number, method = request.cseq
+    return f"merge {request.from_tag} {request.call_id} {number} {method}"
 
 
 def bracketed(host: str) -> str:

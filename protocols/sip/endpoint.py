@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from ..errors import LocalProtocolError, RemoteProtocolError
 from ..stun import Message as StunMessage
 from ..stun import MessageClass as StunClass
 from ..stun import is_stun
@@ -19,6 +19,7 @@ from .message import ParseError, Request, Response, parse
 from .server import InviteServer, ServerTransaction, respond_at_once
 from .session import Session
 
+_REPEATED = ("Via", "From", "To", "Call-ID", "CSeq")  # §8.2.6.2
 _RETRY_AFTER = "5"  # seconds that we ask for when there are too many transactions
 
 
@@ -57,17 +58,14 @@ class Endpoint(Core):
         """Answer what could not be parsed, without state, if it tells enough for an answer."""
         self.counters.parse_errors += 1
         request = getattr(error, "request", None)
-        if request is None or request.method == "ACK":
+        if request is None or request.method == "ACK" or any(request.get(name) is None for name in _REPEATED):
             return
         try:
             stamp(request, flow)
             to = reply_flow(request, flow)
         except RemoteProtocolError:
             to = flow  # it is the Via that is malformed: at least the source is known
-        try:
-            self._answer(request, to, error.status)
-        except ProtocolError:
-            return  # not even that much of it can be repeated
+        self._answer(request, to, error.status)
 
     def _receive_keepalive(self, data: bytes, flow: Flow) -> bytes:
         """Take line ends and STUN; what is behind line ends is a message (§7.5)."""

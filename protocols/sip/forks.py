@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def refuse(core: Core, branch: str, response: Response, flow: Flow, now: float) -> None:
     """End the dialog that an unwanted 2xx has made; all that it takes is in the 2xx."""
     tag = response.to_tag or ""
-    key = f"{branch} {tag}"
+    key = f"fork {branch} {tag}"
     known = core.clients.get(key)
     if isinstance(known, tuple):
         core.send_again(known[2], flow)

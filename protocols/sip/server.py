@@ -72,9 +72,6 @@ class ServerTransaction(Transaction):
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to the client's connection being closed: a late answer is lost, and that is all."""
 
-    def _send_again(self, now: float) -> None:
-        raise AssertionError("a non-INVITE server sends again only when asked")
-
     def _on_give_up(self, now: float) -> None:
         self.core.counters.timeouts += 1
         self.state = _TERMINATED
@@ -126,7 +123,7 @@ class InviteServer(ServerTransaction):
         flow: Flow,
         now: float,
         to_tag: str,
-        invitee: Invitee | None,
+        invitee: Invitee,
     ) -> None:
         self.invitee = invitee
         super().__init__(core, key, request, flow, now, to_tag, _PROCEEDING)
@@ -195,18 +192,14 @@ class InviteServer(ServerTransaction):
         """Take a CANCEL: after a final answer it has no effect (§9.2)."""
         if self.state is _PROCEEDING:
             self.respond(487, now)
-            invitee, self.invitee = self.invitee, None
-            if invitee is not None:
-                invitee.on_cancel(self, request, now)
+            self.invitee.on_cancel(self, request, now)
 
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to the caller's connection being closed: he cannot hear an answer."""
         if self.state is _PROCEEDING:
             self.state = _TERMINATED
             self.core.finish_server(self, None, now)
-            invitee, self.invitee = self.invitee, None
-            if invitee is not None:
-                invitee.on_lost(self, "transport", now)
+            self.invitee.on_lost(self, "transport", now)
 
     def _send_again(self, now: float) -> None:
         self.core.send_again(self.data, self.flow)
@@ -219,14 +212,12 @@ class InviteServer(ServerTransaction):
 
     def _on_give_up(self, now: float) -> None:
         self.core.counters.timeouts += 1
-        invitee, self.invitee = self.invitee, None
         if self.state is _PROCEEDING:
             self.respond(408, now)
-            if invitee is not None:
-                invitee.on_lost(self, "timeout", now)
+            self.invitee.on_lost(self, "timeout", now)
             return
         is_accepted = self.state is _ACCEPTED
         self.state = _TERMINATED
         self.core.finish_server(self, None, now)
-        if is_accepted and invitee is not None:
-            invitee.on_ack_timeout(self, now)
+        if is_accepted:
+            self.invitee.on_ack_timeout(self, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -129,8 +130,9 @@ class Session(Inviter, Invitee):
         elif self.state is not _TERMINATED:
             self._abort(status, now, headers)
 
+    @abstractmethod
     def _abort(self, status: int, now: float, headers: Headers) -> None:
-        raise NotImplementedError
+        """End a session that is not answered."""
 
     def acknowledge(self, now: float, *, body: bytes = b"", headers: Headers = ()) -> None:
         """Send the ACK to the 2xx that came last."""
@@ -208,9 +210,9 @@ class Session(Inviter, Invitee):
             return 2.1 + units % 191 / 100
         return units % 201 / 100
 
+    @abstractmethod
     def _own_dialog(self) -> Dialog | None:
         """The dialog that a request of ours belongs to."""
-        return self.dialog
 
     # What the wire says: ``Conversation`` reacts
 
@@ -218,13 +220,13 @@ class Session(Inviter, Invitee):
         """Whether the other end of this dialog bears the tag."""
         return (tag or "") == self.remote_tag
 
+    @abstractmethod
     def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
         """Take a new request inside the dialog, neither ACK nor CANCEL."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK to a 2xx."""
-        raise NotImplementedError
 
     # The end
 
@@ -235,11 +237,9 @@ class Session(Inviter, Invitee):
         self.core.emit(SessionEnded(self, cause, None))
 
     def _send_bye(self, now: float, headers: Headers) -> None:
+        assert self.dialog is not None  # it was confirmed
         self._bye_headers = None
-        if self.dialog is None:
-            self._leave()
-        else:
-            ClientTransaction(self.core, self._make(self.dialog, "BYE", headers), self.flow, now, self)
+        ClientTransaction(self.core, self._make(self.dialog, "BYE", headers), self.flow, now, self)
 
     def _terminate(self, now: float) -> None:
         """No more of this session but its BYE, which keeps it in the table: a BYE may come to meet ours."""

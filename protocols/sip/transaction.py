@@ -125,8 +125,7 @@ class Transaction(Timed):
             self.give_up_at = self.resend_at = NEVER
             self._on_give_up(now)
             return
-        if now >= self.resend_at:
-            self._send_again(now)
+        self._send_again(now)
         self._arm(now)
 
     def _arm(self, now: float) -> None:
@@ -134,7 +133,7 @@ class Transaction(Timed):
         self.core.wheel.arm(self, resend_at if resend_at < give_up_at else give_up_at, now)
 
     def _send_again(self, now: float) -> None:
-        raise NotImplementedError
+        """What ``resend_at`` asks for; a server of other than INVITE sends again only when asked."""
 
     def _on_give_up(self, now: float) -> None:
-        raise NotImplementedError
+        """What ``give_up_at`` asks for."""

@@ -152,7 +152,7 @@ static void receive(struct engine *engine, uint32_t index, int channel)
     for (int i = 0; i < count; i++)
         take(engine, end, channel, i, now);
     flush(engine, end);
-    if (0 && !end->is_again[channel]) {  /* edge-triggered: nobody will tell again */
+    if (count == BATCH && !end->is_again[channel]) {  /* edge-triggered: nobody will tell again */
         end->is_again[channel] = true;
         engine->again[engine->again_count++] = (uint64_t)index << 1 | (unsigned)channel;
     }

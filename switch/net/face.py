@@ -57,6 +57,7 @@ class SipFace:
         is_trusted: Callable[[str], bool] = lambda host: False,
         timers: Sequence[TimerOwner] = (),
         on_flow_failed: Callable[[Flow, str, float], None] | None = None,
+        trace: Callable[[str, bytes, Flow], None] | None = None,
         clock: Clock | None = None,
         log: Log | None = None,
     ) -> None:
@@ -67,6 +68,7 @@ class SipFace:
         self._is_trusted = is_trusted
         self._timers: tuple[TimerOwner, ...] = (endpoint, *timers)
         self._on_flow_failed = on_flow_failed
+        self.trace = trace  # called with "in" or "out" for each message, while somebody wants to see them
         self._clock = clock or Clock()
         self.counters = NetCounters()
         self._guard = Guard(log or structlog.get_logger("net"), self._clock, self.counters)
@@ -176,6 +178,8 @@ class SipFace:
             elif len(data) > self._limits.max_message_size:
                 self._flows.put(self._refusals.too_large(data, flow))
             else:
+                if self.trace is not None:
+                    self._guard.run(self.trace, "in", data, flow)
                 self._guard.run(self._endpoint.receive_datagram, data, flow, now)
                 self._tell(now)
 
@@ -190,6 +194,8 @@ class SipFace:
             return max(1.0 / self._limits.source_rate, _SHORTEST_TIMER)
         self.counters.messages_in += 1
         self.counters.octets_in += len(data)
+        if self.trace is not None:
+            self._guard.run(self.trace, "in", data, flow)
         message = sip.parse(data)  # raises: what is no message ends the connection, whose framing is in doubt
         self._is_in_pass = True
         self._guard.run(self._endpoint.receive_message, message, flow, now)
@@ -261,6 +267,8 @@ class SipFace:
     def _send(self) -> list[Failure]:
         flows, connections = self._flows, self._connections
         for item in self._endpoint.datagrams_to_send():
+            if self.trace is not None:
+                self._guard.run(self.trace, "out", *item)
             flows.put(item)
         failures = flows.flush()
         if flows.for_streams:

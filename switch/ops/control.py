@@ -77,7 +77,7 @@ class ControlServer:
                     question = await reader.readline()
                 await self._answer(question, writer)
         except (OSError, TimeoutError, ValueError):  # gone, too slow, or a line without end
-            log.debug("control-connection-failed")
+            log.debug("control.connection_failed")
         except asyncio.CancelledError:
             if self._server is not None:
                 raise
@@ -98,7 +98,7 @@ class ControlServer:
             text = str(error.args[0]) if error.args else str(error)
             await _send(writer, {"error": text})
         except Exception:  # a fault of ours in one answer must not hurt the calls
-            log.exception("control-handler-failed")
+            log.exception("control.handler_failed")
             await _send(writer, {"error": "the switch failed to answer; its log says why"})
         else:
             await _send(writer, {"result": result})

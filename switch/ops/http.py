@@ -86,7 +86,7 @@ class HttpServer:
                 async with asyncio.timeout(_SEND_TIMEOUT):
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            log.debug("http-connection-failed")
+            log.debug("http.connection_failed")
         except asyncio.CancelledError:
             if self._server is not None:
                 raise
@@ -112,7 +112,7 @@ class HttpServer:
         try:
             body = self._metrics.render()
         except Exception:  # a number that cannot be read must not end anything
-            log.exception("metrics-failed")
+            log.exception("metrics.failed")
             return _response(500, b"the log says why\n")
         return _response(200, body, self._metrics.content_type, has_body=has_body)
 

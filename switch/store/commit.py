@@ -78,7 +78,7 @@ class Committer:
                 self._feed_sink(self._connection)
                 self._mark_sink(self._connection)
             except sqlite3.Error as error:
-                log.warning("store-close-failed", reason=str(error))
+                log.warning("store.close_failed", reason=str(error))
             self._disconnect()
         if self._sink is not None:
             self._sink.close()
@@ -122,7 +122,7 @@ class Committer:
                 connection.execute(_sql(statement, len(row), 1), clean(row))
             except _BAD_ROW as error:
                 self.bad_row_count += 1
-                log.error("store-row-refused", row=repr(row)[:500], reason=str(error))
+                log.error("store.row_refused", row=repr(row)[:500], reason=str(error))
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -130,7 +130,7 @@ class Committer:
             try:
                 connection.close()
             except sqlite3.Error as error:
-                log.warning("store-close-failed", reason=str(error))
+                log.warning("store.close_failed", reason=str(error))
 
     # the sink: each ended call once, although a crash may fall between the commit and the line
 
@@ -174,7 +174,7 @@ class Committer:
     def _tell_sink(self, error: OSError) -> None:
         if not self._is_sink_failing:
             self._is_sink_failing = True
-            log.error("record-lines-failed", reason=str(error))
+            log.error("records.lines_failed", reason=str(error))
 
 
 def _statements(batch: Batch) -> list[tuple[str, list[Row]]]:

@@ -148,7 +148,7 @@ class Writer:
                 self.commit_count += 1
                 if self.is_failing:
                     self.is_failing = False
-                    log.info("store-recovered", entries=len(batch))
+                    log.info("store.recovered", entries=len(batch))
                 return True
             with self._changed:
                 if self._is_closing:
@@ -161,13 +161,13 @@ class Writer:
                 self.pending = Batch()
                 self._writing_count = len(batch)
         self.lost_count += len(batch)
-        log.error("store-lost", entries=len(batch))
+        log.error("store.lost", entries=len(batch))
         return False
 
     def _tell(self, error: CommitError) -> None:
         if not self.is_failing:
             self.is_failing = True
-            log.error("store-failed", reason=str(error), waiting=self.waiting_count)
+            log.error("store.failed", reason=str(error), waiting=self.waiting_count)
 
 
 def _wake_waiter(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], is_written: bool) -> None:
@@ -182,4 +182,4 @@ def _wake_waiter(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], is
     try:
         loop.call_soon_threadsafe(wake)
     except RuntimeError:
-        log.debug("store-waiter-gone")  # its loop was closed meanwhile
+        log.debug("store.waiter_gone")  # its loop was closed meanwhile

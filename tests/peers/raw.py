@@ -351,6 +351,11 @@ class Wire:
             raise SilenceError(f"no final response within {timeout} s:\n" + "\n".join(self.trace))
         return found
 
+    def forget(self) -> None:
+        """Drop what came and was not asked for."""
+        while self.receive(0) is not None:
+            pass
+
     def hears_nothing(self, seconds: float) -> bool:
         """True when no message at all came in that time (bounded silence is the thing that is tested)."""
         return self.receive(seconds) is None

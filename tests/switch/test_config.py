@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -355,8 +356,8 @@ def test_the_first_file_shows_defaults_as_they_are(tmp_path: Path) -> None:
 
 def test_every_key_is_documented() -> None:
     for name, field in Config.model_fields.items():
-        model = field.annotation
-        model = model if hasattr(model, "model_fields") else model.__args__[0]  # type: ignore[union-attr]
+        model: Any = field.annotation
+        model = next(iter(get_args(model)), model)  # of a list, what it lists
         assert model.__doc__, name
         for key, entry in model.model_fields.items():
             assert entry.description, f"{name}.{key}"

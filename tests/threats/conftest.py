@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +13,8 @@ from ..peers.phone import Phone
 
 IS_LONG = os.environ.get("SWITCHROOM_LONG") == "1"
 ALICE, BOB = "1001", "1002"
+FRESH = range(3001, 3301)
+_numbers = itertools.cycle(FRESH)
 
 
 def size(short: int, full: int) -> int:
@@ -20,17 +22,12 @@ def size(short: int, full: int) -> int:
     return full if IS_LONG else short
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
     """A switch with its default limits, except that one address may send as much as a test needs."""
     with Switch(
         tmp_path_factory.mktemp("target"),
-        users=users(range(1001, 1011)),
+        users=users([ALICE, BOB, *FRESH]),
         sip={"source_rate": 100000, "source_burst": 100000},
         auth={"max_failures": 1000, "max_unanswered": 100000},
     ) as running:
@@ -38,16 +35,21 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
         assert "Traceback" not in running.log.read_text(errors="replace")
 
 
+def fresh_phone(target: Switch, transport: str = "udp") -> Phone:
+    """A telephone of a user that no other test has used."""
+    return Phone(target.address, str(next(_numbers)), PASSWORD, transport)
+
+
 @pytest.fixture
 def alice(target: Switch) -> Iterator[Phone]:
-    with Phone(target.address, ALICE, PASSWORD) as phone:
+    """A caller."""
+    with fresh_phone(target) as phone:
         yield phone
 
 
 @pytest.fixture
 def bob(target: Switch) -> Iterator[Phone]:
     """A registered callee."""
-    with Phone(target.address, BOB, PASSWORD) as phone:
+    with fresh_phone(target) as phone:
         assert phone.register().status == 200
         yield phone
-        phone.register(expires=0)

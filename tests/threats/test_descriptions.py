@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ..peers.harness import PASSWORD, Switch
+from ..peers.harness import Switch
 from ..peers.phone import Phone
 from ..peers.raw import Message, SilenceError, audio
-from .conftest import ALICE, BOB
+from .conftest import fresh_phone
 
 CPU_CEILING = 0.2
 
@@ -53,10 +53,10 @@ MUST_REFUSE = {
 }
 
 
-def offer(target: Switch, phone: Phone, body: bytes, kind: str = "application/sdp") -> Message:
+def offer(target: Switch, phone: Phone, number: str, body: bytes, kind: str = "application/sdp") -> Message:
     """The final response of the switch to an offer, and a check of what it cost."""
     before = target.cpu_seconds()
-    dialog = phone.start_call(BOB, body, headers=[("Content-Type", kind)])
+    dialog = phone.start_call(number, body, headers=[("Content-Type", kind)])
     response = phone.final(5, method="INVITE", call_id=dialog.call_id)
     assert target.cpu_seconds() - before <= CPU_CEILING
     return response
@@ -66,16 +66,16 @@ def offer(target: Switch, phone: Phone, body: bytes, kind: str = "application/sd
 def test_a_bomb_in_the_offer(target: Switch, name: str) -> None:
     """A7: caps hold, ints are checked; 488, 400 or 413, at most 200 ms of CPU, and the switch is well."""
     with (
-        Phone(target.address, ALICE, PASSWORD, "tcp") as caller,
-        Phone(target.address, BOB, PASSWORD) as callee,
+        fresh_phone(target, "tcp") as caller,
+        fresh_phone(target) as callee,
     ):
         assert callee.register().status == 200
         body = BOMBS[name].encode("utf-8", "replace")
         if name in MUST_REFUSE:
-            assert offer(target, caller, body).status in REFUSALS
+            assert offer(target, caller, callee.user, body).status in REFUSALS
             assert callee.hears_nothing(0.1)
         else:
-            dialog = caller.start_call(BOB, body)
+            dialog = caller.start_call(callee.user, body)
             got = caller.take(lambda m: m.status > 100 or m.method == "INVITE", 5)
             assert got is not None
             if got.status < 200:
@@ -87,12 +87,12 @@ def test_a_bomb_in_the_offer(target: Switch, name: str) -> None:
 def test_a_bomb_in_the_answer(target: Switch, name: str) -> None:
     """A7 from the callee: the caller gets a failure or a clean description, and both dialogs end."""
     with (
-        Phone(target.address, ALICE, PASSWORD) as caller,
-        Phone(target.address, BOB, PASSWORD, "tcp") as callee,
+        fresh_phone(target) as caller,
+        fresh_phone(target, "tcp") as callee,
     ):
         assert callee.register().status == 200
         body = BOMBS[name].encode("utf-8", "replace")
-        dialog = caller.start_call(BOB, audio("127.0.0.1", 40000))
+        dialog = caller.start_call(callee.user, audio("127.0.0.1", 40000))
         called = callee.incoming()
         before = target.cpu_seconds()
         called.respond(called.invite, 200, "OK", body)  # type: ignore[arg-type]
@@ -107,19 +107,19 @@ def test_a_bomb_in_the_answer(target: Switch, name: str) -> None:
             dialog.ack()
             caller.send(dialog.request("BYE"))
             called.answer_bye()
-        assert len(response.body) < 20000
+        assert body not in response.body
         assert caller.options() < 0.5
 
 
 def test_a_body_over_the_limit(target: Switch) -> None:
     """A7: 70 KB over TCP: 413 or the end of the connection; nobody is called."""
     with (
-        Phone(target.address, ALICE, PASSWORD, "tcp") as caller,
-        Phone(target.address, BOB, PASSWORD) as callee,
+        fresh_phone(target, "tcp") as caller,
+        fresh_phone(target) as callee,
     ):
         assert callee.register().status == 200
         data = caller.request(
-            "INVITE", f"sip:{BOB}@{caller.domain}", body=_HEAD.encode() + b"a=x\r\n" * 14000
+            "INVITE", f"sip:{callee.user}@{caller.domain}", body=_HEAD.encode() + b"a=x\r\n" * 14000
         )
         try:
             caller.send(data)
@@ -127,7 +127,7 @@ def test_a_body_over_the_limit(target: Switch) -> None:
         except (SilenceError, ConnectionError):
             assert caller.is_closed_by_remote or caller.receive(1) is None
         assert callee.hears_nothing(0.2)
-    with Phone(target.address, ALICE, PASSWORD) as probe:
+    with fresh_phone(target) as probe:
         assert probe.options() < 0.5
 
 
@@ -143,11 +143,11 @@ def nested(levels: int) -> bytes:
 def test_nested_bodies(target: Switch, levels: int) -> None:
     """B5: 600 levels over the wire: refused, no stack is used up."""
     with (
-        Phone(target.address, ALICE, PASSWORD, "tcp") as caller,
-        Phone(target.address, BOB, PASSWORD) as callee,
+        fresh_phone(target, "tcp") as caller,
+        fresh_phone(target) as callee,
     ):
         assert callee.register().status == 200
-        response = offer(target, caller, nested(levels), "multipart/mixed;boundary=b0")
+        response = offer(target, caller, callee.user, nested(levels), "multipart/mixed;boundary=b0")
         assert response.status in REFUSALS
         assert callee.hears_nothing(0.1)
         assert caller.options() < 0.5
@@ -156,9 +156,12 @@ def test_nested_bodies(target: Switch, levels: int) -> None:
 def test_ten_thousand_parts(target: Switch) -> None:
     """B5: many parts instead of deep ones."""
     with (
-        Phone(target.address, ALICE, PASSWORD, "tcp") as caller,
-        Phone(target.address, BOB, PASSWORD) as callee,
+        fresh_phone(target, "tcp") as caller,
+        fresh_phone(target) as callee,
     ):
         assert callee.register().status == 200
-        assert offer(target, caller, b"--b0\r\n\r\n" * 7000, "multipart/mixed;boundary=b0").status in REFUSALS
+        assert (
+            offer(target, caller, callee.user, b"--b0\r\n\r\n" * 7000, "multipart/mixed;boundary=b0").status
+            in REFUSALS
+        )
         assert caller.options() < 0.5

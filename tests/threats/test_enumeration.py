@@ -11,7 +11,7 @@ import pytest
 from ..peers.harness import Switch
 from ..peers.phone import Phone
 from ..peers.raw import Message, Wire, audio, branch, challenges, credentials
-from .conftest import BOB, size
+from .conftest import size
 
 REFUSED = {401, 403, 404, 405, 407, 416, 420, 480, 481, 488, 489, 501}
 
@@ -32,7 +32,7 @@ def test_a_known_user_looks_like_an_unknown_one(
 ) -> None:
     """C4: same status, reason, header shape and realm, and the same median time, for both."""
     with Phone(target.address, "x", "y") as wire:
-        times: dict[str, list[float]] = {"1002": [], "7777": []}
+        times: dict[str, list[float]] = {bob.user: [], "7777": []}
         shapes: dict[str, tuple[object, ...]] = {}
         for _ in range(size(60, 400)):
             for name in times:
@@ -55,8 +55,8 @@ def test_a_known_user_looks_like_an_unknown_one(
                 times[name].append(time.perf_counter() - began)
                 shapes.setdefault(name, shape(answer))
                 wire.trace.clear()
-        assert shapes["1002"] == shapes["7777"]
-        assert shapes["1002"][0] in REFUSED | {200}
+        assert shapes[bob.user] == shapes["7777"]
+        assert shapes[bob.user][0] in REFUSED | {200}
         known, unknown = (statistics.median(t) for t in times.values())
         assert abs(known - unknown) < max(0.15 * max(known, unknown), 60e-6)
 
@@ -65,7 +65,7 @@ def test_a_foreign_from_learns_nothing(target: Switch, bob: Phone) -> None:
     """C4: an INVITE from a foreign address of record to a known and an unknown user: the same answer."""
     with Wire(target.address) as wire:
         shapes = []
-        for name in (BOB, "7777"):
+        for name in (bob.user, "7777"):
             wire.send(
                 wire.request(
                     "INVITE",

@@ -15,6 +15,7 @@ def smuggled(kind: str) -> str:
     """A request whose end is a matter of interpretation, with a second one where some would look for it."""
     inner = message(changes={"Call-ID": INNER})
     body = "x" * 20
+    whole = str(len(body + inner))
     texts = {
         "two lengths": message(
             changes={"Content-Length": "20"}, extra=f"Content-Length: {20 + len(inner)}\r\n"
@@ -29,10 +30,10 @@ def smuggled(kind: str) -> str:
         "NUL before the colon": message(changes={"Content-Length": None}, extra="Content-Length\x00: 20\r\n"),
         "bare CR": message(changes={"Content-Length": None}, extra="X: y\rContent-Length: 20\r\n"),
         "bare LF": message(changes={"Content-Length": None}, extra="X: y\nContent-Length: 20\r\n"),
-        "two Call-IDs": message(changes={"Content-Length": "20"}, extra="Call-ID: another\r\n"),
-        "two From": message(changes={"Content-Length": "20"}, extra="From: <sip:y@127.0.0.1>;tag=2\r\n"),
-        "two CSeq": message(changes={"Content-Length": "20"}, extra="CSeq: 2 OPTIONS\r\n"),
-        "two Max-Forwards": message(changes={"Content-Length": "20"}, extra="Max-Forwards: 1\r\n"),
+        "two Call-IDs": message(changes={"Content-Length": whole}, extra="Call-ID: another\r\n"),
+        "two From": message(changes={"Content-Length": whole}, extra="From: <sip:y@127.0.0.1>;tag=2\r\n"),
+        "two CSeq": message(changes={"Content-Length": whole}, extra="CSeq: 2 OPTIONS\r\n"),
+        "two Max-Forwards": message(changes={"Content-Length": whole}, extra="Max-Forwards: 1\r\n"),
     }
     return texts[kind] + body + inner
 

@@ -212,6 +212,7 @@ def test_clients_that_die_in_mid_invite(server: Switch, tmp_path: Path) -> None:
         reached = 0
         for _ in range(size(25, 500)):
             command[-1] = str(free_port())
+            callee.forget()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...config import Config, ConfigError, load, write_default
+from ...config import Config, ConfigError, join_address, load, write_default
 from .fault import FaultError
 from .place import DEFAULT, ConfigOption, SetOption, read_config
 from .welcome import welcome
 
 if TYPE_CHECKING:
+    from switchroom.protocols.sip import Flow
+
     from ...app import Switch
     from ..log import Handle
 
@@ -86,10 +88,11 @@ class _Service:
         self._log = get_logger("serve")
         _raise_file_limit()
         if missing := missing_twins():
-            self._log.warning("twins-missing", modules=" ".join(missing), effect="slower")
+            self._log.warning("twins.missing", modules=" ".join(missing), effect="slower")
         switch = Switch(self._config)
         switch.control.handlers["reload"] = self._reload
         self._switch = switch
+        self._show_messages(self._config)
         try:
             await switch.start()
         except (OSError, StoreError, ControlError) as error:
@@ -108,6 +111,16 @@ class _Service:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _show_messages(self, config: Config) -> None:
+        """Write every SIP message to the log at level debug; at others it costs nothing."""
+        from ..mask import mask  # only here, as the others
+
+        def show(direction: str, octets: bytes, flow: Flow) -> None:
+            where = f"{flow.transport.lower()}:{join_address(*flow.remote)}"
+            self._log.debug("sip.message", direction=direction, remote=where, message=mask(octets))
+
+        self._switch.face.trace = show if config.log.level == "debug" else None
+
     async def _reload_quietly(self) -> None:
         try:
             await self._reload()
@@ -118,10 +131,11 @@ class _Service:
         try:
             config = await asyncio.to_thread(load, self._path, self._overrides)
         except ConfigError as error:
-            self._log.error("reload-refused", reason=" | ".join(error.faults))
+            self._log.error("reload.refused", reason=" | ".join(error.faults))
             raise
         needs_restart = self._switch.reload(config)
         self._logs.apply(config.log)
+        self._show_messages(config)
         return {"needs_restart": needs_restart}
 
 

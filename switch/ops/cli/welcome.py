@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import sys
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,13 +37,23 @@ def welcome(config: Config, path: Path, switch: Switch, *, is_first: bool, show_
         len(config.users)
     )
     lines += [f"  {_route(route)}" for route in config.routes[:_MAX_SHOWN]] + _rest(len(config.routes))
-    lines += ["", "No phone at hand? Let this machine be one: switchroom phone --help"]
+    command = _command()
+    lines += ["", f"No phone at hand? Let this machine be one: {command} phone --help"]
     if switch.http.address:
         lines.append(
             f"Metrics  http://{switch.http.address}/metrics   health  http://{switch.http.address}/healthz"
         )
-    lines.append("Ask it   switchroom status | registrations | calls | hangup CALL | reload")
+    lines.append(f"Ask it   {command} status | registrations | calls | hangup CALL | reload")
     return "\n".join([*lines, ""])
+
+
+def _command() -> str:
+    """How this command is called from where we are."""
+    program = Path(sys.argv[0])
+    if program.name != "switchroom":
+        return f"{Path(sys.executable).name} -m switchroom.switch"
+    found = shutil.which("switchroom")
+    return "switchroom" if found and program.samefile(found) else os.path.relpath(program)
 
 
 def _listeners(bound: list[tuple[str, str, int]]) -> list[str]:

@@ -291,6 +291,16 @@ def test_with_a_malformed_via_the_answer_goes_to_the_source() -> None:
     assert lone.endpoint.counters.parse_errors == 1
 
 
+@pytest.mark.parametrize("name", [b"From", b"To", b"Call-ID", b"CSeq", b"Via"])
+def test_without_what_an_answer_repeats_there_is_none(name: bytes) -> None:
+    lone = Lone()
+    data = bytes(lone.request("OPTIONS")).replace(b"\r\n" + name, b"\r\nX")
+    lone.endpoint.receive_datagram(data, lone.flow, lone.now)
+    assert lone.take() == []
+    assert lone.events() == []
+    assert lone.endpoint.counters.parse_errors == 1
+
+
 def test_a_malformed_ack_is_never_answered() -> None:
     lone = Lone()
     data = bytes(lone.request("ACK")).replace(b"Max-Forwards: 70", b"Max-Forwards: many")

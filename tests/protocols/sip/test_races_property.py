@@ -1,4 +1,4 @@
-"""Whatever the wire loses, doubles and reorders, and whatever the owners do: everything ends, and in order."""
+"""Whatever the wire loses, doubles and reorders, and whatever the owners do: everything ends."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_everything_ends(
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32))
-def test_half_of_all_datagrams_are_lost_and_calls_go_through(seed: int) -> None:
+def test_many_datagrams_are_lost_and_calls_go_through(seed: int) -> None:
     wire = Wire(seed=seed, loss=0.3, doubling=0.2, jitter=0.4)
     owners = {"a": Owner(wire.a), "b": Owner(wire.b)}
     calls = [invite(wire) for _ in range(5)]
@@ -114,8 +114,9 @@ def test_half_of_all_datagrams_are_lost_and_calls_go_through(seed: int) -> None:
     wire.run(20)
     up = [session for session in calls if session.state is sip.State.CONFIRMED]
     assert len(up) >= 4  # six tries in ten seconds
-    for session in calls:
-        session.hang_up(wire.now)
+    for owner in owners.values():
+        for session in owner.sessions:
+            session.hang_up(wire.now, status=480)
     wire.settle(LIMIT)
     for owner in owners.values():
         owner.check()

@@ -571,3 +571,14 @@ def test_the_context_belongs_to_the_owner() -> None:
     assert isinstance(event, sip.SessionAnswered)
     assert event.session.context is mark
     assert (pair.caller.is_caller, pair.b.is_caller) == (True, False)
+
+
+def test_a_request_that_fails_after_the_end_is_not_told() -> None:
+    lone = Lone()
+    session = lone.call()
+    session.send_request("INFO", lone.now)
+    session.bye(lone.now)
+    lone.hear(make_response(lone.take()[-1], 200))
+    lone.walk(40)
+    assert lone.events() == []
+    assert lone.is_idle

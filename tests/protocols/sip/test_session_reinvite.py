@@ -340,3 +340,27 @@ def test_nothing_is_asked_of_a_session_that_has_ended() -> None:
     session.reinvite(lone.now)
     assert lone.take() == []
     assert lone.events() == []
+
+
+def test_a_bye_waits_for_all_acks_or_their_timeouts() -> None:
+    lone = Lone()
+    session = lone.accept(body=b"offer")
+    session.answer(lone.now)
+    lone.walk(5)
+    event = reinvited(lone, session, 2)
+    session.answer_reinvite(event.transaction, 200, lone.now)
+    session.bye(lone.now)
+    lone.take()
+    assert "BYE" not in [start for _, start in lone.walk(31.9)]
+    assert lone.walk(0.2)[-1] == (pytest.approx(0.1), "BYE")
+    assert lone.events() == []
+
+
+def test_an_answer_past_the_session_comes_to_nothing() -> None:
+    lone = Lone()
+    session = called(lone)
+    event = reinvited(lone, session, 2)
+    lone.hear(inside(lone, session, "BYE", 3))
+    lone.take()
+    event.transaction.respond(200, lone.now)
+    assert lone.take() == []

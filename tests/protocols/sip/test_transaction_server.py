@@ -289,6 +289,7 @@ def test_an_answered_call_outlives_its_connection() -> None:
     lone = Lone("TCP")
     session, _ = accept(lone)
     session.answer(lone.now)
+    lone.endpoint.flow_failed(lone.flow, lone.now)
     lone.hear(ack(lone, lone.take()[-1], "z9hG4bKack"))
     lone.events()
     lone.endpoint.flow_failed(lone.flow, lone.now)

@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 
 from switchroom.switch.media import MediaPlane
+from switchroom.switch.media._engine import Engine
+from switchroom.switch.media.stream import DROP_REASONS, Stream
 from switchroom.switch.media.targets import target_host
 
 from .phones import Call, Phone, bye, receiver_report, rtp, wait_for
@@ -249,3 +251,34 @@ def test_a_flood_from_the_right_address_is_cut(plane: MediaPlane, a: Phone, b: P
         a.say(*[rtp(n) for n in range(seq, seq + 50)])
         wait_for(partial(has_seen, call, seq + 50))
     assert call.dropped()["rate"] >= 299
+
+
+def test_after_five_packets_nothing_is_learnt(
+    plane: MediaPlane, a: Phone, b: Phone, phone: Callable[[str], Phone]
+) -> None:
+    call = Call(plane, a, b, a_is_nat=True).set_up()
+    neighbour = phone(a.host)
+    for seq in range(5):
+        neighbour.rtp.sendto(rtp(seq, ssrc=2), a.media)
+        b.hear()
+    a.say(rtp(9))  # even the signalled address comes too late
+    wait_for(lambda: call.dropped()["source"] == 1)
+
+
+def test_ends_of_different_calls_never_meet(phone: Callable[[str], Phone]) -> None:
+    """In the engine itself: a stale link to a pair that serves another call by now leads nowhere."""
+    one, two = phone("127.0.0.2"), phone("127.0.0.3")
+    engine = Engine(4)
+    engine.start()
+    port = 46000
+    for index, (call, there) in enumerate(((1, one), (2, two))):
+        engine.open(index, "127.0.0.1", port + 2 * index, 46)
+        address = (there.host, there.port)
+        engine.program(
+            index, Stream(peer=1 - index, call=call, generation=call, home=there.host, rtp=address)
+        )
+    one.rtp.sendto(rtp(1), ("127.0.0.1", port))
+    wait_for(lambda: engine.read(0, 1).packets == 1)
+    wait_for(lambda: dict(zip(DROP_REASONS, engine.read(0, 1).dropped, strict=True))["unlinked"] == 1)
+    assert heard_nothing(two)
+    engine.stop()

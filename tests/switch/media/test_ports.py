@@ -257,5 +257,5 @@ def test_what_comes_after_the_stop_does_no_harm(a: Phone, b: Phone) -> None:
         call.session.close()
     fresh = plane.session("fresh")  # its address has no rested pair
     with pytest.raises(NoPortsLeft):
-        fresh.offer(*(fresh.leg(toward="::1", is_nat=False) for _ in range(2)), a.describe())
+        fresh.offer(fresh.leg(toward="::1", is_nat=False), fresh.leg(toward="::1", is_nat=False), a.describe())
     loop.close()

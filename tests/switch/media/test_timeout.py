@@ -121,7 +121,7 @@ async def test_a_closed_call_is_not_reported(watched: Watched, a: Phone, b: Phon
 async def test_both_gone_in_many_calls(watched: Watched, a: Phone, b: Phone) -> None:
     """A10 by the dozen: each is reported once, and all ports come back."""
     calls = [Call(watched.plane, a, b).set_up() for _ in range(50)]
-    gone = set()
+    gone: set[MediaSession] = set()
     while len(gone) < 50:
         session = await watched.next_expired()
         if session not in gone:

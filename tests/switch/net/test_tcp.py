@@ -116,7 +116,7 @@ async def test_a_message_that_cannot_be_framed_is_answered_and_the_connection_cl
             first, second = sip.parse(await phone.receive()), sip.parse(await phone.receive())
             assert (first.status, first.call_id) == (200, call_id_of(good))
             assert second.status == status
-            assert await phone.closed() == b""
+            assert await asyncio.wait_for(phone.reader.read(-1), TIMEOUT) == b""  # closed, not reset
         await desk.until(lambda: desk.failed)
         assert desk.failed[0][1] == "malformed"
         assert desk.endpoint.counters.parse_errors == 1
@@ -142,6 +142,13 @@ async def test_a_refused_client_that_neither_reads_nor_closes_is_cut_off() -> No
             rude.sendall(TWO_LENGTHS)
             await desk.until(lambda: desk.failed)
             assert desk.face.counters.closed == {"malformed": 1}
+
+
+async def test_a_refused_client_that_goes_on_sending_still_reads_why() -> None:
+    async with Desk(LISTEN) as desk, await Tcp.open(desk.address()) as phone:
+        phone.send(TWO_LENGTHS + b"x" * 1_000_000)  # closing with octets unread would destroy the answer
+        assert sip.parse(await phone.receive()).status == 400
+        assert await asyncio.wait_for(phone.reader.read(-1), TIMEOUT) == b""
 
 
 async def test_an_error_inside_a_message_that_is_framed_well_keeps_the_connection() -> None:
@@ -441,13 +448,13 @@ async def test_a_connection_that_does_not_come_about_in_time_fails_the_request()
 
 async def test_beyond_the_total_no_connection_is_opened() -> None:
     server, _, _ = await serve(1)
-    async with server, Desk(LISTEN, limits=NetLimits(max_connections=1, reserved_connections=0)) as desk:
-        async with await Tcp.open(desk.address()) as phone:
-            phone.send(tcp_request())
-            await phone.receive()
-            flow = desk.face.flow_to(*server.sockets[0].getsockname(), "TCP")
-            desk.ask(flow)
-            assert desk.failed == [(flow, "closed")]
+    limits = NetLimits(max_connections=1, reserved_connections=0)
+    async with server, Desk(LISTEN, limits=limits) as desk, await Tcp.open(desk.address()) as phone:
+        phone.send(tcp_request())
+        await phone.receive()
+        flow = desk.face.flow_to(*server.sockets[0].getsockname(), "TCP")
+        desk.ask(flow)
+        assert desk.failed == [(flow, "closed")]
 
 
 # -- ends

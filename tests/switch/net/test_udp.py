@@ -14,7 +14,7 @@ from switchroom.switch.net import NetLimits, NoListenerError
 from switchroom.switch.net.limits import NetCounters
 from switchroom.switch.net.udp import UdpListener
 
-from .desk import TIMEOUT, Desk, Udp, call_id_of, request
+from .desk import TIMEOUT, Desk, Tcp, Udp, call_id_of, request
 
 LOCAL = "udp:127.0.0.1:0"
 
@@ -323,6 +323,31 @@ async def test_a_stun_attribute_that_must_be_understood_and_is_not_gets_420_if_t
             phone.send(data, desk.address())
             answer = stun.Message.parse(await phone.receive())
             assert answer.message_class is stun.MessageClass.ERROR
+
+
+# -- what somebody wants to see
+
+
+async def test_messages_are_shown_to_who_asks_and_a_fault_of_his_costs_nothing() -> None:
+    shown: list[tuple[str, bytes, Flow]] = []
+    async with Desk(LOCAL, "tcp:127.0.0.1:0", limits=NetLimits(source_burst=2, source_rate=0.001)) as desk:
+        desk.face.trace = lambda *told: shown.append(told)
+        with Udp() as phone:
+            ask = request()
+            phone.send(ask, desk.address())
+            answer, flow = await phone.receive(), Flow("UDP", desk.address(), phone.address)
+            assert shown == [("in", ask, flow), ("out", answer, flow)]
+            async with await Tcp.open(desk.address(1)) as stream:
+                stream.send(ask := request(via="TCP 192.0.2.99:5060"))
+                answer = await stream.receive()
+            assert [told[:2] for told in shown[2:]] == [("in", ask), ("out", answer)]
+            phone.send(request(), desk.address())  # beyond the rate: floods are not shown
+            with Udp("127.0.0.2") as other:
+                desk.face.trace = lambda *told: 1 / 0
+                other.send(request(), desk.address())
+                assert sip.parse(await other.receive()).status == 200
+        assert len(shown) == 4
+        assert desk.face.counters.faults == 2
 
 
 # -- the loop goes on

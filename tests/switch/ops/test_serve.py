@@ -111,7 +111,7 @@ def test_the_welcome_tells_a_newcomer_what_to_do(service: Service) -> None:
     for user, password in zip(("1001", "1002"), passwords, strict=True):
         assert f"  user {user}   password {password}   number {user}\n" in shown
     assert re.search(r"^  1000 +1001, 1002$", shown, re.M)
-    assert "switchroom phone" in shown
+    assert " -m switchroom.switch phone --help" in shown  # as it was started here
     assert re.search(r"http://127\.0\.0\.1:\d+/metrics", shown)
     assert not any(password in service.said for password in passwords)
 
@@ -192,7 +192,7 @@ def test_a_reload_applies_a_good_file_and_refuses_a_bad_one(service: Service) ->
     assert result.stderr == "switchroom: switchroom.toml: sip2: unknown key; did you mean sip?\n"
     assert service.ask("status")["calls"] == 0  # and it can be asked all the same
     service.process.send_signal(signal.SIGHUP)
-    service.wait_said("reload-refused.*sip2.*")
+    service.wait_said("reload.refused.*sip2.*")
     path.write_text(before.replace("30000-39999", "30000-39990").replace("127.0.0.1:8080", "127.0.0.1:8081"))
     service.process.send_signal(signal.SIGHUP)
     service.wait_said(r"switch.reloaded needs_restart=\[\]")  # --set wins over the file
@@ -218,6 +218,35 @@ def test_a_reload_tells_what_waits_for_a_restart(tmp_path: Path) -> None:
     assert "switch.state_dir" in service.wait_said("switch.reloaded.*")
     path.write_text(before)
     assert service.stop() == 0
+
+
+def test_debug_shows_messages_but_no_secrets(tmp_path: Path) -> None:
+    """A phone registers, twice with the wrong password; the log is searched for what proves identity."""
+    service = Service(tmp_path, *ANYWHERE, "--set", "log.level=debug", "--set", "log.max_rate=1000")
+    port = int(service.ask("status")["listen"][0].rsplit(":", 1)[1])
+    password = re.findall(r'^password = "(.*)"$', (tmp_path / "switchroom.toml").read_text(), re.M)[0]
+    for given, status in ((password, 0), ("a-wrong-password", 1)):
+        phone = subprocess.run(
+            [*COMMAND, "phone", "--server", f"127.0.0.1:{port}", "--user", "1001"],
+            env={**os.environ, "SWITCHROOM_PASSWORD": given},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert phone.returncode == status, phone.stdout + phone.stderr
+    path = tmp_path / "switchroom.toml"
+    path.write_text(path.read_text().replace("rtp_timeout = 60", "rtp_timeout = 50"))
+    assert service.ask("reload") == {"needs_restart": []}
+    assert service.stop() == 0
+    shown = [line for line in service.said.splitlines() if "sip.message" in line]
+    assert any("direction=in" in line and 'message="REGISTER sip:127.0.0.1' in line for line in shown)
+    assert any("direction=out" in line and 'message="SIP/2.0 200 OK' in line for line in shown)
+    assert any(r"Authorization: Digest username=\"1001\", ***" in line for line in shown)
+    for secret in (password, "a-wrong-password"):
+        assert secret not in service.said
+    assert not re.search(r"response=\W*[0-9a-f]{32}", service.said)
+    assert all(line.isprintable() for line in service.said.splitlines())
 
 
 def test_an_address_in_use_is_one_line(service: Service, tmp_path: Path) -> None:

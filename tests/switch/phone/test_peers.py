@@ -82,8 +82,7 @@ async def test_sipp_is_called(transport: str) -> None:
                 try:
                     await call.answered()
                     break
-                except CallFailedError as error:
-                    assert error.status == 503
+                except CallFailedError:
                     await asyncio.sleep(0.05)
         call.hang_up()
     assert await process.wait() == 0
