@@ -34,7 +34,7 @@ class Switch:
     """One switch in one process: ``async with Switch(config): ...``"""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
+        self.config = self._started = config
         self.log = get_logger("switch")
         self.clock = Clock()
         self._hosts: dict[str, str] = {}  # names of trunks and fixed targets -> address
@@ -148,7 +148,7 @@ class Switch:
 
     def reload(self, config: Config) -> list[str]:
         """Apply a new configuration to what begins from now on; gives the keys that need a restart."""
-        waiting = find_restart_keys(self.config, config)
+        waiting = find_restart_keys(self._started, config)
         self.config = config
         self.authenticator.update(config.users, config.auth)
         self.registrar.update(config.registrar, {user.name for user in config.users})
@@ -167,7 +167,7 @@ class Switch:
         return host in self.exchange.config.domains or self.addresses.is_local(host)
 
     def _is_trusted(self, host: str) -> bool:
-        return self.exchange.trunk_at(host) is not None
+        return self.exchange.trunk_at(host) is not None or self.registrar.has_host(host)
 
     def _flow_to(self, host: str, port: int, transport: str) -> sip.Flow:
         return self.face.flow_to(self._hosts.get(host, host), port, transport)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from string import ascii_letters, digits
 
 from ..errors import RemoteProtocolError
 
 Params = tuple[tuple[str, str | None], ...]
 
+TOKEN_LETTERS = "-.!%*_+`'~" + ascii_letters + digits
 TOKEN = r"[-.!%*_+`'~A-Za-z0-9]+"
 # qdtext, with every octet but CR and LF allowed after a backslash (quoted-pair)
 QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\r\n])*+"'
@@ -166,16 +168,17 @@ def format_params(params: Params) -> str:
 def find_param(params: Params, name: str) -> str | None:
     """The parameter's value unquoted, "" when it has none, None when it is not there."""
     for key, value in params:
-        if key == name or key.lower() == name:
+        if key == name or key.lower() == name.lower():
             return "" if value is None else unquote(value)
     return None
 
 
 def with_param(params: Params, name: str, value: str | None) -> Params:
     """The parameters with this one changed where it stands, or added at the end."""
-    if find_param(params, name) is None:
-        return (*params, (name, value))
-    return tuple((key, value) if key.lower() == name else (key, old) for key, old in params)
+    for at, (key, _) in enumerate(params):
+        if key == name or key.lower() == name.lower():
+            return (*params[:at], (key, value), *params[at + 1 :])
+    return (*params, (name, value))
 
 
 def split_list(text: str) -> list[str]:

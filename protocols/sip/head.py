@@ -1,16 +1,13 @@
-"""Start line and header lines of a message: indexed in one pass, typed when asked for (RFC 3261 §7).
-
-``_message.pyx`` is the compiled twin of ``Head``; nothing else in the message layer needs one.
-"""
+"""Start line and header lines of a message: indexed in one pass, typed when asked for (RFC 3261 §7)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .grammar import has_bare_control, has_control, header_key, is_token, parse_number, split_list, unfold
+from .grammar import SINGLE, has_bare_control, has_control, header_key, is_token, parse_number, split_list, unfold
 from .headers import CSeq, NameAddr, Via, parse_cseq, parse_name_addr, parse_name_addrs, parse_vias
 from .uri import Uri, parse_uri
 
@@ -62,6 +59,8 @@ class Head:
             raise RemoteProtocolError("start line too long")
         self._read_start(first)
         self._read_lines(lines, limits)
+        if has_control("".join(lines)):
+            self._check_controls()
         self.body = self._cut_body(data, end + 4)
 
     def _read_start(self, line: str) -> None:
@@ -100,9 +99,7 @@ class Head:
                 found[-1] = key, line
             else:
                 name, colon, _ = line.partition(":")
-                name = name.rstrip(
-                    " \t"
-                )  # §7.3.1 allows white space before the colon; in front of the name it folds
+                name = name.rstrip(" \t")  # allowed before the colon (§7.3.1), in front of a name it folds
                 if not colon or not is_token(name):
                     raise RemoteProtocolError(f"header line without a name: {line!r:.60}")
                 key = header_key(name)
@@ -112,7 +109,9 @@ class Head:
                 raise RemoteProtocolError("too many headers")
             if len(line) * 4 > limits.header_size and len(encode(line)) > limits.header_size:
                 raise RemoteProtocolError(f"header line too long: {key}")
-        for key, line in found:
+
+    def _check_controls(self) -> None:
+        for key, line in self._lines:
             if has_bare_control(unfold(line)):
                 raise RemoteProtocolError(f"control octet in header {key}")
 
@@ -168,66 +167,49 @@ class Head:
         """The first value of this name, on one line."""
         return self._value(header_key(name))
 
-    def get_all(self, name: str) -> list[str]:
-        """The value of each line of this name."""
+    def _text(self, at: int) -> str:
+        """The value of this line."""
+        return unfold(self._lines[at][1].partition(":")[2])
+
+    def _places(self, name: str) -> list[int]:
+        """Where the lines of this name stand."""
         wanted = header_key(name)
-        return [unfold(line.partition(":")[2]) for key, line in self._lines if key == wanted]
+        return [at for at, (key, _) in enumerate(self._lines) if key == wanted]
 
-    def items(self) -> Iterator[tuple[str, str]]:
-        """Names, as they were written, and values."""
-        for _, line in self._lines:
-            name, _, value = line.partition(":")
-            yield name.rstrip(" \t"), unfold(value)
+    def _entries(self) -> list[tuple[str, str, str]]:
+        """Of each line its key, its name as it was written, and its value."""
+        parts = [(key, line.partition(":")) for key, line in self._lines]
+        return [(key, name.rstrip(" \t"), unfold(value)) for key, (name, _, value) in parts]
 
-    def names(self) -> list[str]:
-        """The names of all lines: long and lower-case."""
-        return [key for key, _ in self._lines]
-
-    def __contains__(self, name: str) -> bool:
-        wanted = header_key(name)
-        return any(key == wanted for key, _ in self._lines)
+    def _find_double(self) -> str | None:
+        """The key of a header that stands again although it may stand only once."""
+        seen = set()
+        for key, _ in self._lines:
+            if key in SINGLE and key in seen:
+                return key
+            seen.add(key)
+        return None
 
     def add(self, name: str, value: object) -> None:
         """Add a header below the others."""
-        self._lines.append(make_line(name, value))
-        self._cache.clear()
+        self._insert(len(self._lines), name, value)
 
     def _add_all(self, headers: Iterable[tuple[str, object]]) -> None:
         """Add headers below the others."""
         for name, value in headers:
             self.add(name, value)
 
-    def insert_first(self, name: str, value: object) -> None:
-        """Add a header above the others."""
-        self._lines.insert(0, make_line(name, value))
-        self._cache.clear()
-
-    def set(self, name: str, value: object) -> None:
-        """Replace all values of this name by one, where the first one stands."""
-        line = make_line(name, value)
-        at = next((at for at, (key, _) in enumerate(self._lines) if key == line[0]), None)
-        if at is None:
-            self._lines.append(line)
-        else:
-            rest = [other for other in self._lines[at + 1 :] if other[0] != line[0]]
-            self._lines[at:] = [line, *rest]
-        self._cache.clear()
-
-    def remove(self, name: str) -> None:
-        """Remove all values of this name."""
-        unwanted = header_key(name)
-        self._lines = [line for line in self._lines if line[0] != unwanted]
-        self._cache.clear()
-
-    def replace_top(self, name: str, value: object) -> None:
-        """Replace the first value of this name and keep what follows it, in its line and in others."""
+    def _insert(self, at: int, name: str, value: object, rest: str = "") -> None:
+        """Put a header in this place; the rest of its list, which came in, is not checked again."""
         key, line = make_line(name, value)
-        for at, (found, old) in enumerate(self._lines):
-            if found == key:
-                self._lines[at] = key, line + rest_of_list(unfold(old.partition(":")[2]))
-                self._cache.clear()
-                return
-        raise LocalProtocolError(f"there is no {name} to replace")
+        self._lines.insert(at, (key, line + rest))
+        self._cache.clear()
+
+    def _drop(self, places: list[int]) -> None:
+        """Remove these lines."""
+        for at in reversed(places):
+            del self._lines[at]
+        self._cache.clear()
 
     @property
     def uri(self) -> Uri:
@@ -246,18 +228,6 @@ class Head:
     def vias(self) -> tuple[Via, ...]:
         """The hops that the request took, the last one first."""
         return self._typed_list("via", parse_vias)
-
-    @property
-    def via(self) -> Via:
-        """The top Via."""
-        vias = self.vias
-        if not vias:
-            raise RemoteProtocolError("via is missing")
-        return vias[0]
-
-    @via.setter
-    def via(self, via: Via) -> None:
-        self.replace_top("Via", via)
 
     @property
     def from_(self) -> NameAddr:
@@ -303,7 +273,7 @@ class Head:
     @property
     def contact_is_star(self) -> bool:
         """Whether the contact is ``*``: all of them (§10.2.2)."""
-        return self.get_all("contact") == ["*"]
+        return [self._text(at) for at in self._places("contact")] == ["*"]
 
     @property
     def routes(self) -> tuple[NameAddr, ...]:
@@ -324,7 +294,7 @@ class Head:
     def _typed_list(self, key: str, parse: Callable[[str], list[T]]) -> tuple[T, ...]:
         values: tuple[T, ...] | None = self._cache.get(key)
         if values is None:
-            lines = self.get_all(key)
+            lines = [self._text(at) for at in self._places(key)]
             values = self._cache[key] = tuple(value for line in lines for value in typed(key, parse, line))
         return values
 

@@ -142,14 +142,20 @@ class Via(NamedTuple):
 
     def with_source(self, host: str, port: int) -> Self:
         """The hop with where the request really came from: received where needed, rport where asked for."""
-        params = self.params
-        needs_received = self.received is not None or self.host.strip("[]").lower() != host.lower()
-        if self.has_rport:
-            params = with_param(params, "rport", str(port))
-            needs_received = True  # RFC 3581 §4 wants both together
-        if needs_received:  # also over one that the sender made up
-            params = with_param(params, "received", host)
-        return self._replace(params=params)
+        params = []
+        needs_received = self.host.strip("[]").lower() != host.lower()
+        for name, value in self.params:
+            key = name.lower()
+            if key == "rport":
+                value = str(port)
+                needs_received = True  # RFC 3581 §4 wants both together
+            if key == "received":
+                needs_received = True  # over one that the sender made up
+            else:
+                params.append((name, value))
+        if needs_received:
+            params.append(("received", host))
+        return self._replace(params=tuple(params))
 
 
 class CSeq(NamedTuple):

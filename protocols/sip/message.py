@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Self
 
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .grammar import SINGLE, TOKEN, has_control, header_key, is_token, split_list
-from .head import LIMITS, Head, Limits, is_response
-from .headers import read_seconds
+from .grammar import TOKEN, has_control, header_key, is_token, split_list
+from .head import LIMITS, Head, Limits, is_response, rest_of_list
+from .headers import Via, read_seconds
 from .reasons import REASONS
 from .uri import Uri
 
@@ -44,9 +44,61 @@ class Message(Head):
         return self._meaning() == other._meaning()
 
     def _meaning(self) -> tuple[object, ...]:
-        lines = [(key, value) for key, (_, value) in zip(self.names(), self.items(), strict=True)]
-        lines = [pair for pair in lines if pair[0] != "content-length"]  # written anew each time
+        # Content-Length is written anew each time
+        lines = [(key, value) for key, _, value in self._entries() if key != "content-length"]
         return self.method, str(self._uri_text), self.status, self.reason, lines, self.body
+
+    def get_all(self, name: str) -> list[str]:
+        """The value of each line of this name."""
+        return [self._text(at) for at in self._places(name)]
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._places(name))
+
+    def items(self) -> list[tuple[str, str]]:
+        """Names, as they were written, and values."""
+        return [(name, value) for _, name, value in self._entries()]
+
+    def names(self) -> list[str]:
+        """The names of all lines: long and lower-case."""
+        return [key for key, _, _ in self._entries()]
+
+    def insert_first(self, name: str, value: object) -> None:
+        """Add a header above the others."""
+        self._insert(0, name, value)
+
+    def set(self, name: str, value: object) -> None:
+        """Replace all values of this name by one, where the first one stands."""
+        places = self._places(name)
+        if places:
+            self._insert(places[0], name, value)
+            self._drop([at + 1 for at in places])
+        else:
+            self.add(name, value)
+
+    def remove(self, name: str) -> None:
+        """Remove all values of this name."""
+        self._drop(self._places(name))
+
+    def replace_top(self, name: str, value: object) -> None:
+        """Replace the first value of this name and keep what follows it, in its line and in others."""
+        places = self._places(name)
+        if not places:
+            raise LocalProtocolError(f"there is no {name!r:.40} to replace")
+        self._insert(places[0], name, value, rest_of_list(self._text(places[0])))
+        self._drop([places[0] + 1])
+
+    @property
+    def via(self) -> Via:
+        """The top Via."""
+        vias = self.vias
+        if not vias:
+            raise RemoteProtocolError("via is missing")
+        return vias[0]
+
+    @via.setter
+    def via(self, via: Via) -> None:
+        self.replace_top("Via", via)
 
     def get_list(self, name: str) -> tuple[str, ...]:
         """The parts of a comma-separated header, from all its lines."""
@@ -98,9 +150,8 @@ class Message(Head):
 
     def validate(self) -> None:
         """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
-        keys = [key for key in self.names() if key in SINGLE]
-        if len(keys) != len(set(keys)):
-            double = next(key for key in keys if keys.count(key) > 1)
+        double = self._find_double()
+        if double is not None:  # how requests are smuggled past a checker
             raise RemoteProtocolError(f"{double} stands more than once")
         # each of these raises when it is missing or malformed
         _ = self.via, self.from_, self.to, self.call_id, self.cseq

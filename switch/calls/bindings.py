@@ -51,6 +51,7 @@ class Bindings:
         self._due: dict[int, set[str]] = {}  # second -> users; each user is in one second only
         self._seconds: list[int] = []  # a heap of those seconds
         self._connections: dict[int, set[str]] = {}
+        self._hosts: dict[str, int] = {}  # source address -> bindings that came from it
         self._count = 0
 
     def __len__(self) -> int:
@@ -69,6 +70,10 @@ class Bindings:
             if binding.expires_at <= now:
                 return tuple(b for b in place.bindings if b.expires_at > now)
         return place.bindings
+
+    def has_host(self, host: str) -> bool:
+        """Whether anybody is registered from this source address."""
+        return host in self._hosts
 
     def put(self, user: str, bindings: Sequence[Binding], *, saved: Iterable[Binding] = ()) -> list[Binding]:
         """Make these the user's bindings, of which ``saved`` are new; return those that are gone."""
@@ -129,6 +134,7 @@ class Bindings:
         kept = {id(b) for b in bindings}
         gone = [b for b in place.bindings if id(b) not in kept]
         self._count += len(bindings) - len(place.bindings)
+        self._count_hosts(place.bindings, bindings)
         place.bindings = tuple(sorted(bindings, key=_rank) if len(bindings) > 1 else bindings)
         for binding in gone:
             self._disconnect(user, binding.flow.connection)
@@ -141,6 +147,17 @@ class Bindings:
             self._disarm(user, place)
             del self._places[user]
         return gone
+
+    def _count_hosts(self, before: Sequence[Binding], after: Sequence[Binding]) -> None:
+        hosts = self._hosts
+        for binding in after:
+            host = binding.flow.remote[0]
+            hosts[host] = hosts.get(host, 0) + 1
+        for binding in before:
+            host = binding.flow.remote[0]
+            hosts[host] -= 1
+            if not hosts[host]:
+                del hosts[host]
 
     def _arm(self, user: str, place: _Place) -> None:
         second = int(min(b.expires_at for b in place.bindings)) + 1

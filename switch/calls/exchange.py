@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
@@ -221,6 +222,9 @@ class Exchange:
             return sip.Refusal(483)
         if any(via.branch and self.mint.is_own_branch(via.branch) for via in request.vias):
             return sip.Refusal(482)
+        unreadable = _unreadable(request)
+        if unreadable is not None:
+            return unreadable
         if len(self.calls) >= self.config.max_calls or self.records.is_full:
             return sip.Refusal(503, RETRY_AFTER)
         if not self._caps.admits(caller.account, now):
@@ -356,6 +360,17 @@ class Exchange:
         """A clean stop: every call gets its BYE, CANCEL or refusal."""
         for call in list(self.calls.values()):
             call.hang_up(reason, now, status=503)
+
+
+def _unreadable(request: sip.Request) -> sip.Refusal | None:
+    """A body of several parts must be whole and hold SDP: it is no offerless call (THREATS B5)."""
+    if not request.body or not (request.content_type or "").startswith("multipart/"):
+        return None
+    try:
+        parts = sip.body_parts(request)
+    except RemoteProtocolError as error:
+        return sip.Refusal(error.status)
+    return None if any(part.content_type == SDP for part in parts) else sip.Refusal(415, (("Accept", SDP),))
 
 
 def _number_of(request: sip.Request) -> str:

@@ -74,6 +74,10 @@ class Registrar:
     def count(self) -> int:
         return len(self._bindings)
 
+    def has_host(self, host: str) -> bool:
+        """Whether anybody is registered from this source address."""
+        return self._bindings.has_host(host)
+
     def all(self, now: float) -> list[Binding]:
         return [b for b in self._bindings if b.expires_at > now]
 

@@ -3,19 +3,16 @@
 from .checks import join_address, split_address, split_listen, split_ports, split_trunk_address
 from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
-from .model import (
+from .model import Config, RouteConfig, TrunkConfig, UserConfig
+from .sections import (
     ApiConfig,
     AuthConfig,
     CallsConfig,
-    Config,
     LogConfig,
     MediaConfig,
     RegistrarConfig,
-    RouteConfig,
     SipConfig,
     SwitchConfig,
-    TrunkConfig,
-    UserConfig,
 )
 
 __all__ = [

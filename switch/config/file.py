@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from .model import Config, SwitchConfig
+from .model import Config
+from .sections import SwitchConfig
 
 _MAX_SIZE = 16 * 1024 * 1024  # some 100,000 users
 _MAX_SHOWN = 60

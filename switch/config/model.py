@@ -1,274 +1,48 @@
-"""What can be configured: each key with its meaning, unit, default and limits."""
+"""The whole configuration: the tables, and the lists of users, routes and trunks."""
 
 from __future__ import annotations
 
 from ipaddress import ip_network
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic.config import JsonDict
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .checks import (
-    Address,
-    ApiListen,
     Count,
     Dialled,
-    Domain,
     Flag,
-    Listen,
     Name,
     Network,
-    Number,
     Pattern,
-    Ports,
     Target,
-    Text,
     TrunkAddress,
     compile_pattern,
     split_listen,
-    split_ports,
     split_trunk_address,
+)
+from .sections import (
+    ApiConfig,
+    AuthConfig,
+    CallsConfig,
+    LogConfig,
+    MediaConfig,
+    RegistrarConfig,
+    Section,
+    SipConfig,
+    SwitchConfig,
+    key,
 )
 
 
-def _key(text: str, default: Any = ..., *, unit: str = "", is_live: bool = True, **limits: Any) -> Any:
-    """A key: what it means, and whether a reload applies it (is_live) or only a restart."""
-    extra: JsonDict = {"unit": unit, "is_live": is_live}
-    if callable(default):
-        return Field(default_factory=default, description=text, json_schema_extra=extra, **limits)
-    return Field(default, description=text, json_schema_extra=extra, **limits)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-
-class SwitchConfig(_Section):
-    """The switch as a whole."""
-
-    domain: Domain = _key(
-        "The domain that phones register at. Empty: any address of this machine.", "", max_length=253
-    )
-    name: Text = _key(
-        "How the switch names itself in Server and User-Agent.",
-        "Switchroom",
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9.!%*_+`'~/-]+(?: [A-Za-z0-9.!%*_+`'~/-]+)*$",
-    )
-    state_dir: Path = _key(
-        "The folder for what must last and for the control socket. Relative: to this file.",
-        Path("state"),
-        is_live=False,
-    )
-
-
-class SipConfig(_Section):
-    """Listeners, timers and limits of the signalling."""
-
-    listen: list[Listen] = _key(
-        "Where phones reach the switch: udp:ADDRESS:PORT or tcp:ADDRESS:PORT; an IPv6 address in brackets.",
-        lambda: ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"],
-        is_live=False,
-        min_length=1,
-        max_length=64,
-    )
-    t1: Number = _key(
-        "Timer T1, the round trip that is expected (RFC 3261 §17.1.1.1).", 0.5, unit="s", gt=0, le=10
-    )
-    t2: Number = _key("Timer T2, the longest gap between retransmissions.", 4.0, unit="s", gt=0, le=60)
-    t4: Number = _key("Timer T4, how long a message may stay in the network.", 5.0, unit="s", gt=0, le=60)
-    max_transactions: Count = _key(
-        "Transactions at once; a request beyond that gets 503.", 100_000, ge=100, le=10_000_000, is_live=False
-    )
-    udp_request_limit: Count = _key(
-        "A request larger than this goes by TCP (RFC 3261 §18.1.1).",
-        1300,
-        unit="octets",
-        ge=500,
-        le=65535,
-        is_live=False,
-    )
-    max_message_size: Count = _key(
-        "The largest message that is read; a larger one gets 413.",
-        65536,
-        unit="octets",
-        ge=2048,
-        le=65536,
-        is_live=False,
-    )
-    source_rate: Number = _key(
-        "Messages a second from one source address; what is beyond is dropped. Not for trunks.",
-        200.0,
-        unit="1/s",
-        gt=0,
-        le=1_000_000,
-    )
-    source_burst: Count = _key(
-        "Messages from one source address that may come at once.", 400, ge=1, le=1_000_000
-    )
-    total_rate: Number = _key(
-        "Requests a second that open something new, from everybody; the next gets 503, Retry-After.",
-        5000.0,
-        unit="1/s",
-        gt=0,
-        le=1_000_000,
-    )
-    total_burst: Count = _key("Such requests that may come at once.", 5000, ge=1, le=1_000_000)
-    max_connections: Count = _key("TCP connections at once.", 2000, ge=1, le=100_000)
-    max_connections_per_source: Count = _key(
-        "TCP connections at once from one source address.", 50, ge=1, le=100_000
-    )
-    message_timeout: Number = _key(
-        "A message over TCP must be whole this long after its first octet, or the connection is closed.",
-        32.0,
-        unit="s",
-        gt=0,
-        le=600,
-    )
-    idle_timeout: Number = _key(
-        "A TCP connection that carried no request is closed after message_timeout, an idle one after this.",
-        7200.0,
-        unit="s",
-        ge=30,
-        le=86400,
-    )
-
-    @field_validator("listen")
-    @classmethod
-    def _listen_once(cls, listen: list[str]) -> list[str]:
-        for entry in listen:
-            if listen.count(entry) > 1 and split_listen(entry)[2]:
-                raise ValueError(f"{entry} is there twice")
-        return listen
-
-    @model_validator(mode="after")
-    def _timers_in_order(self) -> Self:
-        if self.t2 < self.t1:
-            raise ValueError(f"t2: {self.t2:g}: must not be less than t1, {self.t1:g}")
-        return self
-
-
-class RegistrarConfig(_Section):
-    """How long and how often phones may register."""
-
-    min_expires: Count = _key("A shorter registration gets 423.", 60, unit="s", ge=1, le=3600)
-    max_expires: Count = _key("A longer registration is shortened to this.", 3600, unit="s", ge=1, le=604800)
-    default_expires: Count = _key("For a phone that asks for no time.", 3600, unit="s", ge=1, le=604800)
-    max_contacts: Count = _key("Phones registered at once for one user.", 10, ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _times_in_order(self) -> Self:
-        if not self.min_expires <= self.default_expires <= self.max_expires:
-            raise ValueError(
-                f"default_expires: {self.default_expires}: must be from min_expires, {self.min_expires}, "
-                f"to max_expires, {self.max_expires}"
-            )
-        return self
-
-
-class AuthConfig(_Section):
-    """Digest authentication, and what happens to those who guess."""
-
-    realm: Text = _key(
-        "The realm of the challenge. Empty: the domain, or switchroom.",
-        "",
-        max_length=128,
-        pattern=r"^[ !#-\[\]-~]*$",
-        is_live=False,
-    )
-    algorithms: list[Literal["SHA-256", "MD5"]] = _key(
-        "The digest algorithms that are offered, in this order (RFC 8760). Many phones read only the first.",
-        lambda: ["MD5", "SHA-256"],
-        min_length=1,
-        max_length=2,
-    )
-    nonce_lifetime: Number = _key(
-        "A nonce older than this gets a new challenge.", 300.0, unit="s", ge=10, le=86400
-    )
-    max_failures: Count = _key("Wrong answers from one source before it is banned.", 20, ge=1, le=1000)
-    failure_window: Number = _key("The time within which failures count.", 600.0, unit="s", ge=1, le=86400)
-    max_unanswered: Count = _key(
-        "Challenges to one source that may stay unanswered in a minute; what is beyond is dropped.",
-        1000,
-        ge=1,
-        le=100_000,
-    )
-    ban_time: Number = _key(
-        "How long nobody listens to a banned source; each ban soon after lasts twice as long, up to 8 times.",
-        600.0,
-        unit="s",
-        ge=1,
-        le=604800,
-    )
-
-    @field_validator("algorithms")
-    @classmethod
-    def _algorithms_once(cls, algorithms: list[str]) -> list[str]:
-        if len(set(algorithms)) < len(algorithms):
-            raise ValueError("must name each algorithm once")
-        return algorithms
-
-
-class MediaConfig(_Section):
-    """The relay of sound and picture."""
-
-    ports: Ports = _key(
-        "The UDP ports of the relay, from the first to the last; a leg with sound takes two.",
-        "30000-39999",
-        is_live=False,
-    )
-    address: Address = _key(
-        "The address that phones send media to. Empty: the one that the route to that phone uses.",
-        "",
-    )
-    rtp_timeout: Number = _key(
-        "A call is ended when no packet came from either side for this long (not while on hold). 0: never.",
-        60.0,
-        unit="s",
-        ge=0,
-        le=86400,
-    )
-    first_rtp_timeout: Number = _key(
-        "The same for a call that was answered and has not had a packet yet. 0: never.",
-        30.0,
-        unit="s",
-        ge=0,
-        le=86400,
-    )
-    dscp: Count = _key("The mark of media packets (RFC 2474); 46 is EF.", 46, ge=0, le=63)
-
-    @property
-    def port_range(self) -> range:
-        """The ports as a range."""
-        return split_ports(self.ports)
-
-
-class CallsConfig(_Section):
-    """Limits of calls."""
-
-    answer_timeout: Number = _key(
-        "A call that nobody answers ends after this with 480.", 60.0, unit="s", gt=0, le=600
-    )
-    max_duration: Number = _key("An answered call ends after this.", 14400.0, unit="s", ge=1, le=604800)
-    max_forks: Count = _key("Phones that ring at once for one call.", 10, ge=1, le=100)
-    max_calls: Count = _key("Calls at once; the next gets 503.", 5000, ge=1, le=1_000_000)
-    max_calls_per_user: Count = _key("Calls at once that one user may have made.", 10, ge=1, le=100_000)
-    user_rate: Number = _key(
-        "Calls a second that one user may make; beyond that: 503.", 5.0, unit="1/s", gt=0, le=10_000
-    )
-
-
-class UserConfig(_Section):
+class UserConfig(Section):
     """Somebody who registers with a phone."""
 
-    name: Name = _key("The name that the phone registers and authenticates with.")
-    password: SecretStr = _key("The password. It is never shown or logged.", min_length=1, max_length=128)
-    number: Dialled = _key(
+    name: Name = key("The name that the phone registers and authenticates with.")
+    password: SecretStr = key("The password. It is never shown or logged.", min_length=1, max_length=128)
+    number: Dialled = key(
         "The number that reaches this user and is shown to those called. Empty: the name.", ""
     )
-    max_calls: Count | None = _key(
+    max_calls: Count | None = key(
         "Calls at once that this user may have made. Not given: calls.max_calls_per_user.",
         None,
         ge=0,
@@ -281,13 +55,13 @@ class UserConfig(_Section):
         return self.number or self.name
 
 
-class RouteConfig(_Section):
+class RouteConfig(Section):
     """Where dialled numbers go, beside the numbers of the users; the first route that matches is taken."""
 
-    match: Pattern = _key(
+    match: Pattern = key(
         "The number: as it is, X for any digit, [2-5] for a choice, * at the end for any rest: 1XXX, +49*, *."
     )
-    to: list[Target] = _key(
+    to: list[Target] = key(
         "One target or a list that rings at once: user:NAME, trunk:NAME or sip:USER@HOST.",
         min_length=1,
         max_length=32,
@@ -303,18 +77,18 @@ class RouteConfig(_Section):
         return compile_pattern(self.match).fullmatch(number) is not None
 
 
-class TrunkConfig(_Section):
+class TrunkConfig(Section):
     """Another switch: who may call in without a password, and where calls go out."""
 
-    name: Name = _key("The name, for routes and records.")
-    sources: list[Network] = _key(
+    name: Name = key("The name, for routes and records.")
+    sources: list[Network] = key(
         "Addresses and networks that may call in without digest. Empty: nobody.", list, max_length=256
     )
-    address: TrunkAddress = _key(
+    address: TrunkAddress = key(
         "Where calls go out: sip:HOST[:PORT][;transport=udp|tcp]. Empty: nowhere.", ""
     )
-    nat: Flag = _key("Whether the trunk is behind NAT, so that its media address is learnt.", False)
-    max_calls: Count | None = _key(
+    nat: Flag = key("Whether the trunk is behind NAT, so that its media address is learnt.", False)
+    max_calls: Count | None = key(
         "Calls at once over this trunk. Not given: no limit.", None, ge=0, le=1_000_000
     )
 
@@ -332,33 +106,7 @@ class TrunkConfig(_Section):
         return split_trunk_address(self.address) if self.address else None
 
 
-class ApiConfig(_Section):
-    """HTTP for programs: metrics and health."""
-
-    listen: ApiListen = _key(
-        "Where /metrics and /healthz are served. Empty: nowhere. It asks no password: keep it local.",
-        "127.0.0.1:8080",
-        is_live=False,
-    )
-
-
-class LogConfig(_Section):
-    """What is written about events, to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = _key(
-        "The least that is written; debug shows SIP messages, credentials masked.", "info"
-    )
-    format: Literal["text", "json"] = _key("text: key=value for people. json: one object a line.", "text")
-    max_rate: Count = _key(
-        "Lines a second of one kind of event; what is beyond is counted and told afterwards.",
-        20,
-        unit="1/s",
-        ge=1,
-        le=100_000,
-    )
-
-
-class Config(_Section):
+class Config(Section):
     """The whole file."""
 
     switch: SwitchConfig = Field(default_factory=SwitchConfig)
@@ -382,10 +130,10 @@ class Config(_Section):
     def _names_fit(self) -> Self:
         owners: dict[str, int] = {}
         for i, user in enumerate(self.users):
-            for key in ("name", "number"):
-                text: str = getattr(user, key)
+            for name in ("name", "number"):
+                text: str = getattr(user, name)
                 if text and owners.setdefault(text, i) != i:
-                    raise ValueError(f"users.{i}.{key}: {text}: users.{owners[text]} has it already")
+                    raise ValueError(f"users.{i}.{name}: {text}: users.{owners[text]} has it already")
         trunks: dict[str, TrunkConfig] = {}
         for i, trunk in enumerate(self.trunks):
             if trunks.setdefault(trunk.name, trunk) is not trunk:

@@ -464,6 +464,35 @@ def test_what_is_not_tried(build: Build, number: str, headers: Any, status: int)
     assert_nothing_left(world)
 
 
+PARTS = "multipart/mixed;boundary=b"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--\r\n", 415),
+        (b"--b\r\n" * 100, 400),
+        (b"no parts at all", 400),
+    ],
+)
+def test_a_body_without_an_offer_in_it_is_no_offerless_call(build: Build, body: bytes, status: int) -> None:
+    world = build()
+    alice, bob = world.phone("127.0.0.2"), world.phone("127.0.0.3", user="bob")
+    alice.call("200", body, content_type=PARTS)
+    assert alice.take(sip.SessionRejected).status == status
+    assert not bob.events
+
+
+def test_the_offer_may_be_a_part_of_the_body(build: Build) -> None:
+    world = build()
+    alice, bob = world.phone("127.0.0.2"), world.phone("127.0.0.3", user="bob")
+    part = b"--b\r\nContent-Type: application/sdp\r\n\r\n%s\r\n--b--\r\n" % alice.sdp
+    alice.call("200", part, content_type=PARTS)
+    invite = bob.take(sip.RequestReceived).request
+    assert invite.content_type == "application/sdp"
+    assert b"m=audio" in invite.body
+
+
 def test_a_loop_is_detected(build: Build) -> None:
     world = build(routes=[("7*", ["trunk:itself"])], trunks=(trunk("itself", "127.0.0.2/32", "127.0.0.2"),))
     alice = world.phone("127.0.0.2")

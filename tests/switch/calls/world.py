@@ -74,7 +74,14 @@ class Phone:
     def sdp(self) -> bytes:
         return sdp(self.address[0], 4000)
 
-    def call(self, number: str, body: bytes | None = None, *, headers: Sequence[tuple[str, str]] = ()) -> Any:
+    def call(
+        self,
+        number: str,
+        body: bytes | None = None,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/sdp",
+    ) -> Any:
         """INVITE the number through the switch."""
         offer = self.sdp if body is None else body
         request = sip.Request(
@@ -88,7 +95,7 @@ class Phone:
                 ("CSeq", "1 INVITE"),
                 ("Contact", self.contact),
                 *headers,
-                *((("Content-Type", "application/sdp"),) if offer else ()),
+                *((("Content-Type", content_type),) if offer else ()),
             ],
             offer,
         )

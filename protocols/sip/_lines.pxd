@@ -1,0 +1,38 @@
+from libc.stdint cimport int32_t, uint8_t
+
+from ._values cimport Octets
+
+cdef enum:
+    UNKNOWN, VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, ROUTE, RECORD_ROUTE, KEPT  # the typed values that are kept
+    CONTENT_LENGTH, MAX_FORWARDS
+
+cdef struct Line:
+    int32_t start
+    int32_t name_size
+    int32_t value  # without white space around it
+    int32_t value_end
+    int32_t end  # its CRLF begins here
+    uint8_t number
+    uint8_t is_folded
+
+cdef list KEYS
+cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
+cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept
+cdef object view(str text, Octets* p, Py_ssize_t* size)
+
+cdef class Lines:
+    cdef uint8_t* octets  # all lines, each with its CRLF; what changes is written anew at the end
+    cdef Py_ssize_t used, room
+    cdef Line* lines
+    cdef Py_ssize_t count, line_room
+    cdef list kept  # typed values by the number of their header, None before the first is asked for
+
+    cdef int reserve(self, Py_ssize_t size) except -1
+    cdef Line* new_line(self) except NULL
+    cdef bint index(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef int add_octets(self, bytes line) except -1
+    cdef Line* find(self, int number) noexcept
+    cdef str text(self, Line* line)
+    cdef int write(self, str name, object value, Line* line) except -1
+    cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1
+    cdef int copy_line(self, Lines other, Line line) except -1
