@@ -1,0 +1,24 @@
+"""The switch as a library: ``from switchroom.switch import Switch``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .app import Switch
+    from .config import Config, load
+
+__all__ = ["Config", "Switch", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the house only when it is asked for: a room alone must not bring it along."""
+    if name == "Switch":
+        from .app import Switch
+
+        return Switch
+    if name in ("Config", "load"):
+        from . import config
+
+        return getattr(config, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .attributes import Connection, Direction, Origin, parse_origin
 from .lines import (
     BEFORE_CONNECTION,
     MAX_KNOWN,
+    MAX_KNOWN_TEXT,
     MAX_LINES,
     Attribute,
     check_counts,
@@ -97,17 +100,34 @@ class Description:
         return media.direction or direction_in(self.attributes) or Direction.SENDRECV
 
 
+class _Rest(NamedTuple):
+    """What follows the v= and o= lines of a session."""
+
+    session_name: str
+    connection: Connection | None
+    bandwidths: tuple[str, ...]
+    times: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    others: tuple[str, ...]
+
+
 def _parse_session(head: str, media: tuple[Media, ...]) -> Description:
-    lines = head.split("\n", MAX_LINES)
-    if lines[0] != "v=0":
+    version, _, rest = head.partition("\n")
+    if version != "v=0":
         raise RemoteProtocolError("SDP that does not begin with v=0")
-    if len(lines) < 2 or lines[1][:2] != "o=":
+    origin, _, text = rest.partition("\n")
+    if origin[:2] != "o=":
         raise RemoteProtocolError("SDP without o= in its second line")
-    origin = parse_origin(lines[1][2:])
+    found = _known_rest(text) if len(text) < MAX_KNOWN_TEXT else _parse_rest(text)
+    return Description(parse_origin(origin[2:]), *found[:-1], media, found.others)
+
+
+def _parse_rest(text: str) -> _Rest:
+    lines = text.split("\n", MAX_LINES) if text else []
     session_name = None
     connection = None
     attributes, bandwidths, times, others = [], [], [], []
-    for line in lines[2:]:
+    for line in lines:
         tag = line[:2]
         if tag == "a=":
             attributes.append(known_attribute(line) if len(line) < MAX_KNOWN else parse_attribute(line))
@@ -123,17 +143,18 @@ def _parse_session(head: str, media: tuple[Media, ...]) -> Description:
             times.append(line)
         else:
             others.append(checked_other(line))
-    check_counts(len(attributes), len(lines))
-    return Description(
-        origin,
+    check_counts(len(attributes), len(lines) + 2)
+    return _Rest(
         "-" if session_name is None else session_name,  # some devices leave s= and t= out
         connection,
         tuple(bandwidths),
         tuple(times) or ("t=0 0",),
         tuple(attributes),
-        media,
         tuple(in_order(others)),
     )
+
+
+_known_rest = lru_cache(maxsize=512)(_parse_rest)
 
 
 def _checked_timing(line: str) -> str:

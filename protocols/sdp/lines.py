@@ -44,6 +44,8 @@ known_attribute = lru_cache(maxsize=1024)(parse_attribute)  # phones say the sam
 MAX_KNOWN = 48  # longer lines (candidates, keys) differ from call to call and are not worth remembering
 
 
+MAX_KNOWN_TEXT = 512  # what a desk phone says of a stream in every call; a browser's keys stay out of memory
+
 DIRECTIONS = {direction.value: direction for direction in Direction}
 
 

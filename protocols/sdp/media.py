@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from ..errors import RemoteProtocolError
 from .attributes import (
@@ -20,6 +22,7 @@ from .lines import (
     BEFORE_CONNECTION,
     DIRECTIONS,
     MAX_KNOWN,
+    MAX_KNOWN_TEXT,
     MAX_LINES,
     Attribute,
     check_counts,
@@ -78,16 +81,14 @@ class Media:
     @property
     def rtpmaps(self) -> dict[int, RtpMap]:
         """The a=rtpmap lines by payload type; static types without a line are missing."""
-        return {rtpmap.payload_type: rtpmap for rtpmap in map(parse_rtpmap, self.get_all("rtpmap"))}
+        return _rtpmaps(self.attributes)
 
     @property
     def codecs(self) -> tuple[RtpMap, ...]:
         """The formats in order of preference; static payload types (RFC 3551) need no a=rtpmap."""
         if not self.is_rtp:
             return ()
-        rtpmaps = self.rtpmaps
-        known = ((rtpmaps.get(int(name)) or STATIC_PAYLOADS.get(int(name))) for name in self.formats)
-        return tuple(rtpmap for rtpmap in known if rtpmap is not None)
+        return named_codecs(self.formats, self.attributes)
 
     @property
     def fmtps(self) -> dict[str, str]:
@@ -118,12 +119,32 @@ class Media:
         return replace(self, attributes=(*kept, Attribute(direction.value)))
 
 
-def parse_media(section: str) -> Media:
-    lines = section.split("\n", MAX_LINES)
-    first = lines[0].split(" ", MAX_FORMATS + 3)
+def _rtpmaps(attributes: tuple[Attribute, ...]) -> dict[int, RtpMap]:
+    found = (parse_rtpmap(value or "") for name, value in attributes if name == "rtpmap")
+    return {rtpmap.payload_type: rtpmap for rtpmap in found}
+
+
+@lru_cache(maxsize=512)  # a phone says the same in every call
+def named_codecs(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> tuple[RtpMap, ...]:
+    rtpmaps = _rtpmaps(attributes)
+    known = ((rtpmaps.get(int(name)) or STATIC_PAYLOADS.get(int(name))) for name in formats)
+    return tuple(rtpmap for rtpmap in known if rtpmap is not None)
+
+
+class _Rest(NamedTuple):
+    """What follows an m= line."""
+
+    connection: Connection | None
+    bandwidths: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    others: tuple[str, ...]
+
+
+def _parse_rest(text: str) -> _Rest:
+    lines = text.split("\n", MAX_LINES) if text else []
     connection = None
     attributes, bandwidths, others = [], [], []
-    for line in lines[1:]:
+    for line in lines:
         tag = line[:2]
         if tag == "a=":
             attributes.append(known_attribute(line) if len(line) < MAX_KNOWN else parse_attribute(line))
@@ -133,25 +154,35 @@ def parse_media(section: str) -> Media:
             bandwidths.append(checked_bandwidth(line))
         else:
             others.append(checked_other(line))
-    check_counts(len(attributes), len(lines))
+    check_counts(len(attributes), len(lines) + 1)
+    return _Rest(connection, tuple(bandwidths), tuple(attributes), tuple(in_order(others)))
+
+
+_known_rest = lru_cache(maxsize=512)(_parse_rest)
+
+
+def parse_media(section: str) -> Media:
+    line, _, text = section.partition("\n")
+    rest = _known_rest(text) if len(text) < MAX_KNOWN_TEXT else _parse_rest(text)
+    first = line.split(" ", MAX_FORMATS + 3)
     while len(first) > 4 and not first[-1]:
         first.pop()  # a space at the end of the line
     port_text, _, count_text = first[1].partition("/") if len(first) > 1 else ("", "", "")
     formats = tuple(first[3:])
     if not formats or "" in first or len(formats) > MAX_FORMATS:
-        raise RemoteProtocolError(f"malformed line m={lines[0][:80]}")
+        raise RemoteProtocolError(f"malformed line m={line[:80]}")
     if "RTP/" in first[2] and not _PAYLOAD_TYPES.issuperset(formats):
-        raise RemoteProtocolError(f"payload type out of range in m={lines[0][:80]}")
+        raise RemoteProtocolError(f"payload type out of range in m={line[:80]}")
     return Media(
         first[0],
         check_number(port_text, 65535, "port"),
         first[2],
         formats,
         check_number(count_text, 255, "number of ports", least=1) if count_text else 1,
-        connection,
-        tuple(bandwidths),
-        tuple(attributes),
-        tuple(in_order(others)),
+        rest.connection,
+        rest.bandwidths,
+        rest.attributes,
+        rest.others,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .attributes import STATIC_PAYLOADS, Connection, Direction, Origin, RtpMap
 from .description import Description
 from .lines import DIRECTIONS, Attribute
-from .media import Media
+from .media import Media, named_codecs
 
 __all__ = ["Capabilities", "Capability", "Stream", "answers", "make_answer", "make_offer", "make_reoffer"]
 
@@ -122,11 +123,26 @@ def _agree(offer: Description, answer: Description, offered: Media, answered: Me
 def _common_codecs(offered: Media, answered: Media) -> tuple[RtpMap, ...]:
     if not offered.is_rtp:
         return ()
-    names = {_key(codec) for codec in offered.codecs}
-    # A format without a name in either description is known by its number alone.
-    common = tuple(codec for codec in answered.codecs if _key(codec) in names)
-    if not any(not _is_event(codec) for codec in common) and not set(offered.formats) & set(answered.formats):
+    common = _in_both(offered.formats, offered.attributes, answered.formats, answered.attributes)
+    if common is None:
         raise RemoteProtocolError(f"answer without a codec of the offer in m={offered.kind}", status=488)
+    return common
+
+
+@lru_cache(maxsize=512)
+def _in_both(
+    formats: tuple[str, ...],
+    attributes: tuple[Attribute, ...],
+    answered_formats: tuple[str, ...],
+    answered_attributes: tuple[Attribute, ...],
+) -> tuple[RtpMap, ...] | None:
+    """The answer's codecs that the offer has; None when the two have nothing to say to each other."""
+    names = {_key(codec) for codec in named_codecs(formats, attributes)}
+    answered = named_codecs(answered_formats, answered_attributes)
+    common = tuple(codec for codec in answered if _key(codec) in names)
+    # A format without a name in either description is known by its number alone.
+    if not any(not _is_event(codec) for codec in common) and not set(formats) & set(answered_formats):
+        return None
     return common
 
 

@@ -32,10 +32,10 @@ class Caller(Conversation):
     is_caller = True
 
     def __init__(self, core: Core, request: Request, flow: Flow, now: float) -> None:
-        tag = request.from_tag
-        if not tag:
-            raise LocalProtocolError("an INVITE needs a From tag")
-        super().__init__(core, request, flow, request.get("Contact") or "", (tag, ""))
+        tag, contact = request.from_tag, request.get("Contact")
+        if not tag or not contact:
+            raise LocalProtocolError("an INVITE needs a From tag and a Contact")
+        super().__init__(core, request, flow, contact, (tag, ""))
         self.state = _CALLING
         self._early: dict[str, Response | Dialog] = {}  # by remote tag; a dialog is made when it is needed
         self._given_up: tuple[int, str] | None = None  # what the owner is to hear when the INVITE has ended

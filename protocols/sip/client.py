@@ -223,7 +223,7 @@ class InviteClient(ClientTransaction):
         core.counters.requests_out["ACK"] += 1
         core.send(data, self.flow)
         grave = (False, "", data) if self.flow.transport == "UDP" else None
-        core.finish_client(self, grave, now + core.timers.timeout)  # D
+        core.finish_client(self, grave, now + core.timers.d)
 
     def acknowledged(self, ack: bytes, now: float) -> None:
         """The owner has sent the ACK to the 2xx; a repeated 2xx gets it again until timer M (§13.2.2.4)."""

@@ -42,13 +42,13 @@ class Conversation(Session):
         method, number = request.method, request.cseq.number
         dialog = self._dialog_of(request)
         if dialog is None or (self.state is _TERMINATED and method != "BYE"):
-            self._answer(request, flow, key, now, 481)
+            self.core.answer(request, reply_flow(request, flow), 481)
         elif number <= dialog.remote_cseq:
-            self._answer(request, flow, key, now, 500)  # §12.2.2
+            self.core.answer(request, reply_flow(request, flow), 500)  # §12.2.2
         else:
             dialog.remote_cseq = number
             if method == "BYE":
-                self._answer(request, flow, key, now, 200)
+                respond_at_once(self.core, key, request, reply_flow(request, flow), now, 200, self.local_tag)
                 self._on_bye(request, now)
             elif method == "INVITE":
                 self._on_reinvite(request, flow, key, now)
@@ -65,13 +65,6 @@ class Conversation(Session):
 
     def _begin(self, request: Request, flow: Flow, key: str, now: float) -> ServerTransaction:
         return ServerTransaction(self.core, key, request, reply_flow(request, flow), now, self.local_tag)
-
-    def _answer(self, request: Request, flow: Flow, key: str, now: float, status: int) -> None:
-        to = reply_flow(request, flow)
-        if request.method == "INVITE":
-            InviteServer(self.core, key, request, to, now, self.local_tag, self).respond(status, now)
-        else:
-            respond_at_once(self.core, key, request, to, now, status, self.local_tag)
 
     def _on_reinvite(self, request: Request, flow: Flow, key: str, now: float) -> None:
         transaction = InviteServer(

@@ -151,6 +151,20 @@ class Core:
         self.counters.responses_out[status] += 1
         self._out.append((data, flow))
 
+    def answer(
+        self,
+        request: Request,
+        to: Flow,
+        status: int,
+        reason: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer without state; a retransmission gets the same again (§8.2.7)."""
+        tag = self.mint.tag_for(f"{request.get('Call-ID')} {request.get('From')}")
+        response = request.response(status, reason, to_tag=tag, headers=headers, body=body)
+        self.send_response(status, bytes(response), to)
+
     def send_ack(self, request: Request, flow: Flow) -> bytes:
         """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
         request.insert_first("Via", make_via(flow, self.mint.branch()))

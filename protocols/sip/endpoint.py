@@ -65,7 +65,7 @@ class Endpoint(Core):
             to = reply_flow(request, flow)
         except RemoteProtocolError:
             to = flow  # it is the Via that is malformed: at least the source is known
-        self._answer(request, to, error.status)
+        self.answer(request, to, error.status)
 
     def _receive_keepalive(self, data: bytes, flow: Flow) -> bytes:
         """Take line ends and STUN; what is behind line ends is a message (§7.5)."""
@@ -125,19 +125,27 @@ class Endpoint(Core):
         if request.method == "CANCEL":
             self._receive_cancel(request, flow, key, now)
             return
-        if request.method == "INVITE" and not request.contacts:
-            raise RemoteProtocolError("contact is missing")  # §8.1.1.8
         if request.to_tag is not None:
-            session = self._find_session(request)
-            if session is None:
-                self._answer(request, reply_flow(request, flow), 481)
-            else:
-                session.receive_request(request, flow, key, now)
+            self._receive_inside(request, flow, key, now)
+        elif request.method == "INVITE" and not request.contacts:
+            raise RemoteProtocolError("contact is missing")  # §8.1.1.8
         elif len(self.servers) >= self.max_transactions:
-            self.counters.overloads += 1
-            self._answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
+            self._refuse_overload(request, flow)
         else:
             self.emit(RequestReceived(request, flow, key))
+
+    def _receive_inside(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        session = self._find_session(request)
+        if session is None:
+            self.answer(request, reply_flow(request, flow), 481)
+        elif len(self.servers) >= 2 * self.max_transactions and request.method != "BYE":
+            self._refuse_overload(request, flow)  # calls that are up go first, but not for ever
+        else:
+            session.receive_request(request, flow, key, now)
+
+    def _refuse_overload(self, request: Request, flow: Flow) -> None:
+        self.counters.overloads += 1
+        self.answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
 
     def _find_session(self, request: Request) -> Session | None:
         """The session that a request names: found by our tag, which nobody can guess."""
@@ -149,27 +157,13 @@ class Endpoint(Core):
     def _receive_cancel(self, request: Request, flow: Flow, key: str, now: float) -> None:
         invite = self.servers.get(key.removesuffix("CANCEL") + "INVITE")
         if invite is None:
-            self._answer(request, reply_flow(request, flow), 481)
+            self.answer(request, reply_flow(request, flow), 481)
             return
         # §9.2: 200 whether it has an effect or not, with the INVITE's tag
         tag = invite.to_tag if isinstance(invite, ServerTransaction) else self.mint.tag_for(key)
         respond_at_once(self, key, request, reply_flow(request, flow), now, 200, tag)
         if isinstance(invite, InviteServer):
             invite.receive_cancel(request, now)
-
-    def _answer(
-        self,
-        request: Request,
-        to: Flow,
-        status: int,
-        reason: str | None = None,
-        headers: Headers = (),
-        body: bytes = b"",
-    ) -> None:
-        """Answer without state; a retransmission gets the same again (§8.2.7)."""
-        tag = self.mint.tag_for(f"{request.get('Call-ID')} {request.get('From')}")
-        response = request.response(status, reason, to_tag=tag, headers=headers, body=body)
-        self.send_response(status, bytes(response), to)
 
     # Responses
 
@@ -222,7 +216,7 @@ class Endpoint(Core):
         if self.merges.get(merge_key(request), key) == key:
             return True
         self.counters.merged += 1
-        self._answer(request, reply_flow(request, flow), 482)  # §8.2.2.2: it came by another way, too
+        self.answer(request, reply_flow(request, flow), 482)  # §8.2.2.2: it came by another way, too
         return False
 
     def reply(
@@ -236,7 +230,7 @@ class Endpoint(Core):
         body: bytes = b"",
     ) -> None:
         """Answer without keeping anything: for challenges and refusals, which floods make us send."""
-        self._answer(event.request, reply_flow(event.request, event.flow), status, reason, headers, body)
+        self.answer(event.request, reply_flow(event.request, event.flow), status, reason, headers, body)
 
     def begin(self, event: RequestReceived, now: float) -> ServerTransaction:
         """Make the transaction of a request other than INVITE, to be answered later."""

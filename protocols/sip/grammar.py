@@ -22,7 +22,6 @@ _VALUE = re.compile(r"[!#-+\--:=?-\[\]-~]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PAIR_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_FOLD = re.compile(r"[ \t]*+\r\n[ \t]+")
 _LIST_PART = re.compile(rf"(?:{QUOTED}|<[^<>]*+>|[^,\"<])*+")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -85,7 +84,7 @@ def check_encodable(text: str) -> str:
 def unfold(value: str) -> str:
     """The value on one line (§7.3.1), without the white space around it."""
     if "\r\n" in value:
-        value = _FOLD.sub(" ", value)
+        value = " ".join([part.strip(" \t") for part in value.split("\r\n")])
     return value.strip(" \t")
 
 
@@ -96,7 +95,15 @@ def has_control(text: str) -> bool:
 
 def has_bare_control(text: str) -> bool:
     """Whether a control octet stands where none may: anywhere but behind a backslash in a quoted string."""
-    return _CONTROL.search(text) is not None and _CONTROL.search(_QUOTED.sub("", text)) is not None
+    if _CONTROL.search(text) is None:
+        return False
+    at = 0
+    while (start := text.find('"', at)) >= 0:
+        found = _QUOTED.match(text, start)
+        if found is None or _CONTROL.search(text, at, start) is not None:
+            break
+        at = found.end()
+    return _CONTROL.search(text, at) is not None
 
 
 def quote(text: str) -> str:

@@ -7,7 +7,16 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .grammar import SINGLE, has_bare_control, has_control, header_key, is_token, parse_number, split_list, unfold
+from .grammar import (
+    SINGLE,
+    has_bare_control,
+    has_control,
+    header_key,
+    is_token,
+    parse_number,
+    split_list,
+    unfold,
+)
 from .headers import CSeq, NameAddr, Via, parse_cseq, parse_name_addr, parse_name_addrs, parse_vias
 from .uri import Uri, parse_uri
 

@@ -20,7 +20,7 @@ METHODS = frozenset(
     }
 )  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
-_UNFOLD = re.compile(rb"[ \t]*+\r\n[ \t]+")
+_FOLD = re.compile(rb"\r\n[ \t]+")
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
 
 
@@ -271,7 +271,7 @@ def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
 def salvage(data: bytes, limits: Limits = LIMITS) -> Request | None:
     """As much of a broken request as its answer repeats (§8.2.6.2); None when that is not there."""
     head, _, _ = data[: limits.message_size].lstrip(b"\r\n").partition(b"\r\n\r\n")
-    first, *lines = _UNFOLD.sub(b" ", head).decode("utf-8", "surrogateescape").split("\r\n")
+    first, *lines = _FOLD.sub(b" ", head).decode("utf-8", "surrogateescape").split("\r\n")
     method, _, rest = first.partition(" ")
     if not is_token(method):
         return None

@@ -137,8 +137,7 @@ class InviteServer(ServerTransaction):
         core = self.core
         core.servers[self.key] = self
         core.counters.transactions += 1
-        self.give_up_at = now + core.timers.invite_lifetime
-        self._arm(now)
+        self.give_up_at = now + core.timers.invite_lifetime  # armed by the first response, sent at once
         if self.flow.transport != "UDP":
             core.watch(self)
 

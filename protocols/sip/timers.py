@@ -24,3 +24,8 @@ class Timers:
     def timeout(self) -> float:
         """64*T1: timers B, D, F, H, J, L and M."""
         return 64 * self.t1
+
+    @property
+    def d(self) -> float:
+        """Timer D: at least 32 s, for the T1 that the other end sends by is not ours (§17.1.1.2)."""
+        return max(32.0, 64 * self.t1)

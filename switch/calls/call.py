@@ -164,7 +164,7 @@ class Call:
 
     def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:
         """The first fork that answers wins; the others are cancelled."""
-        if self.is_over or self.b is not None:
+        if self.b is not None:
             leg.session.acknowledge(now)
             leg.session.bye(now)
             return
@@ -271,6 +271,13 @@ class Call:
         """Close the record and give everything back; the engine completes the dialogs by itself."""
         self.is_over = True
         self.exchange.call_over(self, cause, reason, ended_by, now)
+        # A call refers to its legs and they to it: let go, so that nothing waits for the collector
+        for leg in (self.a, *self.forks):
+            leg.session.context = None
+        self.media.context = None
+        del self.a
+        self.b = None
+        self.forks = []
 
     # -- the clock
 

@@ -122,8 +122,10 @@ class Exchange:
         if isinstance(event, sip.ResponseReceived | sip.RequestFailed):
             return  # the exchange sends nothing outside of calls
         leg = event.session.context
-        if isinstance(leg, Leg):  # a session that was refused at once has no leg
+        if isinstance(leg, Leg):
             _ON_SESSION[type(event)](leg, event, now)
+        else:
+            _on_stray(event, now)
 
     # -- requests outside of dialogs
 
@@ -375,6 +377,19 @@ def _unreadable(request: sip.Request) -> sip.Refusal | None:
 
 def _number_of(request: sip.Request) -> str:
     return clean_number(request.from_.uri.user_unescaped or "anonymous")
+
+
+def _on_stray(event: sip.Event, now: float) -> None:
+    """What comes for a call that is over, while its legs still say good-bye."""
+    if isinstance(event, sip.SessionAnswered):
+        event.session.acknowledge(now)
+        event.session.bye(now)
+    elif isinstance(event, sip.ReinviteReceived):
+        event.session.answer_reinvite(event.transaction, 481, now)
+    elif isinstance(event, sip.ReinviteAnswered):
+        event.session.acknowledge(now)
+    elif isinstance(event, sip.SessionRequestReceived):
+        event.transaction.respond(481, now)
 
 
 # What a leg's session tells, and who deals with it: the call until it is answered, then the bridge.

@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "admit.h"
 #include "commands.h"
 #include "sockets.h"
 
 #define KICK UINT64_MAX
+enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
 
 /* -- opening a pair (the loop's thread) */
 
@@ -269,6 +271,7 @@ static void *run(void *argument)
 {
     struct engine *engine = argument;
     struct epoll_event events[MAX_EVENTS];
+    setpriority(PRIO_PROCESS, 0, NICENESS);  /* this thread's alone; without the right to it stays as it was */
     while (!atomic_load(&engine->is_stopping)) {
         int count = wait_for_packets(engine, events);
         COUNT(engine->totals.wakes);

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import NamedTuple
 
 from switchroom.protocols import sdp
 
+from .negotiate import Line
 from .ports import Pair
+from .said import Said
 from .targets import parse_host, plain_host
 
 
 class Offer:
-    """An offer on its way: as it came from ``by`` and as it was sent on."""
+    """An offer on its way: as it came from ``by``, and the lines with which it was sent on."""
 
-    __slots__ = ("answer", "by", "received", "rewritten", "sent")
+    __slots__ = ("answer", "by", "lines", "rewritten", "said")
 
-    def __init__(self, by: MediaLeg, received: sdp.Description, sent: sdp.Description) -> None:
+    def __init__(self, by: MediaLeg, said: Said, lines: list[Line]) -> None:
         self.by = by
-        self.received = received
-        self.sent = sent
+        self.said = said
+        self.lines = lines
         self.answer = b""  # the last answer, and what was made of it
         self.rewritten = b""
 
@@ -30,8 +31,8 @@ class Agreement(NamedTuple):
 
     offerer: MediaLeg
     answerer: MediaLeg
-    offer: sdp.Description
-    answer: sdp.Description
+    offer: Said
+    answer: Said
     streams: tuple[sdp.Stream, ...]
 
 
@@ -77,11 +78,11 @@ class MediaLeg:
         """Return the ports of an m-line, or None."""
         return self.pairs[line] if line < len(self.pairs) else None
 
-    def write(self, description: sdp.Description) -> bytes:
-        """Return the text; the version counts when it differs from the last one (RFC 3264 §8)."""
-        data = bytes(description)
+    def write(self, said: Said, lines: list[Line]) -> bytes:
+        """Return what the other leg said, as ours; the version counts its changes (RFC 3264 §8)."""
+        data = said.write(self.origin, self.host, lines)
         if self.sent and data != self.sent:
             self.origin = self.origin._replace(version=self.origin.version + 1 & 0x7FFFFFFFFFFFFFFF)
-            data = bytes(replace(description, origin=self.origin))
+            data = said.write(self.origin, self.host, lines)
         self.sent = data
         return data

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from switchroom.protocols import sdp
 
-from .targets import target_host
-
 _DIRECTIONS = frozenset(direction.value for direction in sdp.Direction)
 _OF_ONE_LEG = frozenset(
     (
@@ -67,29 +65,6 @@ class Line(NamedTuple):
     is_mux: bool = False
 
 
-class Remote(NamedTuple):
-    """Where an m-line says that it wants its packets, None for nowhere."""
-
-    rtp: tuple[str, int] | None
-    rtcp: tuple[str, int] | None
-
-
-def remote_of(description: sdp.Description, media: sdp.Media, toward: str, local: str) -> Remote:
-    """Return where packets may go to; RTCP on the next port unless a=rtcp says otherwise (RFC 3605)."""
-    connection = description.connection_of(media)
-    host = None if connection is None else target_host(connection.host, toward, local)
-    wanted = media.rtcp
-    rtcp_host, rtcp_port = host, media.port + 1
-    if wanted is not None:
-        rtcp_port = wanted.port
-        if wanted.host is not None:
-            rtcp_host = target_host(wanted.host, toward, local)
-    return Remote(
-        (host, media.port) if host is not None and media.port else None,
-        (rtcp_host, rtcp_port) if rtcp_host is not None and 0 < rtcp_port < 65536 else None,
-    )
-
-
 def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[Line]) -> sdp.Description:
     """Return the description for the other leg, which reaches us at ``host`` and the ports of ``lines``."""
     hidden = _hosts_in(source)
@@ -106,13 +81,11 @@ def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[
     )
 
 
-def clocks_of(offered: sdp.Media, stream: sdp.Stream) -> Clocks:
+def clocks_of(stream: sdp.Stream) -> Clocks:
     """Return payload type and clock rate of what jitter can be measured on."""
-    codecs = stream.codecs
-    if stream.answer.formats != offered.formats and not set(stream.answer.formats) <= set(
-        offered.formats
-    ):  # the two ends number differently
-        codecs += offered.codecs
+    codecs, offered, answered = stream.codecs, stream.offer, stream.answer.formats
+    if answered != offered.formats and not set(answered) <= set(offered.formats):
+        codecs += offered.codecs  # the two ends number differently
     return _clocks(codecs)
 
 

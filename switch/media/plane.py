@@ -12,7 +12,7 @@ from functools import lru_cache
 from switchroom.switch.config import MediaConfig
 
 from ._engine import Engine
-from .ports import NoPortsLeft, Pair, Ports, affordable_pairs
+from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .session import MediaSession
 from .stream import DROP_REASONS
 from .targets import parse_host
@@ -41,6 +41,7 @@ class MediaPlane:
         self._max_pairs = max_pairs
         self._ports: Ports
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
         self._last_number = 0
 
@@ -74,7 +75,9 @@ class MediaPlane:
         """End the thread and close all ports."""
         if self._loop is not None:
             self._loop.remove_reader(self.engine.expiry_fd)
-            self._loop = None
+            if self._tidying is not None:
+                self._tidying.cancel()
+            self._loop = self._tidying = None
             self.engine.stop()
 
     def session(self, key: str) -> MediaSession:
@@ -117,10 +120,17 @@ class MediaPlane:
         """Take a pair back."""
         del self._users[pair.index]
         self._ports.give_back(pair)
+        if self._tidying is None and self._loop is not None:
+            self._tidying = self._loop.call_later(IDLE_TIMEOUT, self._tidy)
 
     def forget(self, session: MediaSession) -> None:
         """A session is closed."""
         self.session_count -= 1
+
+    def _tidy(self) -> None:
+        assert self._loop is not None
+        has_more = self._ports.close_idle()
+        self._tidying = self._loop.call_later(1.0, self._tidy) if has_more else None
 
     # -- from the engine
 

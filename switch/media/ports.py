@@ -16,7 +16,8 @@ from typing import Protocol
 
 MAX_PAIRS = 32768
 _TRIES = 32  # ports in a row that other programs may hold
-_IDLE_TIMEOUT = 60.0  # what rested this long is closed, little by little
+IDLE_TIMEOUT = 60.0
+_CLOSED_AT_ONCE = 200
 _NOT_OURS = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -93,12 +94,18 @@ class Ports:
         """The call is over: the pair rests."""
         self._sockets.release(pair.index)
         pair.released_at = self._now()
-        ports = self._hosts[pair.host]
-        ports.resting.append(pair)
+        self._hosts[pair.host].resting.append(pair)
         self.in_use -= 1
-        for _ in range(2):  # two for one: a peak's sockets go in time
-            if ports.resting[0].released_at + _IDLE_TIMEOUT <= pair.released_at:
+
+    def close_idle(self) -> bool:
+        """Close some of what rested for long, so that a peak's sockets go in time; whether any still rest."""
+        idle_since = self._now() - IDLE_TIMEOUT
+        left = _CLOSED_AT_ONCE
+        for ports in self._hosts.values():
+            while left and ports.resting and ports.resting[0].released_at <= idle_since:
                 self._close(ports, ports.resting.popleft())
+                left -= 1
+        return any(ports.resting for ports in self._hosts.values())
 
     def _rested(self, ports: _Host) -> Pair | None:
         if ports.resting and ports.resting[0].released_at + self._quarantine <= self._now():

@@ -8,9 +8,10 @@ from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError
 
 from .leg import Agreement, MediaLeg, Offer
-from .negotiate import Clocks, Line, clocks_of, codec_of, remote_of, rewrite, transport_of
+from .negotiate import Clocks, Line, clocks_of, codec_of
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
+from .said import Wish, agree, parse, targets_of
 from .stream import NO_END, Stream
 from .targets import parse_host
 
@@ -45,16 +46,16 @@ class MediaSession:
 
     def offer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
         """Return the offer of ``source`` as ``target`` may see it."""
-        received = sdp.Description.parse(data)
+        said = parse(data)
         try:
-            lines = [self._offered_line(source, target, i, media) for i, media in enumerate(received.media)]
+            lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(said.wishes)]
+            self._resolve(target)
         except NoPortsLeft:
             self._prune(source)
             self._prune(target)
             raise
-        sent = rewrite(received, target.origin, target.host, lines)
-        target.offer = Offer(source, received, sent)
-        return target.write(sent)
+        target.offer = Offer(source, said, lines)
+        return target.write(said, lines)
 
     def answer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
         """Return the answer of ``source`` as ``target`` may see it; from now on media flows between them."""
@@ -63,12 +64,12 @@ class MediaSession:
             raise LocalProtocolError("an answer without an offer")
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
-        received = sdp.Description.parse(data)
-        streams = sdp.answers(offer.sent, received)
+        said = parse(data)
+        streams = agree(offer.said, offer.lines, said)
         lines = [self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(streams)]
-        self._link(Agreement(target, source, offer.received, received, streams))
+        self._link(Agreement(target, source, offer.said, said, streams))
         offer.answer = data
-        offer.rewritten = target.write(rewrite(received, target.origin, target.host, lines))
+        offer.rewritten = target.write(said, lines)
         if not all(line.port for line in lines):
             self._prune(source)
             self._prune(target)
@@ -135,19 +136,18 @@ class MediaSession:
 
     # -- lines and ports
 
-    def _offered_line(self, source: MediaLeg, target: MediaLeg, i: int, media: sdp.Media) -> Line:
-        if media.is_rejected or transport_of(media.proto) is None:
-            self._resolve(target)
+    def _offered_line(self, source: MediaLeg, target: MediaLeg, i: int, wish: Wish) -> Line:
+        if not wish.can_be_relayed:
             return Line()
         self._pair(source, i)  # now, so that the answer cannot fail for want of it
-        return Line(self._pair(target, i).port, media.has_rtcp_mux)
+        return Line(self._pair(target, i).port, wish.has_mux)
 
     def _answered_line(
         self, offer: Offer, source: MediaLeg, target: MediaLeg, i: int, stream: sdp.Stream
     ) -> Line:
         if stream.is_rejected or source.pair_of(i) is None:
             return Line()  # also when an earlier answer to the same offer gave this line up
-        return Line(self._pair(target, i).port, offer.received.media[i].has_rtcp_mux)
+        return Line(self._pair(target, i).port, offer.said.wishes[i].has_mux)
 
     def _pair(self, leg: MediaLeg, i: int) -> Pair:
         while len(leg.pairs) <= i:
@@ -170,7 +170,7 @@ class MediaSession:
         for other in self.legs:
             offer = other.offer
             if offer is not None and not offer.answer and (other is leg or offer.by is leg):
-                needed |= {i for i, media in enumerate(offer.sent.media) if media.port}
+                needed |= {i for i, line in enumerate(offer.lines) if line.port}
         self._give_back(leg, [i for i in range(len(leg.pairs)) if i not in needed])
 
     def _give_back(self, leg: MediaLeg, lines: range | list[int]) -> None:
@@ -201,7 +201,7 @@ class MediaSession:
         for i, agreed in enumerate(agreement.streams):
             one, two = offerer.pair_of(i), answerer.pair_of(i)
             if not agreed.is_rejected and one is not None and two is not None:
-                clocks = clocks_of(agreement.offer.media[i], agreed)
+                clocks = clocks_of(agreed)
                 ends.append((one, self._stream(agreement, i, offerer, one, two, clocks)))
                 ends.append((two, self._stream(agreement, i, answerer, two, one, clocks)))
         following = NO_END
@@ -226,31 +226,28 @@ class MediaSession:
         self, agreement: Agreement, i: int, leg: MediaLeg, pair: Pair, other: Pair, clocks: Clocks
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
-        agreed = agreement.streams[i]
-        is_offerer = leg is agreement.offerer
-        description = agreement.offer if is_offerer else agreement.answer
-        media = description.media[i]
-        remote = remote_of(description, media, leg.toward, leg.bound)
-        transport = transport_of(media.proto)
+        said = agreement.offer if leg is agreement.offerer else agreement.answer
+        wish = said.wishes[i]
+        rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
+        transport = wish.transport
         assert transport is not None  # such a line was rejected
-        connection = description.connection_of(media)
-        is_name = connection is not None and parse_host(connection.host) is None
+        is_name = wish.host is not None and parse_host(wish.host) is None
         config = self._plane.config
         return Stream(
             peer=other.index,
             call=self.number,
             generation=pair.generation,
             home=leg.toward,
-            rtp=remote.rtp,
-            rtcp=remote.rtcp,
+            rtp=rtp,
+            rtcp=rtcp,
             clocks=clocks,
             first_timeout=config.first_rtp_timeout,
             timeout=config.rtp_timeout,
-            max_rate=_MAX_RATE.get(media.kind, _MAX_RATE_OF_OTHERS),
-            is_counted=agreed.direction is sdp.Direction.SENDRECV,
+            max_rate=_MAX_RATE.get(wish.kind, _MAX_RATE_OF_OTHERS),
+            is_counted=agreement.streams[i].direction is sdp.Direction.SENDRECV,
             is_nat=leg.is_nat or is_name,
-            is_mux=media.has_rtcp_mux and agreement.offer.media[i].has_rtcp_mux,
-            pins_ssrc=media.kind == "audio",
+            is_mux=wish.has_mux and agreement.offer.wishes[i].has_mux,
+            pins_ssrc=wish.kind == "audio",
             is_rtp=transport.is_rtp,
             is_secured=transport.is_secured,
             has_others=transport.has_others,

@@ -12,6 +12,7 @@ from .limits import NetLimits
 from .udp import Datagram
 
 _BINDING = 1  # RFC 8489 §18.2
+_AMPLIFICATION = 1.5  # what an answer to an unproven source may be, times its request
 
 
 def is_keep_alive(data: bytes) -> bool:
@@ -35,11 +36,11 @@ def answer_keep_alive(data: bytes, remote: tuple[str, int]) -> bytes | None:
 
 
 class Refusals:
-    """Makes stateless responses; over UDP never one that is larger than its request (it may be forged)."""
+    """Makes stateless responses; over UDP none much larger than its request, which may be forged."""
 
     def __init__(self, limits: NetLimits) -> None:
         self.limits = limits
-        self._tag = secrets.token_hex(8)  # the same for all: a retransmission must get the same one, §8.2.7
+        self._tag = secrets.token_hex(4)  # the same for all: a retransmission must get the same one, §8.2.7
 
     def overload(self, data: bytes, flow: Flow) -> Datagram | None:
         """503: come back later."""
@@ -60,4 +61,5 @@ class Refusals:
             answer = bytes(request.response(status, to_tag=self._tag, headers=headers))
         except (RemoteProtocolError, LocalProtocolError):  # malformed, or what nobody may repeat
             return None
-        return (answer, flow) if flow.transport != "UDP" or len(answer) <= len(data) else None
+        is_fair = flow.transport != "UDP" or len(answer) <= len(data) * _AMPLIFICATION
+        return (answer, flow) if is_fair else None

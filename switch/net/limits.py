@@ -16,6 +16,7 @@ V = TypeVar("V")
 # What belongs to something that we let begin is not shed before new work: overload must not keep calls up.
 _ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
 _ONGOING_SHARE = 10  # messages that a request which opens something brings with it, generously
+_REFUSED_SHARE = 4  # refusals cost too: what is beyond these is dropped without a word
 _RESERVE_SHARE = 0.25  # on top of the total rate, for trusted sources only: strangers cannot starve them
 
 
@@ -135,7 +136,7 @@ class Limiter:
         self._is_trusted = is_trusted
         self._sources: Recent[str, Bucket] = Recent(limits.max_sources)
         self._new = Bucket(limits.total_burst, now)
-        self._refusals = Bucket(limits.total_burst, now)
+        self._refusals = Bucket(limits.total_burst * _REFUSED_SHARE, now)
         self._reserve = Bucket(limits.total_burst * _RESERVE_SHARE, now)
         self._ongoing = Bucket(limits.total_burst * _ONGOING_SHARE, now)
 
@@ -159,7 +160,8 @@ class Limiter:
             return Verdict.PASS
         if self._is_trusted(host) and self._reserve.take(rate * _RESERVE_SHARE, burst * _RESERVE_SHARE, now):
             return Verdict.PASS
-        return Verdict.OVERLOAD if self._refusals.take(rate, burst, now) else Verdict.TOTAL
+        is_answered = self._refusals.take(rate * _REFUSED_SHARE, burst * _REFUSED_SHARE, now)
+        return Verdict.OVERLOAD if is_answered else Verdict.TOTAL
 
     def _bucket_of(self, host: str, now: float) -> Bucket:
         source = source_of(host)

@@ -39,7 +39,7 @@ class Call:
         self._challenges = 0
         self._local: sdp.Description | None = None
         self._remote: sdp.Description | None = None
-        self._is_offer_ours = False  # whose answer is awaited
+        self._is_answer_in_ack = False  # our offer went in a 2xx
         self._direction = sdp.Direction.SENDRECV  # what we are willing to
         family = "IP6" if ":" in host else "IP4"
         self._origin = sdp.Origin("-", secrets.randbits(62), 0, family, host)
@@ -76,7 +76,6 @@ class Call:
         """Call somebody."""
         self._target, self._flow = target, flow
         self._local = sdp.make_offer(self._capabilities())
-        self._is_offer_ours = True
         self._line.report("calling", number=str(target))
         self._send_invite(self._line.now())
         self._line.face.flush()
@@ -153,7 +152,6 @@ class Call:
         while True:
             self._direction = direction
             self._local = self._next(sdp.make_reoffer(local, direction))
-            self._is_offer_ours = True
             self._changed = asyncio.get_running_loop().create_future()
             session.reinvite(self._line.now(), body=bytes(self._local), headers=self._line.allowed())
             self._line.face.flush()
@@ -162,7 +160,6 @@ class Call:
                 return
             except CallFailedError as error:
                 self._direction, self._local = before
-                self._is_offer_ours = False
                 if error.status != 491 or not self.is_up:
                     raise
                 await asyncio.sleep(session.glare_delay())
@@ -198,7 +195,7 @@ class Call:
     def _on_progress(self, response: sip.Response) -> None:
         body = _description_in(response)
         self._line.report("ringing", status=response.status, early_media=bool(body))
-        if body and self._is_offer_ours:
+        if body:
             try:
                 self._negotiate(sdp.Description.parse(body))
             except RemoteProtocolError as error:
@@ -218,7 +215,6 @@ class Call:
             self._fail(error.status, str(error))
             session.bye(now)
             return
-        self._is_offer_ours = False
         self._on_answered()
 
     def _on_rejected(self, event: sip.SessionRejected, now: float) -> None:
@@ -234,9 +230,9 @@ class Call:
 
     def _on_acknowledged(self, request: sip.Request, now: float) -> None:
         """The ACK brings the answer when the offer was in our 2xx; RFC 3261 §13.2.1."""
-        if not self._is_offer_ours:
+        if not self._is_answer_in_ack:
             return
-        self._is_offer_ours = False
+        self._is_answer_in_ack = False
         try:
             self._negotiate(sdp.Description.parse(_description_in(request)))
             self._notice_hold()
@@ -267,7 +263,6 @@ class Call:
         except RemoteProtocolError as error:
             self._settle(CallFailedError(error.status, str(error)))
             return
-        self._is_offer_ours = False
         self._settle(None)
 
     def _on_digit(self, digit: str) -> None:
@@ -314,7 +309,6 @@ class Call:
         if body:
             offer = sdp.Description.parse(body)
             self._local = sdp.make_answer(offer, self._capabilities())
-            self._is_offer_ours = False
             self._apply(offer)
         else:
             offered = self._local
@@ -323,7 +317,7 @@ class Call:
                 if offered is None
                 else self._next(sdp.make_reoffer(offered, self._direction))
             )
-            self._is_offer_ours = True
+            self._is_answer_in_ack = True
         return bytes(self._local)
 
     def _negotiate(self, answer: sdp.Description) -> None:

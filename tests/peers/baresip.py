@@ -96,6 +96,7 @@ class Baresip:
                 "audio_path\t/nonexistent",
                 "audio_buffer\t20-160",
                 "jitter_buffer_delay\t1-2",
+                "rtp_ports\t29100-32700",  # its default would take the ports of other processes
                 "rtp_stats\tyes",
                 f"module_path\t{_MODULES}",
                 *(f"module\t{name}.so" for name in ("g711", "sndfile", "aufile")),

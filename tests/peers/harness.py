@@ -136,6 +136,14 @@ class Switch:
     def said(self, size: int = 6000) -> str:
         return self.log.read_text(errors="replace")[-size:]
 
+    def wait_said(self, what: str, timeout: float = 5.0) -> str:
+        """The line of its log that holds a word, as soon as it is there."""
+
+        def found() -> str | None:
+            return next((line for line in self.said(200_000).splitlines() if what in line), None)
+
+        return wait_until(found, timeout, f"{what} in the log")
+
     def end(self, how: signal.Signals = signal.SIGINT, timeout: float = 10.0) -> int:
         """Ask it to end, and wait; its exit status."""
         assert self.process is not None

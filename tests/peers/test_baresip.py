@@ -73,7 +73,7 @@ def make_pair(tmp_path: Path) -> Iterator[MakePair]:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("hangs_up", ["caller", "callee"])
 def test_two_telephones_talk(make_pair: MakePair, transport: str, hangs_up: str) -> None:
-    pair = make_pair(transport, auth={"algorithms": ["MD5"]})
+    pair = make_pair(transport)
     found = {r["user"]: r for r in pair.switch.registrations()}
     assert set(found) == {ALICE, BOB}
     pair.talk()
@@ -105,7 +105,7 @@ def test_two_telephones_talk(make_pair: MakePair, transport: str, hangs_up: str)
 
 def test_interrupt_ends_calls_and_keeps_registrations(make_pair: MakePair) -> None:
     """Ctrl-C with a call up: BYE to both; after a restart the phones can be called, not registered again."""
-    pair = make_pair(auth={"algorithms": ["MD5"]})
+    pair = make_pair()
     pair.talk()
     assert pair.switch.end(signal.SIGINT) == 0
     for phone in (pair.alice, pair.bob):
@@ -131,7 +131,7 @@ def test_interrupt_ends_calls_and_keeps_registrations(make_pair: MakePair) -> No
 
 def test_hold_is_silence_and_resume_is_sound(make_pair: MakePair) -> None:
     """While the caller holds no sound passes to the held side's recording; after resume the tone is back."""
-    pair = make_pair(auth={"algorithms": ["MD5"]})
+    pair = make_pair()
     pair.talk()
     pair.alice.command("hold")
     wait_until(
@@ -158,7 +158,7 @@ def test_hold_is_silence_and_resume_is_sound(make_pair: MakePair) -> None:
 
 def test_a_registration_that_the_phone_ends(make_pair: MakePair) -> None:
     """baresip unregisters when it quits: its binding goes, the other's stays."""
-    pair = make_pair(auth={"algorithms": ["MD5"]})
+    pair = make_pair()
     pair.bob.stop()
     wait_until(lambda: [r["user"] for r in pair.switch.registrations()] == [ALICE], 5, "the binding to go")
 
@@ -180,7 +180,7 @@ def test_a_wrong_password_does_not_register(tmp_path: Path) -> None:
 
 def test_hangup_on_silence(make_pair: MakePair) -> None:
     """Both telephones die in the call (kill -9): the media timeout ends it and closes its record."""
-    pair = make_pair(auth={"algorithms": ["MD5"]}, media={"rtp_timeout": 2, "first_rtp_timeout": 2})
+    pair = make_pair(media={"rtp_timeout": 2, "first_rtp_timeout": 2})
     pair.talk()
     for phone in (pair.alice, pair.bob):
         assert phone.process is not None

@@ -45,12 +45,14 @@ def trunked(folder: Path, answerer: Answerer, **tables: Any) -> Switch:
 def call(phone: Phone, number: str = "700") -> Dialog | None:
     """A call that is answered and acknowledged; None when it was refused with 503."""
     uri = f"sip:{number}@{phone.domain}"
-    call_id, from_ = branch(), f"{phone.identity};tag=a"
-    phone.send(phone.request("INVITE", uri, call_id=call_id, from_=from_, body=audio("127.0.0.1", 40000)))
+    call_id, from_, via = branch(), f"{phone.identity};tag=a", branch()
+    body = audio("127.0.0.1", 40000)
+    phone.send(phone.request("INVITE", uri, call_id=call_id, from_=from_, body=body, via=via))
     dialog = Dialog(phone, call_id, from_, f"<{uri}>", uri)
     answer = phone.final(5, method="INVITE", call_id=call_id)
     phone.trace.clear()
     if answer.status == 503:
+        phone.send(phone.request("ACK", uri, call_id=call_id, from_=from_, to=answer.get("to"), via=via))
         return None
     assert answer.status == 200, answer.start
     dialog.remote, dialog.target = answer.get("to"), answer.target
@@ -257,7 +259,7 @@ def test_the_clock_jumps(tmp_path: Path, clock: FakeClock) -> None:
 def test_descriptors_run_out(tmp_path: Path) -> None:
     """G11: 256 descriptors, 300 calls at once: the overflow gets 503, the process lives and recovers."""
     with Answerer() as answerer:
-        switch = trunked(tmp_path, answerer, sip={**FAST, "t1": 0.5})
+        switch = trunked(tmp_path, answerer, sip={**FAST, "t1": 0.5, "t2": 1.0})
         switch.start(prefix=["prlimit", "--nofile=256:256"])
         try:
             with Phone(switch.address) as phone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
+from switchroom.protocols.sip.transaction import Transaction
 from tests.wire import B, Lone, make_request, make_response
 
 
@@ -454,6 +456,46 @@ def test_calls_that_are_up_can_be_ended_under_overload() -> None:
     lone.take(), lone.events()
     lone.hear(lone.request("BYE", branch="z9hG4bKbye", number=2, to_tag=session.local_tag))
     assert lone.take_one().status == 200
+
+
+def test_even_a_call_that_is_up_cannot_fill_the_memory() -> None:
+    lone = Lone(max_transactions=2)
+    session = lone.accept()
+    session.answer(lone.now)
+    lone.hear(lone.request("ACK", branch="z9hG4bKack", to_tag=session.local_tag))
+    lone.take(), lone.events()
+    statuses = []
+    for number in range(2, 9):
+        lone.hear(lone.request("INFO", branch=f"z9hG4bK{number}", number=number, to_tag=session.local_tag))
+        statuses += [message.status for message in lone.take()]
+    assert statuses == [503] * 4
+    assert len(lone.events()) == 3
+    lone.hear(lone.request("BYE", branch="z9hG4bKbye", number=20, to_tag=session.local_tag))
+    assert lone.take_one().status == 200
+
+
+def test_what_is_finished_is_no_object_any_more() -> None:
+    lone = Lone()
+    lone.endpoint.send_request(make_request("OPTIONS"), lone.flow, lone.now)
+    lone.hear(make_response(lone.take_one(), 200))
+    lone.endpoint.invite(make_request("INVITE"), lone.flow, lone.now)
+    lone.hear(make_response(lone.take_one(), 486))
+    lone.take()
+    session = lone.call()
+    session.bye(lone.now)
+    lone.hear(make_response(lone.take_one(), 200))
+    lone.events()
+    session = lone.accept()
+    session.answer(lone.now)
+    lone.hear(lone.request("ACK", branch="z9hG4bKack", to_tag=session.local_tag))
+    lone.hear(lone.request("BYE", branch="z9hG4bKbye", to_tag=session.local_tag, number=2))
+    lone.take(), lone.events()
+    del session
+    tombstones = [*lone.endpoint.servers.values(), *lone.endpoint.clients.values()]
+    assert len(tombstones) == 6
+    assert {type(tombstone) for tombstone in tombstones} == {bytes, tuple}
+    kept = [one for one in gc.get_objects() if isinstance(one, Transaction | sip.Session)]
+    assert not [one for one in kept if one.core is lone.endpoint]
 
 
 # Counters

@@ -65,6 +65,7 @@ def test_an_address_is_read(sip: ModuleType, text: str, name: str, uri: str, tag
         "<sip:a@b>;\u00e9",
         "<sip:a@b>;x=\u00e9",
         "\ud800<sip:a@b>",
+        '<sip:a@b>;x="\\\0"',
     ],
 )
 def test_what_is_no_address_is_refused(sip: ModuleType, text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from types import ModuleType
 
 import pytest
@@ -620,3 +622,35 @@ def test_many_headers_can_be_added(sip: ModuleType) -> None:
 def test_messages_are_not_hashed(sip: ModuleType) -> None:
     with pytest.raises(TypeError):
         hash(sip.parse(INVITE))
+
+
+SPITEFUL = {  # each invites a careless reader to look at all of it again and again
+    "spaces": "X: a" + " " * 8000 + "b\r\n c",
+    "spaces in a broken message": "X: a" + " " * 60000 + "b",
+    "escaped quotes": 'X: "' + '\\"' * 4000 + "\x01",
+    "open quotes": "From: " + '"\\' * 4000,
+    "display name": "From: " + "a " * 4000,
+    "angle brackets": "From: " + "<" * 8000,
+    "parameters": "Via: SIP/2.0/UDP a" + ";a" * 4000,
+    "user": "From: <sip:" + "a%20" * 2000 + ">",
+    "hosts": "From: <sip:" + "a." * 4000,
+    "commas": "Contact: " + "," * 8000,
+    "contacts": "Contact: " + ",".join(["<sip:a@b>"] * 810),
+    "folds": "X: a" + "\r\n b" * 2000,
+    "numbers": "CSeq: " + "0" * 8000 + "1 OPTIONS",
+    "brackets": "Record-Route: " + "<sip:[::1" * 900,
+    "empty lines": "X:" + "\r\n " * 2600,
+}
+
+
+@pytest.mark.parametrize("name", SPITEFUL)
+def test_no_message_takes_long(sip: ModuleType, name: str) -> None:
+    line = SPITEFUL[name]
+    data = request(*[line] * max(1, 64000 // (len(line) + 2)), without="From")
+    started = time.process_time()
+    for octets in (data, data.replace(b"SIP/2.0\r\n", b"SIP/2.0 \r\n", 1)):
+        with suppress(RemoteProtocolError):
+            message = sip.parse(octets)
+            message.items()
+            message.validate()
+    assert time.process_time() - started < 0.2  # THREATS A7: the ceiling for one message

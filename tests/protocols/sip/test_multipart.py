@@ -131,6 +131,16 @@ def test_depth(levels: int, is_allowed: bool) -> None:
         parse_multipart("multipart/mixed;boundary=b0", nested(levels))
 
 
+def test_600_levels_in_a_stream() -> None:
+    body = nested(600)
+    framer = sip.StreamFramer()
+    framer.receive_data(request("Content-Type: multipart/mixed;boundary=b0", f"l: {len(body)}", body=body))
+    message = sip.parse(framer.next_message() or b"")
+    with pytest.raises(RemoteProtocolError, match="nested deeper than 4") as caught:
+        sip.body_parts(message)
+    assert caught.value.status == 400
+
+
 @pytest.mark.parametrize("count", [33, 34, 10_000])
 def test_count(count: int) -> None:
     assert len(parse_multipart("multipart/mixed;boundary=b", body(*[b"\r\n"] * 32))) == 32

@@ -554,10 +554,13 @@ def test_a_caller_can_do_nothing_of_a_callee() -> None:
             wrong()
 
 
-def test_an_invite_needs_a_tag() -> None:
+@pytest.mark.parametrize("name", ["From", "Contact"])
+def test_an_invite_needs_a_tag_and_a_contact(name: str) -> None:
     lone = Lone()
     request = make_request("INVITE")
-    request.set("From", "<sip:local@example.org>")
+    request.remove(name)
+    if name == "From":
+        request.add("From", "<sip:local@example.org>")
     with pytest.raises(LocalProtocolError):
         lone.endpoint.invite(request, lone.flow, lone.now)
     assert lone.is_idle

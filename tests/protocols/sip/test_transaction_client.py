@@ -209,6 +209,17 @@ def test_a_refusal_gets_its_ack_and_timer_d_repeats_it(status: int) -> None:
     assert lone.events() == []
 
 
+def test_timer_d_is_32_seconds_even_when_our_t1_is_short() -> None:
+    lone = Lone(timers=sip.Timers(t1=0.05))
+    invite(lone)
+    response = make_response(lone.take_one(), 486)
+    lone.hear(response)
+    lone.take()
+    lone.walk(31.9)
+    lone.hear(response)
+    assert lone.take_one().cseq.method == "ACK"
+
+
 def test_provisional_and_success_after_a_refusal_are_ignored() -> None:
     lone = Lone()
     invite(lone)

@@ -108,6 +108,13 @@ def test_the_semicolon_of_a_user_is_no_parameter(sip: ModuleType) -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["ann", "sips:a@b c", "100%", "\u00e9\udcff", "\0\r\n", '<>"[]\\^'])
+def test_any_text_can_be_a_user(sip: ModuleType, text: str) -> None:
+    uri = sip.Uri("sip", sip.uri.escape_user(text), None, "h")
+    assert sip.Uri.parse(str(uri)) == uri
+    assert uri.user_unescaped == text
+
+
 def test_other_schemes_are_opaque(sip: ModuleType) -> None:
     tel = sip.Uri.parse("TEL:+44-20;isub=5")
     assert (tel.scheme, tel.user, tel.host, tel.param("isub"), tel.is_sip) == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -21,6 +22,7 @@ from switchroom.switch.net import Clock
 from switchroom.switch.store import SqliteStore
 
 SWITCH = ("127.0.0.1", 5060)
+MEDIA_HOST = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # ports that no other run has
 OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
     b"m=audio %d RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n%s"

@@ -7,7 +7,8 @@ import pytest
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.media import MediaLeg, MediaPlane, MediaSession
-from switchroom.switch.media.negotiate import remote_of, transport_of
+from switchroom.switch.media.negotiate import transport_of
+from switchroom.switch.media.said import parse, targets_of
 
 HEAD = (
     "v=0\r\no=alice 2890844526 2890844526 IN IP4 10.9.8.7\r\ns=Alice's call\r\nc=IN IP4 10.9.8.7\r\nt=0 0\r\n"
@@ -47,7 +48,8 @@ def test_nothing_of_the_offerer_is_left(pair: Pair) -> None:
     text = HEAD.replace("c=", "i=from 10.9.8.7\r\nu=http://10.9.8.7/\r\ne=alice@example\r\nc=")
     text += (
         SOUND
-        + "a=ssrc:1 cname:alice@10.9.8.7\r\na=x-nat:10.9.8.7\r\na=candidate:1 1 UDP 1 10.9.8.7 4000 typ host\r\n"
+        + "a=ssrc:1 cname:alice@10.9.8.7\r\na=x-nat:10.9.8.7\r\n"
+        + "a=candidate:1 1 UDP 1 10.9.8.7 4000 typ host\r\n"
     )
     data = bytes(pair.offer(text))
     for trace in (b"10.9.8.7", b"alice", b"Alice", b"2890844526", b"4000", b"candidate"):
@@ -175,9 +177,8 @@ def test_where_packets_go() -> None:
     text = HEAD + SOUND + "a=rtcp:53020\r\n" + VIDEO + "c=IN IP4 192.0.2.2\r\na=rtcp:7 IN IP4 192.0.2.3\r\n"
     text += "m=audio 65535 RTP/AVP 0\r\nm=audio 0 RTP/AVP 0\r\n"
     text += "m=audio 5 RTP/AVP 0\r\na=rtcp:9 IN IP4 127.0.0.1\r\n"
-    description = sdp.Description.parse(text.encode())
-    remotes = [remote_of(description, media, "192.0.2.7", "192.0.2.1") for media in description.media]
-    assert remotes == [
+    targets = [targets_of(wish, "192.0.2.7", "192.0.2.1") for wish in parse(text.encode()).wishes]
+    assert targets == [
         (("10.9.8.7", 4000), ("10.9.8.7", 53020)),
         (("192.0.2.2", 4002), ("192.0.2.3", 7)),
         (("10.9.8.7", 65535), None),

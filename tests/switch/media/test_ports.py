@@ -97,13 +97,16 @@ def test_the_one_that_rested_longest_is_next(engine: Engine, clock: Clock) -> No
 def test_idle_pairs_are_closed_in_time(engine: Engine, clock: Clock) -> None:
     ports = make(engine, clock, range(41420, 41460), pairs=5)
     pairs = [ports.take(HOST) for _ in range(5)]
-    for pair in pairs[1:]:
+    for pair in pairs:
         ports.give_back(pair)
-    clock.now += 61.0
-    ports.give_back(pairs[0])  # closes two of the others, which rested for more than a minute
-    clock.now += 1.0
+        clock.now += 10.0
+    assert ports.close_idle()
+    assert len(ports._hosts[HOST].resting) == 5
+    clock.now += 21.0  # the first two have rested for more than a minute
+    assert ports.close_idle()
     taken = [ports.take(HOST) for _ in range(5)]
     assert len(set(taken) & set(pairs)) == 3
+    assert not ports.close_idle()
     assert {pair.index for pair in taken} == {pair.index for pair in pairs}
 
 
@@ -257,5 +260,7 @@ def test_what_comes_after_the_stop_does_no_harm(a: Phone, b: Phone) -> None:
         call.session.close()
     fresh = plane.session("fresh")  # its address has no rested pair
     with pytest.raises(NoPortsLeft):
-        fresh.offer(fresh.leg(toward="::1", is_nat=False), fresh.leg(toward="::1", is_nat=False), a.describe())
+        fresh.offer(
+            fresh.leg(toward="::1", is_nat=False), fresh.leg(toward="::1", is_nat=False), a.describe()
+        )
     loop.close()
