@@ -157,7 +157,7 @@ cdef class Head(Lines):
             at = stop + 2
         if count_controls(p + first, at - first) != 2 * line_ends:
             return False
-        self.reserve(at - base)
+        self.reserve(at - base + 1)  # some memory even for no lines
         memcpy(self.octets, p + base, at - base)
         self.used = at - base
         return self.cut_body(p, stop + 2, size)

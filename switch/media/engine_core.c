@@ -280,7 +280,7 @@ static void *run(void *argument)
         for (int i = 0; i < count; i++)
             serve(engine, &events[i]);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
-            sweep(engine, engine->woken_at);
+            sweep(engine, monotonic());  /* later than every packet of this turn */
     }
     return NULL;
 }

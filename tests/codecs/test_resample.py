@@ -11,9 +11,9 @@ from switchroom.codecs import Samples, resample, to_mono
 
 
 def tone(frequency: float, rate: int, seconds: float = 1.0, level: int = 10000) -> Samples:
-    return np.rint(level * np.sin(2 * np.pi * frequency * np.arange(int(rate * seconds)) / rate)).astype(
-        np.int16
-    )
+    turns = frequency * np.arange(int(rate * seconds)) / rate
+    samples: Samples = np.rint(level * np.sin(2 * np.pi * turns)).astype(np.int16)
+    return samples
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000])

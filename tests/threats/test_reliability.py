@@ -273,6 +273,7 @@ def test_descriptors_run_out(tmp_path: Path) -> None:
                 for dialog in up:
                     assert dialog.bye().status == 200
                 wait_until(lambda: switch.status()["calls"] == 0, 5, "all calls to end")
+                wait_until(lambda: call(phone), 10, "a new call", interval=0.3)  # ports rest after a call
                 again = [call(phone) for _ in range(5)]
                 assert None not in again
         finally:

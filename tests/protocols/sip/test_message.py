@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 from contextlib import suppress
 from types import ModuleType
@@ -10,6 +12,7 @@ import pytest
 
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
+from .interrogate import describe
 from .samples import INVITE, SDP, request
 
 
@@ -654,3 +657,23 @@ def test_no_message_takes_long(sip: ModuleType, name: str) -> None:
             message.items()
             message.validate()
     assert time.process_time() - started < 0.2  # THREATS A7: the ceiling for one message
+
+
+def test_nothing_is_left_behind(sip: ModuleType) -> None:
+    octets = (
+        INVITE,
+        request("Contact: *", "X: a\r\n b"),
+        request("From: x", without="From"),
+        b"SIP/2.0 200 OK\r\n\r\n",
+    )
+
+    def work(rounds: int) -> int:
+        for _ in range(rounds):
+            for data in octets:
+                describe(sip, data)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    work(20)
+    before = work(1)
+    assert work(200) - before < 200  # one object lost in each round would be 800

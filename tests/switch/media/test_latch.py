@@ -270,7 +270,7 @@ def test_ends_of_different_calls_never_meet(phone: Callable[[str], Phone]) -> No
     one, two = phone("127.0.0.2"), phone("127.0.0.3")
     engine = Engine(4)
     engine.start()
-    port = 46000
+    port = 29900
     for index, (call, there) in enumerate(((1, one), (2, two))):
         engine.open(index, "127.0.0.1", port + 2 * index, 46)
         address = (there.host, there.port)

@@ -49,15 +49,15 @@ def make(engine: Engine, clock: Clock, ports: range, pairs: int = 64) -> Ports:
 
 
 def test_rtp_is_even_and_rtcp_odd(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41001, 41012))
+    ports = make(engine, clock, range(28001, 28012))
     taken = sorted(ports.take(HOST).port for _ in range(5))
-    assert taken == [41002, 41004, 41006, 41008, 41010]
+    assert taken == [28002, 28004, 28006, 28008, 28010]
     with pytest.raises(NoPortsLeft):
         ports.take(HOST)
 
 
 def test_both_ports_are_bound(engine: Engine, clock: Clock) -> None:
-    pair = make(engine, clock, range(41100, 41102)).take(HOST)
+    pair = make(engine, clock, range(28100, 28102)).take(HOST)
     for port in (pair.port, pair.port + 1):
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
@@ -67,13 +67,13 @@ def test_both_ports_are_bound(engine: Engine, clock: Clock) -> None:
 
 
 def test_ports_are_not_in_order(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41200, 41400))
+    ports = make(engine, clock, range(28200, 28400))
     taken = [ports.take(HOST).port for _ in range(20)]
     assert taken != sorted(taken)
 
 
 def test_a_pair_rests_before_it_serves_again(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41400, 41402))
+    ports = make(engine, clock, range(28400, 28402))
     pair = ports.take(HOST)
     first = pair.generation
     ports.give_back(pair)
@@ -85,7 +85,7 @@ def test_a_pair_rests_before_it_serves_again(engine: Engine, clock: Clock) -> No
 
 
 def test_the_one_that_rested_longest_is_next(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41410, 41420))
+    ports = make(engine, clock, range(28410, 28420))
     pairs = [ports.take(HOST) for _ in range(5)]
     for pair in reversed(pairs):
         ports.give_back(pair)
@@ -95,7 +95,7 @@ def test_the_one_that_rested_longest_is_next(engine: Engine, clock: Clock) -> No
 
 
 def test_idle_pairs_are_closed_in_time(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41420, 41460), pairs=5)
+    ports = make(engine, clock, range(28420, 28460), pairs=5)
     pairs = [ports.take(HOST) for _ in range(5)]
     for pair in pairs:
         ports.give_back(pair)
@@ -115,22 +115,22 @@ def test_ports_of_other_programs_are_passed_over(engine: Engine, clock: Clock) -
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as even,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as odd,
     ):
-        even.bind((HOST, 41500))
-        odd.bind((HOST, 41503))
-        ports = make(engine, clock, range(41500, 41506))
-        assert ports.take(HOST).port == 41504
+        even.bind((HOST, 28500))
+        odd.bind((HOST, 28503))
+        ports = make(engine, clock, range(28500, 28506))
+        assert ports.take(HOST).port == 28504
         with pytest.raises(NoPortsLeft):
             ports.take(HOST)
-    assert ports.take(HOST).port in (41500, 41502)
+    assert ports.take(HOST).port in (28500, 28502)
 
 
 def test_an_address_that_is_not_ours(engine: Engine, clock: Clock) -> None:
     with pytest.raises(NoPortsLeft):
-        make(engine, clock, range(41600, 41700)).take("192.0.2.77")
+        make(engine, clock, range(28600, 28700)).take("192.0.2.77")
 
 
 def test_descriptors_move_to_the_address_that_needs_them(engine: Engine, clock: Clock) -> None:
-    ports = make(engine, clock, range(41700, 41800), pairs=1)
+    ports = make(engine, clock, range(28700, 28800), pairs=1)
     pair = ports.take(HOST)
     with pytest.raises(NoPortsLeft):
         ports.take("127.0.0.9")
@@ -144,7 +144,7 @@ def test_thousands_of_calls_leak_nothing(clock: Clock) -> None:
     engine = Engine(64)
     engine.start()
     before = len(os.listdir("/proc/self/fd"))
-    ports = make(engine, clock, range(42000, 42100))
+    ports = make(engine, clock, range(29000, 29100))
     for _ in range(2000):
         pairs = [ports.take(HOST) for _ in range(20)]
         for pair in pairs:
@@ -158,7 +158,7 @@ def test_thousands_of_calls_leak_nothing(clock: Clock) -> None:
 def test_ports_run_out_with_a_word_and_come_back(a: Phone, b: Phone) -> None:
     """G11 with a cap: the call too many is refused, the others go on, later there is room again."""
     loop = asyncio.new_event_loop()
-    plane = MediaPlane(MediaConfig(ports="43000-43999"), local_for, print, quarantine=0.0, max_pairs=6)
+    plane = MediaPlane(MediaConfig(ports="29200-29899"), local_for, print, quarantine=0.0, max_pairs=6)
     plane.start(loop)
     calls = [Call(plane, a, b).set_up() for _ in range(3)]
     refused = Call(plane, a, b)
@@ -180,7 +180,7 @@ import asyncio, sys
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane, NoPortsLeft
 sdp = b"v=0\\r\\no=- 1 1 IN IP4 127.0.0.1\\r\\nc=IN IP4 127.0.0.1\\r\\nm=audio 9 RTP/AVP 0\\r\\n"
-plane = MediaPlane(MediaConfig(ports="44000-45999"), lambda toward: "127.0.0.1", print, quarantine=0.0)
+plane = MediaPlane(MediaConfig(ports="22000-23999"), lambda toward: "127.0.0.1", print, quarantine=0.0)
 plane.start(asyncio.new_event_loop())
 for _ in range(2):
     sessions, refused = [], 0
@@ -215,7 +215,7 @@ def test_few_descriptors(tmp_path: Path) -> None:
 
 def test_a_configured_address_is_said_and_bound(a: Phone, b: Phone) -> None:
     loop = asyncio.new_event_loop()
-    plane = MediaPlane(MediaConfig(ports="43000-43999", address="127.0.0.44"), local_for, print)
+    plane = MediaPlane(MediaConfig(ports="29200-29899", address="127.0.0.44"), local_for, print)
     plane.start(loop)
     Call(plane, a, b).set_up()
     assert a.media[0] == b.media[0] == "127.0.0.44"
@@ -225,7 +225,7 @@ def test_a_configured_address_is_said_and_bound(a: Phone, b: Phone) -> None:
 
 def test_an_address_outside_a_nat_is_said_but_not_bound(a: Phone, b: Phone) -> None:
     loop = asyncio.new_event_loop()
-    plane = MediaPlane(MediaConfig(ports="43000-43999", address="198.51.100.1"), local_for, print)
+    plane = MediaPlane(MediaConfig(ports="29200-29899", address="198.51.100.1"), local_for, print)
     plane.start(loop)
     Call(plane, a, b).set_up()
     assert a.media[0] == b.media[0] == "198.51.100.1"
@@ -242,7 +242,7 @@ def test_no_route_is_no_port() -> None:
         raise OSError(101, "Network is unreachable")
 
     loop = asyncio.new_event_loop()
-    plane = MediaPlane(MediaConfig(), no_route, print)
+    plane = MediaPlane(MediaConfig(ports="29200-29899"), no_route, print)
     plane.start(loop)
     with Phone("127.0.0.2") as phone, pytest.raises(NoPortsLeft, match="unreachable"):
         Call(plane, phone, phone).set_up()
@@ -252,7 +252,7 @@ def test_no_route_is_no_port() -> None:
 
 def test_what_comes_after_the_stop_does_no_harm(a: Phone, b: Phone) -> None:
     loop = asyncio.new_event_loop()
-    plane = MediaPlane(MediaConfig(), local_for, print, quarantine=0.0)
+    plane = MediaPlane(MediaConfig(ports="29200-29899"), local_for, print, quarantine=0.0)
     plane.start(loop)
     calls = [Call(plane, a, b).set_up() for _ in range(3)]
     plane.stop()

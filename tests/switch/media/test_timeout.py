@@ -22,7 +22,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.expired: asyncio.Queue[MediaSession] = asyncio.Queue()
-        config = MediaConfig(ports="40000-47999", first_rtp_timeout=FIRST, rtp_timeout=LATER)
+        config = MediaConfig(ports="22000-27999", first_rtp_timeout=FIRST, rtp_timeout=LATER)
         self.plane = MediaPlane(config, local_for, self.expired.put_nowait, quarantine=0.0)
 
     async def next_expired(self) -> MediaSession:
@@ -98,6 +98,19 @@ async def test_one_side_that_speaks_is_enough(watched: Watched, a: Phone, b: Pho
     talker = asyncio.create_task(keep_talking(talking))
     await wait_through(watched)
     assert await report_of(watched, talking, talker) is talking.session
+
+
+async def test_calls_that_keep_the_engine_busy_are_not_silent(watched: Watched, a: Phone, b: Phone) -> None:
+    """Then silence is looked for right after packets have been read, not when a sleep has ended."""
+    Call(watched.plane, a, b).set_up()
+    began = time.monotonic()
+    for seq in range(1_000_000):
+        a.say(rtp(seq))
+        b.hear()
+        await asyncio.sleep(0)
+        if time.monotonic() > began + 4 * LATER:
+            break
+    assert watched.expired.empty()
 
 
 async def test_packets_of_strangers_keep_no_call_alive(

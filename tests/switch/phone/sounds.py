@@ -9,7 +9,9 @@ from switchroom.codecs import Samples
 
 def tone(hertz: float, seconds: float = 0.5) -> Samples:
     """A sine wave at a quarter of full scale."""
-    return np.rint(8000 * np.sin(2 * np.pi * hertz * np.arange(int(8000 * seconds)) / 8000)).astype(np.int16)
+    turns = hertz * np.arange(int(8000 * seconds)) / 8000
+    samples: Samples = np.rint(8000 * np.sin(2 * np.pi * turns)).astype(np.int16)
+    return samples
 
 
 def share_of(samples: Samples, hertz: float) -> float:

@@ -186,10 +186,11 @@ def test_nobody_answers(run: Run) -> None:
 def test_a_busy_phone(run: Run) -> None:
     b = run("--answer", "--listen", "127.0.0.1:0", "--wait", "10")
     address = address_of(b)
-    first = run("--call", f"x@{address}", "--listen", "127.0.0.1:0", "--duration", "1.5")
+    first = run("--call", f"x@{address}", "--listen", "127.0.0.1:0")
     first.wait_for("answered")
     busy = run("--call", f"x@{address}", "--listen", "127.0.0.1:0")
     assert busy.finish() == (1, "switchroom phone: 486 Busy Here\n")
+    first.process.send_signal(signal.SIGINT)
     assert first.finish() == (0, "")
     assert b.finish() == (0, "")
 

@@ -43,7 +43,8 @@ def media() -> Iterator[socket.socket]:
 @pytest.fixture
 def offer(media: socket.socket) -> bytes:
     """A description of that media; an answer looks the same."""
-    return AUDIO % media.getsockname()[1]
+    port: int = media.getsockname()[1]
+    return AUDIO % port
 
 
 def port_of(phone: Phone) -> int:

@@ -17,9 +17,7 @@ def frame(number: int) -> Samples:
     return np.full(160, number % 30000 + 1, np.int16)
 
 
-def heard(
-    playout: Playout, packets: list[tuple[int, int, float]], ssrc: int = 7, start: int = 0
-) -> list[int]:
+def heard(playout: Playout, packets: list[tuple[int, int, float]], *, start: int = 0) -> list[int]:
     """The frames that come out, 0 for silence; packets are (number, SSRC offset, time)."""
     parts: list[Samples] = []
     now = 0.0
@@ -28,7 +26,7 @@ def heard(
     parts += playout.flush(now)
     samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
     assert len(samples) % 160 == 0
-    return samples[::160].tolist()
+    return [int(sample) for sample in samples[::160]]
 
 
 def steady(numbers: list[int]) -> list[tuple[int, int, float]]:

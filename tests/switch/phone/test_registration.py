@@ -10,7 +10,7 @@ import pytest
 from switchroom.protocols import sip
 from switchroom.switch.phone import Account, Phone, PhoneEvent, RegistrationFailedError
 
-from .registrar import PASSWORD, Registrar
+from .registrar import PASSWORD, Answer, Registrar
 from .waiting import until
 
 
@@ -71,11 +71,10 @@ async def test_a_423_that_makes_no_sense_ends_it(registrar: Registrar, least: st
 
 
 async def test_a_server_that_challenges_for_ever_is_left(registrar: Registrar) -> None:
-    challenge = sip.Challenge("test", "n")
-    registrar.answer = lambda request: (
-        401,
-        [("WWW-Authenticate", challenge._replace(nonce=request.get("CSeq")))],
-    )
+    def challenge(request: sip.Request) -> Answer:
+        return 401, [("WWW-Authenticate", sip.Challenge("test", str(request.cseq), is_stale=True))]
+
+    registrar.answer = challenge
     async with Phone(account(registrar)) as phone:
         with pytest.raises(RegistrationFailedError, match="401"):
             await phone.register()
@@ -137,11 +136,14 @@ async def test_without_a_server_there_is_nothing_to_register_at() -> None:
 
 async def test_a_call_answers_the_servers_challenge(registrar: Registrar) -> None:
     """INVITE, 407, ACK, INVITE with the proof; a refusal after it is final."""
-    challenge = ("Proxy-Authenticate", sip.Challenge("test", "abc"))
+
+    def judge(request: sip.Request) -> Answer:
+        if "Proxy-Authorization" in request:
+            return 486, []
+        return 407, [("Proxy-Authenticate", sip.Challenge("test", "abc"))]
+
+    registrar.answer = judge
     async with Phone(account(registrar)) as phone:
-        registrar.answer = lambda request: (
-            (486, []) if "Proxy-Authorization" in request else (407, [challenge])
-        )
         call = await phone.call("1002")
         assert (await call.ended()) == "486 Busy Here"
     invites = [request for request in registrar.requests if request.method == "INVITE"]
