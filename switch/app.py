@@ -11,10 +11,11 @@ from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.switch.calls.auth import Authenticator
-from switchroom.switch.calls.exchange import Exchange, ExchangeConfig, Trunk
+from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
+from switchroom.switch.calls.rules import ExchangeConfig, Trunk
 from switchroom.switch.config import Config, TrunkConfig, find_restart_keys
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace, Watchdog

@@ -16,7 +16,6 @@ cdef struct Line:
     uint8_t is_folded
 
 cdef list KEYS
-cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept
 cdef object view(str text, Octets* p, Py_ssize_t* size)
 

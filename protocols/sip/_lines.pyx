@@ -1,14 +1,13 @@
 # cython: wraparound=False, boundscheck=False
 """Header lines in one piece of memory, with an index of where their parts are (RFC 3261 §7.3)."""
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from ._values cimport ascii, skip_space, text_of
+from ._values cimport ascii, count_controls, skip_space, text_of
 
 from .grammar import COMPACT, SINGLE, TOKEN_LETTERS, header_key, unfold
 
@@ -133,20 +132,6 @@ cdef bint index_line(Octets p, Py_ssize_t start, Py_ssize_t end, Line* line) noe
     return True
 
 
-cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept:
-    """The number of control octets other than HTAB; in blocks, which the C compiler makes vectors of."""
-    cdef Py_ssize_t at = 0, total = 0, stop
-    cdef uint8_t found
-    while at < size:
-        found = 0
-        stop = min(size, at + 240)
-        while at < stop:
-            found += ((p[at] < 32) & (p[at] != 9)) | (p[at] == 127)
-            at += 1
-        total += found
-    return total
-
-
 cdef object view(str text, Octets* p, Py_ssize_t* size):
     """Point at the octets of a text that may be written; the caller keeps what is returned while it looks."""
     cdef bytes data
@@ -163,7 +148,6 @@ cdef object view(str text, Octets* p, Py_ssize_t* size):
     return kept
 
 
-@cython.no_gc  # it holds nothing that could hold it
 cdef class Lines:
     """The header lines of a message, in their order."""
 

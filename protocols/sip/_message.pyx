@@ -5,16 +5,15 @@ It reads the usual form only. Whatever is folded, escaped, oddly spaced or wrong
 which knows all forms and all errors: so the answers of both are the same by construction.
 """
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp, memcpy
 
 from ._lines cimport (
     CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, UNKNOWN, VIA,
-    Line, Lines, count_controls, is_same_name, view,
+    Line, Lines, is_same_name, view,
 )
 from ._values cimport (
-    Octets, ascii, read_cseq, read_name_addr, read_number, read_uri, read_via, skip_token, text_of,
+    Octets, ascii, count_controls, read_cseq, read_name_addr, read_number, read_uri, read_via, skip_token, text_of,
 )
 
 from ..errors import RemoteProtocolError
@@ -98,7 +97,6 @@ cdef object tag_of(object address):
     return None
 
 
-@cython.no_gc  # it holds nothing that could hold it
 cdef class Head(Lines):
     """A start line, header lines, a body; typed values are made once and kept."""
 

@@ -21,6 +21,7 @@ cdef inline str ascii(Octets p, Py_ssize_t start, Py_ssize_t end):
     return text
 
 cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end)
+cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
 cdef Py_ssize_t skip_token(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept
 cdef Py_ssize_t read_number(Octets p, Py_ssize_t* place, Py_ssize_t end) noexcept
 cdef object read_uri(Octets p, Py_ssize_t at, Py_ssize_t end)

@@ -67,6 +67,20 @@ cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end):
     return PyUnicode_DecodeUTF8(<const char*>p + start, end - start, "surrogateescape")
 
 
+cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept:
+    """The number of control octets other than HTAB; in blocks, which the C compiler makes vectors of."""
+    cdef Py_ssize_t at = 0, total = 0, stop
+    cdef uint8_t found
+    while at < size:
+        found = 0
+        stop = min(size, at + 240)
+        while at < stop:
+            found += ((p[at] < 32) & (p[at] != 9)) | (p[at] == 127)
+            at += 1
+        total += found
+    return total
+
+
 cdef inline Py_ssize_t skip_class(Octets p, Py_ssize_t at, Py_ssize_t end, uint8_t flag) noexcept:
     while at < end and CLASS[p[at]] & flag:
         at += 1

@@ -12,6 +12,7 @@ from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, Leg, reason_of, sdp_
 from switchroom.switch.media import NoPortsLeft
 
 _RELAYED = frozenset(("INFO",))
+_DESCRIBING = ("Content-Type", "Info-Package")  # what a relayed body needs
 
 
 def other(leg: Leg) -> Leg | None:
@@ -108,7 +109,8 @@ def on_request(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reques
     elif leg.call.is_over or far is None:
         transaction.respond(480, now)
     else:
-        headers = [(name, value) for name in ("Content-Type", "Info-Package") if (value := request.get(name))]
+        values = ((name, request.get(name) or "") for name in _DESCRIBING)
+        headers = [(name, value) for name, value in values if value and value.isprintable()]
         sent = far.session.send_request(request.method, now, body=request.body, headers=headers)
         if sent is not None:
             sent.context = transaction

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from switchroom.protocols import sip
@@ -17,6 +16,7 @@ from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Parties, T
 from switchroom.switch.calls.limits import Caps
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
+from switchroom.switch.calls.rules import Caller, ExchangeConfig, Trunk
 from switchroom.switch.media import MediaPlane, MediaSession
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store import Record, RecordStore
@@ -29,44 +29,6 @@ class Log(Protocol):
 
     def info(self, event: str, **values: object) -> object: ...
     def warning(self, event: str, **values: object) -> object: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls: an authenticated user, or a trunk known by its address."""
-
-    account: str
-    number: str
-    is_trunk: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """A peer that may call in from its addresses, and that routes may lead to."""
-
-    name: str
-    sources: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
-    host: str = ""
-    port: int = 5060
-    transport: str = "UDP"
-    is_nat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeConfig:
-    """The rules that a reload may change; seconds, counts."""
-
-    domains: frozenset[str]
-    domain: str
-    answer_timeout: float = 60.0
-    max_duration: float = 14_400.0
-    max_forks: int = 10
-    max_calls: int = 10_000
-    caps: Mapping[str, tuple[int, float]] = field(
-        default_factory=dict
-    )  # account -> calls at once, calls per second
-    trunks: tuple[Trunk, ...] = ()
-    user_agent: str = "Switchroom"
 
 
 class Exchange:

@@ -92,7 +92,7 @@ def reason_of(message: sip.Request | sip.Response | None) -> tuple[tuple[str, st
     """The Reason headers of a message, to travel on (RFC 3326)."""
     if message is None:
         return ()
-    return tuple(("Reason", value) for value in message.get_all("Reason")[:4])
+    return tuple(("Reason", value) for value in message.get_all("Reason")[:4] if value.isprintable())
 
 
 def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:

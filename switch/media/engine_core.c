@@ -208,8 +208,7 @@ static void check_silence(struct engine *engine, struct end *head, uint32_t inde
         at = end->program.next;
     }
     uint64_t timeout = heard_at ? head->program.timeout : head->program.first_timeout;
-    uint64_t since = later(heard_at, head->watched_at);  /* may be after the wake-up that now belongs to */
-    if (is_counted && timeout != 0 && now > since && now - since >= timeout)
+    if (is_counted && timeout != 0 && now - later(heard_at, head->watched_at) >= timeout)
         report_expiry(engine, head, index);
 }
 
@@ -280,7 +279,7 @@ static void *run(void *argument)
         for (int i = 0; i < count; i++)
             serve(engine, &events[i]);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
-            sweep(engine, monotonic());  /* later than every packet of this turn */
+            sweep(engine, monotonic());  /* read now: later than every packet and command of this turn */
     }
     return NULL;
 }

@@ -13,7 +13,7 @@ from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
 from .said import Wish, agree, parse, targets_of
 from .stream import NO_END, Stream
-from .targets import parse_host
+from .targets import is_hidden
 
 if TYPE_CHECKING:
     from .plane import MediaPlane
@@ -231,7 +231,6 @@ class MediaSession:
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
         transport = wish.transport
         assert transport is not None  # such a line was rejected
-        is_name = wish.host is not None and parse_host(wish.host) is None
         config = self._plane.config
         return Stream(
             peer=other.index,
@@ -245,7 +244,7 @@ class MediaSession:
             timeout=config.rtp_timeout,
             max_rate=_MAX_RATE.get(wish.kind, _MAX_RATE_OF_OTHERS),
             is_counted=agreement.streams[i].direction is sdp.Direction.SENDRECV,
-            is_nat=leg.is_nat or is_name,
+            is_nat=leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
             is_mux=wish.has_mux and agreement.offer.wishes[i].has_mux,
             pins_ssrc=wish.kind == "audio",
             is_rtp=transport.is_rtp,

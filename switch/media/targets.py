@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+_PRIVATE = tuple(  # RFC 1918, 6598, 4193
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 _OLD_MAPPED = 1 << 32  # ::a.b.c.d, the form before ::ffff:a.b.c.d
 
 
@@ -45,6 +48,19 @@ def target_host(host: str, toward: str, local: str) -> str | None:
     if address.is_link_local and scope and not getattr(address, "scope_id", None):
         return f"{address}%{scope}"  # SDP has no word for the interface: it is the signalling's
     return str(address)
+
+
+@lru_cache(maxsize=4096)
+def is_hidden(host: str, toward: str) -> bool:
+    """Whether packets for ``host`` cannot come from there: a name, or private while the signalling is not."""
+    address, source = parse_host(host), parse_host(toward)
+    if address is None:
+        return True
+    return source is not None and _is_private(address) and not _is_private(source) and not source.is_loopback
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def _is_no_host(address: IPv4Address | IPv6Address) -> bool:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.net import Clock
 
-from .agreement import agree
 from .audio import Audio, AudioReport
 from .events import CallFailedError
 from .line import Line
+from .negotiation import Negotiation
 
 __all__ = ["Call"]
 
@@ -37,13 +36,8 @@ class Call:
         self._call_id = line.mint.call_id()
         self._target: sip.Uri | None = None
         self._challenges = 0
-        self._local: sdp.Description | None = None
-        self._remote: sdp.Description | None = None
-        self._is_answer_in_ack = False  # our offer went in a 2xx
-        self._direction = sdp.Direction.SENDRECV  # what we are willing to
-        family = "IP6" if ":" in host else "IP4"
-        self._origin = sdp.Origin("-", secrets.randbits(62), 0, family, host)
-        self._connection = sdp.Connection(family, host)
+        self._media = Negotiation(host, self.audio.port, line.account.codecs)
+        self._offer = b""  # the one in our INVITE
         loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[str] = loop.create_future()
@@ -75,7 +69,7 @@ class Call:
     def invite(self, target: sip.Uri, flow: sip.Flow) -> None:
         """Call somebody."""
         self._target, self._flow = target, flow
-        self._local = sdp.make_offer(self._capabilities())
+        self._offer = self._media.offer()
         self._line.report("calling", number=str(target))
         self._send_invite(self._line.now())
         self._line.face.flush()
@@ -96,7 +90,7 @@ class Call:
         session = self._session
         assert session is not None
         try:
-            body = self._answer_or_offer(_description_in(session.request))
+            body = self._respond(_description_in(session.request))
         except RemoteProtocolError as error:
             self._fail(error.status, str(error))
             session.reject(error.status, self._line.now())
@@ -145,25 +139,22 @@ class Call:
         self._line.report("resumed", by="local")
 
     async def _change(self, direction: sdp.Direction) -> None:
-        session, local = self._session, self._local
-        if session is None or local is None or not self.is_up:
+        session = self._session
+        if session is None or not self.is_up:
             raise CallFailedError(0, "the call is not up")
-        before = self._direction, local
         while True:
-            self._direction = direction
-            self._local = self._next(sdp.make_reoffer(local, direction))
+            body = self._media.offer_direction(direction)
             self._changed = asyncio.get_running_loop().create_future()
-            session.reinvite(self._line.now(), body=bytes(self._local), headers=self._line.allowed())
+            session.reinvite(self._line.now(), body=body, headers=self._line.allowed())
             self._line.face.flush()
             try:
                 await self._changed
                 return
             except CallFailedError as error:
-                self._direction, self._local = before
+                self._media.withdraw()
                 if error.status != 491 or not self.is_up:
                     raise
                 await asyncio.sleep(session.glare_delay())
-                local = self._local or local
 
     # -- what the session says
 
@@ -197,7 +188,7 @@ class Call:
         self._line.report("ringing", status=response.status, early_media=bool(body))
         if body:
             try:
-                self._negotiate(sdp.Description.parse(body))
+                self._take_answer(body)
             except RemoteProtocolError as error:
                 self._line.report("early_media_failed", reason=error)
 
@@ -208,8 +199,8 @@ class Call:
         try:
             body = _description_in(response)
             if body:
-                self._negotiate(sdp.Description.parse(body))
-            elif self._remote is None:
+                self._take_answer(body)
+            elif not self._media.has_answer:
                 raise RemoteProtocolError("answered without a session description", status=488)
         except RemoteProtocolError as error:
             self._fail(error.status, str(error))
@@ -230,11 +221,11 @@ class Call:
 
     def _on_acknowledged(self, request: sip.Request, now: float) -> None:
         """The ACK brings the answer when the offer was in our 2xx; RFC 3261 §13.2.1."""
-        if not self._is_answer_in_ack:
+        if not self._media.is_answer_in_ack:
             return
-        self._is_answer_in_ack = False
+        self._media.is_answer_in_ack = False
         try:
-            self._negotiate(sdp.Description.parse(_description_in(request)))
+            self._take_answer(_description_in(request))
             self._notice_hold()
         except RemoteProtocolError as error:
             self._line.report("answer_unusable", reason=error)
@@ -249,7 +240,7 @@ class Call:
 
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
         try:
-            body = self._answer_or_offer(_description_in(event.request))
+            body = self._respond(_description_in(event.request))
         except RemoteProtocolError as error:
             event.session.answer_reinvite(event.transaction, error.status, now)
             return
@@ -259,7 +250,7 @@ class Call:
     def _on_reinvite_answered(self, event: sip.ReinviteAnswered, now: float) -> None:
         event.session.acknowledge(now)
         try:
-            self._negotiate(sdp.Description.parse(_description_in(event.response)))
+            self._take_answer(_description_in(event.response))
         except RemoteProtocolError as error:
             self._settle(CallFailedError(error.status, str(error)))
             return
@@ -289,70 +280,31 @@ class Call:
                 ("Content-Type", "application/sdp"),
                 *line.allowed(),
             ],
-            bytes(self._local) if self._local is not None else b"",
+            self._offer,
         )
         line.digest.authorize(request)
         self._session = line.endpoint.invite(request, flow, now)
         self._session.context = self
 
-    def _capabilities(self) -> sdp.Capabilities:
-        stream = sdp.Capability(self.audio.port, self._line.account.codecs, direction=self._direction)
-        self._origin = self._origin._replace(version=self._origin.version + 1)
-        return sdp.Capabilities(self._origin, self._connection, (stream,))
-
-    def _next(self, description: sdp.Description) -> sdp.Description:
-        self._origin = description.origin
-        return description
-
-    def _answer_or_offer(self, body: bytes) -> bytes:
+    def _respond(self, body: bytes) -> bytes:
         """The answer to their offer; our offer if they made none."""
-        if body:
-            offer = sdp.Description.parse(body)
-            self._local = sdp.make_answer(offer, self._capabilities())
-            self._apply(offer)
-        else:
-            offered = self._local
-            self._local = (
-                sdp.make_offer(self._capabilities())
-                if offered is None
-                else self._next(sdp.make_reoffer(offered, self._direction))
-            )
-            self._is_answer_in_ack = True
-        return bytes(self._local)
+        answer, agreement = self._media.respond(body)
+        if agreement is not None:
+            self.audio.direct(agreement)
+        return answer
 
-    def _negotiate(self, answer: sdp.Description) -> None:
-        assert self._local is not None
-        sdp.answers(self._local, answer)
-        self._apply(answer)
-
-    def _apply(self, remote: sdp.Description) -> None:
-        assert self._local is not None
-        agreement = agree(self._local, remote)
-        self._remote = remote
-        self.audio.direct(agreement)
+    def _take_answer(self, body: bytes) -> None:
+        self.audio.direct(self._media.take_answer(body))
 
     def _notice_hold(self) -> None:
-        remote = self._remote
-        if remote is None:
-            return
-        held = not any(
-            remote.direction_of(media).can_receive and not _is_null(remote, media)
-            for media in remote.media
-            if not media.is_rejected
-        )
-        if held != self.is_remote_hold:
-            self.is_remote_hold = held
-            self._line.report("held" if held else "resumed", by="remote")
+        if self._media.is_held != self.is_remote_hold:
+            self.is_remote_hold = self._media.is_held
+            self._line.report("held" if self.is_remote_hold else "resumed", by="remote")
 
     def _on_answered(self) -> None:
         if not self._answered.done():
             self._answered.set_result(None)
-            self._line.report("answered", remote=self.remote, codec=self._codec())
-
-    def _codec(self) -> str:
-        if self._local is None or self._remote is None:
-            return "-"
-        return agree(self._local, self._remote).codec.format.name
+            self._line.report("answered", remote=self.remote, codec=self._media.codec)
 
     def _settle(self, error: CallFailedError | None) -> None:
         changed, self._changed = self._changed, None
@@ -390,11 +342,6 @@ def _description_in(message: sip.Request | sip.Response) -> bytes:
 
 def _reason(status: int) -> str:
     return sip.REASONS.get(status, "")
-
-
-def _is_null(remote: sdp.Description, media: sdp.Media) -> bool:
-    connection = remote.connection_of(media)
-    return connection is not None and connection.is_null
 
 
 def _answer_request(event: sip.SessionRequestReceived, line: Line, now: float) -> None:

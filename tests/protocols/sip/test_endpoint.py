@@ -86,6 +86,14 @@ def test_maddr_of_an_unproven_source_is_ignored() -> None:
     assert lone.flows == [lone.flow]
 
 
+def test_other_parameters_of_the_via_stay_as_they_are() -> None:
+    lone = Lone()
+    event = received(lone, with_via(lone, 'SIP/2.0/UDP 10.0.0.1;alias;rport;x="a;rport";branch=z9hG4bKx'))
+    via = event.request.via
+    assert (via.param("alias"), via.param("x"), via.branch) == ("", "a;rport", "z9hG4bKx")
+    assert (via.rport, via.received) == (5060, "192.0.2.2")
+
+
 def test_only_the_top_via_is_changed() -> None:
     lone = Lone()
     request = with_via(
@@ -94,7 +102,7 @@ def test_only_the_top_via_is_changed() -> None:
     request.add("Via", "SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKz")
     event = received(lone, request)
     assert [str(via) for via in event.request.vias] == [
-        "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx;rport=5060;received=192.0.2.2",
+        "SIP/2.0/UDP 10.0.0.1;received=192.0.2.2;branch=z9hG4bKx;rport=5060",
         "SIP/2.0/TCP 10.0.0.2;branch=z9hG4bKy;rport",
         "SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKz",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sip
-from tests.switch.calls.world import World, sdp, trunk
+from tests.switch.calls.world import SWITCH, World, sdp, trunk
 
 Build = Callable[..., World]
 
@@ -116,6 +116,19 @@ def test_the_callee_hangs_up_and_its_reason_travels(build: Build) -> None:
     assert ended.request.get("Reason") == 'Q.850;cause=16;text="done"'
     assert records(world)[0].ended_by == "callee"
     assert_nothing_left(world)
+
+
+def test_a_reason_that_cannot_be_repeated_is_left_out(build: Build) -> None:
+    world = build()
+    alice, bob, ours, _ = talk(world)
+    ours.bye(world.now, headers=(("Reason", 'SIP;text="PLACE"'),))
+    [(data, _)] = alice.endpoint.datagrams_to_send()
+    world.endpoint.receive_datagram(
+        data.replace(b"PLACE", b"a\\\x07b"), sip.Flow("UDP", SWITCH, alice.address), world.now
+    )
+    world.settle()
+    assert bob.take(sip.SessionEnded).request.get("Reason") is None
+    assert not world.exchange.calls
 
 
 def test_both_hang_up_at_once(build: Build) -> None:

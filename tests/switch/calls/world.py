@@ -12,10 +12,11 @@ from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.switch.calls.auth import Authenticator
-from switchroom.switch.calls.exchange import Exchange, ExchangeConfig, Trunk
+from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.guard import Guard
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
+from switchroom.switch.calls.rules import ExchangeConfig, Trunk
 from switchroom.switch.config import AuthConfig, MediaConfig, RegistrarConfig, UserConfig
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.net import Clock

@@ -10,7 +10,7 @@ import pytest
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.media._engine import Engine
 from switchroom.switch.media.stream import DROP_REASONS, Stream
-from switchroom.switch.media.targets import target_host
+from switchroom.switch.media.targets import is_hidden, target_host
 
 from .phones import Call, Phone, bye, receiver_report, rtp, wait_for
 
@@ -220,6 +220,25 @@ def test_no_media_for_such_addresses_of_ipv6(host: str) -> None:
 )
 def test_media_for_addresses_that_may_be_a_phone(host: str, toward: str, local: str, expected: str) -> None:
     assert target_host(host, toward, local) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "toward", "expected"),
+    [
+        ("10.0.0.5", "198.51.100.7", True),
+        ("100.64.1.1", "198.51.100.7", True),
+        ("fd00::5", "2001:db8::7", True),
+        ("phone.example", "198.51.100.7", True),
+        ("10.0.0.5", "10.9.9.9", False),
+        ("10.0.0.5", "127.0.0.1", False),
+        ("203.0.113.5", "198.51.100.7", False),
+        ("203.0.113.5", "10.0.0.7", False),
+        ("0.0.0.0", "198.51.100.7", False),
+    ],
+)
+def test_a_leg_whose_own_address_cannot_be_seen_may_be_learnt(host: str, toward: str, expected: bool) -> None:
+    """A phone that rewrote its Contact but not its SDP looks as if there were no NAT."""
+    assert is_hidden(host, toward) is expected
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "255.255.255.255", "224.0.1.1", "169.254.1.1"])
