@@ -143,7 +143,7 @@ class Call:
         if session is None or not self.is_up:
             raise CallFailedError(0, "the call is not up")
         while True:
-            body = self._media.offer_direction(direction)
+            body = self._media.offer(direction)
             self._changed = asyncio.get_running_loop().create_future()
             session.reinvite(self._line.now(), body=body, headers=self._line.allowed())
             self._line.face.flush()

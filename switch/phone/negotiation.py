@@ -23,7 +23,8 @@ class Negotiation:
         self._direction = sdp.Direction.SENDRECV  # what we are willing to
         self._local: sdp.Description | None = None
         self._remote: sdp.Description | None = None
-        self._before = self._direction, self._local  # what counts again when an offer of ours is refused
+        # what counts again when an offer of ours is refused
+        self._before: tuple[sdp.Direction, sdp.Description | None] = self._direction, None
         self.is_answer_in_ack = False  # our offer went in a 2xx; RFC 3261 §13.2.1
 
     @property
@@ -47,23 +48,16 @@ class Negotiation:
             if not media.is_rejected
         )
 
-    def offer(self) -> bytes:
-        """Offer what we are willing to; the streams stay those that were agreed on."""
+    def offer(self, direction: sdp.Direction | None = None) -> bytes:
+        """Offer what we are willing to, from now on perhaps something else; streams stay as agreed on."""
         self._before = self._direction, self._local
+        self._direction = direction or self._direction
         if self._local is None:
             self._local = sdp.make_offer(self._capabilities())
         else:
             self._local = sdp.make_reoffer(self._local, self._direction)
             self._origin = self._local.origin
         return bytes(self._local)
-
-    def offer_direction(self, direction: sdp.Direction) -> bytes:
-        """Offer to hold or to resume."""
-        before = self._direction
-        self._direction = direction
-        body = self.offer()
-        self._before = before, self._before[1]
-        return body
 
     def withdraw(self) -> None:
         """The last offer was refused: what was agreed before stays."""
