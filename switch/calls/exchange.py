@@ -78,16 +78,17 @@ class Exchange:
 
     def handle_event(self, event: sip.Event, now: float) -> None:
         """One event of the engine."""
-        if isinstance(event, sip.RequestReceived):
+        handler = _ON_SESSION.get(type(event))
+        if handler is not None:
+            told: Any = event
+            leg = told.session.context
+            if leg is not None:
+                handler(leg, event, now)
+            else:
+                _on_stray(event, now)
+        elif isinstance(event, sip.RequestReceived):
             self._on_request(event, now)
-            return
-        if isinstance(event, sip.ResponseReceived | sip.RequestFailed):
-            return  # the exchange sends nothing outside of calls
-        leg = event.session.context
-        if isinstance(leg, Leg):
-            _ON_SESSION[type(event)](leg, event, now)
-        else:
-            _on_stray(event, now)
+        # else: an answer to a request outside of calls, of which the exchange sends none
 
     # -- requests outside of dialogs
 
@@ -95,7 +96,7 @@ class Exchange:
         request = event.request
         if request.method == "ACK":
             return  # nothing waits for it
-        if request.method == "OPTIONS" and self._is_ours(request.uri):
+        if request.method == "OPTIONS" and self._is_ours(request.uri, event.flow):
             self._options(event, now)
             return
         caller = self._identify(event, now)
@@ -141,9 +142,9 @@ class Exchange:
             self._trunk_of[host] = found
         return found
 
-    def _is_ours(self, uri: sip.Uri) -> bool:
+    def _is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
         host = uri.host.strip("[]").lower()
-        return not host or host in self.config.domains or self._is_local(host)
+        return not host or host == flow.local[0] or host in self.config.domains or self._is_local(host)
 
     def _options(self, event: sip.RequestReceived, now: float) -> None:
         refusal = sip.inspect_request(event.request, methods=_METHODS)
@@ -163,7 +164,7 @@ class Exchange:
             self._refuse(event, caller, refusal, now)
             return
         number = clean_number(request.uri.user_unescaped or "")
-        destinations = self._router.destinations(number) if self._is_ours(request.uri) else ()
+        destinations = self._router.destinations(number) if self._is_ours(request.uri, event.flow) else ()
         targets = self._targets(destinations, number, now)
         if not targets:
             self._refuse(event, caller, sip.Refusal(480 if destinations else 404), now)

@@ -40,7 +40,7 @@ class NetLimits:
     write_buffer_size: int = 131072
     user_timeout: float = 30.0  # unacknowledged octets for so long break a connection; RFC 5482
     send_queue_size: int = 4096  # datagrams that wait while a UDP socket would block
-    receive_buffer_size: int = 4 << 20
+    receive_buffer_size: int = 1 << 20  # a fifth of a second of traffic: more would only be late
 
 
 @dataclass(slots=True)

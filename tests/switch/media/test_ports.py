@@ -20,7 +20,7 @@ from switchroom.switch.media.ports import Ports
 from .conftest import local_for
 from .phones import Call, Phone
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.55"  # nobody else binds there
 
 
 class Clock:
@@ -133,11 +133,11 @@ def test_descriptors_move_to_the_address_that_needs_them(engine: Engine, clock: 
     ports = make(engine, clock, range(28700, 28800), pairs=1)
     pair = ports.take(HOST)
     with pytest.raises(NoPortsLeft):
-        ports.take("127.0.0.9")
+        ports.take("127.0.0.56")
     ports.give_back(pair)
     clock.now += 1.0
-    other = ports.take("127.0.0.9")
-    assert (other.index, other.host) == (pair.index, "127.0.0.9")
+    other = ports.take("127.0.0.56")
+    assert (other.index, other.host) == (pair.index, "127.0.0.56")
 
 
 def test_thousands_of_calls_leak_nothing(clock: Clock) -> None:
