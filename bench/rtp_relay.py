@@ -4,7 +4,8 @@
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
 through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
-"beyond direct" is what the relay adds for each packet on the whole machine. Repeats are taken in turn and the
+"beyond direct" is what the relay adds for each packet. "Machine" is the same from the kernel's sampled figures for
+the whole machine; it means something only when nothing else runs. Repeats are taken in turn and the
 median is shown.
 """
 
@@ -114,7 +115,7 @@ def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float) -> Row
             expect(phones, "stop")
             server, machine = cpu_of(pid) - before, busy_seconds() - machine
             row: Row = json.loads(phones.stdout.readline())
-    row |= {"relay": relay, "rate": rate, "server_cpu": server, "machine_cpu": machine}
+    row |= {"relay": relay, "rate": rate, "seconds": seconds, "server_cpu": server, "machine_cpu": machine}
     return row
 
 
@@ -153,13 +154,13 @@ def summarise(runs: list[Row], direct: list[Row]) -> Row:
     return {
         "relay": runs[0]["relay"],
         "rate": runs[0]["rate"],
+        "sent_per_second": round(sent / sum(run["seconds"] for run in runs)),
         "server_us": round(middle("server_cpu"), 2),
         "beyond_direct_us": None if is_direct else round(beyond, 2),
         "machine_beyond_us": None if is_direct else round(machine, 2),
         "loss_percent": round(100 * lost / sent, 3),
         "p50_ms": statistics.median(run["p50_us"] for run in runs) / 1000,
         "p99_ms": statistics.median(run["p99_us"] for run in runs) / 1000,
-        "sent": sent,
     }
 
 
