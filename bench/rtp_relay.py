@@ -4,9 +4,8 @@
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
 through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
-"beyond direct" is what the relay adds for each packet. "Machine" is the same from the kernel's sampled figures for
-the whole machine; it means something only when nothing else runs. Repeats are taken in turn and the
-median is shown.
+"beyond direct" is what the relay adds for each packet; "machine" is the same from the kernel's sampled
+figures for the whole machine: true only when nothing else runs. Of repeats the median is shown.
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ _OF_ONE_LEG = frozenset(
 _KEYS = frozenset(
     ("crypto", "fingerprint", "setup", "connection", "tls-id", "dtls-id", "key-mgmt", "zrtp-hash", "3ge2ae")
 )
+_GONE = _OF_ONE_LEG | _DIRECTIONS  # a direction is said anew, at each line
+_GONE_UNSECURED = _GONE | _KEYS
+_GONE_SOUND = _GONE_UNSECURED | {"ssrc"}  # one source needs no telling, and its cname names the other leg
 _FORMATS = frozenset(("rtpmap", "fmtp", "ptime", "maxptime"))  # hold no address, whatever a leg calls itself
 _UNTIMED = frozenset(("telephone-event", "cn"))
 _MAX_CLOCKS = 8
@@ -70,13 +73,13 @@ def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[
     hidden = _hosts_in(source)
     pairs = zip(source.media, lines, strict=True)
     media = tuple([_rewrite_media(source, media, line, hidden) for media, line in pairs])
-    has_keys = any(_may_have_keys(line.proto) for line in media)
+    gone = _GONE if any(_may_have_keys(line.proto) for line in media) else _GONE_UNSECURED
     return sdp.Description(
         origin,
         connection=sdp.Connection(origin.family, host),
         bandwidths=source.bandwidths,
         times=source.times,
-        attributes=_kept(source.attributes, hidden, has_keys=has_keys) if source.attributes else (),
+        attributes=_kept(source.attributes, hidden, gone) if source.attributes else (),
         media=media,
     )
 
@@ -107,7 +110,7 @@ def codec_of(stream: sdp.Stream) -> str:
 def _rewrite_media(source: sdp.Description, media: sdp.Media, line: Line, hidden: set[str]) -> sdp.Media:
     if not line.port:
         return sdp.Media(media.kind, 0, media.proto, media.formats)
-    attributes = _kept(media.attributes, hidden, has_keys=_may_have_keys(media.proto))
+    attributes = _kept(media.attributes, hidden, _gone_from(media))
     attributes += (_attribute(_direction(source, media)),)
     if line.is_mux:
         attributes += (_MUX,)
@@ -138,16 +141,20 @@ def _may_have_keys(proto: str) -> bool:
     return transport is not None and (transport.is_secured or not transport.is_rtp)
 
 
+def _gone_from(media: sdp.Media) -> frozenset[str]:
+    if _may_have_keys(media.proto):
+        return _GONE
+    return _GONE_SOUND if media.kind == "audio" else _GONE_UNSECURED
+
+
 def _kept(
-    attributes: tuple[sdp.Attribute, ...], hidden: set[str], *, has_keys: bool
+    attributes: tuple[sdp.Attribute, ...], hidden: set[str], gone: frozenset[str]
 ) -> tuple[sdp.Attribute, ...]:
     return tuple(
         [
             attribute
             for attribute in attributes
-            if attribute.name not in _OF_ONE_LEG
-            and attribute.name not in _DIRECTIONS
-            and (has_keys or attribute.name not in _KEYS)
+            if attribute.name not in gone
             and attribute.name[:2] not in ("x-", "X-")
             and (
                 attribute.value is None
@@ -159,11 +166,11 @@ def _kept(
 
 
 def _hosts_in(source: sdp.Description) -> set[str]:
-    """The addresses of a leg, which no attribute may carry to the other one (say, a cname in a=ssrc)."""
+    """The addresses of a leg, which no attribute may carry to the other one (a cname, for one)."""
     hosts = {source.origin.host}
     if source.connection is not None:
         hosts.add(source.connection.host)
     for media in source.media:
         if media.connection is not None:
             hosts.add(media.connection.host)
-    return hosts
+    return {host for host in hosts if "." in host or ":" in host}

@@ -8,6 +8,7 @@ put in. What does not look like that takes the long way, and gets the same resul
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ _QUICK = re.compile(
     rb"c=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0\r\n((?:a=[!-~]{1,64}\r\n){0,4})"
     rb"m=audio ([1-9][0-9]{0,4}) (RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32})"
 )
-_DIFFERS_EACH_TIME = re.compile(rb"a=(?:ssrc|rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
+_DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
+_SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
 _PLACE = sdp.Origin("-", 0, 0, "IP4", "192.0.2.0")
 _QUICK_PORT = 9
 
@@ -112,7 +114,13 @@ def agree(sent: Said, lines: list[Line], answer: Said) -> tuple[sdp.Stream, ...]
     """Check an answer against its offer, as that was sent on with ``lines``; RFC 3264 §6."""
     if sent.body is not None and answer.body is not None and lines[0].port:
         return _agreed(sent.body, answer.body)
-    offer = rewrite(sent.description, _PLACE, "192.0.2.0", lines)
+    offer = sent.description
+    if any(media.port and not line.port for media, line in zip(offer.media, lines, strict=True)):
+        media = [
+            media if line.port else replace(media, port=0)
+            for media, line in zip(offer.media, lines, strict=True)
+        ]
+        offer = replace(offer, media=tuple(media))
     return sdp.answers(offer, answer.description)
 
 
@@ -126,7 +134,17 @@ def _parse_quickly(data: bytes) -> Said | None:
     if found is None:
         return None
     origin_host, host, attributes, port, rest = found.groups()
-    if _DIFFERS_EACH_TIME.search(rest) or host in rest or origin_host in rest or int(port) > 65535:
+    if b"a=ssrc:" in rest:
+        rest = _SSRC.sub(b"", rest)  # as negotiate leaves it out
+    if b"a=rtcp:" in rest:
+        rest = rest.replace(b"\na=rtcp:%d\r\n" % (int(port) + 1), b"\n")  # says what goes without saying
+    known_by = attributes + rest
+    if (
+        _DIFFERS_EACH_TIME.search(known_by)
+        or host in known_by
+        or origin_host in known_by
+        or int(port) > 65534
+    ):
         return None
     body = _body(attributes, rest)
     return Said(body.description, [Wish("audio", _SOUND, int(port), host.decode(), None, body.has_mux)], body)
@@ -142,5 +160,6 @@ def _parse(data: bytes) -> Said:
         connection = description.connection_of(media)
         host = None if connection is None else connection.host
         transport = transport_of(media.proto)
-        wishes.append(Wish(media.kind, transport, media.port, host, media.rtcp, media.has_rtcp_mux))
+        rtcp = media.rtcp if media.rtcp != (media.port + 1, None) else None
+        wishes.append(Wish(media.kind, transport, media.port, host, rtcp, media.has_rtcp_mux))
     return Said(description, wishes)

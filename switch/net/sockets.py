@@ -30,10 +30,19 @@ class Readiness:
     def __init__(
         self, sock: socket.socket, on_ready: Callable[[], object], events: int = select.EPOLLIN
     ) -> None:
+        self._sock, self._events = sock, events
         self._epoll = select.epoll()
         self._epoll.register(sock, events)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), on_ready)
+
+    def pause(self) -> None:
+        """Do not call back until ``resume``."""
+        self._epoll.unregister(self._sock)
+
+    def resume(self) -> None:
+        """Call back again, also for what came meanwhile."""
+        self._epoll.register(self._sock, self._events)
 
     def close(self) -> None:
         """Stop watching; the socket stays open."""

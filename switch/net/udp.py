@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import select
 import socket
@@ -20,6 +21,9 @@ Failure = tuple[Flow, str]
 
 _SO_MEMINFO = 55
 _SK_MEMINFO_DROPS = 8
+TICK = 0.001  # seconds that a message may wait for others, when they come fast
+_FULL_BATCH = 64  # what BatchSocket takes at most: there is more
+_RAPID = 8  # wake-ups in a row that are no further apart
 _REMEMBERED = 1024  # datagrams sent, to tell genuine ICMP errors from forged ones
 _BRANCH = b"branch="
 _RANDOM_SIZE = 20  # octets of the branch that a forger would have to guess
@@ -51,6 +55,9 @@ class UdpListener:
         self.outbox: list[Datagram] = []
         self._waiting: deque[Datagram] = deque()
         self._sent: deque[Datagram] = deque(maxlen=_REMEMBERED)
+        self._loop = asyncio.get_running_loop()
+        self._woken_at = 0.0
+        self._rapid_wakes = 0
         self._readable: Readiness | None = None
         self._writable: Readiness | None = None
 
@@ -98,10 +105,34 @@ class UdpListener:
 
     def _on_readable(self) -> None:
         """Take one batch: what else there is wakes the loop again, after others had their turn."""
-        if datagrams := self._batch.receive():
+        self._take()
+        now = self._loop.time()
+        self._rapid_wakes = self._rapid_wakes + 1 if now - self._woken_at <= TICK else 0
+        self._woken_at = now
+        if self._rapid_wakes >= _RAPID and self._readable is not None:
+            self._readable.pause()
+            self._loop.call_later(TICK, self._on_tick)
+
+    def _on_tick(self) -> None:
+        """While there is much traffic, take what a tick brought: each wake-up costs what a message does."""
+        if self._readable is None:
+            return
+        count = self._take()
+        if count >= _FULL_BATCH:
+            self._loop.call_soon(self._on_tick)
+        elif count:
+            self._loop.call_later(TICK, self._on_tick)
+        else:
+            self._rapid_wakes = 0
+            self._readable.resume()
+
+    def _take(self) -> int:
+        datagrams = self._batch.receive()
+        if datagrams:
             self._on_datagrams(datagrams)
         if failures := self.take_failures():
             self._on_failures(failures)
+        return len(datagrams)
 
     def _send(self, datagrams: list[Datagram]) -> int:
         done = self._batch.send(datagrams)

@@ -10,6 +10,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .ports import free_port
 
@@ -28,7 +29,7 @@ def write_tone(path: Path, hertz: float, seconds: float = 30.0) -> Path:
     return path
 
 
-def read_wave(path: Path) -> tuple[np.ndarray, int]:
+def read_wave(path: Path) -> tuple[NDArray[np.float64], int]:
     """Samples of a recording that may still be written to (its header then lies about the length)."""
     data = path.read_bytes()
     at = data.find(b"data")
@@ -39,7 +40,7 @@ def read_wave(path: Path) -> tuple[np.ndarray, int]:
     return np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(float), rate
 
 
-def share_of_tone(samples: np.ndarray, rate: int, hertz: float, width: float = 15.0) -> float:
+def share_of_tone(samples: NDArray[np.float64], rate: int, hertz: float, width: float = 15.0) -> float:
     """The part of the whole energy that lies within `width` of a frequency; 0 for silence."""
     if len(samples) < rate // 10:
         return 0.0
@@ -190,22 +191,47 @@ class Baresip:
         """What it heard (dec) or said (enc), one file a call, oldest first."""
         return sorted(self.folder.glob(f"dump-*{direction}*.wav"))
 
-    def heard(self) -> tuple[np.ndarray, int]:
-        found = self.recordings()
-        return read_wave(found[-1]) if found else (np.zeros(0), RATE)
+    def heard(self) -> tuple[NDArray[np.float64], int]:
+        """All samples that it heard, call after call, and their rate."""
+        waves = [read_wave(path) for path in self.recordings()]
+        return np.concatenate([np.zeros(0), *(samples for samples, _ in waves)]), waves[-1][
+            1
+        ] if waves else RATE
 
-    def wait_to_hear(self, hertz: float, seconds: float = 1.0, timeout: float = 10.0) -> float:
-        """Wait until the last second of what it hears is that tone; the tone's share of the energy."""
+    def wait_to_hear(self, hertz: float, *, after: int = 0, timeout: float = 10.0) -> None:
+        """Wait until the last second of what it heard is that tone, and later than so many samples."""
         until = time.monotonic() + timeout
         while True:
             samples, rate = self.heard()
-            share = share_of_tone(samples[-int(rate * seconds) :], rate, hertz)
-            if len(samples) >= rate * seconds and share > 0.9:
-                return share
+            share = share_of_tone(samples[-rate:], rate, hertz)
+            if len(samples) >= after + rate and share > 0.9:
+                return
             assert time.monotonic() < until, (
                 f"{self.user} heard {len(samples)} samples, {share:.2f} of {hertz} Hz"
             )
             time.sleep(0.05)  # a file grows: there is no event to wait for
+
+    def wait_silent(self, seconds: float = 0.6, timeout: float = 5.0) -> int:
+        """Wait until nothing, or only silence, has come for that long; how many samples it has heard."""
+        until = time.monotonic() + timeout
+        before, since = len(self.heard()[0]), time.monotonic()
+        while time.monotonic() - since < seconds:
+            time.sleep(0.05)  # what is waited for is that nothing happens
+            samples, _ = self.heard()
+            if np.abs(samples[before:]).max(initial=0) > 100:
+                before, since = len(samples), time.monotonic()
+            assert time.monotonic() < until, f"{self.user} still hears something"
+        return before
+
+    def wait_log(self, what: str, *, after: str = "", timeout: float = 5.0) -> None:
+        """Wait until its trace holds a text, behind the last occurrence of another."""
+        until = time.monotonic() + timeout
+        while True:
+            text = self.log.read_text(errors="replace")
+            if what in text[text.rfind(after) if after else 0 :]:
+                return
+            assert time.monotonic() < until, f"no {what} in\n{text}"
+            time.sleep(0.02)  # a file grows: there is no event to wait for
 
     def stop(self) -> None:
         if self._socket is not None:

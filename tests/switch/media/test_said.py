@@ -51,6 +51,7 @@ attributes = st.sampled_from(
             "candidate:1 1 UDP 1 10.0.0.1 1 typ host",
             "rtcp-xr:a b",
         ),
+        *("note:a=ssrc:1 x", "note:a=rtcp:4001", "rtcp:4001", "rtcp:65536", "ssrc:2 cname:10.9.8.7"),
         *("note:10.9.8.7", "rtpmap:999 x/1", "group:BUNDLE 0", "", ":", "a"),
     ]
 )
@@ -86,14 +87,14 @@ def outcome(way: object, data: bytes, line: Line) -> object:
     return result.wishes, result.write(ORIGIN, "2001:db8::1", [line])
 
 
-@settings(max_examples=400)
+@settings(max_examples=800)
 @given(descriptions(), st.booleans(), st.integers(0, 65534))
 def test_both_ways_lead_to_the_same(data: bytes, is_mux: bool, port: int) -> None:
     line = Line(port, is_mux and port != 0)
     assert outcome(said.parse, data, line) == outcome(said._parse, data, line)
 
 
-@settings(max_examples=400)
+@settings(max_examples=800)
 @given(descriptions(), descriptions())
 def test_both_ways_agree_to_the_same(offer: bytes, answer: bytes) -> None:
     def agreed(way: object) -> object:
@@ -110,6 +111,13 @@ def test_both_ways_agree_to_the_same(offer: bytes, answer: bytes) -> None:
     assert agreed(said.parse) == agreed(said._parse)
 
 
+def test_what_baresip_adds_goes_the_quick_way() -> None:
+    data = SIPP + b"a=rtcp:6001\r\na=ssrc:3141592653 cname:sip:1001@127.0.0.1\r\n"
+    quick = said.parse(data)
+    assert quick.body is said.parse(SIPP).body
+    assert quick.write(ORIGIN, "::9", [Line(4000)]) == said._parse(data).write(ORIGIN, "::9", [Line(4000)])
+
+
 @pytest.mark.parametrize("line", [Line(4000), Line(4000, is_mux=True), Line()])
 def test_what_sipp_says_goes_the_quick_way(line: Line) -> None:
     quick = said.parse(SIPP)
@@ -123,7 +131,6 @@ def test_what_sipp_says_goes_the_quick_way(line: Line) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"a=ssrc:1 cname:x",
         b"a=rtcp:9",
         b"a=note:127.0.0.1",
         b"a=candidate:1",
@@ -133,3 +140,9 @@ def test_what_sipp_says_goes_the_quick_way(line: Line) -> None:
 )
 def test_what_differs_from_call_to_call_does_not(line: bytes) -> None:
     assert said.parse(SIPP + line + b"\r\n").body is None
+
+
+def test_an_address_in_an_attribute_of_the_session_is_found() -> None:
+    data = SIPP.replace(b"m=audio", b"a=note:127.0.0.1\r\nm=audio")
+    assert said.parse(data).body is None
+    assert b"note" not in said.parse(data).write(ORIGIN, "::9", [Line(4000)])
