@@ -176,7 +176,6 @@ class Exchange:
         call = Call(self, record, caller.account, media, now)
         media.context = call
         self.calls[call.id] = call
-        self.records.open(record)
         call.start(event, targets, self._parties(event, caller, number), now)
         if not call.is_over:
             self._watch(call, now)

@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .ports import free_port
+from .ports import TETHER, free_port
 from .raw import SilenceError, Wire
 
 PASSWORD = "correct-horse-7"
@@ -98,7 +99,7 @@ class Switch:
     ) -> Switch:
         """Start it and wait until it answers an OPTIONS."""
         self.write()
-        command = [*prefix, sys.executable, "-m", "switchroom.switch", "serve", "-c", str(self.file)]
+        command = [*TETHER, *prefix, sys.executable, "-m", "switchroom.switch", "serve", "-c", str(self.file)]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 command,
@@ -198,6 +199,12 @@ class Switch:
     def registrations(self) -> list[Table]:
         found: list[Table] = self.ask("registrations")
         return found
+
+    def metric(self, name: str) -> float:
+        """One value of its metrics, without labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
     def wait_idle(self, timeout: float = 10.0) -> Table:
         """Until nothing is held any more: no call, no media port, no transaction."""

@@ -1,11 +1,13 @@
-"""Ports for the processes of a test: below the kernel's ephemeral range, so that nobody else picks them."""
+"""What every process of a test needs: ports of its own, and an end when the tests are killed."""
 
 from __future__ import annotations
 
 import os
 import socket
 
-_LOW, _HIGH = 11000, 29000
+TETHER = ("setpriv", "--pdeathsig", "KILL")  # in front of a command: it does not outlive the tests
+
+_LOW, _HIGH = 11000, 29000  # below the kernel's ephemeral range, so that nobody else picks them
 _used: set[int] = set()
 
 

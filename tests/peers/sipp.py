@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .ports import free_port
+from .ports import TETHER, free_port
 
 _HEAD = """<?xml version="1.0" encoding="ISO-8859-1" ?>
 <!DOCTYPE scenario SYSTEM "sipp.dtd">
@@ -254,6 +254,7 @@ class Sipp:
         if ladder.password and remote:  # sipp's own choice for the digest is not the Request-URI
             extra = ("-auth_uri", f"{ladder.number}@{remote[0]}:{remote[1]}", *extra)
         command = [
+            *TETHER,
             "sipp",
             *([f"{remote[0]}:{remote[1]}"] if remote else []),
             "-sf",
