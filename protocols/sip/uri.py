@@ -128,6 +128,8 @@ def unescape(text: str) -> str:
 
 def escape_user(text: str) -> str:
     """The text as a user part may bear it: everything else as %-escapes."""
+    if text.isascii() and text.isalnum():
+        return text  # as nearly all are
     return quote(text, safe="-_.!~*'()&=+$,;?/#", errors="surrogateescape")
 
 

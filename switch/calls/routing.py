@@ -60,6 +60,8 @@ def parse_destination(text: str) -> Destination:
 
 def clean_number(dialled: str) -> str:
     """The number without visual separators; names stay as they are."""
+    if dialled.isalnum():
+        return dialled
     stripped = dialled.translate(_SEPARATORS)
     return stripped if stripped.lstrip("+").isdigit() else dialled
 

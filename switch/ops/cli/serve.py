@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...app import Switch
     from ..log import Handle
 
-_GC_THRESHOLDS = (50_000, 20, 100)  # a full collection with thousands of calls up is heard in the latency
+_GC_THRESHOLDS = (10_000, 50, 1_000)  # often a little, hardly ever all: a long pause is heard
 
 
 def add_to(app: typer.Typer) -> None:
