@@ -55,6 +55,8 @@ def _inspect_addresses(request: Request, schemes: Collection[str]) -> Refusal | 
 
 
 def _inspect_require(request: Request, extensions: Collection[str]) -> Refusal | None:
+    if "require" not in request:
+        return None
     unknown = [name for name in request.require if name not in extensions]
     return Refusal(420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
 
@@ -63,13 +65,23 @@ def _inspect_content(request: Request, content_types: Collection[str]) -> Refusa
     """Whether its body can be read and the answer's body would be (§8.2.3, §20.1)."""
     if request.method not in _WITH_SDP:
         return None
-    is_optional = "handling=optional" in (request.get("content-disposition") or "").lower().replace(" ", "")
-    if request.body and not is_optional:
-        if request.content_type not in content_types:
+    if request.body:
+        is_known = request.content_type in content_types
+        if not is_known and not _is_optional(request):
             return Refusal(415, (("Accept", ", ".join(content_types)),))
-        if any(coding.lower() != "identity" for coding in request.get_list("content-encoding")):
+        if "content-encoding" in request and _is_encoded(request) and not _is_optional(request):
             return Refusal(415, (("Accept-Encoding", "identity"),))
+    if "accept" not in request:
+        return None
     accepted = [part.partition(";")[0].strip().lower() for part in request.get_list("accept")]
     if accepted and not {"application/sdp", "application/*", "*/*"}.intersection(accepted):
         return Refusal(406)
     return None
+
+
+def _is_optional(request: Request) -> bool:
+    return "handling=optional" in (request.get("content-disposition") or "").lower().replace(" ", "")
+
+
+def _is_encoded(request: Request) -> bool:
+    return any(coding.lower() != "identity" for coding in request.get_list("content-encoding"))

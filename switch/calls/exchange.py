@@ -184,8 +184,9 @@ class Exchange:
         """Why this INVITE is not even tried: loops (RFC 3261 §16.3) and limits."""
         if request.max_forwards == 0:
             return sip.Refusal(483)
-        if any(via.branch and self.mint.is_own_branch(via.branch) for via in request.vias):
-            return sip.Refusal(482)
+        for via in request.vias:
+            if self.mint.is_own_branch(via.branch or ""):
+                return sip.Refusal(482)
         unreadable = _unreadable(request)
         if unreadable is not None:
             return unreadable
@@ -227,13 +228,15 @@ class Exchange:
         )
 
     def _parties(self, event: sip.RequestReceived, caller: Caller, number: str) -> Parties:
-        """Who is shown to whom: the number is the account's, not what the caller claims."""
-        request = event.request
+        """Who is shown to whom: the number is the account's, not what the caller claims (THREATS C8)."""
         domain = self.config.domain or sip.bracketed(event.flow.local[0])
-        shown = sip.Uri("sip", sip.escape_user(caller.number or _number_of(request)), None, domain)
-        name = request.from_.display_name
-        to = sip.Uri("sip", sip.escape_user(number), None, domain)
-        return Parties(str(sip.NameAddr(name, shown, ())), f"<{to}>")
+        shown = sip.escape_user(caller.number or _number_of(event.request))
+        name = event.request.from_.display_name
+        uri = sip.Uri("sip", shown, None, domain)
+        return Parties(
+            str(sip.NameAddr(name, uri, ())) if name else f"<{uri}>",
+            f"<sip:{sip.escape_user(number)}@{domain}>",
+        )
 
     def _targets(self, destinations: Sequence[Destination], number: str, now: float) -> list[Target]:
         """The addresses behind the destinations; all ring at once."""

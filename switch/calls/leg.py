@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.protocols import sip
@@ -83,8 +84,12 @@ def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
 
 def contact_for(flow: sip.Flow) -> str:
     """Our Contact as the other end of this flow reaches it."""
-    host, port = flow.local
-    suffix = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+    return _contact(flow.transport, *flow.local)
+
+
+@lru_cache(maxsize=256)  # there are as many as listeners
+def _contact(transport: str, host: str, port: int) -> str:
+    suffix = "" if transport == "UDP" else f";transport={transport.lower()}"
     return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
 
 
