@@ -216,14 +216,18 @@ class Wire:
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self.socket = socket.socket(family, kind)
-        if transport == "tcp":
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(local if family == socket.AF_INET else ("::1", local[1]))
-        if transport == "tcp":
-            self.socket.settimeout(5)
-            self.socket.connect(server)
-        self.socket.setblocking(False)
-        self.address: tuple[str, int] = self.socket.getsockname()[:2]
+        try:
+            if transport == "tcp":
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind(local if family == socket.AF_INET else ("::1", local[1]))
+            if transport == "tcp":
+                self.socket.settimeout(5)
+                self.socket.connect(server)
+            self.socket.setblocking(False)
+            self.address: tuple[str, int] = self.socket.getsockname()[:2]
+        except OSError:
+            self.socket.close()
+            raise
         self.trace: list[str] = []
         self._buffer = b""
         self._waiting: list[Message] = []
