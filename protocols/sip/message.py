@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Self
 
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -20,6 +21,7 @@ METHODS = frozenset(
     }
 )  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
+_MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
 
@@ -123,10 +125,7 @@ class Message(Head):
         value = self.get("content-type")
         if value is None:
             return None
-        found = _CONTENT_TYPE.match(value)
-        if found is None:
-            raise RemoteProtocolError(f"content-type: not type/subtype: {value!r:.80}")
-        return f"{found[1]}/{found[2]}".lower()
+        return _media_type(value[:_MAX_TYPE])
 
     @property
     def require(self) -> tuple[str, ...]:
@@ -254,6 +253,14 @@ class Response(Message):
         super().validate()
         if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
             raise RemoteProtocolError("response with more than one Via")
+
+
+@lru_cache(maxsize=256)  # a few types are all that phones say
+def _media_type(value: str) -> str:
+    found = _CONTENT_TYPE.match(value)
+    if found is None:
+        raise RemoteProtocolError(f"content-type: not type/subtype: {value!r:.80}")
+    return f"{found[1]}/{found[2]}".lower()
 
 
 def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
