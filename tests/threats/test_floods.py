@@ -146,7 +146,7 @@ def lags(switch: Switch) -> dict[float, float]:
 
 
 def lag_meanwhile(switch: Switch, work: Callable[[], None], share: float) -> float:
-    """The bound below which that share of the lags stayed; the best of three, for others use this machine too."""
+    """The bound below which that share of the lags stayed; best of three: others use this machine too."""
     best = float("inf")
     for _ in range(3):
         before = lags(switch)
