@@ -305,6 +305,7 @@ def _exchange_config(config: Config) -> ExchangeConfig:
         domain=config.switch.domain,
         answer_timeout=calls.answer_timeout,
         max_duration=calls.max_duration,
+        probe_interval=calls.probe_interval,
         max_forks=calls.max_forks,
         max_calls=calls.max_calls,
         caps=caps,

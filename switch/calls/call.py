@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
@@ -50,6 +51,7 @@ class Call:
         "is_over",
         "media",
         "no_answer_at",
+        "probe_at",
         "record",
         "rung",
         "setup_at",
@@ -74,6 +76,7 @@ class Call:
         self.setup_at = now
         self.answered_at: float | None = None
         self.no_answer_at = now + exchange.config.answer_timeout
+        self.probe_at = 0.0
 
     # -- set-up
 
@@ -199,6 +202,7 @@ class Call:
         self.b = leg
         self.media.confirm()  # from now on silence counts
         self.answered_at = now
+        self.probe_at = now + (self.exchange.config.probe_interval or NEVER)
         record = self.record
         record.answer_at = self.exchange.clock.utc(now)
         record.call_id_b = leg.session.call_id
@@ -285,16 +289,26 @@ class Call:
         """When this call must be looked at again."""
         if self.answered_at is None:
             return self.no_answer_at
-        return self.answered_at + self.exchange.config.max_duration
+        return min(self.probe_at, self.answered_at + self.exchange.config.max_duration)
 
     def check(self, now: float) -> None:
-        """No answer in time, or longer than calls may last."""
-        if self.is_over or now < self.next_check():
+        """No answer in time, longer than calls may last, or due to be asked whether it is still there."""
+        if self.is_over:
             return
         if self.answered_at is None:
-            self.hang_up("No answer", now, status=480)
-        else:
+            if now >= self.no_answer_at:
+                self.hang_up("No answer", now, status=480)
+        elif now >= self.answered_at + self.exchange.config.max_duration:
             self.hang_up("Call duration limit reached", now)
+        elif now >= self.probe_at:
+            self._probe(now)
+
+    def _probe(self, now: float) -> None:
+        """Ask both ends: a phone that lost its power says no BYE (408 and 481 end the dialog)."""
+        self.probe_at = now + (self.exchange.config.probe_interval or NEVER)
+        for leg in (self.a, self.b):
+            if leg is not None and leg.session.is_acknowledged:
+                leg.session.send_request("OPTIONS", now)
 
 
 Headers = Sequence[tuple[str, str]]

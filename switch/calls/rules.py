@@ -36,6 +36,7 @@ class ExchangeConfig:
     domain: str
     answer_timeout: float = 60.0
     max_duration: float = 14_400.0
+    probe_interval: float = 300.0  # 0: never
     max_forks: int = 10
     max_calls: int = 10_000
     caps: Mapping[str, tuple[int, float]] = field(

@@ -242,6 +242,13 @@ class CallsConfig(Section):
         "A call that nobody answers ends after this with 480.", 60.0, unit="s", gt=0, le=600
     )
     max_duration: Number = key("An answered call ends after this.", 14400.0, unit="s", ge=1, le=604800)
+    probe_interval: Number = key(
+        "How often both ends of a call are asked (OPTIONS) whether they still know of it. 0: never.",
+        300.0,
+        unit="s",
+        ge=0,
+        le=86400,
+    )
     max_forks: Count = key("Phones that ring at once for one call.", 10, ge=1, le=100)
     max_calls: Count = key("Calls at once; the next gets 503.", 5000, ge=1, le=1_000_000)
     max_calls_per_user: Count = key("Calls at once that one user may have made.", 10, ge=1, le=100_000)

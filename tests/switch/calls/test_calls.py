@@ -298,6 +298,43 @@ def test_a_call_may_not_last_for_ever(build: Build) -> None:
     assert_nothing_left(world)
 
 
+def test_both_ends_are_asked_whether_they_are_still_there(build: Build) -> None:
+    world = build(probe_interval=100.0)
+    alice, bob, _, _ = talk(world)
+    for _ in range(3):
+        world.walk(101)
+        for phone in (alice, bob):
+            asked = phone.take(sip.SessionRequestReceived)
+            assert asked.request.method == "OPTIONS"
+            asked.transaction.respond(200, world.now)
+        world.settle()
+        assert world.exchange.calls
+
+
+@pytest.mark.parametrize("dead", ["caller", "callee"])
+def test_a_phone_that_is_gone_ends_the_call(build: Build, dead: str) -> None:
+    world = build(probe_interval=100.0)
+    alice, bob, _, _ = talk(world)
+    gone, left = (alice, bob) if dead == "caller" else (bob, alice)
+    del world.phones[gone.address]
+    world.walk(101)
+    left.take(sip.SessionRequestReceived).transaction.respond(200, world.now)
+    world.settle()
+    assert world.exchange.calls
+    world.walk(33)  # timer F
+    assert left.has(sip.SessionEnded)
+    assert records(world)[0].reason == "No answer to a request"
+    assert_nothing_left(world)
+
+
+def test_nobody_is_asked_when_that_is_off(build: Build) -> None:
+    world = build(probe_interval=0.0)
+    alice, bob, _, _ = talk(world)
+    world.walk(4000)
+    assert not alice.has(sip.SessionRequestReceived)
+    assert not bob.has(sip.SessionRequestReceived)
+
+
 def test_the_caller_never_acknowledges(build: Build) -> None:
     world = build()
     alice, bob = world.phone("127.0.0.2"), world.phone("127.0.0.3", user="bob")
