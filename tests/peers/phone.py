@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .raw import Headers, Message, SilenceError, Wire, audio, branch, challenges, credentials, response_to
+from .digest import challenges, credentials
+from .raw import Headers, Message, SilenceError, Wire, audio, branch, response_to
 
 
 @dataclass(slots=True)

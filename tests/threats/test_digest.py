@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ..peers.digest import credentials
 from ..peers.harness import PASSWORD, Switch, users
 from ..peers.phone import Phone
-from ..peers.raw import Message, branch, credentials
+from ..peers.raw import Message, branch
 from .conftest import ALICE
 
 REFUSED = {401, 403, 404, 405, 407, 416, 420, 480, 481, 488, 489, 501}

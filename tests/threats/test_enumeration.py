@@ -10,9 +10,10 @@ import time
 
 import pytest
 
+from ..peers.digest import challenges, credentials
 from ..peers.harness import Switch
 from ..peers.phone import Phone
-from ..peers.raw import Message, Wire, audio, branch, challenges, credentials
+from ..peers.raw import Message, Wire, audio, branch
 from .conftest import size
 
 REFUSED = {401, 403, 404, 405, 407, 416, 420, 480, 481, 488, 489, 501}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ..peers.digest import challenges
 from ..peers.harness import PASSWORD, Switch, users
 from ..peers.phone import Phone, bridge
-from ..peers.raw import Message, Wire, audio, branch, challenges, response_to
+from ..peers.raw import Message, Wire, audio, branch, response_to
 from .conftest import ALICE, BOB
 
 REFUSED = {401, 403, 404, 405, 407, 416, 420, 480, 481, 488, 489, 501}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ..peers.digest import credentials
 from ..peers.harness import PASSWORD, Switch
 from ..peers.phone import Phone
-from ..peers.raw import Wire, branch, credentials
+from ..peers.raw import Wire, branch
 from .conftest import ALICE, BOB
 from .messages import message
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ..peers.digest import challenges
 from ..peers.harness import Switch
-from ..peers.raw import Message, SilenceError, Wire, challenges
+from ..peers.raw import Message, SilenceError, Wire
 from .messages import message
 
 BIG = "A" * 10_000
