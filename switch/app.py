@@ -165,7 +165,7 @@ class Switch:
 
     def is_local(self, host: str) -> bool:
         """Whether a host in a URI means this switch."""
-        return host in self.exchange.config.domains or self.addresses.is_local(host)
+        return self.exchange.is_local(host)
 
     def _is_trusted(self, host: str) -> bool:
         return self.exchange.trunk_at(host) is not None or self.registrar.has_host(host)

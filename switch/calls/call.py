@@ -49,6 +49,7 @@ class Call:
         "has_offer",
         "id",
         "is_over",
+        "look_at",
         "media",
         "no_answer_at",
         "probe_at",
@@ -77,6 +78,7 @@ class Call:
         self.answered_at: float | None = None
         self.no_answer_at = now + exchange.config.answer_timeout
         self.probe_at = 0.0
+        self.look_at = 0.0  # the one look that the exchange has planned
 
     # -- set-up
 
@@ -106,7 +108,6 @@ class Call:
             self,
             self.media.leg(toward=target.flow.remote[0], is_nat=target.is_nat),
             is_a=False,
-            target=target,
         )
         body = self.media.offer(self.a.media, leg.media, offer) if offer else b""
         hops = request.max_forwards
@@ -133,9 +134,8 @@ class Call:
         """A fork rings or plays early media: tell the caller."""
         if self.is_over or self.b is not None:
             return
-        sdp = (
-            sdp_of(response) if self.has_offer else b""
-        )  # an unreliable 18x may not carry an offer (RFC 3261 §13.2.1)
+        # an unreliable 18x may not carry an offer (RFC 3261 §13.2.1)
+        sdp = sdp_of(response) if self.has_offer else b""
         if sdp:
             sdp = self._answer_from(leg, sdp)
         elif response.status == self.rung:
@@ -178,9 +178,7 @@ class Call:
                 leg.owes_answer = bool(body)
             else:
                 body = self._answer_from(leg, sdp) if sdp else leg.answer
-                leg.session.acknowledge(
-                    now
-                )  # without an offer of the caller's, its ACK brings the answer first
+                leg.session.acknowledge(now)  # else the caller's ACK has to bring the answer first
         except (RemoteProtocolError, NoPortsLeft) as error:
             body = b""
             self.exchange.log.info("call.bad_offer", call=self.id, error=str(error))
@@ -243,19 +241,14 @@ class Call:
             return
         phrase = sip.REASONS.get(status) or "Refused"
         self.a.session.reject(status, now, reason=phrase, headers=headers)
-        for leg in self.forks:
-            if not leg.is_failed:
-                leg.session.hang_up(now, headers=headers)
+        self._hang_up_forks(headers, now)
         self.finish(status, reason, ended_by, now)
 
     def on_cancelled(self, request: sip.Request | None, now: float) -> None:
         """The caller gave up: so do we (the engine has answered the CANCEL and the INVITE)."""
         if self.is_over:
             return
-        reasons = reason_of(request)
-        for leg in self.forks:
-            if not leg.is_failed:
-                leg.session.hang_up(now, headers=reasons)
+        self._hang_up_forks(reason_of(request), now)
         self.finish(487, "Request Terminated", "caller", now)
 
     # -- the end
@@ -266,10 +259,13 @@ class Call:
             return
         headers = (("Reason", f'SIP;cause={cause or status};text="{reason}"'),)
         self.a.session.hang_up(now, status=status, headers=headers)
+        self._hang_up_forks(headers, now)
+        self.finish(cause or (200 if self.answered_at is not None else status), reason, "switch", now)
+
+    def _hang_up_forks(self, headers: Headers, now: float) -> None:
         for leg in self.forks:
             if not leg.is_failed:
                 leg.session.hang_up(now, headers=headers)
-        self.finish(cause or (200 if self.answered_at is not None else status), reason, "switch", now)
 
     def finish(self, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record and give everything back; the engine completes the dialogs by itself."""
@@ -325,10 +321,8 @@ def _for_caller(status: int, reason: str, response: sip.Response | None) -> tupl
     if status in (401, 407):
         return 502, "the callee's side asked for credentials"
     if status < 400 or (status == 503 and response is None):
-        return (
-            480,
-            f"unreachable ({status} {reason})",
-        )  # redirections could lead anywhere; 503: our own transport failed
+        # redirections could lead anywhere; 503: our own transport failed
+        return 480, f"unreachable ({status} {reason})"
     if status == 503:
         return 500, f"{status} {reason}"  # RFC 3261 §16.7: 503 would make the caller avoid us for everything
     return status, reason

@@ -88,7 +88,6 @@ class Exchange:
                 _on_stray(event, now)
         elif isinstance(event, sip.RequestReceived):
             self._on_request(event, now)
-        # else: an answer to a request outside of calls, of which the exchange sends none
 
     # -- requests outside of dialogs
 
@@ -118,7 +117,7 @@ class Exchange:
         if event.request.method != "REGISTER":
             trunk = self.trunk_at(event.flow.remote[0])
             if trunk is not None:
-                return Caller(f"trunk:{trunk.name}", "", is_trunk=True)
+                return Caller(f"trunk:{trunk.name}", "")
         verdict = self.authenticator.authenticate(event.request, event.flow, now)
         if isinstance(verdict, Authenticated):
             return Caller(verdict.user.name, verdict.user.number or verdict.user.name)
@@ -144,7 +143,11 @@ class Exchange:
 
     def _is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
         host = uri.host.strip("[]").lower()
-        return not host or host == flow.local[0] or host in self.config.domains or self._is_local(host)
+        return not host or host == flow.local[0] or self.is_local(host)
+
+    def is_local(self, host: str) -> bool:
+        """Whether a host in a URI, in lower case and without brackets, means this switch."""
+        return host in self.config.domains or self._is_local(host)
 
     def _options(self, event: sip.RequestReceived, now: float) -> None:
         refusal = sip.inspect_request(event.request, methods=_METHODS)
@@ -207,10 +210,8 @@ class Exchange:
             session = self.endpoint.accept(event, now, contact=contact_for(event.flow))
             session.reject(status, now, reason=reason, headers=headers)
         record.end_at = record.setup_at
-        record.cause, record.reason, record.ended_by = status, reason, "switch"
         self.calls_started += 1
-        self.calls_total[status] = self.calls_total.get(status, 0) + 1
-        self.records.close(record)
+        self._close(record, status, reason, "switch")
         self.log.info(
             "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
         )
@@ -278,14 +279,12 @@ class Exchange:
         """Close the record, count, and give the ports back."""
         del self.calls[call.id]
         self._caps.give_back(call.account)
-        self.calls_total[cause] = self.calls_total.get(cause, 0) + 1
         record = call.record
         report = call.media.close()
         record.codecs, record.media_a, record.media_b = report.codecs, report.a, report.b
         record.end_at = self.clock.utc(now)
         record.duration = 0.0 if call.answered_at is None else now - call.answered_at
-        record.cause, record.reason, record.ended_by = cause, reason, ended_by
-        self.records.close(record)
+        self._close(record, cause, reason, ended_by)
         self.log.info(
             "call.ended",
             call=call.id,
@@ -297,6 +296,11 @@ class Exchange:
             seconds=round(record.duration, 3),
         )
 
+    def _close(self, record: Record, cause: int, reason: str, ended_by: str) -> None:
+        record.cause, record.reason, record.ended_by = cause, reason, ended_by
+        self.calls_total[cause] = self.calls_total.get(cause, 0) + 1
+        self.records.close(record)
+
     def on_media_timeout(self, session: MediaSession) -> None:
         """No RTP for too long: the call is a ghost (THREATS A10)."""
         call = session.context
@@ -307,7 +311,7 @@ class Exchange:
 
     def _watch(self, call: Call, now: float) -> None:
         """Look at the call again when its next limit falls due, or in a minute."""
-        self._due.add(call.id, min(call.next_check(), now + 60.0))
+        call.look_at = self._due.add(call.id, min(call.next_check(), now + 60.0))
 
     def next_timer(self) -> float | None:
         """When calls must be looked at; only the seconds that hold any."""
@@ -316,9 +320,10 @@ class Exchange:
     def handle_timer(self, now: float) -> None:
         """Check the calls whose second has come."""
         while (due := self._due.take(now)) is not None:
-            for call_id in due[1]:
+            at, call_ids = due
+            for call_id in call_ids:
                 call = self.calls.get(call_id)
-                if call is not None:
+                if call is not None and call.look_at == at:  # else an earlier look was planned since
                     call.check(now)
                     if not call.is_over:
                         self._watch(call, now)

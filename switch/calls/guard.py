@@ -6,11 +6,12 @@ address banned by forging it. Everything is kept for a bounded number of address
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from switchroom.switch.net.limits import source_of
 
 T = TypeVar("T")
 
@@ -161,16 +162,6 @@ class Guard:
             seconds = min(2 * last.seconds, longest)  # it goes on as before: listen less and less
         _put(self._banned, source, _Ban(now + seconds, seconds), self._max_sources)
         self._on_alert(SourceBanned(source, user, now + seconds))
-
-
-def source_of(host: str) -> str:
-    """The address as one customer holds it: IPv4 whole, of IPv6 the /64 that anybody gets."""
-    if ":" not in host:
-        return host
-    address = ipaddress.IPv6Address(host)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _put(table: OrderedDict[str, T], key: str, value: T, max_keys: int) -> None:

@@ -47,22 +47,18 @@ class Leg:
         "offer_txn",
         "owes_answer",
         "session",
-        "target",
     )
 
-    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool, target: Target | None = None) -> None:
+    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool) -> None:
         self.call = call
         self.media = media
         self.is_a = is_a
-        self.target = target
         self.session: sip.Session
         self.is_failed = False
         self.early_tag: str | None = None  # the tag under which the caller heard this fork's early media
         self.owes_answer = False  # its 2xx brought an offer: our ACK waits for the other leg's
         self.answer = b""  # the SDP of this fork for the caller, once it came
-        self.offer_txn: sip.ServerTransaction | None = (
-            None  # a re-INVITE of this leg that waits for the other
-        )
+        self.offer_txn: sip.ServerTransaction | None = None  # its re-INVITE that waits for the other leg
 
 
 def sdp_of(message: sip.Request | sip.Response) -> bytes:

@@ -13,7 +13,6 @@ class Caller:
 
     account: str
     number: str
-    is_trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

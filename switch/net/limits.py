@@ -177,4 +177,7 @@ def source_of(host: str) -> str:
     """Return what counts as one source: an IPv4 host, an IPv6 /64 (whoever has one address has them all)."""
     if ":" not in host:
         return host
-    return str(IPv6Address(int(IPv6Address(host)) >> 64 << 64)) + "/64"
+    address = IPv6Address(host)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(int(address) >> 64 << 64)) + "/64"
