@@ -18,7 +18,7 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 
 # Programs that the tests drive, and the packages that have them.
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
-	ip:iproute2 prlimit:util-linux
+	ip:iproute2 prlimit:util-linux dnsmasq:dnsmasq-base
 
 .PHONY: serve test check peers format clean
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,32 @@ from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
-from switchroom.switch.calls.rules import ExchangeConfig, Trunk
-from switchroom.switch.config import Config, TrunkConfig, find_restart_keys
+from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
+from switchroom.switch.calls.trunks.means import Means
+from switchroom.switch.calls.trunks.trunks import Trunks
+from switchroom.switch.config import Config, find_restart_keys
 from switchroom.switch.media import MediaPlane
-from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace, Watchdog
-from switchroom.switch.ops.control import ControlServer
+from switchroom.switch.calls.sharing import Sharing
+from switchroom.switch.net.bus import Bus
+from switchroom.switch.net.owners import Owners
+from switchroom.switch.net.place import Place
+from switchroom.switch.net import (
+    Addresses,
+    Clock,
+    NetLimits,
+    PublicAddress,
+    SipFace,
+    Tls,
+    Watchdog,
+    WebSocketRules,
+)
+from switchroom.switch.net.resolver import Resolver, means_of
+from switchroom.switch.ops.control import ControlServer, by_leader
 from switchroom.switch.ops.http import HttpServer
 from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.records import RecordLines
+from switchroom.switch.ops.trace import Tap, Trace
 from switchroom.switch.store import SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
@@ -34,15 +50,29 @@ HEARTBEAT_INTERVAL = 10.0  # seconds; how exactly the end of a call is known aft
 class Switch:
     """One switch in one process: ``async with Switch(config): ...``"""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, place: Place | None = None) -> None:
+        """``place``: which of several workers this is; none: it is alone."""
         self.config = self._started = config
+        self._place = place
         self.log = get_logger("switch")
         self.clock = Clock()
-        self._hosts: dict[str, str] = {}  # names of trunks and fixed targets -> address
         state = Path(config.switch.state_dir)
-        self.store = SqliteStore(state / "switchroom.db", sink=RecordLines(state / "cdr.jsonl"))
-        self.addresses = Addresses()
-        self.mint = sip.Mint()
+        self.bus = Bus() if place is None else Bus(place.slot, place.line)
+        self.store = SqliteStore(
+            state / "switchroom.db",
+            # One writes the lines of all: two could tear them.
+            sink=RecordLines(state / "cdr.jsonl") if self.bus.is_leader else None,
+            place=None if place is None else (place.slot, place.generation),
+        )
+        self.addresses = Addresses(log=self.log)
+        self.resolver = Resolver(
+            config.dns,
+            clock=self.clock,
+            log=get_logger("dns"),
+            flush=lambda: self.face.flush(),
+            means=lambda: means_of(self.face.bound, self.addresses, self.config.dns.prefer),
+        )
+        self.mint = sip.Mint() if place is None else _mint(place)
         self.endpoint = sip.Endpoint(
             timers=_timers(config),
             mint=self.mint,
@@ -51,38 +81,74 @@ class Switch:
             user_agent=config.switch.name,
         )
         self.guard = Guard(on_alert=self._on_alert)
-        self.authenticator = Authenticator(config.users, config.auth, config.realm, self.guard)
+        self.authenticator = Authenticator(
+            config.users, config.auth, config.realm, self.guard, trunks=config.trunks
+        )
         self.registrar = Registrar(
             self.store.bindings, config.registrar, self.clock, is_local_host=self.is_local
         )
-        self.media = MediaPlane(config.media, self.addresses.local_for, self._on_media_timeout)
+        self.registrar.max_contacts = _max_contacts(config)
+        self.media = MediaPlane(
+            config.media, self.addresses.local_for, self._on_media_timeout, public_for=self._public_for
+        )
+        self.router = Router.of(config)
+        self.trunks = Trunks(
+            config.trunks,
+            Means(self.endpoint, self.resolver, self._flow_to, self.log, config.switch.name),
+            country=config.numbers.country,
+        )
         self.exchange = Exchange(
             _exchange_config(config),
             endpoint=self.endpoint,
             mint=self.mint,
             authenticator=self.authenticator,
             registrar=self.registrar,
-            router=_router(config),
+            router=self.router,
+            trunks=self.trunks,
+            resolver=self.resolver,
             media=self.media,
             records=self.store.records,
             clock=self.clock,
             flow_to=self._flow_to,
             is_local=self.addresses.is_local,
             log=self.log,
+            peer_names=lambda flow: self.face.peer_names(flow),
         )
+        self._owners = (
+            None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
+        )
+        self._peers: dict[int, int] = {}  # the other workers that are there: slot -> generation
         self.face = SipFace(
             self.endpoint,
             self.exchange.handle_event,
             listen=config.sip.listen,
             limits=_limits(config),
             addresses=self.addresses,
-            is_trusted=self._is_trusted,
-            timers=[self.exchange, self.registrar],
+            is_trusted=self.exchange.is_trusted,
+            timers=[self.exchange, self.registrar, self.trunks],
             on_flow_failed=self._on_flow_failed,
             log=self.log,
             clock=self.clock,
+            tls=Tls(config.tls),
+            websocket=_websocket(config),
+            public=_public(config),
+            bus=self.bus,
+            owners=self._owners,
+            sockets=() if place is None else place.sockets[place.slot],
         )
-        self.watchdog = Watchdog(self.log, clock=self.clock)
+        self.sharing = Sharing(
+            self.bus,
+            exchange=self.exchange,
+            registrar=self.registrar,
+            guard=self.guard,
+            now=self.clock.now,
+            on_ended=self.store.feed if self.bus.is_leader else lambda: None,
+        )
+        self._advertise(config)
+        self.trace = Trace(config.trace, self.clock)
+        self.face.trace = self.trace.tap
+        self.exchange.link = self.trace.link
+        self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.control = ControlServer(state / "control.sock", self._handlers())
         self.metrics = Metrics(self)
         self.http = HttpServer(config.api.listen, self.metrics)
@@ -102,16 +168,24 @@ class Switch:
         """Bring everything up; what cannot be had (a port, the state folder) raises OSError."""
         self.store.start()
         now = self.clock.now()
-        recovered = self.store.records.recover(self.clock.utc(now))
+        died_at = self._place and self._place.died_at
+        recovered = self.store.records.recover(
+            self.clock.utc(now), died_at=datetime.fromtimestamp(died_at, UTC) if died_at else None
+        )
         if recovered:
             self.log.warning("records.recovered", count=recovered)
+        self.bus.start()
         self.registrar.load(now)
         await self.addresses.start()
-        await self._resolve_hosts()
+        await self.resolver.start()
         self.media.start(asyncio.get_running_loop())
         await self.face.start()
-        await self.control.start()
-        await self.http.start()
+        self.trunks.start(self.clock.now())
+        self.face.flush()
+        if self._place is None:  # else the supervisor speaks for all
+            await self.control.start()
+            await self.http.start()
+        self.sharing.start()
         self.watchdog.start()
         self._tasks = [asyncio.create_task(self._heartbeat())]
         self.log.info("switch.started", listen=[f"{t}:{h}:{p}" for t, h, p in self.face.bound])
@@ -119,15 +193,20 @@ class Switch:
     async def stop(self) -> None:
         """End the calls with BYE, keep the registrations, write everything down."""
         self.registrar.stop()  # the connections that we close now forget nobody
+        self.sharing.stop()
         for task in self._tasks:
             task.cancel()
         self.exchange.hang_up_all("Switch stopped", self.clock.now())
+        self.trunks.stop(self.clock.now())
         self.face.flush()
         await self._drain()
         self.watchdog.stop()
         await self.http.stop()
         await self.control.stop()
+        await self.resolver.stop()
+        self.trace.close()
         await self.face.stop()
+        self.bus.stop()
         self.media.stop()
         await self.addresses.stop()
         await self.store.flush()
@@ -137,7 +216,7 @@ class Switch:
     async def _drain(self) -> None:
         """Give the other ends a moment to answer our BYEs; nothing is owed to those that do not."""
         for _ in range(round(STOP_TIMEOUT / DRAIN_INTERVAL)):
-            if not self.endpoint.counters.sessions:
+            if not self.endpoint.counters.sessions and self.trunks.is_idle:
                 return
             await asyncio.sleep(DRAIN_INTERVAL)
 
@@ -145,19 +224,31 @@ class Switch:
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
             self.store.records.heartbeat(self.clock.utc(self.clock.now()))
-            await self._resolve_hosts()
+            if self._place is not None and self.bus.is_leader:
+                self.store.purge(self.clock.utc(self.clock.now()))
+            self._refresh_hosts()
 
     def reload(self, config: Config) -> list[str]:
         """Apply a new configuration to what begins from now on; gives the keys that need a restart."""
+        router = Router.of(config, overrides=self.router.overrides)  # first: it may find a fault
+        tls = Tls(config.tls)  # a certificate that cannot be used changes nothing
         waiting = find_restart_keys(self._started, config)
         self.config = config
-        self.authenticator.update(config.users, config.auth)
+        self.authenticator.update(config.users, config.auth, config.trunks)
         self.registrar.update(config.registrar, {user.name for user in config.users})
-        self.exchange.reconfigure(_exchange_config(config), _router(config))
+        self.registrar.max_contacts = _max_contacts(config)
+        self.exchange.reconfigure(_exchange_config(config), router)
+        self.router = router
         self.endpoint.timers = _timers(config)
         self.face.apply(_limits(config))
+        self.face.apply_transports(tls, _websocket(config), _public(config))
+        self._advertise(config)
         self.media.config = config.media
-        self._tasks.append(asyncio.create_task(self._resolve_hosts()))
+        self.resolver.apply(config.dns)
+        self.trunks.reconfigure(config.trunks, self.clock.now(), country=config.numbers.country)
+        self.trace.apply(config.trace)
+        self.face.trace = self.trace.tap
+        self._refresh_hosts()
         self.log.info("switch.reloaded", needs_restart=waiting)
         return waiting
 
@@ -167,22 +258,53 @@ class Switch:
         """Whether a host in a URI means this switch."""
         return self.exchange.is_local(host)
 
-    def _is_trusted(self, host: str) -> bool:
-        return self.exchange.trunk_at(host) is not None or self.registrar.has_host(host)
+    def _advertise(self, config: Config) -> None:
+        """With a public address others are told it; without one nobody has to be asked for each message."""
+        self.addresses.public = config.sip.public_address
+        self.endpoint.advertise = self.face.advertise if config.sip.public_address else None
 
-    def _flow_to(self, host: str, port: int, transport: str) -> sip.Flow:
-        return self.face.flow_to(self._hosts.get(host, host), port, transport)
+    def _public_for(self, remote: str, local: str) -> str:
+        return self.face.public.for_host(remote, local)
 
-    async def _resolve_hosts(self) -> None:
-        """Look up the names of trunks and fixed targets; a call uses what is known and never waits."""
-        loop = asyncio.get_running_loop()
-        for host in _named_hosts(self.config):
-            try:
-                found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-            except OSError as error:
-                self.log.warning("dns.failed", host=host, error=str(error))
-            else:
-                self._hosts[host] = str(found[0][4][0])
+    def _flow_to(self, host: str, port: int, transport: str, name: str = "") -> sip.Flow:
+        return self.face.flow_to(host, port, transport, name)
+
+    def _refresh_hosts(self) -> None:
+        """Ask for what the configuration names, so that its addresses are known before somebody calls."""
+        for uri in _named_targets(self.config):
+            self.resolver.known(uri)
+
+    def _is_spread(self, host: str) -> bool:
+        """Whether one source sends for many callers: its calls are dealt out among the workers."""
+        return self.trunks.is_source(host)
+
+    # -- other workers
+
+    def meet(self, peers: dict[int, int], readers: dict[int, int]) -> None:
+        """The supervisor tells who is there, and who reads for whom that is not."""
+        assert self._place is not None
+        assert self._owners is not None
+        slot = self._place.slot
+        others = {other: generation for other, generation in peers.items() if other != slot}
+        before, self._peers = self._peers, others
+        self._owners.update(others)
+        for other, generation in before.items():
+            if others.get(other) != generation:
+                self.face.release(other)
+                self.bus.lost(other)
+        for other, generation in others.items():
+            if before.get(other) != generation:
+                self.face.release(other)
+                self.bus.found(other)
+        for dead, reader in readers.items():
+            if reader == slot:
+                self.face.adopt(dead, self._place.sockets[dead])
+        self.face.flush()
+
+    def show_messages(self, tap: Tap | None) -> None:
+        """Show every message to somebody: the log at level debug."""
+        self.trace.show(tap)
+        self.face.trace = self.trace.tap
 
     # -- what others report
 
@@ -192,11 +314,13 @@ class Switch:
 
     def _on_flow_failed(self, flow: sip.Flow, reason: str, now: float) -> None:
         self.registrar.flow_failed(flow)
+        self.trunks.flow_failed(flow, reason, now)
 
     def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
         if isinstance(alert, SourceBanned):
             seconds = round(alert.until - self.clock.now())
             self.log.warning("auth.banned", source=alert.source, user=alert.user, seconds=seconds)
+            self.sharing.banned(alert)
         else:
             self.log.warning("auth.attacked", source=alert.source, user=alert.user)
 
@@ -205,10 +329,19 @@ class Switch:
     def _handlers(self) -> dict[str, Any]:
         return {
             "status": lambda: self.status(),
-            "registrations": lambda: self.registrations(),
+            "registrations": by_leader(lambda: self.registrations()),
             "calls": lambda: self.calls(),
             "hangup": lambda call: self.hangup(call),
+            "trace": lambda what="", since=0.0: self.trace.messages(what, since),
+            "drain": lambda: self.drain(is_draining=True),
+            "undrain": lambda: self.drain(is_draining=False),
         }
+
+    def drain(self, *, is_draining: bool) -> dict[str, object]:
+        """Send new calls away, or take them again; calls in progress go on."""
+        self.exchange.is_draining = is_draining
+        self.log.info("switch.draining" if is_draining else "switch.undrained")
+        return {"is_draining": is_draining, "calls": len(self.exchange.calls)}
 
     def status(self) -> dict[str, object]:
         """The switch in numbers."""
@@ -224,6 +357,8 @@ class Switch:
             "sessions": self.endpoint.counters.sessions,
             "transactions": self.endpoint.counters.transactions,
             "media_ports": self.media.ports_in_use,
+            "is_draining": self.exchange.is_draining,
+            "forwarded": self.bus.counters["forwarded"],
             "loop_lag_max": round(self.watchdog.max_lag, 4),
         }
 
@@ -268,6 +403,10 @@ class Switch:
         return {"id": found[0]}
 
 
+def _mint(place: Place) -> sip.Mint:
+    return sip.Mint(place.slot, place.generation, secret=place.secret)
+
+
 def _timers(config: Config) -> sip.Timers:
     return sip.Timers(t1=config.sip.t1, t2=config.sip.t2, t4=config.sip.t4)
 
@@ -284,13 +423,23 @@ def _limits(config: Config) -> NetLimits:
         max_connections_per_source=given.max_connections_per_source,
         message_timeout=given.message_timeout,
         idle_timeout=given.idle_timeout,
+        handshake_timeout=config.tls.handshake_timeout,
+        handshake_rate=config.tls.handshake_rate,
+        handshake_burst=config.tls.handshake_burst,
     )
 
 
-def _router(config: Config) -> Router:
-    numbers = {user.name: user.name for user in config.users}
-    numbers |= {user.dialled: user.name for user in config.users}
-    return Router(numbers, [(route.match, route.to) for route in config.routes])
+def _max_contacts(config: Config) -> dict[str, int]:
+    return {user.name: user.max_contacts for user in config.users if user.max_contacts is not None}
+
+
+def _websocket(config: Config) -> WebSocketRules:
+    given = config.websocket
+    return WebSocketRules(given.path, tuple(given.origins), given.ping_interval)
+
+
+def _public(config: Config) -> PublicAddress:
+    return PublicAddress(config.sip.public_address, config.sip.inside)
 
 
 def _exchange_config(config: Config) -> ExchangeConfig:
@@ -299,7 +448,6 @@ def _exchange_config(config: Config) -> ExchangeConfig:
         user.name: (calls.max_calls_per_user if user.max_calls is None else user.max_calls, calls.user_rate)
         for user in config.users
     }
-    caps |= {f"trunk:{t.name}": (t.max_calls, 0.0) for t in config.trunks if t.max_calls is not None}
     return ExchangeConfig(
         domains=frozenset({config.switch.domain.lower()} - {""}),
         domain=config.switch.domain,
@@ -309,22 +457,32 @@ def _exchange_config(config: Config) -> ExchangeConfig:
         max_forks=calls.max_forks,
         max_calls=calls.max_calls,
         caps=caps,
-        trunks=tuple(_trunk(trunk) for trunk in config.trunks),
+        users={user.name: user for user in config.users},
+        contact_timeout=calls.contact_timeout,
+        follow_redirects=calls.follow_redirects,
+        timing=_timing(config),
+        overload=OverloadRules(
+            config.overload.lag,
+            config.overload.drop_lag,
+            config.overload.max_setups,
+            config.overload.retry_after,
+        ),
         user_agent=config.switch.name,
     )
 
 
-def _trunk(given: TrunkConfig) -> Trunk:
-    host, port, transport = given.target or ("", 0, "UDP")
-    sources = tuple(ip_network(source) for source in given.sources)
-    return Trunk(given.name, sources, host, port, transport, given.nat)
+def _timing(config: Config) -> sip.SessionTiming | None:
+    calls = config.calls
+    if calls.session_timer == "off":
+        return None
+    return sip.SessionTiming(calls.session_interval, calls.session_min, "auto", calls.session_timer)
 
 
-def _named_hosts(config: Config) -> Sequence[str]:
-    """The hosts of the configuration that are names, not addresses."""
-    hosts = {trunk.target[0] for trunk in config.trunks if trunk.target}
-    hosts |= {sip.Uri.parse(to).host for route in config.routes for to in route.to if to.startswith("sip")}
-    return sorted(host for host in hosts if not _is_address(host.strip("[]")))
+def _named_targets(config: Config) -> list[sip.Uri]:
+    """The fixed URIs of routes whose hosts are names, not addresses; trunks look after theirs."""
+    targets = {to for route in config.routes for to in route.targets if to.startswith("sip")}
+    uris = [sip.Uri.parse(to) for to in sorted(targets)]
+    return [uri for uri in uris if not _is_address(uri.host.strip("[]"))]
 
 
 def _is_address(host: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 _PACKAGES = {
     "baresip": "baresip",
+    "dnsmasq": "dnsmasq-base",
     "faketime": "faketime",
     "sipp": "sip-tester",
     "sipsak": "sipsak",

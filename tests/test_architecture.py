@@ -27,10 +27,14 @@ _BELOW = {*_MAY_IMPORT} - {"switch/phone"}
 _MAY_IMPORT |= {
     "switch/api": set(_BELOW),
     "switch/ops": _BELOW | {"switch/api"},
+    "switch/workers": _BELOW | {"switch/api", "switch/ops"},
     "switch": _BELOW | {"switch/api", "switch/ops"},  # app.py: the house itself
 }
 # The command line builds what it runs, and shows the way to the phone.
-_DOORS = {("switch/ops/cli", "switch"), ("switch/ops/cli", "switch/phone")}
+_DOORS = {
+    *(("switch/ops/cli", room) for room in ("switch", "switch/phone", "switch/workers")),
+    ("switch/workers", "switch"),  # each worker builds a house
+}
 
 _ENGINES = ("protocols", "codecs")
 _NOT_IN_ENGINES = {
@@ -54,6 +58,7 @@ _BETWEEN_FAMILIES = {
     "sip": {"stun"},  # keep-alives on the port of SIP, RFC 5626 §4.4.2
     "smpp": {"gsm"},
     "srtp": {"rtp"},
+    "stir": {"sip"},  # its tokens stand in SIP's headers
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .attributes import STATIC_PAYLOADS, Connection, Direction, Origin, Rtcp, RtpMap
 from .description import Description
+from .filter import limit_codecs
 from .lines import Attribute
 from .media import Media
 from .offer import Capabilities, Capability, Stream, answers, make_answer, make_offer, make_reoffer
@@ -22,6 +23,7 @@ __all__ = [
     "RtpMap",
     "Stream",
     "answers",
+    "limit_codecs",
     "make_answer",
     "make_offer",
     "make_reoffer",

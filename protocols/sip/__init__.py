@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .authorization import Authorizer, DigestAuthorizer
 from .client import ClientTransaction, InviteClient
 from .core import Counters, bracketed
 from .dialog import Dialog
@@ -9,6 +10,8 @@ from .digest import Challenge, Credentials, DigestClient, Nonces
 from .endpoint import Endpoint, hops_left
 from .events import (
     Event,
+    NotifyReceived,
+    ProgressAcknowledged,
     ReinviteAnswered,
     ReinviteReceived,
     ReinviteRejected,
@@ -24,7 +27,13 @@ from .events import (
     SessionRequestFailed,
     SessionRequestReceived,
     SessionResponseReceived,
+    SubscriptionAnswered,
+    SubscriptionEnded,
+    UpdateAnswered,
+    UpdateReceived,
+    UpdateRejected,
 )
+from .extensions import EventPackage, RAck, Reason, Replaces, SessionExpires, SubscriptionState
 from .flow import Flow
 from .framing import StreamFramer
 from .head import LIMITS, Limits
@@ -33,9 +42,13 @@ from .identifiers import Mint
 from .inspection import METHODS, Refusal, inspect_request
 from .message import Message, ParseError, Request, Response, parse
 from .multipart import Part, body_parts
+from .notifier import Notifier, Source
 from .reasons import REASONS
+from .refresh import SessionTiming, inspect_timing
 from .server import ServerTransaction
 from .session import Session, State
+from .subscriber import Subscriber
+from .subscription import Subscription, Terms
 from .timers import Timers
 from .uri import Uri, escape_user
 
@@ -43,15 +56,18 @@ __all__ = [
     "LIMITS",
     "METHODS",
     "REASONS",
+    "Authorizer",
     "CSeq",
     "Challenge",
     "ClientTransaction",
     "Counters",
     "Credentials",
     "Dialog",
+    "DigestAuthorizer",
     "DigestClient",
     "Endpoint",
     "Event",
+    "EventPackage",
     "Flow",
     "InviteClient",
     "Limits",
@@ -59,12 +75,18 @@ __all__ = [
     "Mint",
     "NameAddr",
     "Nonces",
+    "Notifier",
+    "NotifyReceived",
     "ParseError",
     "Part",
+    "ProgressAcknowledged",
+    "RAck",
+    "Reason",
     "Refusal",
     "ReinviteAnswered",
     "ReinviteReceived",
     "ReinviteRejected",
+    "Replaces",
     "Request",
     "RequestFailed",
     "RequestReceived",
@@ -76,14 +98,26 @@ __all__ = [
     "SessionAnswered",
     "SessionCancelled",
     "SessionEnded",
+    "SessionExpires",
     "SessionProgressed",
     "SessionRejected",
     "SessionRequestFailed",
     "SessionRequestReceived",
     "SessionResponseReceived",
+    "SessionTiming",
+    "Source",
     "State",
     "StreamFramer",
+    "Subscriber",
+    "Subscription",
+    "SubscriptionAnswered",
+    "SubscriptionEnded",
+    "SubscriptionState",
+    "Terms",
     "Timers",
+    "UpdateAnswered",
+    "UpdateReceived",
+    "UpdateRejected",
     "Uri",
     "Via",
     "body_parts",
@@ -91,5 +125,6 @@ __all__ = [
     "escape_user",
     "hops_left",
     "inspect_request",
+    "inspect_timing",
     "parse",
 ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LocalProtocolError
+from . import forks
 from .client import ClientTransaction, InviteClient
 from .conversation import Conversation
 from .dialog import Dialog
 from .events import SessionAnswered, SessionProgressed, SessionRejected
+from .extensions import RAck
 from .message import Request, Response
+from .refresh import Refresh, SessionTiming
+from .reliable import OPTION, has_sdp
 from .session import State
 
 if TYPE_CHECKING:
@@ -27,11 +31,13 @@ _MAX_FORKS = 32  # early dialogs of one INVITE that we remember
 class Caller(Conversation):
     """One INVITE out, one answer in."""
 
-    __slots__ = ("_cancel_headers", "_early", "_given_up")
+    __slots__ = ("_cancel_headers", "_early", "_given_up", "_heard", "_unanswered")
 
     is_caller = True
 
-    def __init__(self, core: Core, request: Request, flow: Flow, now: float) -> None:
+    def __init__(
+        self, core: Core, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
+    ) -> None:
         tag, contact = request.from_tag, request.get("Contact")
         if not tag or not contact:
             raise LocalProtocolError("an INVITE needs a From tag and a Contact")
@@ -40,6 +46,12 @@ class Caller(Conversation):
         self._early: dict[str, Response | Dialog] = {}  # by remote tag; a dialog is made when it is needed
         self._given_up: tuple[int, str] | None = None  # what the owner is to hear when the INVITE has ended
         self._cancel_headers: Headers = ()
+        self._heard: dict[str, int] | None = None  # by remote tag: the RSeq of the last reliable response
+        self._unanswered: dict[str, RAck] | None = None  # by remote tag: whose offer the owner has to answer
+        if timing is not None and timing.mode != "off":
+            self.refresh = Refresh(self, timing)
+            self.refresh.note(sent=request.body)
+            request._add_all(self.refresh.headers(is_first=True))
         self._inviting = InviteClient(core, request, flow, now, self)
 
     def cancel(self, now: float, *, headers: Headers = ()) -> None:
@@ -63,17 +75,26 @@ class Caller(Conversation):
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """React to a response to a request of ours."""
         invite = self._inviting
-        if transaction is not invite or invite is None or self.state >= _CONFIRMED:
+        if invite is None or transaction is not invite or self.state >= _CONFIRMED:
             super().on_response(transaction, response, now)
         elif response.status < 200:
             self._on_provisional(invite, response, now)
         elif response.status < 300:
             self._on_answer(invite, response, now)
         else:
-            status, reason = response.status, response.reason
-            if self._given_up is not None and status == 487:
-                status, reason = self._given_up
-            self._on_rejected(response, status, reason)
+            self._on_refused(invite, response, now)
+
+    def _on_refused(self, invite: InviteClient, response: Response, now: float) -> None:
+        status, reason = response.status, response.reason
+        if self._given_up is None:
+            if self._is_sent_again(invite, response, now):
+                self.request = invite.request
+                self._early.clear()
+                self._heard = self._unanswered = None
+                return
+        elif status in (401, 407, 422, 487):
+            status, reason = self._given_up
+        self._on_rejected(response, status, reason)
 
     def _on_provisional(self, invite: InviteClient, response: Response, now: float) -> None:
         self.state = _PROCEEDING
@@ -83,22 +104,84 @@ class Caller(Conversation):
             tag = response.to_tag
             if tag and len(self._early) < _MAX_FORKS and not isinstance(self._early.get(tag), Dialog):
                 self._early[tag] = response
-            self.core.emit(SessionProgressed(self, response))
+            if "require" not in response or self._is_new_progress(response, now):
+                self.core.emit(SessionProgressed(self, response))
+
+    def _is_new_progress(self, response: Response, now: float) -> bool:
+        """Acknowledge a reliable provisional response; one out of order is not heard (RFC 3262 §4)."""
+        tag = response.to_tag or ""
+        rseq = response.rseq
+        if OPTION not in response.require or rseq is None:
+            return True
+        dialog = self._early_dialog(tag)
+        if dialog is None:
+            return False  # more forks than we remember
+        if self._heard is None:
+            self._heard = {}
+        if self._heard.get(tag, rseq - 1) != rseq - 1:
+            self.core.counters.retransmissions_in += 1
+            return False
+        self._heard[tag] = rseq
+        rack = RAck(rseq, self.request.cseq.number, "INVITE")
+        if has_sdp(response) and not dialog.is_agreed:
+            if not self.request.body:  # it is an offer, and the answer goes in the PRACK (§5)
+                self._unanswered = {**(self._unanswered or {}), tag: rack}
+                return True
+            dialog.is_agreed = True
+            if self.refresh is not None:
+                self.refresh.note(heard=response.body)
+        self._send_prack(dialog, rack, now)
+        return True
+
+    def _send_prack(
+        self, dialog: Dialog, rack: RAck, now: float, headers: Headers = (), body: bytes = b""
+    ) -> None:
+        request = self._make(dialog, "PRACK", [("RAck", rack), *headers], body)
+        ClientTransaction(self.core, request, self.flow, now, self)
+
+    def acknowledge_progress(
+        self, response: Response, now: float, *, body: bytes = b"", headers: Headers = ()
+    ) -> None:
+        """Answer the offer in a reliable provisional response."""
+        tag = response.to_tag or ""
+        rack = self._unanswered.pop(tag, None) if self._unanswered else None
+        dialog = self.dialog or self._early_dialog(tag)
+        if rack is None or dialog is None or self.state is _TERMINATED:
+            return
+        dialog.is_agreed = True
+        if self.refresh is not None:
+            self.refresh.note(sent=body, heard=response.body)
+        self._send_prack(dialog, rack, now, headers, body)
 
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
         self.remote_tag = response.to_tag or ""
-        early = self._early.get(self.remote_tag)
         self.dialog = Dialog.of_caller(response, self.request.uri)
-        if isinstance(early, Dialog):  # §13.2.2.4: only the route set (and target) is computed again
-            self.dialog.local_cseq, self.dialog.remote_cseq = early.local_cseq, early.remote_cseq
-        self._early.clear()
+        if self._early:
+            early = self._early.pop(self.remote_tag, None)
+            if isinstance(early, Dialog):
+                self.dialog.succeed(early)
+            elif early is not None:
+                self._note_allow(early)
+            self._lose(invite, now)
+        self._note_allow(response)
         self._inviting, self._owed = None, invite
         self.state = _CONFIRMED
+        if self.refresh is not None:
+            self.refresh.on_answer(response, now)
+            if not self.dialog.is_agreed:
+                self.refresh.note(heard=response.body)
         if self._given_up is None:
             self.core.emit(SessionAnswered(self, response))
         else:
             self.bye(now, headers=self._cancel_headers)  # with the ACK in front
             self.core.emit(SessionRejected(self, None, *self._given_up))
+
+    def _lose(self, invite: InviteClient, now: float) -> None:
+        """Note how far the numbers of the other early dialogs are: the BYE of one that answers is above."""
+        for tag, early in self._early.items():
+            if isinstance(early, Dialog):
+                forks.note(self.core, invite.key, tag, early.local_cseq, now)
+        self._early.clear()
 
     def _on_rejected(self, response: Response | None, status: int, reason: str) -> None:
         self._inviting = None
@@ -126,11 +209,17 @@ class Caller(Conversation):
     def _dialog_of(self, request: Request) -> Dialog | None:
         return self.dialog or self._early_dialog(request.from_tag or "")
 
-    def _own_dialog(self) -> Dialog | None:
-        return self.dialog or (self._early_dialog(next(reversed(self._early))) if self._early else None)
+    def _dialog_sent(self, request: Request) -> Dialog | None:
+        return self.dialog or self._early_dialog(request.to_tag or "")
+
+    def _own_dialog(self, tag: str | None = None) -> Dialog | None:
+        if self.dialog is not None or not self._early:
+            return self.dialog
+        return self._early_dialog(tag or next(reversed(self._early)))
 
     def _early_dialog(self, tag: str) -> Dialog | None:
         early = self._early.get(tag)
         if isinstance(early, Response):
+            self._note_allow(early)
             early = self._early[tag] = Dialog.of_caller(early, self.request.uri)
         return early

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..wheel import NEVER
-from .core import make_via, sent_by
 from .dialog import MAX_FORWARDS
 from .flow import Flow
 from .message import Request, Response
@@ -43,7 +42,7 @@ class Owner(Protocol):
 class ClientTransaction(Transaction):
     """A request other than INVITE (§17.1.2)."""
 
-    __slots__ = ("_fallback", "branch", "owner", "sent_by")
+    __slots__ = ("_fallback", "attempts", "branch", "owner", "sent_by")
 
     def __init__(
         self,
@@ -61,12 +60,13 @@ class ClientTransaction(Transaction):
         key = self.branch if branch is None else f"{branch} {request.method}"
         super().__init__(core, key, request, flow, state)
         self.owner = owner
+        self.attempts = 0  # how often a challenge was answered
         self._fallback: Flow | None = None
         self._start(now)
 
     def _start(self, now: float) -> None:
         core, flow, request = self.core, self.flow, self.request
-        self.sent_by = sent_by(flow)
+        self.sent_by = core.sent_by(flow)
         request.insert_first("Via", f"SIP/2.0/{flow.transport} {self.sent_by};branch={self.branch};rport")
         data = bytes(request)
         if len(data) > core.udp_request_limit > 0 and flow.transport == "UDP":
@@ -106,7 +106,7 @@ class ClientTransaction(Transaction):
         self.resend_at = now + self.interval
 
     def _change_via(self) -> bytes:
-        self.request.replace_top("Via", make_via(self.flow, self.branch))
+        self.request.replace_top("Via", self.core.make_via(self.flow, self.branch))
         return bytes(self.request)
 
     def receive(self, response: Response, now: float) -> None:
@@ -130,6 +130,19 @@ class ClientTransaction(Transaction):
             self._arm(now)
         else:
             self._fail("transport", now)
+
+    def renew(self, request: Request, now: float) -> None:
+        """Send the request that a refusal asked for: another transaction, for its owner the same."""
+        assert self.is_finished
+        self._begin_again(request, _TRYING, now)
+
+    def _begin_again(self, request: Request, state: TransactionState, now: float) -> None:
+        self.request = request
+        self.branch = self.key = self.core.mint.branch()
+        self.state = state
+        self.interval = self.core.timers.t1
+        self.resend_at = NEVER
+        self._start(now)
 
     def abandon(self) -> None:
         """Forget the request: nobody waits for its answer any more."""
@@ -196,6 +209,11 @@ class InviteClient(ClientTransaction):
             self._enter(state, response, now)
         self.owner.on_response(self, response, now)
 
+    def renew(self, request: Request, now: float) -> None:
+        """Send the request that a refusal asked for: another transaction, for its owner the same."""
+        assert self.is_finished
+        self._begin_again(request, _CALLING, now)
+
     def _enter(self, state: TransactionState, response: Response, now: float) -> None:
         self.state = state
         self._fallback = None
@@ -217,7 +235,7 @@ class InviteClient(ClientTransaction):
         headers = [(name, value) for name in _SAME_IN_ACK for value in request.get_all(name)]
         headers += [("To", response.get("To") or ""), ("CSeq", f"{request.cseq.number} ACK")]
         headers.append(("Max-Forwards", MAX_FORWARDS))
-        ack = Request("ACK", request.uri, [("Via", make_via(self.flow, self.branch)), *headers])
+        ack = Request("ACK", request.uri, [("Via", self.core.make_via(self.flow, self.branch)), *headers])
         data = bytes(ack)
         core = self.core
         core.counters.requests_out["ACK"] += 1

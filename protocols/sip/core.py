@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..wheel import Slots, Wheel
@@ -17,7 +17,6 @@ from .timers import Timers
 if TYPE_CHECKING:
     from .client import ClientTransaction
     from .server import ServerTransaction
-    from .session import Session
 
 # A finished transaction is no object but what its retransmissions still need, and the collector of garbage
 # looks at neither bytes nor plain tuples of them. Of a server: the last response (nothing: absorb).
@@ -31,7 +30,7 @@ _METHODS = (*sorted(METHODS), "other")
 
 
 class Counters:
-    """Numbers that only grow, but for ``transactions`` and ``sessions``, which tell how many there are."""
+    """Numbers that only grow, but for transactions, sessions and subscriptions: how many there are."""
 
     __slots__ = (
         "forks_refused",
@@ -47,6 +46,7 @@ class Counters:
         "retransmissions_in",
         "sessions",
         "strays",
+        "subscriptions",
         "timeouts",
         "transactions",
     )
@@ -67,6 +67,22 @@ class Counters:
         self.forks_refused = 0
         self.transactions = 0
         self.sessions = 0
+        self.subscriptions = 0
+
+
+class Usage(Protocol):
+    """What uses a dialog: a session, or a subscription (RFC 5057); the table of them is by local tag."""
+
+    call_id: str
+
+    def has_remote(self, tag: str | None) -> bool:
+        """Whether the other end of this dialog bears the tag."""
+
+    def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
+        """Take a new request inside the dialog, neither ACK nor CANCEL."""
+
+    def receive_ack(self, request: Request, now: float) -> None:
+        """Take the ACK to a 2xx."""
 
 
 class Watcher(Protocol):
@@ -86,6 +102,7 @@ class Core:
         "_graves",
         "_out",
         "_watchers",
+        "advertise",
         "clients",
         "counters",
         "max_transactions",
@@ -107,17 +124,19 @@ class Core:
         max_transactions: int = 200_000,
         udp_request_limit: int = 1300,
         user_agent: str = "Switchroom",
+        advertise: Callable[[Flow], tuple[str, int]] | None = None,
     ) -> None:
         self.timers = timers or Timers()
         self.mint = mint or Mint()
         self.max_transactions = max_transactions
         self.udp_request_limit = udp_request_limit  # RFC 3261 §18.1.1; 0: UDP whatever the size
         self.user_agent = user_agent
+        self.advertise = advertise  # where the other end of a flow finds us, when that is not its local end
         self.counters = Counters()
         self.wheel = Wheel()
         self.clients: dict[str, ClientTransaction | ClientGrave] = {}
         self.servers: dict[str, ServerTransaction | ServerGrave] = {}
-        self.sessions: dict[str, Session] = {}  # by local tag
+        self.sessions: dict[str, Usage] = {}  # by local tag
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
         self._graves: Slots[str] = Slots(1)  # keys of the three tables above, which differ by their form
         self._watchers: dict[tuple[str, int], set[Watcher]] = {}
@@ -167,11 +186,26 @@ class Core:
 
     def send_ack(self, request: Request, flow: Flow) -> bytes:
         """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
-        request.insert_first("Via", make_via(flow, self.mint.branch()))
+        request.insert_first("Via", self.make_via(flow, self.mint.branch()))
         data = bytes(request)
         self.counters.requests_out["ACK"] += 1
         self._out.append((data, flow))
         return data
+
+    # Who we are
+
+    def advertised(self, flow: Flow) -> tuple[str, int]:
+        """Where the other end of a flow finds us: its local end, or what stands for it on a NAT."""
+        return flow.local if self.advertise is None else self.advertise(flow)
+
+    def sent_by(self, flow: Flow) -> str:
+        """The local end of a flow as a Via names it."""
+        host, port = flow.local if self.advertise is None else self.advertise(flow)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def make_via(self, flow: Flow, branch: str) -> str:
+        """A Via of ours, asking for symmetric routing (RFC 3581)."""
+        return f"SIP/2.0/{flow.transport} {self.sent_by(flow)};branch={branch};rport"
 
     # Time
 
@@ -278,17 +312,6 @@ def merge_key(request: Request) -> str:
 def bracketed(host: str) -> str:
     """A host as SIP writes it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def sent_by(flow: Flow) -> str:
-    """The local end of a flow as a Via names it."""
-    host, port = flow.local
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def make_via(flow: Flow, branch: str) -> str:
-    """A Via of ours, asking for symmetric routing (RFC 3581)."""
-    return f"SIP/2.0/{flow.transport} {sent_by(flow)};branch={branch};rport"
 
 
 def reply_flow(request: Request, flow: Flow) -> Flow:

@@ -8,7 +8,9 @@ from .headers import NameAddr
 from .message import Request, Response
 
 if TYPE_CHECKING:
+    from .client import ClientTransaction
     from .core import Headers
+    from .update import OfferServer
     from .uri import Uri
 
 MAX_FORWARDS = "70"  # §8.1.1.6
@@ -18,10 +20,13 @@ class Dialog:
     """Identifiers, sequence numbers, route set and remote target, and the requests made of them."""
 
     __slots__ = (
+        "asked",
         "call_id",
+        "is_agreed",
         "local",
         "local_cseq",
         "local_tag",
+        "offered",
         "remote",
         "remote_cseq",
         "remote_tag",
@@ -46,6 +51,9 @@ class Dialog:
         self.remote_target = remote_target
         self.route_set = route_set
         self.local_cseq, self.remote_cseq = cseqs  # 0: none yet
+        self.is_agreed = False  # offer and answer of the INVITE were both exchanged before its 2xx
+        self.offered: ClientTransaction | None = None  # an UPDATE of ours whose offer is not answered
+        self.asked: OfferServer | None = None  # an UPDATE or PRACK whose offer we have not answered
 
     @classmethod
     def of_caller(cls, response: Response, fallback: Uri) -> Dialog:
@@ -74,6 +82,11 @@ class Dialog:
             request.record_routes,
             (0, request.cseq.number),
         )
+
+    def succeed(self, early: Dialog) -> None:
+        """Go on where the early dialog was; its route set and target are computed again (§13.2.2.4)."""
+        self.local_cseq, self.remote_cseq = early.local_cseq, early.remote_cseq
+        self.is_agreed, self.offered, self.asked = early.is_agreed, early.offered, early.asked
 
     def refresh(self, message: Request | Response) -> None:
         """Take a new remote target from a re-INVITE or UPDATE, or from the 2xx to ours (§12.2)."""

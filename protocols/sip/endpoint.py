@@ -8,16 +8,21 @@ from ..stun import MessageClass as StunClass
 from ..stun import is_stun
 from ..stun.message import BINDING
 from . import forks
+from .authorization import Applicant, Authorizer
 from .callee import Callee
 from .caller import Caller
 from .client import ClientTransaction
-from .core import Core, Headers, merge_key, reply_flow
+from .core import Core, Headers, Usage, merge_key, reply_flow
 from .events import Event, RequestReceived
 from .flow import Flow
 from .identifiers import MAGIC_COOKIE
 from .message import ParseError, Request, Response, parse
+from .notifier import Notifier, Source
+from .refresh import SessionTiming
 from .server import InviteServer, ServerTransaction, respond_at_once
 from .session import Session
+from .subscriber import Subscriber
+from .subscription import Terms
 
 _REPEATED = ("Via", "From", "To", "Call-ID", "CSeq")  # §8.2.6.2
 _ASKS_FOR_PORT = ("rport", None)
@@ -144,11 +149,20 @@ class Endpoint(Core):
         else:
             session.receive_request(request, flow, key, now)
 
+    def find_dialog(self, call_id: str, to_tag: str, from_tag: str) -> Session | None:
+        """The session, answered or not, that Replaces, Join or Target-Dialog names: our tag is its To tag."""
+        session = self.sessions.get(to_tag)
+        if not isinstance(session, Session) or session.call_id != call_id:
+            return None
+        # RFC 3891 §3: "0" also means that the other end, of RFC 2543, has none
+        has_remote = session.has_remote(from_tag) or (from_tag == "0" and session.has_remote(None))
+        return session if has_remote else None
+
     def _refuse_overload(self, request: Request, flow: Flow) -> None:
         self.counters.overloads += 1
         self.answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
 
-    def _find_session(self, request: Request) -> Session | None:
+    def _find_session(self, request: Request) -> Usage | None:
         """The session that a request names: found by our tag, which nobody can guess."""
         session = self.sessions.get(request.to_tag or "")
         if session is None or session.call_id != request.call_id or not session.has_remote(request.from_tag):
@@ -241,27 +255,50 @@ class Endpoint(Core):
         self._claim(event, now)
         return ServerTransaction(self, key, request, reply_flow(request, flow), now, self.mint.tag())
 
-    def accept(self, event: RequestReceived, now: float, *, contact: str) -> Session:
+    def accept(
+        self, event: RequestReceived, now: float, *, contact: str, timing: SessionTiming | None = None
+    ) -> Session:
         """Make the session of an INVITE; 100 is sent at once."""
         if event.request.method != "INVITE":
             raise LocalProtocolError(f"a {event.request.method} is begun")
         self._claim(event, now)
-        return Callee(self, event, now, contact)
+        return Callee(self, event, now, contact, timing)
 
     def _claim(self, event: RequestReceived, now: float) -> None:
         if event.key in self.servers:
             raise LocalProtocolError("the request has a transaction already")
         self.remember_merge(event.request, event.key, now)
 
-    def send_request(self, request: Request, flow: Flow, now: float) -> ClientTransaction:
-        """Send a request outside any dialog; ResponseReceived or RequestFailed follow."""
+    def send_request(
+        self, request: Request, flow: Flow, now: float, *, authorizer: Authorizer | None = None
+    ) -> ClientTransaction:
+        """Send a request outside any dialog; ResponseReceived or RequestFailed follow.
+
+        The authorizer's answer to a challenge is sent by the same transaction: its CSeq is then one higher.
+        """
         if request.method in ("INVITE", "ACK", "CANCEL"):
             raise LocalProtocolError(f"{request.method} is not sent by send_request")
-        return ClientTransaction(self, request, flow, now, self)
+        owner = self if authorizer is None else Applicant(self, authorizer)
+        return ClientTransaction(self, request, flow, now, owner)
 
-    def invite(self, request: Request, flow: Flow, now: float) -> Session:
-        """Send an INVITE that has all but its Via."""
-        return Caller(self, request, flow, now)
+    def subscribe(
+        self, request: Request, flow: Flow, now: float, authorizer: Authorizer | None = None
+    ) -> Subscriber:
+        """Send a SUBSCRIBE that has all but its Via; it is refreshed until ``unsubscribe``."""
+        return Subscriber(self, request, flow, now, authorizer)
+
+    def accept_subscription(
+        self, event: RequestReceived, now: float, *, contact: str, source: Source, terms: Terms
+    ) -> Notifier:
+        """Answer a SUBSCRIBE with 200, and with a first NOTIFY; its event is looked at before."""
+        self._claim(event, now)
+        return Notifier(self, event, now, contact, source, terms)
+
+    def invite(
+        self, request: Request, flow: Flow, now: float, *, timing: SessionTiming | None = None
+    ) -> Session:
+        """Send an INVITE that has all but its Via, and the headers of the session timer."""
+        return Caller(self, request, flow, now, timing)
 
 
 def stamp(request: Request, flow: Flow) -> None:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .client import ClientTransaction
+    from .extensions import SubscriptionState
     from .flow import Flow
     from .message import Request, Response
     from .server import ServerTransaction
     from .session import Session
+    from .subscriber import Subscriber
+    from .subscription import Subscription
 
 
 class RequestReceived(NamedTuple):
@@ -39,6 +42,18 @@ class SessionProgressed(NamedTuple):
 
     session: Session
     response: Response
+
+
+class ProgressAcknowledged(NamedTuple):
+    """PRACK to a reliable provisional response of ours: answered already, unless there is a transaction.
+
+    Then it brings an offer, and the owner answers by ``transaction.respond()``; an answer of its to the offer
+    in our response is in the request.
+    """
+
+    session: Session
+    transaction: ServerTransaction | None
+    request: Request
 
 
 class SessionAnswered(NamedTuple):
@@ -72,7 +87,8 @@ class SessionAcknowledged(NamedTuple):
 
 
 class SessionEnded(NamedTuple):
-    """The dialog is over by another's doing: "bye", "ack-timeout", "timeout", "unknown", "transport"."""
+    """The dialog is over by another's doing: "bye", "ack-timeout", "timeout", "unknown", "transport",
+    "prack-timeout" (of a call that rings), "expired" (nobody refreshed it), "too-brief" (refused by 422)."""
 
     session: Session
     cause: str
@@ -96,6 +112,29 @@ class ReinviteAnswered(NamedTuple):
 
 class ReinviteRejected(NamedTuple):
     """Our re-INVITE was refused; the session goes on as it was. 491: wait ``session.glare_delay()``."""
+
+    session: Session
+    response: Response | None
+    status: int
+
+
+class UpdateReceived(NamedTuple):
+    """An UPDATE with an offer: the owner calls ``transaction.respond(...)``; Contact is added."""
+
+    session: Session
+    transaction: ServerTransaction
+    request: Request
+
+
+class UpdateAnswered(NamedTuple):
+    """2xx to our UPDATE."""
+
+    session: Session
+    response: Response
+
+
+class UpdateRejected(NamedTuple):
+    """Our UPDATE was refused; all stays as it was. 491: wait ``session.glare_delay()``."""
 
     session: Session
     response: Response | None
@@ -126,11 +165,37 @@ class SessionRequestFailed(NamedTuple):
     reason: str
 
 
+class SubscriptionAnswered(NamedTuple):
+    """A 2xx to a SUBSCRIBE of ours, the first or a refresh."""
+
+    subscription: Subscriber
+    response: Response
+
+
+class NotifyReceived(NamedTuple):
+    """A NOTIFY, answered already, and how far the subscription is by it."""
+
+    subscription: Subscriber
+    request: Request
+    state: SubscriptionState
+
+
+class SubscriptionEnded(NamedTuple):
+    """The subscription is over by another's doing: "expired", "unsubscribed", "refused", "timeout",
+    "transport", or the reason that the notifier gave ("deactivated", "noresource"...)."""
+
+    subscription: Subscription
+    cause: str
+    status: int  # of the refusal, 0: none
+    retry_after: int | None
+
+
 Event = (
     RequestReceived
     | ResponseReceived
     | RequestFailed
     | SessionProgressed
+    | ProgressAcknowledged
     | SessionAnswered
     | SessionRejected
     | SessionCancelled
@@ -139,7 +204,13 @@ Event = (
     | ReinviteReceived
     | ReinviteAnswered
     | ReinviteRejected
+    | UpdateReceived
+    | UpdateAnswered
+    | UpdateRejected
     | SessionRequestReceived
     | SessionResponseReceived
     | SessionRequestFailed
+    | SubscriptionAnswered
+    | NotifyReceived
+    | SubscriptionEnded
 )

@@ -63,6 +63,15 @@ class Mint:
         """Whether this switch, any worker of it, minted the branch: in a request it means a loop."""
         return self.slot_of(branch) is not None and branch[len(MAGIC_COOKIE) :][_SITE] == self._head[_SITE]
 
+    @property
+    def head(self) -> str:
+        """What our identifiers begin with, after the magic cookie of a branch."""
+        return self._head
+
+    def head_of(self, slot: int, generation: int) -> str:
+        """What the identifiers of another worker of this switch begin with."""
+        return f"{slot:02x}{generation:04x}{self._head[_SITE]}"
+
     @staticmethod
     def slot_of(identifier: str) -> tuple[int, int] | None:
         """The slot and generation in an identifier, or None when it is not of our form."""

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Self
 
 from ..errors import LocalProtocolError, RemoteProtocolError
+from .extensions import Extended
 from .grammar import TOKEN, has_control, header_key, is_token, split_list
-from .head import LIMITS, Head, Limits, is_response, rest_of_list
+from .head import LIMITS, Limits, is_response, rest_of_list
 from .headers import Via, read_seconds
 from .reasons import REASONS
 from .uri import Uri
@@ -34,7 +35,7 @@ class ParseError(RemoteProtocolError):
         self.request = request
 
 
-class Message(Head):
+class Message(Extended):
     """What requests and responses have in common."""
 
     __slots__ = ()

@@ -89,7 +89,7 @@ def respond_at_once(
     headers: Headers = (),
 ) -> None:
     """Answer a request other than INVITE as soon as it comes: it begins as its tombstone."""
-    data = bytes(request.response(status, to_tag=to_tag))
+    data = bytes(request.response(status, to_tag=to_tag, headers=headers))
     core.send_response(status, data, flow)
     if flow.transport == "UDP":
         core.bury_server(key, data, now + core.timers.timeout)  # J

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import LocalProtocolError
@@ -12,10 +13,12 @@ from .events import ReinviteRejected, SessionEnded
 from .server import Invitee, InviteServer, ServerTransaction
 
 if TYPE_CHECKING:
+    from .authorization import Authorizer
     from .core import Core, Headers
     from .dialog import Dialog
     from .flow import Flow
-    from .message import Request
+    from .message import Message, Request, Response
+    from .refresh import Refresh
 
 
 class State(IntEnum):
@@ -28,6 +31,7 @@ class State(IntEnum):
 
 
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
+_BASIC = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"))  # what whoever says nothing takes
 
 _PROCEEDING = State.PROCEEDING
 _CONFIRMED = State.CONFIRMED
@@ -42,12 +46,14 @@ class Session(Inviter, Invitee):
     """
 
     __slots__ = (
+        "_allowed",
         "_bye_headers",
         "_contact",
         "_invited",
         "_inviting",
         "_owed",
         "_unacknowledged",
+        "authorizer",
         "call_id",
         "context",
         "core",
@@ -55,6 +61,7 @@ class Session(Inviter, Invitee):
         "flow",
         "is_acknowledged",
         "local_tag",
+        "refresh",
         "remote_tag",
         "request",
         "state",
@@ -71,6 +78,9 @@ class Session(Inviter, Invitee):
         self.dialog: Dialog | None = None
         self.is_acknowledged = False
         self.context: object = None  # belongs to the owner
+        self.authorizer: Authorizer | None = None  # answers challenges; without it none is ever answered
+        self.refresh: Refresh | None = None  # the session timer
+        self._allowed: frozenset[str] | None = None  # the methods that the other end says it takes
         self._contact = contact
         self._inviting: InviteClient | None = None  # our INVITE that has no final response yet
         self._owed: InviteClient | None = None  # our INVITE whose 2xx the owner has to acknowledge
@@ -87,6 +97,12 @@ class Session(Inviter, Invitee):
         """Give up an INVITE that is not answered."""
         self._refuse("cancel")
 
+    def acknowledge_progress(
+        self, response: Response, now: float, *, body: bytes = b"", headers: Headers = ()
+    ) -> None:
+        """Answer the offer in a reliable provisional response."""
+        self._refuse("acknowledge progress")
+
     # What a callee asks
 
     def ring(
@@ -98,6 +114,7 @@ class Session(Inviter, Invitee):
         headers: Headers = (),
         body: bytes = b"",
         tag: str | None = None,
+        is_reliable: bool | None = None,
     ) -> None:
         """Send a provisional response."""
         self._refuse("ring")
@@ -143,6 +160,8 @@ class Session(Inviter, Invitee):
         credentials = [(name, value) for name in _CREDENTIALS for value in request.get_all(name)]  # §22.1
         ack = self.dialog.request("ACK", request.cseq.number, [*credentials, *typed(headers, body)], body)
         self.is_acknowledged = True
+        if self.refresh is not None:
+            self.refresh.note(sent=body)
         invite.acknowledged(self.core.send_ack(ack, self.flow), now)
 
     def bye(self, now: float, *, headers: Headers = ()) -> None:
@@ -160,11 +179,28 @@ class Session(Inviter, Invitee):
         """Offer a change; when another change is on its way it is answered with 491 right here."""
         if self.state is not _CONFIRMED or self.dialog is None:
             return
-        if self._inviting is not None or self._invited is not None or self._owed is not None:
+        if self._is_changing(self.dialog):
             self.core.emit(ReinviteRejected(self, None, 491))  # §14.1: one at a time, in either direction
             return
-        request = self._make(self.dialog, "INVITE", [("Contact", self._contact), *headers], body)
+        self._send_reinvite(self.dialog, now, body, headers)
+
+    def _is_changing(self, dialog: Dialog) -> bool:
+        """Whether a change is on its way, in either direction."""
+        return (
+            self._inviting is not None
+            or self._invited is not None
+            or self._owed is not None
+            or dialog.offered is not None
+            or dialog.asked is not None
+        )
+
+    def _send_reinvite(self, dialog: Dialog, now: float, body: bytes, headers: Headers = ()) -> InviteClient:
+        all_headers: list[tuple[str, object]] = [("Contact", self._contact), *headers]
+        if self.refresh is not None:
+            all_headers += self.refresh.headers()
+        request = self._make(dialog, "INVITE", all_headers, body)
         self._inviting = InviteClient(self.core, request, self.flow, now, self)
+        return self._inviting
 
     def answer_reinvite(
         self,
@@ -188,13 +224,16 @@ class Session(Inviter, Invitee):
         headers = typed(headers, body)
         if 100 < status < 300:
             headers.append(("Contact", self._contact))
+        if self.refresh is not None and 200 <= status < 300:
+            headers += self.refresh.accept(transaction.request, now)
+            self.refresh.note(sent=body, heard=transaction.request.body)
         transaction.respond(status, now, reason, headers, body)
 
     def send_request(
         self, method: str, now: float, *, body: bytes = b"", headers: Headers = ()
     ) -> ClientTransaction | None:
-        """Send another request inside the dialog: INFO, UPDATE, REFER... None when the session has ended."""
-        if method in ("INVITE", "ACK", "BYE", "CANCEL"):
+        """Send another request inside the dialog: INFO, REFER, NOTIFY... None when the session has ended."""
+        if method in ("INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE"):
             raise LocalProtocolError(f"{method} is not sent by send_request")
         if self.state is _TERMINATED:
             return None
@@ -211,8 +250,24 @@ class Session(Inviter, Invitee):
         return units % 201 / 100
 
     @abstractmethod
-    def _own_dialog(self) -> Dialog | None:
-        """The dialog that a request of ours belongs to."""
+    def _own_dialog(self, tag: str | None = None) -> Dialog | None:
+        """The dialog of a request of ours: an early one by the other end's tag, or the latest."""
+
+    def allows(self, method: str) -> bool:
+        """Whether the other end takes requests of this method, by its Allow."""
+        allowed = self._allowed
+        if allowed is None:
+            allowed = self._heard_allow()
+        return method in allowed
+
+    def _heard_allow(self) -> frozenset[str]:
+        """What the other end said that it takes when it had not yet answered."""
+        return _BASIC
+
+    def _note_allow(self, message: Message) -> None:
+        allow = message.get("Allow")
+        if allow is not None:
+            self._allowed = methods_in(allow)
 
     # What the wire says: ``Conversation`` reacts
 
@@ -244,6 +299,8 @@ class Session(Inviter, Invitee):
     def _terminate(self, now: float) -> None:
         """No more of this session but its BYE, which keeps it in the table: a BYE may come to meet ours."""
         self.state = _TERMINATED
+        if self.refresh is not None:
+            self.refresh.stop()
         invited, self._invited = self._invited, None
         if invited is not None:
             invited.respond(487, now)  # §15.1.2: what is pending is answered nevertheless
@@ -274,6 +331,12 @@ class Session(Inviter, Invitee):
         """A NAT has given the other end a new port, or it has connected again; its host is the same."""
         if flow.transport == self.flow.transport and flow.remote[0] == self.flow.remote[0]:
             self.flow = flow
+
+
+@lru_cache(maxsize=256)  # phones of one make say the same
+def methods_in(allow: str) -> frozenset[str]:
+    """The methods that an Allow line names."""
+    return frozenset(method.strip(" \t") for method in allow.split(","))
 
 
 def typed(headers: Headers, body: bytes) -> list[tuple[str, object]]:

@@ -11,7 +11,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
 from switchroom.switch.calls.guard import Guard, GuardLimits
-from switchroom.switch.config import AuthConfig, UserConfig
+from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
 # They give up registering when any challenge names SHA-256, although MD5 stands first. Nothing is lost by
@@ -25,6 +25,12 @@ class Authenticated(NamedTuple):
     """The request is this user's."""
 
     user: UserConfig
+
+
+class AuthenticatedTrunk(NamedTuple):
+    """The request is this trunk's; whom it calls for is for the trunk to say."""
+
+    name: str
 
 
 class Challenged(NamedTuple):
@@ -46,18 +52,19 @@ class Ignored(NamedTuple):
     """Give no answer."""
 
 
-Outcome = Authenticated | Challenged | Refused | Ignored
+Outcome = Authenticated | AuthenticatedTrunk | Challenged | Refused | Ignored
 _IGNORED = Ignored()
 
 
 class _Account(NamedTuple):
-    user: UserConfig
+    owner: UserConfig | AuthenticatedTrunk
     a1: dict[str, str]  # algorithm -> H(A1); the password itself is not needed
 
     def owns(self, uri: sip.Uri) -> bool:
         """Whether the address is the account's: its name or number, escaped or not (RFC 3261 §10.3)."""
         user = uri.user_unescaped
-        return bool(user) and user in (self.user.name, self.user.number)
+        owner = self.owner
+        return bool(user) and isinstance(owner, UserConfig) and user in (owner.name, owner.number)
 
 
 class Authenticator:
@@ -70,6 +77,7 @@ class Authenticator:
         realm: str,
         guard: Guard,
         *,
+        trunks: Iterable[TrunkConfig] = (),
         secret: bytes = b"",
     ) -> None:
         """``secret`` seals the nonces: workers that share sources share it."""
@@ -78,11 +86,17 @@ class Authenticator:
         self._nonces = Nonces(secret or secrets.token_bytes(32))
         # What unknown users are measured against: as long to compute, and nobody knows the password.
         self._nobody = self._a1s("", secrets.token_hex(32))
-        self.update(users, config)
+        self.update(users, config, trunks)
 
-    def update(self, users: Iterable[UserConfig], config: AuthConfig) -> None:
-        """Take the users and rules of a reloaded configuration."""
+    def update(
+        self, users: Iterable[UserConfig], config: AuthConfig, trunks: Iterable[TrunkConfig] = ()
+    ) -> None:
+        """Take the users, trunks and rules of a reloaded configuration."""
         self._accounts = {user.name: self._account(user) for user in users}
+        for trunk in trunks:
+            if trunk.username_in:
+                a1 = self._a1s(trunk.username_in, trunk.password_in.get_secret_value())
+                self._accounts[trunk.username_in] = _Account(AuthenticatedTrunk(trunk.name), a1)
         self._algorithms = tuple(config.algorithms)
         self._around_nonce = [self._challenge_texts(is_stale=is_stale) for is_stale in (False, True)]
         self._nonces.lifetime = config.nonce_lifetime
@@ -137,11 +151,14 @@ class Authenticator:
             return self._challenge(request, host, now)
         self._nonces.use(nonce, count, now)
         self.guard.succeeded(host)
+        owner = account.owner
+        if isinstance(owner, AuthenticatedTrunk):
+            return Refused(403) if request.method == "REGISTER" else owner
         if not account.owns(request.from_.uri):
             return Refused(403)
         if request.method == "REGISTER" and not account.owns(request.to.uri):
             return Refused(403)
-        return Authenticated(account.user)
+        return Authenticated(owner)
 
     def _challenge(self, request: sip.Request, host: str, now: float, *, is_stale: bool = False) -> Outcome:
         if not self.guard.may_challenge(host, now):

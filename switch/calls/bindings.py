@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from ipaddress import ip_address
@@ -29,6 +29,7 @@ class Binding:
     flow: sip.Flow
     user_agent: str = ""
     instance: str = ""  # the Contact's +sip.instance and reg-id (RFC 5626 §4), as they were written
+    path: tuple[str, ...] = ()  # the proxies between us and the phone, ours first (RFC 3327)
 
 
 class _Place:
@@ -53,6 +54,8 @@ class Bindings:
         self._connections: dict[int, set[str]] = {}
         self._hosts: dict[str, int] = {}  # source address -> bindings that came from it
         self._count = 0
+        # Tells the other workers what was saved and what is gone; none: we are alone, and forget what expires.
+        self.share: Callable[[Sequence[Binding], Sequence[Binding]], None] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -77,13 +80,46 @@ class Bindings:
 
     def put(self, user: str, bindings: Sequence[Binding], *, saved: Iterable[Binding] = ()) -> list[Binding]:
         """Make these the user's bindings, of which ``saved`` are new; return those that are gone."""
-        gone = self._set(user, bindings)
+        gone, saved = self._set(user, bindings), tuple(saved)
         for binding in saved:
             self._store.save(self._stored(binding))
         contacts = {b.contact for b in bindings}
         gone = [b for b in gone if b.contact not in contacts]
         for binding in gone:
             self._store.remove(user, binding.contact)
+        if self.share is not None and (saved or gone):
+            self.share(saved, gone)
+        return gone
+
+    def learn(self, saved: Iterable[Binding], gone: Iterable[tuple[str, str]]) -> set[str]:
+        """Take over what another worker has changed and written; return whose bindings these are."""
+        changed: dict[str, dict[str, Binding]] = {}
+
+        def of(user: str) -> dict[str, Binding]:
+            if user not in changed:
+                place = self._places.get(user)
+                changed[user] = {b.contact: b for b in place.bindings} if place is not None else {}
+            return changed[user]
+
+        for user, contact in gone:
+            of(user).pop(contact, None)
+        for binding in saved:
+            of(binding.user)[binding.contact] = binding
+        for user, bindings in changed.items():
+            if bindings or user in self._places:
+                self._set(user, tuple(bindings.values()))
+        return set(changed)
+
+    def worker_lost(self, slot: int) -> list[Binding]:
+        """Another worker died, and its connections with it: what was registered over them is out of reach."""
+        lost = [number for number in self._connections if number >> 40 == slot]
+        users = {user for number in lost for user in self._connections[number]}
+        gone: list[Binding] = []
+        for user in users:
+            bindings = self._places[user].bindings
+            gone += self._set(
+                user, [b for b in bindings if not (b.flow.connection and b.flow.connection >> 40 == slot)]
+            )
         return gone
 
     def load(self, now: float, max_expires: float) -> None:
@@ -122,7 +158,9 @@ class Bindings:
                 left -= 1
                 user = users.pop()
                 self._places[user].due = 0
-                gone += self.put(user, self.of(user, now))
+                left_over = self.of(user, now)
+                # What one worker sees expire another may have seen refreshed: the leader purges the store.
+                gone += self.put(user, left_over) if self.share is None else self._set(user, left_over)
             if not users:
                 del self._due[heappop(self._seconds)]
         return gone
@@ -198,6 +236,7 @@ class Bindings:
             remote=flow.remote,
             user_agent=binding.user_agent,
             instance=binding.instance,
+            path=binding.path,
         )
 
     def _restored(self, stored: StoredBinding, latest: float) -> Binding:
@@ -212,6 +251,7 @@ class Bindings:
             flow=_flow_of(stored),
             user_agent=sys.intern(stored.user_agent),
             instance=stored.instance,
+            path=stored.path,
         )
 
 

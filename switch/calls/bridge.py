@@ -5,11 +5,16 @@ Each leg's engine answers glare (491) by itself, so at most one re-INVITE of a l
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, Leg, reason_of, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, Leg, offered, sdp_headers, sdp_of
+from switchroom.switch.calls.passing import of_refusal
 from switchroom.switch.media import NoPortsLeft
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call
 
 _RELAYED = frozenset(("INFO",))
 _DESCRIBING = ("Content-Type", "Info-Package")  # what a relayed body needs
@@ -46,7 +51,7 @@ def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reque
         return
     sdp = sdp_of(request)
     try:
-        body = call.media.offer(leg.media, far.media, sdp) if sdp else b""
+        body = offered(call.media, leg, far, sdp) if sdp else b""
     except RemoteProtocolError as error:
         leg.session.answer_reinvite(transaction, error.status, now)
         return
@@ -69,7 +74,7 @@ def on_reinvite_answered(leg: Leg, response: sip.Response, now: float) -> None:
     was_offer = not transaction.request.body
     try:
         if was_offer:
-            body = call.media.offer(leg.media, far.media, sdp) if sdp else b""
+            body = offered(call.media, leg, far, sdp) if sdp else b""
         else:
             body = call.media.answer(leg.media, far.media, sdp) if sdp else b""
     except (RemoteProtocolError, NoPortsLeft) as error:
@@ -94,7 +99,7 @@ def on_reinvite_rejected(leg: Leg, response: sip.Response | None, status: int, n
     transaction, far.offer_txn = far.offer_txn, None
     if transaction is not None:
         call.media.reject(far.media, leg.media)
-        far.session.answer_reinvite(transaction, status, now, headers=reason_of(response))
+        far.session.answer_reinvite(transaction, status, now, headers=of_refusal(response))
     if status in (408, 481):
         call.hang_up("The other side is gone", now, cause=status)
 
@@ -133,7 +138,7 @@ def on_ended(leg: Leg, cause: str, request: sip.Request | None, now: float) -> N
         call.hang_up(_CAUSES.get(cause, cause), now, cause=408)
         return
     if far is not None:
-        far.session.hang_up(now, headers=reason_of(request))
+        far.session.hang_up(now, headers=of_refusal(request))
     call.finish(200, "Normal call clearing", "caller" if leg.is_a else "callee", now)
 
 

@@ -1,25 +1,28 @@
 """One call through the switch: a leg that called us, the legs that we call for it, and what became of it.
 
 A back-to-back user agent (RFC 7092 §3): the legs are separate dialogs, each with its own Call-ID, tags, CSeq
-and SDP. Event-driven: no task, no clock of its own; ``bridge.py`` has what follows the answer.
+and SDP. Event-driven: no task, no clock of its own. ``dialling.py`` finds who answers, ``early.py`` has what
+the caller hears until then, ``bridge.py`` what follows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls import bridge, early, passing, updates
+from switchroom.switch.calls.dialling import Dialling, Errand
+from switchroom.switch.calls.early import Early
+from switchroom.switch.calls.hunt import Failure
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
-    Parties,
-    Target,
     contact_for,
     leads_elsewhere,
-    reason_of,
+    offered,
     sdp_headers,
     sdp_of,
 )
@@ -27,31 +30,38 @@ from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.identity import Identity
+    from switchroom.switch.calls.routing import Plan
+    from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media import MediaSession
     from switchroom.switch.store import Record
 
-ANSWERED_ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
-_UNINFORMATIVE = (480, 408, 487)  # another fork's refusal says more
+Headers = Sequence[tuple[str, str]]
 
 
 class Call:
-    """The call and its legs; the exchange hands it the events of its sessions."""
+    """The call and its legs; each session's events come by its leg."""
 
     __slots__ = (
         "a",
         "account",
         "answered_at",
         "b",
-        "early",
+        "caller",
+        "dialling",
+        "earlies",
+        "early_offerer",
         "exchange",
-        "failures",
-        "forks",
         "has_offer",
         "id",
         "is_over",
         "look_at",
+        "max_duration",
         "media",
         "no_answer_at",
+        "notes",
+        "plan",
+        "plays_early",
         "probe_at",
         "record",
         "rung",
@@ -59,179 +69,181 @@ class Call:
     )
 
     def __init__(
-        self, exchange: Exchange, record: Record, account: str, media: MediaSession, now: float
+        self, exchange: Exchange, record: Record, caller: Caller, media: MediaSession, now: float
     ) -> None:
         self.exchange = exchange
         self.record = record
         self.id = record.id
-        self.account = account  # whose limits the call counts against
+        self.caller = caller
+        self.account = caller.account  # whose limits the call counts against
         self.media = media
         self.a: Leg
-        self.b: Leg | None = None  # the fork that answered
-        self.forks: list[Leg] = []
-        self.failures: list[tuple[int, str, sip.Response | None]] = []
-        self.early: Leg | None = None  # the fork whose early media the caller hears under our first tag
+        self.b: Leg | None = None  # the leg that answered
+        self.dialling: Dialling | None = None  # until somebody answers
+        self.plan: Plan | None = None
+        self.notes: list[str] = []  # what was decided and what came of it, in plain words
+        self.earlies: list[Early] = []
+        self.early_offerer: Leg | None = None  # its offer came before the answer
+        self.plays_early = True  # whether the caller may hear something before the answer
         self.rung = 0
         self.has_offer = False
         self.is_over = False
         self.setup_at = now
         self.answered_at: float | None = None
         self.no_answer_at = now + exchange.config.answer_timeout
-        self.probe_at = 0.0
+        self.max_duration = exchange.config.max_duration
+        self.probe_at = NEVER
         self.look_at = 0.0  # the one look that the exchange has planned
+
+    @property
+    def forks(self) -> list[Leg]:
+        """The legs that were made for the caller; the one that answered, once there is one."""
+        if self.dialling is not None:
+            return self.dialling.legs
+        return [] if self.b is None else [self.b]
+
+    def early_of(self, leg: Leg, remote_tag: str | None) -> Early | None:
+        """The early dialog of a fork that has this tag."""
+        for one in self.earlies:
+            if one.leg is leg and one.remote_tag == remote_tag:
+                return one
+        return None
+
+    def handle_event(self, leg: Leg, event: sip.Event, now: float) -> None:
+        """What the session of a leg tells."""
+        handler = _ON_EVENT.get(type(event))
+        if handler is not None:
+            handler(leg, event, now)
 
     # -- set-up
 
-    def start(
-        self, event: sip.RequestReceived, targets: Sequence[Target], parties: Parties, now: float
-    ) -> None:
-        """Take the INVITE and call all targets at once."""
-        exchange, request, flow = self.exchange, event.request, event.flow
+    def start(self, event: sip.RequestReceived, identity: Identity, plan: Plan, now: float) -> None:
+        """Take the INVITE and call whom the plan names."""
+        exchange, request, flow, caller = self.exchange, event.request, event.flow, self.caller
         nat = leads_elsewhere(request, flow.remote)
-        self.a = Leg(self, self.media.leg(toward=flow.remote[0], is_nat=nat), is_a=True)
-        self.a.session = exchange.endpoint.accept(event, now, contact=contact_for(flow))
-        self.a.session.context = self.a
+        a = self.a = Leg(
+            self, self.media.leg(toward=flow.remote[0], is_nat=nat), is_a=True, account=self.account
+        )
+        trunk = caller.trunk
+        if trunk is not None:
+            trunk.take()
+            a.trunk = trunk
+            self.plays_early = trunk.config.early_media != "none"
+            a.codecs = exchange.codecs_of(trunk.config)
+        elif caller.user is not None:
+            a.codecs = exchange.codecs_of(caller.user)
+        a.session = exchange.endpoint.accept(
+            event, now, contact=contact_for(flow, exchange.endpoint), timing=exchange.timing_for(trunk)
+        )
+        a.session.context = a
+        if trunk is not None:
+            a.session.authorizer = trunk.authorizer()
+        if exchange.link is not None:
+            exchange.link(request.call_id, self.id)
         offer = sdp_of(request)
         self.has_offer = bool(offer)
-        try:
-            for target in targets:
-                self._fork(target, request, offer, parties, now)
-        except RemoteProtocolError as error:
-            self.refuse(error.status, str(error), now)
-        except NoPortsLeft as error:
-            self.refuse(503, str(error), now, headers=RETRY_AFTER)
-
-    def _fork(self, target: Target, request: sip.Request, offer: bytes, parties: Parties, now: float) -> None:
-        """Send one INVITE of our own."""
-        exchange = self.exchange
-        leg = Leg(
-            self,
-            self.media.leg(toward=target.flow.remote[0], is_nat=target.is_nat),
-            is_a=False,
-        )
-        body = self.media.offer(self.a.media, leg.media, offer) if offer else b""
+        self.plan = plan
         hops = request.max_forwards
-        invite = sip.Request(
-            "INVITE",
-            target.uri,
-            [
-                ("Max-Forwards", str(69 if hops is None else hops - 1)),
-                ("From", f"{parties.caller};tag={exchange.mint.tag()}"),
-                ("To", parties.callee),
-                ("Call-ID", exchange.mint.call_id()),
-                ("CSeq", "1 INVITE"),
-                ("Contact", contact_for(target.flow)),
-                *exchange.invite_headers,
-                *sdp_headers(body),
-            ],
-            body,
+        errand = Errand(
+            identity,
+            a,
+            offer,
+            69 if hops is None else hops - 1,
+            request.max_breadth if "max-breadth" in request else None,
+            exchange.travelling(request, trunk),
+            request,
+            plan.is_emergency,
+            "100rel" in request.supported or "100rel" in request.require,
         )
-        leg.session = exchange.endpoint.invite(invite, target.flow, now)
-        leg.session.context = leg
-        self.forks.append(leg)
+        self.dial(plan, errand, now)
+        if not self.is_over:
+            exchange.tell(self, now)
+
+    def dial(self, plan: Plan, errand: Errand, now: float) -> None:
+        """Look for somebody who answers the caller."""
+        self.dialling = Dialling(self.exchange, self, self, errand)
+        self.dialling.begin(plan, now)
+
+    def rang(self, status: int, now: float) -> None:
+        """The caller is about to be told that it rings."""
+        self.rung = status
+        if self.record.ring_at is None:
+            self.record.ring_at = self.exchange.clock.utc(now)
+            self.exchange.tell(self, now)
 
     def on_progress(self, leg: Leg, response: sip.Response, now: float) -> None:
         """A fork rings or plays early media: tell the caller."""
-        if self.is_over or self.b is not None:
-            return
-        # an unreliable 18x may not carry an offer (RFC 3261 §13.2.1)
-        sdp = sdp_of(response) if self.has_offer else b""
-        if sdp:
-            sdp = self._answer_from(leg, sdp)
-        elif response.status == self.rung:
-            return  # the caller knows; another fork, or a repetition
-        if sdp and self.early is None:
-            self.early = leg
-        elif sdp and self.early is not leg and leg.early_tag is None:
-            leg.early_tag = self.exchange.mint.tag()  # another answer belongs to another early dialog
-        self.rung = response.status
-        if self.record.ring_at is None:
-            self.record.ring_at = self.exchange.clock.utc(now)
-        self.a.session.ring(
-            response.status,
-            now,
-            reason=response.reason,
-            headers=sdp_headers(sdp),
-            body=sdp,
-            tag=leg.early_tag,
-        )
+        if not self.is_over and self.b is None:
+            early.on_progress(self, leg, response, now)
 
-    def _answer_from(self, leg: Leg, sdp: bytes) -> bytes:
-        """The fork's answer, rewritten for the caller; nothing when it cannot be understood."""
-        try:
-            leg.answer = self.media.answer(leg.media, self.a.media, sdp)
-        except RemoteProtocolError as error:
-            self.exchange.log.info("call.bad_answer", call=self.id, error=str(error))
-            return b""
-        return leg.answer
+    def on_dropped(self, leg: Leg, now: float) -> None:
+        """A fork is gone: the caller need not wait for more of it (RFC 6228)."""
+        self.exchange.tell(self, now)
+        for one in [one for one in self.earlies if one.leg is leg]:
+            if one.tag is not None and "199" in self.a.session.request.supported:
+                self.a.session.ring(199, now, tag=one.tag)
 
     def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:
         """The first fork that answers wins; the others are cancelled."""
-        if self.b is not None:
-            leg.session.acknowledge(now)
-            leg.session.bye(now)
-            return
-        sdp = sdp_of(response)
-        try:
-            if not self.has_offer:
-                body = self.media.offer(leg.media, self.a.media, sdp) if sdp else b""
-                leg.owes_answer = bool(body)
-            else:
-                body = self._answer_from(leg, sdp) if sdp else leg.answer
-                leg.session.acknowledge(now)  # else the caller's ACK has to bring the answer first
-        except (RemoteProtocolError, NoPortsLeft) as error:
-            body = b""
-            self.exchange.log.info("call.bad_offer", call=self.id, error=str(error))
-        if not body:
+        dialling = self.dialling
+        assert dialling is not None
+        known = self.early_of(leg, response.to_tag) if self.earlies else None
+        body, is_usable = self._body_of(leg, response, known)
+        if not is_usable:
             if not self.has_offer:
                 leg.session.acknowledge(now)
-            self._fork_failed(leg, 502, "Bad Gateway", None, now, bye=True)
+            leg.session.bye(now)
+            dialling.lose(leg, Failure(502, "Bad Gateway", None), now)
             return
-        self._win(leg, now)
-        tag = None if self.early is None or self.early is leg else leg.early_tag or self.exchange.mint.tag()
-        self.a.session.answer(now, body=body, headers=sdp_headers(body), tag=tag)
+        if self.has_offer or not leg.owes_answer:
+            leg.session.acknowledge(now)  # else the caller's ACK has to bring the answer first
+        dialling.win(leg, now)
+        self._connect(leg, now)
+        tag = known.tag if known is not None else (self.exchange.mint.tag() if self.earlies else None)
+        headers = [*passing.of_answer(response), *sdp_headers(body)]
+        self.a.session.answer(now, body=body, headers=headers, tag=tag)
 
-    def _win(self, leg: Leg, now: float) -> None:
-        for other in self.forks:
-            if other is not leg and not other.is_failed:
-                other.session.hang_up(now, headers=ANSWERED_ELSEWHERE)
-                self.media.drop(other.media)
-        self.forks = [leg]
+    def _body_of(self, leg: Leg, response: sip.Response, known: Early | None) -> tuple[bytes, bool]:
+        """The SDP of a 2xx for the caller, and whether the call can go on with it."""
+        sdp = sdp_of(response)
+        if self.has_offer:
+            sdp = sdp or (known.sdp if known is not None else leg.answer)
+            body = early.take_answer(self, leg, sdp) if sdp else b""
+            return body, bool(body)
+        if leg is self.early_offerer:
+            return b"", leg.early_offer is None  # all was said in the reliable 18x and its PRACK
+        try:
+            body = offered(self.media, leg, self.a, sdp) if sdp else b""
+        except (RemoteProtocolError, NoPortsLeft) as error:
+            self.exchange.log.info("call.bad_offer", call=self.id, error=str(error))
+            body = b""
+        leg.owes_answer = bool(body)
+        return body, bool(body)
+
+    def _connect(self, leg: Leg, now: float) -> None:
+        """This leg is the other end of the call now."""
         self.b = leg
         self.media.confirm()  # from now on silence counts
         self.answered_at = now
-        self.probe_at = now + (self.exchange.config.probe_interval or NEVER)
-        record = self.record
-        record.answer_at = self.exchange.clock.utc(now)
+        exchange, record = self.exchange, self.record
+        self.probe_at = now + (exchange.config.probe_interval or NEVER)
+        record.answer_at = exchange.clock.utc(now)
         record.call_id_b = leg.session.call_id
-        self.exchange.call_answered(self, now)
+        record.to_user = leg.account or record.to_user
+        if leg.trunk is not None:
+            record.trunk = leg.trunk.name
+        exchange.call_answered(self, now)
 
-    def on_rejected(
-        self, leg: Leg, response: sip.Response | None, status: int, reason: str, now: float
-    ) -> None:
-        """A fork refused; when all have, the caller hears the best of the answers (RFC 3261 §16.7)."""
-        if not self.is_over and self.b is None:
-            self._fork_failed(leg, status, reason, response, now)
-
-    def _fork_failed(
-        self,
-        leg: Leg,
-        status: int,
-        reason: str,
-        response: sip.Response | None,
-        now: float,
-        *,
-        bye: bool = False,
-    ) -> None:
-        leg.is_failed = True
-        if bye:
-            leg.session.bye(now)
-        self.failures.append((status, reason, response))
-        if status < 600 and not all(fork.is_failed for fork in self.forks):
-            self.media.drop(leg.media)
+    def on_failed(self, failure: Failure, now: float) -> None:
+        """Nobody is left who could answer: the caller hears the best of the answers (RFC 3261 §16.7)."""
+        if self.is_over:
             return
-        status, reason, response = min(self.failures, key=_rank)
-        self.refuse(*_for_caller(status, reason, response), now, headers=reason_of(response))
+        if failure.is_ours:
+            headers = RETRY_AFTER if failure.status == 503 else ()
+            self.refuse(failure.status, failure.reason, now, headers=headers)
+            return
+        status, reason = _for_caller(failure)
+        self.refuse(status, reason, now, headers=passing.of_refusal(failure.response))
 
     def refuse(
         self, status: int, reason: str, now: float, *, headers: Headers = (), ended_by: str = "callee"
@@ -248,7 +260,7 @@ class Call:
         """The caller gave up: so do we (the engine has answered the CANCEL and the INVITE)."""
         if self.is_over:
             return
-        self._hang_up_forks(reason_of(request), now)
+        self._hang_up_forks(passing.of_refusal(request), now)
         self.finish(487, "Request Terminated", "caller", now)
 
     # -- the end
@@ -263,9 +275,10 @@ class Call:
         self.finish(cause or (200 if self.answered_at is not None else status), reason, "switch", now)
 
     def _hang_up_forks(self, headers: Headers, now: float) -> None:
-        for leg in self.forks:
-            if not leg.is_failed:
-                leg.session.hang_up(now, headers=headers)
+        if self.dialling is not None and not self.dialling.is_over:
+            self.dialling.give_up(now, headers)
+        elif self.b is not None:
+            self.b.session.hang_up(now, headers=headers)
 
     def finish(self, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record and give everything back; the engine completes the dialogs by itself."""
@@ -274,18 +287,21 @@ class Call:
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
         for leg in (self.a, *self.forks):
             leg.session.context = None
+            leg.dialling = leg.attempt = None
+            leg.release()
         self.media.context = None
         del self.a
-        self.b = None
-        self.forks = []
+        self.b = self.dialling = self.early_offerer = None
+        self.earlies = []
 
     # -- the clock
 
     def next_check(self) -> float:
         """When this call must be looked at again."""
         if self.answered_at is None:
-            return self.no_answer_at
-        return min(self.probe_at, self.answered_at + self.exchange.config.max_duration)
+            dialling = self.dialling
+            return self.no_answer_at if dialling is None else min(self.no_answer_at, dialling.next_check())
+        return min(self.probe_at, self.answered_at + self.max_duration)
 
     def check(self, now: float) -> None:
         """No answer in time, longer than calls may last, or due to be asked whether it is still there."""
@@ -294,30 +310,29 @@ class Call:
         if self.answered_at is None:
             if now >= self.no_answer_at:
                 self.hang_up("No answer", now, status=480)
-        elif now >= self.answered_at + self.exchange.config.max_duration:
+            elif self.dialling is not None:
+                self.dialling.check(now)
+        elif now >= self.answered_at + self.max_duration:
             self.hang_up("Call duration limit reached", now)
         elif now >= self.probe_at:
             self._probe(now)
 
     def _probe(self, now: float) -> None:
-        """Ask both ends: a phone that lost its power says no BYE (408 and 481 end the dialog)."""
+        """Ask the ends that no session timer asks: a phone that lost its power says no BYE (RFC 4028 §1)."""
         self.probe_at = now + (self.exchange.config.probe_interval or NEVER)
         for leg in (self.a, self.b):
-            if leg is not None and leg.session.is_acknowledged:
+            if leg is not None and leg.session.is_acknowledged and not _is_timed(leg.session):
                 leg.session.send_request("OPTIONS", now)
 
 
-Headers = Sequence[tuple[str, str]]
+def _is_timed(session: sip.Session) -> bool:
+    """Whether a session timer finds out when its other end is gone."""
+    return session.refresh is not None and bool(session.refresh.interval)
 
 
-def _rank(failure: tuple[int, str, sip.Response | None]) -> tuple[bool, bool, int]:
-    """6xx first, then whatever says more than "not there", then the lower class (RFC 3261 §16.7 step 6)."""
-    status = failure[0]
-    return status < 600, status in _UNINFORMATIVE, status // 100
-
-
-def _for_caller(status: int, reason: str, response: sip.Response | None) -> tuple[int, str]:
+def _for_caller(failure: Failure) -> tuple[int, str]:
     """What the caller hears of a refusal: causes travel; challenges, redirections and overload do not."""
+    status, reason, response, _, _ = failure
     if status in (401, 407):
         return 502, "the callee's side asked for credentials"
     if status < 400 or (status == 503 and response is None):
@@ -326,3 +341,43 @@ def _for_caller(status: int, reason: str, response: sip.Response | None) -> tupl
     if status == 503:
         return 500, f"{status} {reason}"  # RFC 3261 §16.7: 503 would make the caller avoid us for everything
     return status, reason
+
+
+def _on_rejected(leg: Leg, event: sip.SessionRejected, now: float) -> None:
+    if leg.dialling is not None:
+        leg.dialling.on_rejected(leg, event.response, event.status, event.reason, now)
+
+
+def _on_answer(leg: Leg, event: sip.SessionAnswered, now: float) -> None:
+    if leg.dialling is not None:
+        leg.dialling.on_answer(leg, event.response, now)
+
+
+def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
+    if leg.dialling is not None:
+        leg.dialling.on_progress(leg, event.response, now)
+
+
+# What a leg's session tells, and who deals with it: the dialling until it is answered, then the bridge.
+_ON_EVENT: dict[type, Callable[[Leg, Any, float], None]] = {
+    sip.SessionProgressed: _on_progress,
+    sip.SessionAnswered: _on_answer,
+    sip.SessionRejected: _on_rejected,
+    sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
+    sip.SessionAcknowledged: lambda leg, e, now: bridge.on_acknowledged(leg, e.request, now),
+    sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
+    sip.ProgressAcknowledged: lambda leg, e, now: early.on_acknowledged(
+        leg.call, leg, e.transaction, e.request, now
+    ),
+    sip.UpdateReceived: lambda leg, e, now: updates.on_received(leg, e.transaction, e.request, now),
+    sip.UpdateAnswered: lambda leg, e, now: updates.on_answered(leg, e.response, now),
+    sip.UpdateRejected: lambda leg, e, now: updates.on_rejected(leg, e.response, e.status, now),
+    sip.ReinviteReceived: lambda leg, e, now: bridge.on_reinvite(leg, e.transaction, e.request, now),
+    sip.ReinviteAnswered: lambda leg, e, now: bridge.on_reinvite_answered(leg, e.response, now),
+    sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
+    sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
+    sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(
+        e.transaction, e.response.status, now
+    ),
+    sip.SessionRequestFailed: lambda leg, e, now: bridge.on_response(e.transaction, 408, now),
+}

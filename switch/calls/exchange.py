@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import ipaddress
+import random
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls import bridge
-from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
+from switchroom.switch.calls import identity, passing
+from switchroom.switch.calls.admission import Admission
+from switchroom.switch.calls.auth import Authenticated, AuthenticatedTrunk, Authenticator, Challenged, Refused
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, SDP, Leg, Parties, Target, contact_for
-from switchroom.switch.calls.limits import Caps
+from switchroom.switch.calls.identity import Identity
+from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
+from switchroom.switch.calls.ledger import Ledger, Log
 from switchroom.switch.calls.registrar import Registrar
-from switchroom.switch.calls.routing import Destination, Router, ToTrunk, ToUser, clean_number
-from switchroom.switch.calls.rules import Caller, ExchangeConfig, Trunk
+from switchroom.switch.calls.routing import Inquiry, Plan, Router, clean_number
+from switchroom.switch.calls.rules import Caller, ExchangeConfig
+from switchroom.switch.calls.trunks.trunk import Trunk
+from switchroom.switch.calls.trunks.trunks import Trunks
+from switchroom.switch.config import TrunkConfig, UserConfig
 from switchroom.switch.media import MediaPlane, MediaSession
 from switchroom.switch.net.clock import Clock
-from switchroom.switch.store import Record, RecordStore
+from switchroom.switch.store import RecordStore
 
-_METHODS = (*ALLOW.split(", "), "REGISTER")
+if TYPE_CHECKING:
+    from switchroom.protocols.sip.locating import Hop
+    from switchroom.switch.calls.attempt import Attempt
+    from switchroom.switch.calls.dialling import Errand
+    from switchroom.switch.calls.trunks.means import FlowTo
+
+OnMethod = Callable[[sip.RequestReceived, Caller, float], None]
+Feature = Callable[[sip.RequestReceived, Caller, str, float], bool]
+Located = Callable[[list[sip.Flow], float], None]
 
 
-class Log(Protocol):
-    """What the exchange needs of a logger."""
+class Locator(Protocol):
+    """Who knows the DNS."""
 
-    def info(self, event: str, **values: object) -> object: ...
-    def warning(self, event: str, **values: object) -> object: ...
+    def locate(
+        self, target: Any, port: int | None, transport: str | None, is_secure: bool, done: Any
+    ) -> object:
+        """Ask where a URI leads; ``done(hops, now)`` follows, at once or later."""
 
 
 class Exchange:
@@ -43,85 +60,152 @@ class Exchange:
         authenticator: Authenticator,
         registrar: Registrar,
         router: Router,
+        trunks: Trunks,
+        resolver: Locator,
         media: MediaPlane,
         records: RecordStore,
         clock: Clock,
-        flow_to: Callable[[str, int, str], sip.Flow],
+        flow_to: FlowTo,
         is_local: Callable[[str], bool],
         log: Log,
+        peer_names: Callable[[sip.Flow], Sequence[str]] = lambda flow: (),
     ) -> None:
         self.endpoint = endpoint
         self.mint = mint
         self.authenticator = authenticator
         self.registrar = registrar
+        self.trunks = trunks
+        self.resolver = resolver
         self.media = media
-        self.records = records
         self.clock = clock
         self.log = log
         self.calls: dict[str, Call] = {}
-        self.calls_total: dict[int, int] = {}  # cause -> calls that ended with it
-        self.calls_started = 0
-        self._caps = Caps()
-        self._due: Slots[str] = Slots(per_second=1)  # the calls to look at, by second
+        self.ledger = Ledger(records, clock, log)
+        self.admission = Admission(config, mint, records)
+        # Who deals with requests outside of dialogs, once it is known who sends them; by method
+        self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
+        # Asked before routing, in order: True when it took the INVITE (numbers for pickup, park...)
+        self.features: list[Feature] = []
+        self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
+        # Told when a call's legs are not what they were: made, ringing, answered, over
+        self.on_call_state: list[Callable[[Call, float], None]] = []
+        self.link: Callable[[str, str], object] | None = None  # told each leg's Call-ID, and the call's id
+        # Signs an INVITE before it goes out (RFC 8224)
+        self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
+        self._due: Slots[str] = Slots(per_second=4)  # the calls to look at
         self._flow_to = flow_to
         self._is_local = is_local
+        self._peer_names = peer_names
         self.reconfigure(config, router)
 
     def reconfigure(self, config: ExchangeConfig, router: Router) -> None:
         """Apply new rules; calls in progress keep what they have."""
         self.config = config
-        self._router = router
-        self._caps.limits = config.caps
-        self._trunks = {trunk.name: trunk for trunk in config.trunks}
-        self._trunk_of: dict[str, Trunk | None] = {}
+        self.router = router
+        self.admission.reconfigure(config)
         self.invite_headers = (("Allow", ALLOW), ("User-Agent", config.user_agent))
+        timing = config.timing
+        self._timings: dict[str, sip.SessionTiming | None] = {"off": None, "offer": timing, "require": timing}
+        if timing is not None:
+            self._timings["require"] = sip.SessionTiming(
+                timing.interval, timing.min_se, timing.refresher, "require"
+            )
+
+    @property
+    def calls_total(self) -> dict[int, int]:
+        """Calls that ended, by cause."""
+        return self.ledger.ended
+
+    @property
+    def calls_started(self) -> int:
+        """Calls that began."""
+        return self.ledger.started
+
+    @property
+    def caps(self) -> Any:
+        """What each account has in use."""
+        return self.admission.caps
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new calls are sent away."""
+        return self.admission.is_draining
+
+    @is_draining.setter
+    def is_draining(self, value: bool) -> None:
+        self.admission.is_draining = value
 
     def handle_event(self, event: sip.Event, now: float) -> None:
-        """One event of the engine."""
-        handler = _ON_SESSION.get(type(event))
-        if handler is not None:
-            told: Any = event
-            leg = told.session.context
-            if leg is not None:
-                handler(leg, event, now)
-            else:
-                _on_stray(event, now)
-        elif isinstance(event, sip.RequestReceived):
-            self._on_request(event, now)
+        """One event of the engine: what was sent for somebody goes to him, his session's, too."""
+        kind: Any = type(event)
+        if kind is sip.RequestReceived:
+            self._on_request(event, now)  # type: ignore[arg-type]
+            return
+        owner: EventOwner | None = _find_owner(kind)(event)
+        if owner is not None:
+            owner.handle_event(event, now)
+        else:
+            _on_stray(event, now)
 
     # -- requests outside of dialogs
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         request = event.request
-        if request.method == "ACK":
+        method = request.method
+        if method == "ACK":
             return  # nothing waits for it
-        if request.method == "OPTIONS" and self._is_ours(request.uri, event.flow):
+        if method == "OPTIONS" and self._is_ours(request.uri, event.flow):
             self._options(event, now)
+            return
+        if method == "INVITE" and self._is_shed(event, now):
             return
         caller = self._identify(event, now)
         if caller is None:
             return
-        refusal = sip.inspect_request(request, methods=_METHODS)
-        if request.method == "INVITE":
+        refusal = self._inspect(request)
+        if method == "INVITE":
             self._invite(event, caller, refusal, now)
-        elif refusal is not None:
+            return
+        handler = self.on_method.get(method)
+        if refusal is not None:
             self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
-        elif request.method == "REGISTER":
-            status, reason, headers = self.registrar.handle(request, event.flow, caller.account, now)
-            self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
-        else:  # OPTIONS for another host: we are no proxy
-            self.endpoint.reply(event, 404, now=now)
+        elif handler is not None:
+            handler(event, caller, now)
+        else:  # OPTIONS for another host: we are no proxy; the rest belongs into a dialog
+            self.endpoint.reply(event, 404 if method == "OPTIONS" else 481, now=now)
+
+    def _inspect(self, request: sip.Request) -> sip.Refusal | None:
+        return sip.inspect_request(request, methods=_methods(tuple(self.on_method)), extensions=EXTENSIONS)
+
+    def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        status, reason, headers = self.registrar.handle(event.request, event.flow, caller.account, now)
+        self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
+
+    def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
+        """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
+        shed = self.admission.shed(self.router.is_emergency, event.request)
+        if isinstance(shed, sip.Refusal):
+            self.endpoint.reply(event, shed.status, now=now, headers=shed.headers)
+            return True
+        return shed
 
     def _identify(self, event: sip.RequestReceived, now: float) -> Caller | None:
-        """Who asks: a trunk by its address (not to REGISTER) or a user by digest; None: already answered."""
-        if event.request.method != "REGISTER":
-            trunk = self.trunk_at(event.flow.remote[0])
+        """Who asks: a trunk (not to REGISTER) or a user by digest; None: already answered."""
+        request, flow = event.request, event.flow
+        if request.method != "REGISTER":
+            names = self._peer_names(flow) if flow.is_secure else ()
+            trunk = self.trunks.identify(flow, request, now, names)
             if trunk is not None:
-                return Caller(f"trunk:{trunk.name}", "")
-        verdict = self.authenticator.authenticate(event.request, event.flow, now)
+                return Caller(f"trunk:{trunk.name}", "", trunk=trunk)
+        verdict = self.authenticator.authenticate(request, flow, now)
         if isinstance(verdict, Authenticated):
-            return Caller(verdict.user.name, verdict.user.number or verdict.user.name)
-        if isinstance(verdict, Challenged):
+            return Caller(verdict.user.name, verdict.user.number or verdict.user.name, user=verdict.user)
+        if isinstance(verdict, AuthenticatedTrunk):
+            trunk = self.trunks.get(verdict.name)
+            if trunk is not None:
+                return Caller(f"trunk:{trunk.name}", "", trunk=trunk)
+            self.endpoint.reply(event, 403, now=now)
+        elif isinstance(verdict, Challenged):
             self.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
         elif isinstance(verdict, Refused):
             self.endpoint.reply(
@@ -129,17 +213,9 @@ class Exchange:
             )
         return None  # Ignored: a banned source hears nothing
 
-    def trunk_at(self, host: str) -> Trunk | None:
-        """The trunk that this address belongs to."""
-        try:
-            return self._trunk_of[host]
-        except KeyError:
-            pass
-        address = ipaddress.ip_address(host.partition("%")[0])
-        found = next((t for t in self._trunks.values() for net in t.sources if address in net), None)
-        if len(self._trunk_of) < 10_000:
-            self._trunk_of[host] = found
-        return found
+    def is_trusted(self, host: str) -> bool:
+        """Whether requests from there may be a trunk's or a registered phone's."""
+        return self.trunks.is_source(host) or self.registrar.has_host(host)
 
     def _is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
         host = uri.host.strip("[]").lower()
@@ -150,156 +226,175 @@ class Exchange:
         return host in self.config.domains or self._is_local(host)
 
     def _options(self, event: sip.RequestReceived, now: float) -> None:
-        refusal = sip.inspect_request(event.request, methods=_METHODS)
+        refusal = self._inspect(event.request)
         if refusal is not None:
             self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
         else:
-            self.endpoint.reply(event, 200, now=now, headers=(("Allow", ALLOW), ("Accept", SDP)))
+            headers = (("Allow", ALLOW), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
+            self.endpoint.reply(event, 200, now=now, headers=headers)
 
     # -- calls
 
     def _invite(
         self, event: sip.RequestReceived, caller: Caller, unsupported: sip.Refusal | None, now: float
     ) -> None:
-        request = event.request
-        refusal = unsupported or self._refusal(request, caller, now)
+        request, trunk = event.request, caller.trunk
+        refusal = unsupported or self.admission.inspect(request)
+        if refusal is None:
+            refusal = sip.inspect_timing(request, self.timing_for(trunk))
         if refusal is not None:
-            self._refuse(event, caller, refusal, now)
+            self.refuse(event, caller, refusal, now)
             return
-        number = clean_number(request.uri.user_unescaped or "")
-        destinations = self._router.destinations(number) if self._is_ours(request.uri, event.flow) else ()
-        targets = self._targets(destinations, number, now)
-        if not targets:
-            self._refuse(event, caller, sip.Refusal(480 if destinations else 404), now)
+        if trunk is not None and trunk.config.headers:
+            trunk.strip_in(request)
+        if self.on_replaces is not None and "replaces" in request and self.on_replaces(event, caller, now):
             return
-        record = self._record(event, caller, number, destinations[0], now)
-        self.calls_started += 1
-        self._caps.take(caller.account)
+        number = (
+            trunk.called(request) if trunk is not None else clean_number(request.uri.user_unescaped or "")
+        )
+        for feature in self.features:
+            if feature(event, caller, number, now):
+                return
+        who = self.identity_of(request, caller)
+        plan = self.plan(who.number, number, caller, now) if self._is_ours(request.uri, event.flow) else None
+        refusal = None
+        if plan is None or not plan.is_emergency:
+            refusal = self.admission.limit(caller, number, len(self.calls), now)
+        if refusal is None and (plan is None or not plan.steps):
+            refusal = sip.Refusal(plan.status if plan is not None else 404)
+        if refusal is not None or plan is None:
+            self.refuse(event, caller, refusal or sip.Refusal(404), now, number, plan)
+            return
+        self.begin(event, caller, who, number, plan, now)
+
+    def begin(
+        self, event: sip.RequestReceived, caller: Caller, who: Identity, number: str, plan: Plan, now: float
+    ) -> Call:
+        """Take an INVITE as a call, and call whom the plan names."""
+        record = self.ledger.open(event.request, caller, number, who.number, plan, now)
+        self.admission.caps.take(caller.account)
+        self.admission.setups += 1
         media = self.media.session(record.id)
-        call = Call(self, record, caller.account, media, now)
+        call = Call(self, record, caller, media, now)
         media.context = call
         self.calls[call.id] = call
-        call.start(event, targets, self._parties(event, caller, number), now)
+        call.start(event, who, plan, now)
         if not call.is_over:
-            self._watch(call, now)
+            self.watch(call, now)
+        return call
 
-    def _refusal(self, request: sip.Request, caller: Caller, now: float) -> sip.Refusal | None:
-        """Why this INVITE is not even tried: loops (RFC 3261 §16.3) and limits."""
-        if request.max_forwards == 0:
-            return sip.Refusal(483)
-        for via in request.vias:
-            if self.mint.is_own_branch(via.branch or ""):
-                return sip.Refusal(482)
-        unreadable = _unreadable(request)
-        if unreadable is not None:
-            return unreadable
-        if len(self.calls) >= self.config.max_calls or self.records.is_full:
-            return sip.Refusal(503, RETRY_AFTER)
-        if not self._caps.admits(caller.account, now):
-            return sip.Refusal(503, RETRY_AFTER)
-        return None
+    def plan(self, shown: str, number: str, caller: Caller, now: float) -> Plan:
+        """Where a number leads when this caller dials it."""
+        return self.router.plan(
+            Inquiry(shown, number, caller.account, self.clock.posix(now), random.random())
+        )
 
-    def _refuse(self, event: sip.RequestReceived, caller: Caller, refusal: sip.Refusal, now: float) -> None:
-        """A call that never began still leaves a record."""
+    def identity_of(self, request: sip.Request, caller: Caller) -> Identity:
+        """Who calls: a user's number is the account's, not what the phone claims (THREATS C8)."""
+        if caller.trunk is not None:
+            return caller.trunk.undress(request)
+        user = caller.user
+        is_private = user is not None and user.privacy
+        if not is_private and "privacy" in request:
+            is_private = identity.read(request, is_trusted=False).is_private
+        name = request.from_.display_name
+        return Identity(caller.number, identity.plain(name) if name else "", is_private)
+
+    def refuse(
+        self,
+        event: sip.RequestReceived,
+        caller: Caller,
+        refusal: sip.Refusal,
+        now: float,
+        number: str | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        """A call that never begins still leaves a record."""
         status, headers = refusal
-        reason = sip.REASONS[status]
-        record = self._record(event, caller, event.request.uri.user_unescaped or "", None, now)
+        request = event.request
+        reason = sip.REASONS.get(status)
+        if number is None:
+            number = request.uri.user_unescaped or ""
+        shown = caller.number or identity.number_in(request.from_.uri) or "anonymous"
+        record = self.ledger.open(request, caller, number, shown, plan, now)
         if status == 503:  # an overload keeps no state
             self.endpoint.reply(event, status, now=now, reason=reason, headers=headers)
         else:
-            session = self.endpoint.accept(event, now, contact=contact_for(event.flow))
+            session = self.endpoint.accept(event, now, contact=contact_for(event.flow, self.endpoint))
             session.reject(status, now, reason=reason, headers=headers)
-        record.end_at = record.setup_at
-        self.calls_started += 1
-        self._close(record, status, reason, "switch")
-        self.log.info(
-            "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
-        )
+        self.ledger.refused(record, status, plan)
 
-    def _record(
-        self, event: sip.RequestReceived, caller: Caller, number: str, to: Destination | None, now: float
-    ) -> Record:
-        return Record(
-            call_id_a=event.request.call_id,
-            caller=caller.number or _number_of(event.request),
-            callee=number,
-            from_user=caller.account,
-            to_user=str(to.name if isinstance(to, ToUser | ToTrunk) else to.uri) if to else "",
-            setup_at=self.clock.utc(now),
-        )
+    # -- what calls ask
 
-    def _parties(self, event: sip.RequestReceived, caller: Caller, number: str) -> Parties:
-        """Who is shown to whom: the number is the account's, not what the caller claims (THREATS C8)."""
-        domain = self.config.domain or sip.bracketed(event.flow.local[0])
-        shown = sip.escape_user(caller.number or _number_of(event.request))
-        name = event.request.from_.display_name
-        uri = sip.Uri("sip", shown, None, domain)
-        return Parties(
-            str(sip.NameAddr(name, uri, ())) if name else f"<{uri}>",
-            f"<sip:{sip.escape_user(number)}@{domain}>",
-        )
+    def domain_for(self, leg: Leg) -> str:
+        """The domain in the addresses that we write."""
+        return self.config.domain or sip.bracketed(leg.session.flow.local[0])
 
-    def _targets(self, destinations: Sequence[Destination], number: str, now: float) -> list[Target]:
-        """The addresses behind the destinations; all ring at once."""
-        targets: list[Target] = []
-        for destination in destinations:
-            if isinstance(destination, ToUser):
-                targets += [
-                    Target(b.contact, b.flow, sip.Uri.parse(b.contact).host.strip("[]") != b.flow.remote[0])
-                    for b in self.registrar.lookup(destination.name, now)
-                ]
-            elif isinstance(destination, ToTrunk):
-                trunk = self._trunks.get(destination.name)
-                if trunk is not None and trunk.host:
-                    to = sip.Uri("sip", sip.escape_user(number), None, sip.bracketed(trunk.host), trunk.port)
-                    targets += self._reach(to, trunk.host, trunk.transport, trunk.is_nat)
-            else:
-                to = sip.Uri.parse(destination.uri)
-                targets += self._reach(
-                    to, to.host.strip("[]"), (to.param("transport") or "UDP").upper(), False
-                )
-        return targets[: self.config.max_forks]
+    def timing_for(self, trunk: Trunk | None) -> sip.SessionTiming | None:
+        """Session timers of a leg (RFC 4028)."""
+        return self.config.timing if trunk is None else self._timings[trunk.config.session_timer]
 
-    def _reach(self, uri: sip.Uri, host: str, transport: str, is_nat: bool) -> list[Target]:
-        """The way to a host; none when there is no route, no listener or no address yet."""
+    @staticmethod
+    def codecs_of(config: UserConfig | TrunkConfig) -> tuple[str, ...]:
+        """The codecs that somebody's legs may use; empty: all."""
+        return tuple(config.codecs) if config.codecs else ()
+
+    @staticmethod
+    def travelling(request: sip.Request, trunk: Trunk | None) -> passing.Headers:
+        """What the legs that are made for a caller get of its INVITE."""
+        headers = passing.of_invite(request, is_trusted=trunk is not None and trunk.config.trusted)
+        if trunk is not None and trunk.config.headers:
+            return [*headers, *trunk.headers_in(request)]
+        return headers
+
+    def locate(self, uri: str, done: Located) -> None:
+        """Find the flows that a URI leads to; a call that waits for the DNS holds nobody up."""
+        target = sip.Uri.parse(uri)
+
+        def found(hops: list[Hop], now: float) -> None:
+            flows = []
+            for hop in hops:
+                try:
+                    flows.append(self._flow_to(hop.host, hop.port, hop.transport, hop.name))
+                except (OSError, LookupError, ValueError) as error:
+                    self.log.warning("call.unreachable", host=hop.host, error=str(error))
+            done(flows, now)
+
+        self.resolver.locate(target, None, None, False, found)
+
+    def number_of_contact(self, response: sip.Response) -> str:
+        """The number of ours that a redirection names first; empty: it leads elsewhere."""
         try:
-            return [Target(str(uri), self._flow_to(host, uri.port or 5060, transport), is_nat)]
-        except (OSError, LookupError, ValueError) as error:
-            self.log.warning("call.unreachable", host=host, transport=transport, error=str(error))
-            return []
+            contacts = response.contacts
+        except RemoteProtocolError:
+            return ""
+        for contact in contacts:
+            if contact.uri.is_sip and self.is_local(contact.uri.host.strip("[]").lower()):
+                return clean_number(contact.uri.user_unescaped or "")
+        return ""
+
+    def tell(self, call: Call, now: float) -> None:
+        """A call's legs are not what they were."""
+        for told in self.on_call_state:
+            told(call, now)
 
     # -- what a call reports
 
     def call_answered(self, call: Call, now: float) -> None:
         """The call has two legs now."""
-        self.records.answered(call.record)
-        self._watch(call, now)
+        self.admission.setups -= 1
+        self.ledger.records.answered(call.record)
+        self.watch(call, now)
+        self.tell(call, now)
 
     def call_over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record, count, and give the ports back."""
         del self.calls[call.id]
-        self._caps.give_back(call.account)
-        record = call.record
-        report = call.media.close()
-        record.codecs, record.media_a, record.media_b = report.codecs, report.a, report.b
-        record.end_at = self.clock.utc(now)
-        record.duration = 0.0 if call.answered_at is None else now - call.answered_at
-        self._close(record, cause, reason, ended_by)
-        self.log.info(
-            "call.ended",
-            call=call.id,
-            caller=record.caller,
-            callee=record.callee,
-            cause=cause,
-            ended_by=ended_by,
-            reason=reason,
-            seconds=round(record.duration, 3),
-        )
-
-    def _close(self, record: Record, cause: int, reason: str, ended_by: str) -> None:
-        record.cause, record.reason, record.ended_by = cause, reason, ended_by
-        self.calls_total[cause] = self.calls_total.get(cause, 0) + 1
-        self.records.close(record)
+        self.admission.caps.give_back(call.account)
+        if call.answered_at is None:
+            self.admission.setups -= 1
+        self.ledger.over(call, cause, reason, ended_by, now)
+        self.tell(call, now)
 
     def on_media_timeout(self, session: MediaSession) -> None:
         """No RTP for too long: the call is a ghost (THREATS A10)."""
@@ -309,16 +404,18 @@ class Exchange:
 
     # -- the clock
 
-    def _watch(self, call: Call, now: float) -> None:
+    def watch(self, call: Call, now: float) -> None:
         """Look at the call again when its next limit falls due, or in a minute."""
-        call.look_at = self._due.add(call.id, min(call.next_check(), now + 60.0))
+        at = min(call.next_check(), now + 60.0)
+        if not now < call.look_at <= at:  # else an earlier look is planned already
+            call.look_at = self._due.add(call.id, at)
 
     def next_timer(self) -> float | None:
-        """When calls must be looked at; only the seconds that hold any."""
+        """When calls must be looked at; only the moments that hold any."""
         return self._due.next_at()
 
     def handle_timer(self, now: float) -> None:
-        """Check the calls whose second has come."""
+        """Check the calls whose moment has come."""
         while (due := self._due.take(now)) is not None:
             at, call_ids = due
             for call_id in call_ids:
@@ -326,27 +423,12 @@ class Exchange:
                 if call is not None and call.look_at == at:  # else an earlier look was planned since
                     call.check(now)
                     if not call.is_over:
-                        self._watch(call, now)
+                        self.watch(call, now)
 
     def hang_up_all(self, reason: str, now: float) -> None:
         """A clean stop: every call gets its BYE, CANCEL or refusal."""
         for call in list(self.calls.values()):
             call.hang_up(reason, now, status=503)
-
-
-def _unreadable(request: sip.Request) -> sip.Refusal | None:
-    """A body of several parts must be whole and hold SDP: it is no offerless call (THREATS B5)."""
-    if not request.body or not (request.content_type or "").startswith("multipart/"):
-        return None
-    try:
-        parts = sip.body_parts(request)
-    except RemoteProtocolError as error:
-        return sip.Refusal(error.status)
-    return None if any(part.content_type == SDP for part in parts) else sip.Refusal(415, (("Accept", SDP),))
-
-
-def _number_of(request: sip.Request) -> str:
-    return clean_number(request.from_.uri.user_unescaped or "anonymous")
 
 
 def _on_stray(event: sip.Event, now: float) -> None:
@@ -362,20 +444,22 @@ def _on_stray(event: sip.Event, now: float) -> None:
         event.transaction.respond(481, now)
 
 
-# What a leg's session tells, and who deals with it: the call until it is answered, then the bridge.
-_ON_SESSION: dict[type, Callable[[Leg, Any, float], None]] = {
-    sip.SessionProgressed: lambda leg, e, now: leg.call.on_progress(leg, e.response, now),
-    sip.SessionAnswered: lambda leg, e, now: leg.call.on_answer(leg, e.response, now),
-    sip.SessionRejected: lambda leg, e, now: leg.call.on_rejected(leg, e.response, e.status, e.reason, now),
-    sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
-    sip.SessionAcknowledged: lambda leg, e, now: bridge.on_acknowledged(leg, e.request, now),
-    sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
-    sip.ReinviteReceived: lambda leg, e, now: bridge.on_reinvite(leg, e.transaction, e.request, now),
-    sip.ReinviteAnswered: lambda leg, e, now: bridge.on_reinvite_answered(leg, e.response, now),
-    sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
-    sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
-    sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(
-        e.transaction, e.response.status, now
-    ),
-    sip.SessionRequestFailed: lambda leg, e, now: bridge.on_response(e.transaction, 408, now),
-}
+@lru_cache(maxsize=8)
+def _methods(others: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of dialogs, and those outside that somebody deals with."""
+    return tuple(dict.fromkeys((*ALLOW.split(", "), *others)))
+
+
+class EventOwner(Protocol):
+    """The context of a session, a subscription or a transaction."""
+
+    def handle_event(self, event: Any, now: float) -> None: ...
+
+
+@cache
+def _find_owner(kind: type) -> Callable[[Any], Any]:
+    """How to find who deals with this kind of event."""
+    fields: tuple[str, ...] = getattr(kind, "_fields", ())
+    return attrgetter(
+        next(name for name in ("session", "subscription", "transaction") if name in fields) + ".context"
+    )

@@ -35,6 +35,7 @@ class SourceBanned(NamedTuple):
     source: str
     user: str  # the account that it tried last
     until: float
+    seconds: float = 0.0  # how long it is
 
 
 class AccountAttacked(NamedTuple):
@@ -154,6 +155,10 @@ class Guard:
         """The banned sources and when each ban ends."""
         return {source: ban.until for source, ban in self._banned.items() if now < ban.until}
 
+    def learn(self, source: str, until: float, seconds: float) -> None:
+        """Another worker has banned this source."""
+        _put(self._banned, source, _Ban(until, seconds), self._max_sources)
+
     def _ban(self, source: str, user: str, now: float) -> None:
         self.bans += 1
         seconds, longest = self.limits.ban_time, self.limits.ban_time * MAX_BACK_OFF
@@ -161,7 +166,7 @@ class Guard:
         if last is not None and now < last.until + longest:
             seconds = min(2 * last.seconds, longest)  # it goes on as before: listen less and less
         _put(self._banned, source, _Ban(now + seconds, seconds), self._max_sources)
-        self._on_alert(SourceBanned(source, user, now + seconds))
+        self._on_alert(SourceBanned(source, user, now + seconds, seconds))
 
 
 def _put(table: OrderedDict[str, T], key: str, value: T, max_keys: int) -> None:

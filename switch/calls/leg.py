@@ -2,63 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from switchroom.protocols import sip
+from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.attempt import Attempt
     from switchroom.switch.calls.call import Call
-    from switchroom.switch.media import MediaLeg
+    from switchroom.switch.calls.dialling import Dialling
+    from switchroom.switch.calls.trunks.trunk import Trunk
+    from switchroom.switch.media import MediaLeg, MediaSession
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE"
+EXTENSIONS: tuple[str, ...] = ("100rel", "timer", "path", "outbound", "gruu")  # that callers may require of us
 SDP = "application/sdp"
 RETRY_AFTER = (("Retry-After", "10"),)
-
-
-class Parties(NamedTuple):
-    """From (without its tag, which is each leg's own) and To of the legs that we make."""
-
-    caller: str
-    callee: str
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where an INVITE goes: its Request-URI and the flow that reaches it."""
-
-    uri: str
-    flow: sip.Flow
-    is_nat: bool = False
 
 
 class Leg:
     """The owner's side of a session: ``a`` called us, each ``b`` is called by us."""
 
     __slots__ = (
+        "account",
         "answer",
+        "attempt",
         "call",
-        "early_tag",
+        "codecs",
+        "dialling",
+        "early_offer",
         "is_a",
         "is_failed",
         "media",
         "offer_txn",
         "owes_answer",
         "session",
+        "trunk",
     )
 
-    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool) -> None:
+    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool, account: str = "") -> None:
         self.call = call
         self.media = media
         self.is_a = is_a
+        self.account = account  # the user's name or trunk:NAME; empty: a URI
         self.session: sip.Session
+        self.dialling: Dialling | None = None  # that made it
+        self.attempt: Attempt | None = None  # the destination that it belongs to there
+        self.trunk: Trunk | None = None  # which counts this leg as one of its calls
+        self.codecs: tuple[str, ...] = ()  # that it may use; empty: all
         self.is_failed = False
-        self.early_tag: str | None = None  # the tag under which the caller heard this fork's early media
         self.owes_answer = False  # its 2xx brought an offer: our ACK waits for the other leg's
         self.answer = b""  # the SDP of this fork for the caller, once it came
-        self.offer_txn: sip.ServerTransaction | None = None  # its re-INVITE that waits for the other leg
+        self.early_offer: sip.Response | None = None  # a reliable 18x with an offer: our PRACK has the answer
+        self.offer_txn: sip.ServerTransaction | None = None  # its offer that waits for the other leg
+
+    def handle_event(self, event: sip.Event, now: float) -> None:
+        """What its session tells."""
+        self.call.handle_event(self, event, now)
+
+    def release(self) -> None:
+        """Its trunk has one call less; asking twice changes nothing."""
+        trunk, self.trunk = self.trunk, None
+        if trunk is not None:
+            trunk.give_back()
+
+
+def offered(media: MediaSession, source: Leg, target: Leg, offer: bytes) -> bytes:
+    """The offer of one leg for another, with no codecs but those that both may use."""
+    for codecs in (source.codecs, target.codecs):
+        if codecs:
+            offer = bytes(sdp.limit_codecs(sdp.Description.parse(offer), codecs))
+    return media.offer(source.media, target.media, offer)
 
 
 def sdp_of(message: sip.Request | sip.Response) -> bytes:
@@ -78,22 +93,15 @@ def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
     return (("Content-Type", SDP),) if body else ()
 
 
-def contact_for(flow: sip.Flow) -> str:
+def contact_for(flow: sip.Flow, endpoint: sip.Endpoint) -> str:
     """Our Contact as the other end of this flow reaches it."""
-    return _contact(flow.transport, *flow.local)
+    return _contact(flow.transport, *endpoint.advertised(flow))
 
 
 @lru_cache(maxsize=256)  # there are as many as listeners
 def _contact(transport: str, host: str, port: int) -> str:
     suffix = "" if transport == "UDP" else f";transport={transport.lower()}"
     return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
-
-
-def reason_of(message: sip.Request | sip.Response | None) -> tuple[tuple[str, str], ...]:
-    """The Reason headers of a message, to travel on (RFC 3326)."""
-    if message is None:
-        return ()
-    return tuple(("Reason", value) for value in message.get_all("Reason")[:4] if value.isprintable())
 
 
 def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:

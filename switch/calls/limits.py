@@ -10,6 +10,8 @@ class Caps:
 
     def __init__(self) -> None:
         self.limits: Mapping[str, tuple[int, float]] = {}
+        self.others: dict[int, Mapping[str, int]] = {}  # calls of each account in other workers, as last told
+        self._began: dict[str, int] = {}  # calls that began since others were told
         self._up: dict[str, int] = {}
         self._credit: dict[str, tuple[float, float]] = {}  # account -> calls it may start now, as of when
 
@@ -19,7 +21,7 @@ class Caps:
         if limit is None:
             return True
         at_once, rate = limit
-        if at_once and self._up.get(account, 0) >= at_once:
+        if at_once and self._up_everywhere(account) >= at_once:
             return False
         if not rate:
             return True
@@ -32,9 +34,34 @@ class Caps:
         self._credit[account] = credit - 1.0, now
         return True
 
+    def spend(self, account: str, count: int, now: float) -> None:
+        """Another worker let so many calls of the account begin."""
+        limit = self.limits.get(account)
+        if limit is not None and limit[1]:
+            burst = max(1.0, limit[1])
+            credit, since = self._credit.get(account, (burst, now))
+            credit = min(burst, credit + (now - since) * limit[1])
+            self._credit[account] = max(credit - count, -burst), now
+
+    def take_began(self) -> dict[str, int]:
+        """How many calls of each account began since this was asked last; only kept where there are others."""
+        began, self._began = self._began, {}
+        return began
+
+    @property
+    def up(self) -> Mapping[str, int]:
+        """The calls of each account that has any here."""
+        return self._up
+
+    def _up_everywhere(self, account: str) -> int:
+        count = self._up.get(account, 0)
+        return count + sum(told.get(account, 0) for told in self.others.values()) if self.others else count
+
     def take(self, account: str) -> None:
         """A call of the account began."""
         self._up[account] = self._up.get(account, 0) + 1
+        if self.others:
+            self._began[account] = self._began.get(account, 0) + 1
 
     def give_back(self, account: str) -> None:
         """A call of the account ended."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from email.utils import format_datetime
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.bindings import Binding, Bindings
+from switchroom.switch.calls.gruu import Gruus
+from switchroom.switch.calls.outbound import FLOW_TIMER, Way, flow_key, instance_id, one_flow_each
 from switchroom.switch.config import RegistrarConfig
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store.interfaces import BindingStore
@@ -34,7 +36,9 @@ class Registrar:
         *,
         is_local_host: Callable[[str], bool] = lambda host: True,
         max_bindings: int = 100_000,
+        secret: bytes = b"",
     ) -> None:
+        """``secret`` seals temporary GRUUs: workers share it."""
         self._config = config
         self._is_stopping = False
         self._clock = clock
@@ -42,6 +46,9 @@ class Registrar:
         self._max_bindings = max_bindings
         self._bindings = Bindings(store, clock)
         self._date = 0, ""
+        self._gruus = Gruus(secret)
+        self.max_contacts: Mapping[str, int] = {}  # of users who have another limit than all
+        self.on_change: list[Callable[[str, float], None]] = []  # called with each user whose bindings change
 
     def load(self, now: float) -> None:
         """Take up the bindings that were there before the restart."""
@@ -50,7 +57,7 @@ class Registrar:
     def update(self, config: RegistrarConfig, users: Collection[str]) -> list[Binding]:
         """Take the rules and users of a reloaded configuration; return what users that are gone had."""
         self._config = config
-        return self._bindings.keep_only(users)
+        return self._told(self._bindings.keep_only(users), self._clock.now())
 
     def handle(self, request: sip.Request, flow: sip.Flow, account: str, now: float) -> Answer:
         """Answer a REGISTER of this user: status, reason, headers."""
@@ -63,13 +70,31 @@ class Registrar:
                 return self._update(request, contacts, flow, account, now)
             if request.contact_is_star:
                 return self._remove_all(request, account, now)
-            return self._ok(self._bindings.of(account, now), now)
+            return self._ok(self._bindings.of(account, now), now, _PLAIN_WAY, uri.host)
         except RemoteProtocolError as error:
             return error.status, None, ()
 
     def lookup(self, user: str, now: float) -> list[Binding]:
-        """Where the user can be reached, the preferred contact first."""
-        return list(self._bindings.of(user, now))
+        """Where the user can be reached, the preferred contact first; each phone once."""
+        bindings = self._bindings.of(user, now)
+        return one_flow_each(bindings) if len(bindings) > 1 else list(bindings)
+
+    def resolve_gruu(self, uri: sip.Uri, now: float) -> Binding | None:
+        """The one phone that a GRUU means, when it is registered (RFC 5627 §5.3)."""
+        named = self._gruus.read(uri)
+        if named is None:
+            return None
+        return next(
+            (b for b in self.lookup(named.user, now) if instance_id(b.instance) == named.instance), None
+        )
+
+    def forget(self, binding: Binding, now: float) -> None:
+        """The flow has failed behind a proxy, which says so with 430 (RFC 5626 §5.3)."""
+        before = self._bindings.of(binding.user, now)
+        kept = [b for b in before if b is not binding]
+        if len(kept) < len(before):
+            self._bindings.put(binding.user, kept)
+            self._changed(binding.user, now)
 
     def count(self) -> int:
         return len(self._bindings)
@@ -81,9 +106,25 @@ class Registrar:
     def all(self, now: float) -> list[Binding]:
         return [b for b in self._bindings if b.expires_at > now]
 
+    def share(self, tell: Callable[[Sequence[Binding], Sequence[Binding]], None]) -> None:
+        """Tell other workers of each change."""
+        self._bindings.share = tell
+
+    def learn(self, saved: Sequence[Binding], gone: Sequence[tuple[str, str]], now: float) -> None:
+        """Take over what another worker has changed."""
+        for user in self._bindings.learn(saved, gone):
+            self._changed(user, now)
+
+    def worker_lost(self, slot: int, now: float) -> None:
+        """Another worker died, and its connections with it."""
+        for user in {binding.user for binding in self._bindings.worker_lost(slot)}:
+            self._changed(user, now)
+
     def flow_failed(self, flow: sip.Flow) -> list[Binding]:
         """A connection is closed; return the bindings that went with it."""
-        return [] if self._is_stopping else self._bindings.flow_failed(flow)
+        gone = [] if self._is_stopping else self._bindings.flow_failed(flow)
+        self._tell_of(gone, self._clock.now())
+        return gone
 
     def stop(self) -> None:
         """From now on it is us who close connections: what is registered over them outlasts the restart."""
@@ -94,7 +135,17 @@ class Registrar:
 
     def handle_timer(self, now: float) -> list[Binding]:
         """Return the bindings that have expired."""
-        return self._bindings.handle_timer(now)
+        gone = self._bindings.handle_timer(now)
+        self._tell_of(gone, now)
+        return gone
+
+    def _tell_of(self, gone: Sequence[Binding], now: float) -> None:
+        for user in {binding.user for binding in gone}:
+            self._changed(user, now)
+
+    def _changed(self, user: str, now: float) -> None:
+        for tell in self.on_change:
+            tell(user, now)
 
     def _remove_all(self, request: sip.Request, account: str, now: float) -> Answer:
         if request.get("Expires") != "0":
@@ -104,7 +155,8 @@ class Registrar:
             return _OUT_OF_ORDER
         if bindings:
             self._bindings.put(account, ())
-        return self._ok((), now)
+            self._changed(account, now)
+        return self._ok((), now, _PLAIN_WAY, "")
 
     def _update(
         self,
@@ -115,8 +167,11 @@ class Registrar:
         now: float,
     ) -> Answer:
         config, before = self._config, self._bindings.of(account, now)
-        if len(contacts) > config.max_contacts:
+        max_contacts = self.max_contacts.get(account, config.max_contacts)
+        if len(contacts) > max_contacts:
             return _TOO_MANY
+        way = Way.of(request) if _has_extras(request) else _PLAIN_WAY
+        is_outbound = False
         kept, saved = list(before), list[Binding]()
         expires_header = request.expires
         user_agent = _printable(request.get("User-Agent") or "")
@@ -127,8 +182,15 @@ class Registrar:
                 expires = config.default_expires if expires_header is None else expires_header
             if 0 < expires < config.min_expires:
                 return 423, None, (("Min-Expires", str(config.min_expires)),)
-            old = _find(kept, contact)
-            if old is not None:
+            instance = _instance_of(address)
+            flow_of = flow_key(instance) if way.is_outbound else None
+            if flow_of is not None:
+                if way.lacks_first_hop:
+                    return 439, None, ()
+                if len(contacts) > 1:
+                    return 400, "One contact for each flow", ()  # RFC 5626 §6
+                is_outbound = True
+            for old in _replaced(kept, contact, flow_of):
                 kept.remove(old)
                 if old in saved:
                     saved.remove(old)  # the same contact twice in one request: the last one counts
@@ -144,22 +206,41 @@ class Registrar:
                     request.cseq.number,
                     flow,
                     user_agent,
-                    _instance_of(address),
+                    instance,
+                    way.path,
                 )
                 kept.append(binding)
                 saved.append(binding)
         growth = len(kept) - len(before)
-        if growth > 0 and len(kept) > config.max_contacts:
+        if growth > 0 and len(kept) > max_contacts:
             return _TOO_MANY
         if growth > 0 and len(self._bindings) + growth > self._max_bindings:
             return 503, "Too Many Registrations", (("Retry-After", "60"),)
         if kept or before:
             self._bindings.put(account, kept, saved=saved)
-        return self._ok(self._bindings.of(account, now), now)
+            self._changed(account, now)
+        found = self._bindings.of(account, now)
+        return self._ok(found, now, way, request.to.uri.host, is_outbound=is_outbound)
 
-    def _ok(self, bindings: Sequence[Binding], now: float) -> Answer:
-        contacts = tuple([("Contact", _as_contact(b, now)) for b in bindings])
-        return 200, None, (*contacts, ("Date", self._date_of(now)))
+    def _ok(
+        self, bindings: Sequence[Binding], now: float, way: Way, host: str, *, is_outbound: bool = False
+    ) -> Answer:
+        texts = [_as_contact(b, now) for b in bindings]
+        if "gruu" in way.extensions:
+            texts = [text + self._gruus_of(b, host) for b, text in zip(bindings, texts, strict=True)]
+        headers: Headers = (*[("Contact", text) for text in texts], ("Date", self._date_of(now)))
+        if way.path:
+            headers += tuple([("Path", item) for item in way.path])
+        if is_outbound:
+            headers += (("Require", "outbound"), ("Flow-Timer", str(FLOW_TIMER)))
+        return 200, None, headers
+
+    def _gruus_of(self, binding: Binding, host: str) -> str:
+        instance = instance_id(binding.instance)
+        if not instance:
+            return ""
+        public = self._gruus.public(binding.user, host, instance)
+        return f';pub-gruu="{public}";temp-gruu="{self._gruus.temporary(binding.user, host, instance)}"'
 
     def _date_of(self, now: float) -> str:
         second = int(now)
@@ -169,6 +250,7 @@ class Registrar:
 
 
 _OUT_OF_ORDER: Answer = (500, "CSeq Out of Order", ())
+_PLAIN_WAY = Way()
 _TOO_MANY: Answer = (403, "Too Many Contacts", ())
 
 
@@ -185,6 +267,22 @@ def _contact_of(address: sip.NameAddr) -> str:
     if len(contact) > MAX_CONTACT_SIZE:
         raise RemoteProtocolError("Contact is too long")
     return contact
+
+
+def _has_extras(request: sip.Request) -> bool:
+    """Whether anything beyond RFC 3261 is asked for; most phones do not, and pay nothing."""
+    return request.get("Supported") is not None or request.get("Path") is not None
+
+
+def _replaced(
+    bindings: Sequence[Binding], contact: str, flow_of: tuple[str, int] | None
+) -> Iterable[Binding]:
+    """What a contact takes the place of: itself, and what came by the same flow of the same phone."""
+    same = _find(bindings, contact)
+    found = [] if same is None else [same]
+    if flow_of is not None:
+        found += [b for b in bindings if b is not same and flow_key(b.instance) == flow_of]
+    return found
 
 
 def _find(bindings: Sequence[Binding], contact: str) -> Binding | None:

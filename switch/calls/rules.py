@@ -1,30 +1,36 @@
-"""What the exchange goes by: who may call in, how many calls there may be, how long they may last."""
+"""What the exchange goes by: who asks, how many calls there may be, how long they may last."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sip
+from switchroom.switch.config import UserConfig
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.trunks.trunk import Trunk
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: an authenticated user, or a trunk known by its address."""
+    """Who asks: an authenticated user, or a trunk; ``account`` is the user's name or trunk:NAME."""
 
     account: str
     number: str
+    user: UserConfig | None = None
+    trunk: Trunk | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
-    """A peer that may call in from its addresses, and that routes may lead to."""
+class OverloadRules:
+    """When new calls are refused, and when they are not even answered; seconds, counts."""
 
-    name: str
-    sources: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
-    host: str = ""
-    port: int = 5060
-    transport: str = "UDP"
-    is_nat: bool = False
+    lag: float = 0.1
+    drop_lag: float = 0.5
+    max_setups: int = 2000
+    retry_after: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,9 @@ class ExchangeConfig:
 
     domains: frozenset[str]
     domain: str
+    users: Mapping[str, UserConfig] = field(default_factory=dict)
     answer_timeout: float = 60.0
+    contact_timeout: float = 8.0  # silence after which an address counts as unreachable
     max_duration: float = 14_400.0
     probe_interval: float = 300.0  # 0: never
     max_forks: int = 10
@@ -41,5 +49,7 @@ class ExchangeConfig:
     caps: Mapping[str, tuple[int, float]] = field(
         default_factory=dict
     )  # account -> calls at once, calls per second
-    trunks: tuple[Trunk, ...] = ()
+    follow_redirects: bool = True
+    timing: sip.SessionTiming | None = None
+    overload: OverloadRules = field(default_factory=OverloadRules)
     user_agent: str = "Switchroom"

@@ -1,19 +1,28 @@
 """The configuration: one TOML file, checked before anything believes it. Every room may import this one."""
 
-from .checks import join_address, split_address, split_listen, split_ports, split_trunk_address
+from .checks import join_address, split_address, split_listen, split_ports
+from .dns import DnsConfig
 from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
-from .model import Config, RouteConfig, TrunkConfig, UserConfig
+from .listeners import TlsConfig, WebSocketConfig
+from .model import Config
+from .presence import MessagesConfig, PresenceConfig
+from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
     ApiConfig,
     AuthConfig,
     CallsConfig,
     LogConfig,
     MediaConfig,
+    OverloadConfig,
     RegistrarConfig,
     SipConfig,
     SwitchConfig,
 )
+from .stir import StirConfig
+from .trace import TraceConfig
+from .trunks import HeaderRuleConfig, RegisterConfig, TrunkAddress, TrunkConfig, split_trunk_address
+from .users import UserConfig
 
 __all__ = [
     "ApiConfig",
@@ -21,14 +30,27 @@ __all__ = [
     "CallsConfig",
     "Config",
     "ConfigError",
+    "DnsConfig",
+    "HeaderRuleConfig",
     "LogConfig",
     "MediaConfig",
+    "OverloadConfig",
+    "MessagesConfig",
+    "NumbersConfig",
+    "PresenceConfig",
+    "RegisterConfig",
     "RegistrarConfig",
     "RouteConfig",
+    "RoutingConfig",
     "SipConfig",
+    "StirConfig",
     "SwitchConfig",
+    "TlsConfig",
+    "TraceConfig",
+    "TrunkAddress",
     "TrunkConfig",
     "UserConfig",
+    "WebSocketConfig",
     "find_restart_keys",
     "find_state_dir",
     "join_address",

@@ -14,9 +14,6 @@ _NUMBER = re.compile(r"[0-9+*#]{1,32}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _PATTERN = re.compile(r"(?:[A-Za-z0-9+#*_.-]|\[[0-9A-Za-z*#-]+\]){1,64}")
-_TRUNK_URI = re.compile(
-    r"sip:(\[[0-9A-Fa-f:.]+\]|[^\s:;\[\]@<>?]+)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp))?"
-)
 _SIP_URI = re.compile(r"sips?:[^\s<>\"@]+@[^\s<>\"@]+")
 
 
@@ -43,11 +40,11 @@ def join_address(host: str, port: int) -> str:
 
 
 def split_listen(text: str) -> tuple[str, str, int]:
-    """Read ``udp:0.0.0.0:5060`` or ``tcp:[::1]:5060``."""
+    """Read ``udp:0.0.0.0:5060`` or ``tls:[::1]:5061``."""
     transport, _, address = text.partition(":")
-    if transport.lower() not in ("udp", "tcp"):
+    if transport.lower() not in ("udp", "tcp", "tls", "ws", "wss"):
         raise ValueError(
-            "must be udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
+            "must be udp:ADDRESS:PORT, tcp:, tls:, ws: or wss:, such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
         )
     return transport.lower(), *split_address(address)
 
@@ -81,19 +78,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise ValueError("has a choice in brackets that cannot be read; write it as [1-5] or [135]") from None
 
 
-def split_trunk_address(text: str) -> tuple[str, int, str]:
-    """Read ``sip:192.0.2.1:5060;transport=udp`` as host, port and transport (UDP, TCP)."""
-    match = _TRUNK_URI.fullmatch(text)
-    if match is None:
-        raise ValueError("must be sip:HOST[:PORT][;transport=udp|tcp]")
-    host, port = match[1], int(match[2] or 5060)
-    if host.startswith("["):
-        host = str(ip_address(host[1:-1]))
-    elif not _HOST_NAME.fullmatch(host):
-        raise ValueError("must name a host: an IP address or a domain name")
-    if not 0 < port < 65536:
-        raise ValueError("must have a port from 1 to 65535")
-    return host, port, (match[3] or "udp").upper()
+def is_host_name(text: str) -> bool:
+    """Whether the text is a name or an IPv4 address."""
+    return _HOST_NAME.fullmatch(text) is not None
 
 
 def _listen(text: str) -> str:
@@ -147,16 +134,18 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _target(text: str) -> str:
+def is_target(text: str) -> bool:
+    """Whether a text is user:NAME, trunk:NAME or sip:USER@HOST."""
     kind, _, name = text.partition(":")
-    if (kind in ("user", "trunk") and _NAME.fullmatch(name)) or _SIP_URI.fullmatch(text):
-        return text
-    raise ValueError("must be user:NAME, trunk:NAME or sip:USER@HOST")
+    return (kind in ("user", "trunk") and _NAME.fullmatch(name) is not None) or (
+        _SIP_URI.fullmatch(text) is not None
+    )
 
 
-def _trunk_address(text: str) -> str:
-    if text:
-        split_trunk_address(text)
+def check_target(text: str) -> str:
+    """The text, when it is user:NAME, trunk:NAME or sip:USER@HOST."""
+    if not is_target(text):
+        raise ValueError("must be user:NAME, trunk:NAME or sip:USER@HOST")
     return text
 
 
@@ -173,5 +162,4 @@ Domain = Annotated[str, Strict(), AfterValidator(_domain)]
 Name = Annotated[str, Strict(), AfterValidator(_name)]
 Dialled = Annotated[str, Strict(), AfterValidator(_number)]
 Pattern = Annotated[str, Strict(), AfterValidator(_pattern)]
-Target = Annotated[str, Strict(), AfterValidator(_target)]
-TrunkAddress = Annotated[str, Strict(), AfterValidator(_trunk_address)]
+Target = Annotated[str, Strict(), AfterValidator(check_target)]

@@ -102,7 +102,9 @@ def _sections(config: type[Config]) -> list[tuple[str, type[BaseModel]]]:
 
 def _with_folder(config: Config, folder: Path) -> Config:
     state_dir = (folder / config.switch.state_dir.expanduser()).absolute()
-    return config.model_copy(update={"switch": config.switch.model_copy(update={"state_dir": state_dir})})
+    switch = config.switch.model_copy(update={"state_dir": state_dir})
+    tls, routing = config.tls.within(folder), config.routing.within(folder)
+    return config.model_copy(update={"switch": switch, "tls": tls, "routing": routing})
 
 
 def _override(tree: dict[str, Any], text: str) -> None:
@@ -155,7 +157,7 @@ def _fault(fault: ErrorDetails) -> str:
         return f"{key}: is missing"
     message = _PLAIN.get(fault["type"], message).replace("Input should", "must")
     message = message[:1].lower() + message[1:]
-    if key.endswith("password"):
+    if "password" in key.rpartition(".")[2]:
         return f"{key}: {message}"  # a secret is not shown, not even a wrong one
     return f"{key}: {_shown(fault['input'])}: {message}"
 

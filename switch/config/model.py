@@ -2,108 +2,31 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from .checks import (
-    Count,
-    Dialled,
-    Flag,
-    Name,
-    Network,
-    Pattern,
-    Target,
-    TrunkAddress,
-    compile_pattern,
-    split_listen,
-    split_trunk_address,
-)
+from .checks import split_listen
+from .dns import DnsConfig
+from .listeners import TlsConfig, WebSocketConfig
+from .presence import MessagesConfig, PresenceConfig
+from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
     ApiConfig,
     AuthConfig,
     CallsConfig,
     LogConfig,
     MediaConfig,
+    OverloadConfig,
     RegistrarConfig,
     Section,
     SipConfig,
     SwitchConfig,
-    key,
 )
-
-
-class UserConfig(Section):
-    """Somebody who registers with a phone."""
-
-    name: Name = key("The name that the phone registers and authenticates with.")
-    password: SecretStr = key("The password. It is never shown or logged.", min_length=1, max_length=128)
-    number: Dialled = key(
-        "The number that reaches this user and is shown to those called. Empty: the name.", ""
-    )
-    max_calls: Count | None = key(
-        "Calls at once that this user may have made. Not given: calls.max_calls_per_user.",
-        None,
-        ge=0,
-        le=100_000,
-    )
-
-    @property
-    def dialled(self) -> str:
-        """What others dial to reach this user."""
-        return self.number or self.name
-
-
-class RouteConfig(Section):
-    """Where dialled numbers go, beside the numbers of the users; the first route that matches is taken."""
-
-    match: Pattern = key(
-        "The number: as it is, X for any digit, [2-5] for a choice, * at the end for any rest: 1XXX, +49*, *."
-    )
-    to: list[Target] = key(
-        "One target or a list that rings at once: user:NAME, trunk:NAME or sip:USER@HOST.",
-        min_length=1,
-        max_length=32,
-    )
-
-    @field_validator("to", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-    def matches(self, number: str) -> bool:
-        """Whether this route takes the number."""
-        return compile_pattern(self.match).fullmatch(number) is not None
-
-
-class TrunkConfig(Section):
-    """Another switch: who may call in without a password, and where calls go out."""
-
-    name: Name = key("The name, for routes and records.")
-    sources: list[Network] = key(
-        "Addresses and networks that may call in without digest. Empty: nobody.", list, max_length=256
-    )
-    address: TrunkAddress = key(
-        "Where calls go out: sip:HOST[:PORT][;transport=udp|tcp]. Empty: nowhere.", ""
-    )
-    nat: Flag = key("Whether the trunk is behind NAT, so that its media address is learnt.", False)
-    max_calls: Count | None = key(
-        "Calls at once over this trunk. Not given: no limit.", None, ge=0, le=1_000_000
-    )
-
-    @field_validator("sources")
-    @classmethod
-    def _not_everybody(cls, sources: list[str]) -> list[str]:
-        for source in sources:
-            if ip_network(source).prefixlen == 0:
-                raise ValueError(f"{source} would let the whole world call in without a password")
-        return sources
-
-    @property
-    def target(self) -> tuple[str, int, str] | None:
-        """Host, port and transport (UDP, TCP) of the calls that go out."""
-        return split_trunk_address(self.address) if self.address else None
+from .stir import StirConfig
+from .trace import TraceConfig
+from .trunks import TrunkConfig
+from .users import UserConfig
 
 
 class Config(Section):
@@ -111,12 +34,22 @@ class Config(Section):
 
     switch: SwitchConfig = Field(default_factory=SwitchConfig)
     sip: SipConfig = Field(default_factory=SipConfig)
+    tls: TlsConfig = Field(default_factory=TlsConfig)
+    websocket: WebSocketConfig = Field(default_factory=WebSocketConfig)
     registrar: RegistrarConfig = Field(default_factory=RegistrarConfig)
     auth: AuthConfig = Field(default_factory=AuthConfig)
     media: MediaConfig = Field(default_factory=MediaConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
+    overload: OverloadConfig = Field(default_factory=OverloadConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    dns: DnsConfig = Field(default_factory=DnsConfig)
+    trace: TraceConfig = Field(default_factory=TraceConfig)
+    stir: StirConfig = Field(default_factory=StirConfig)
+    presence: PresenceConfig = Field(default_factory=PresenceConfig)
+    messages: MessagesConfig = Field(default_factory=MessagesConfig)
+    numbers: NumbersConfig = Field(default_factory=NumbersConfig)
+    routing: RoutingConfig = Field(default_factory=RoutingConfig)
     users: list[UserConfig] = Field(default_factory=list)
     routes: list[RouteConfig] = Field(default_factory=list)
     trunks: list[TrunkConfig] = Field(default_factory=list)
@@ -138,20 +71,39 @@ class Config(Section):
         for i, trunk in enumerate(self.trunks):
             if trunks.setdefault(trunk.name, trunk) is not trunk:
                 raise ValueError(f"trunks.{i}.name: {trunk.name}: another trunk has it already")
+            proof = trunk.username_in
+            if proof and (proof in owners or any(t.username_in == proof for t in self.trunks[:i])):
+                raise ValueError(f"trunks.{i}.username_in: {proof}: a user or another trunk has it already")
         names = {user.name for user in self.users}
+        for list_name in ("watchers", "hidden"):
+            for name in getattr(self.presence, list_name):
+                if name not in names:
+                    raise ValueError(f"presence.{list_name}: {name}: there is no such user")
+        for i, user in enumerate(self.users):
+            for name, target in user.forwards:
+                if target.startswith("user:") and target.removeprefix("user:") not in names:
+                    raise ValueError(f"users.{i}.{name}: {target}: there is no such user")
         for i, route in enumerate(self.routes):
-            for target in route.to:
+            for target in route.targets:
                 kind, _, name = target.partition(":")
                 if kind == "user" and name not in names:
                     raise ValueError(f"routes.{i}.to: {target}: there is no such user")
                 if kind == "trunk" and (name not in trunks or not trunks[name].address):
                     raise ValueError(f"routes.{i}.to: {target}: there is no such trunk with an address")
+            for source in route.sources:
+                kind, _, name = source.partition(":")
+                if name and name not in (names if kind == "user" else trunks):
+                    raise ValueError(f"routes.{i}.sources: {source}: there is no such {kind}")
+            if route.order == "cost" and self.routing.rates is None:
+                raise ValueError(f"routes.{i}.order: cost: needs routing.rates")
         return self
 
     @model_validator(mode="after")
     def _ports_apart(self) -> Self:
         for i, entry in enumerate(self.sip.listen):
             transport, _, port = split_listen(entry)
+            if transport in ("tls", "wss") and not self.tls.certificate:
+                raise ValueError(f"sip.listen.{i}: {entry}: needs tls.certificate")
             if transport == "udp" and port in self.media.port_range:
                 raise ValueError(f"sip.listen.{i}: {entry}: must be outside media.ports, {self.media.ports}")
         return self

@@ -13,7 +13,9 @@ from .checks import (
     ApiListen,
     Count,
     Domain,
+    Flag,
     Listen,
+    Network,
     Number,
     Ports,
     Text,
@@ -52,17 +54,32 @@ class SwitchConfig(Section):
         Path("state"),
         is_live=False,
     )
+    workers: Count = key(
+        "Processes that share the work; each takes a core when there is much. 0: as many as there are cores.",
+        1,
+        ge=0,
+        le=64,
+        is_live=False,
+    )
 
 
 class SipConfig(Section):
     """Listeners, timers and limits of the signalling."""
 
     listen: list[Listen] = key(
-        "Where phones reach the switch: udp:ADDRESS:PORT or tcp:ADDRESS:PORT; an IPv6 address in brackets.",
+        "Where phones reach the switch: udp:, tcp:, tls:, ws: or wss:ADDRESS:PORT; an IPv6 address in brackets.",
         lambda: ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"],
         is_live=False,
         min_length=1,
         max_length=64,
+    )
+    public_address: Address = key(
+        "The address that hosts outside know the switch by, behind a one-to-one NAT or a port forwarding.", ""
+    )
+    inside: list[Network] = key(
+        "Networks that reach the switch without that NAT: they get its own address. Empty: the private ones.",
+        list,
+        max_length=256,
     )
     t1: Number = key(
         "Timer T1, the round trip that is expected (RFC 3261 §17.1.1.1).", 0.5, unit="s", gt=0, le=10
@@ -210,7 +227,7 @@ class MediaConfig(Section):
         is_live=False,
     )
     address: Address = key(
-        "The address that phones send media to. Empty: the one that the route to that phone uses.",
+        "The address that all phones send media to. Empty: sip.public_address, or by route.",
         "",
     )
     rtp_timeout: Number = key(
@@ -242,8 +259,28 @@ class CallsConfig(Section):
         "A call that nobody answers ends after this with 480.", 60.0, unit="s", gt=0, le=600
     )
     max_duration: Number = key("An answered call ends after this.", 14400.0, unit="s", ge=1, le=604800)
+    contact_timeout: Number = key(
+        "A phone that says nothing at all to a call for this long counts as unreachable.",
+        8.0,
+        unit="s",
+        ge=0.5,
+        le=32,
+    )
+    follow_redirects: Flag = key(
+        "Whether a phone's redirection (3xx) to a number of this switch is followed, as if the user had "
+        "forwarded the call; other addresses are never called for it.",
+        True,
+    )
+    session_timer: Literal["offer", "require", "off"] = key(
+        "Session timers (RFC 4028) in calls with phones; for trunks: trunks.session_timer.", "offer"
+    )
+    session_interval: Count = key("The interval that is asked for.", 1800, unit="s", ge=90, le=86_400)
+    session_min: Count = key(
+        "The shortest interval that is accepted; a shorter one gets 422.", 90, unit="s", ge=90, le=86_400
+    )
     probe_interval: Number = key(
-        "How often both ends of a call are asked (OPTIONS) whether they still know of it. 0: never.",
+        "How often an end of a call without session timer is asked (OPTIONS) whether it still knows of it. "
+        "0: never.",
         300.0,
         unit="s",
         ge=0,
@@ -255,6 +292,26 @@ class CallsConfig(Section):
     user_rate: Number = key(
         "Calls a second that one user may make; beyond that: 503.", 5.0, unit="1/s", gt=0, le=10_000
     )
+
+
+class OverloadConfig(Section):
+    """When new calls are sent away so that those in progress go on."""
+
+    lag: Number = key(
+        "While the loop is later than this, a growing share of new calls gets 503 with Retry-After.",
+        0.1,
+        unit="s",
+        gt=0,
+        le=10,
+    )
+    drop_lag: Number = key("Later than this, they get no answer at all.", 0.5, unit="s", gt=0, le=60)
+    max_setups: Count = key(
+        "Calls that are being set up at once; the next gets 503. Not for emergency calls.",
+        2000,
+        ge=1,
+        le=1_000_000,
+    )
+    retry_after: Count = key("After how long the caller may try again.", 10, unit="s", ge=1, le=3600)
 
 
 class ApiConfig(Section):

@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
 from switchroom.switch.config import MediaConfig
 
@@ -30,11 +29,13 @@ class MediaPlane:
         tick: float = 0.001,
         quarantine: float = 1.0,
         max_pairs: int | None = None,
+        public_for: Callable[[str, str], str] = lambda toward, local: local,
     ) -> None:
         self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
         self.engine: Engine
         self.session_count = 0
         self._local_for = local_for
+        self._public_for = public_for  # what stands for our address towards a host on a NAT's other side
         self._on_timeout = on_timeout
         self._tick = tick
         self._quarantine = quarantine
@@ -102,8 +103,8 @@ class MediaPlane:
         try:
             if not configured or _version_of(configured) != _version_of(toward):
                 local = self._local_for(toward)
-                return local, local
-            if _can_bind(configured):
+                return local, self._public_for(toward, local)
+            if may_bind(configured):
                 return configured, configured
             return self._local_for(toward), configured
         except OSError as error:
@@ -151,8 +152,8 @@ def _version_of(host: str) -> int:
     return 0 if address is None else address.version
 
 
-@lru_cache(maxsize=16)
-def _can_bind(host: str) -> bool:
+def may_bind(host: str) -> bool:
+    """Whether the address is this machine's at present; asked each time, for it may come and go."""
     family = socket.AF_INET6 if _version_of(host) == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

@@ -1,4 +1,4 @@
-"""Engines to the kernel: UDP in batches, TCP, local addresses and routes, the clock."""
+"""Engines to the kernel: UDP in batches, TCP, TLS, WebSocket, local addresses and routes, the clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from .clock import Clock
 from .face import SipFace
 from .flows import NoListenerError
 from .limits import NetCounters, NetLimits
+from .public import PublicAddress
+from .tls import Tls, TlsError
 from .watchdog import LAG_BOUNDS, Watchdog
+from .websocket import WebSocketRules
 
 __all__ = [
     "LAG_BOUNDS",
@@ -16,6 +19,10 @@ __all__ = [
     "NetCounters",
     "NetLimits",
     "NoListenerError",
+    "PublicAddress",
     "SipFace",
+    "Tls",
+    "TlsError",
     "Watchdog",
+    "WebSocketRules",
 ]

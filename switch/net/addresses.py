@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple, Protocol
 
@@ -24,8 +25,10 @@ from pyroute2.netlink.rtnl import (  # type: ignore[import-untyped]
 from pyroute2.netlink.rtnl.rtmsg import rtmsg  # type: ignore[import-untyped]
 
 from .clock import Clock
+from .interfaces import list_addresses
 from .limits import Recent
 from .sockets import Readiness
+from .watchdog import Log
 
 CHANGES = (
     RTMGRP_LINK
@@ -152,7 +155,7 @@ def open_netlink(groups: int) -> socket.socket:
 
 
 class Addresses:
-    """Route look-ups with a cache, which is emptied when the kernel reports a change.
+    """Route look-ups with a cache, which is emptied when the kernel reports a change; that is logged.
 
     The cache holds hosts, not networks: a host route or a policy rule may treat neighbours differently.
     """
@@ -164,6 +167,7 @@ class Addresses:
         routes: Routes | None = None,
         max_age: float = 60.0,
         size: int = 4096,
+        log: Log | None = None,
     ) -> None:
         self._clock = clock or Clock()
         self._routes = routes or best_routes()
@@ -172,6 +176,10 @@ class Addresses:
         self._forget_at = 0.0
         self._monitor: socket.socket | None = None
         self._readiness: Readiness | None = None
+        self._log = log
+        self._present: dict[str, str] = {}  # our addresses, each with its interface
+        self.on_change: list[Callable[[frozenset[str], frozenset[str]], object]] = []  # up, down
+        self.public = ""  # an address that is ours too, though it is on a NAT
         self.misses = 0
 
     def local_for(self, remote_host: str) -> str:
@@ -180,9 +188,11 @@ class Addresses:
 
     def is_local(self, host: str) -> bool:
         """Whether this is an address of this machine's; names are not."""
+        if host == self.public and host:
+            return True
         try:
             # A stranger may ask for any address: what cannot be ours costs little and is not remembered.
-            return may_be_local(host) and self._find(host).is_local
+            return (self._is_known(host) or may_be_local(host)) and self._find(host).is_local
         except (ValueError, OSError):
             return False
 
@@ -193,6 +203,7 @@ class Addresses:
                 self._monitor = open_netlink(CHANGES)
             except OSError:
                 return
+            self._present = self._list()
             self._readiness = Readiness(self._monitor, self._on_change)
 
     async def stop(self) -> None:
@@ -202,6 +213,9 @@ class Addresses:
         if self._monitor is not None:
             self._monitor.close()
         self._readiness = self._monitor = None
+
+    def _is_known(self, host: str) -> bool:
+        return self._cache.get(host) is not None
 
     def _find(self, host: str) -> Route:
         now = self._clock.now()
@@ -221,8 +235,29 @@ class Addresses:
         try:
             while self._monitor.recv(65536):
                 pass
-        except OSError:  # nothing more, or more than the queue held: either way the cache is empty
-            return
+        except OSError:  # nothing more, or more than the queue held: either way all is asked again
+            self._compare()
+
+    def _compare(self) -> None:
+        """Tell which addresses have come up and which have gone."""
+        before, self._present = self._present, self._list()
+        up = {host: link for host, link in self._present.items() if host not in before}
+        down = {host: link for host, link in before.items() if host not in self._present}
+        if self._log is not None:
+            for host, link in down.items():
+                self._log.warning("net.address_down", address=host, interface=link)
+            for host, link in up.items():
+                self._log.info("net.address_up", address=host, interface=link)
+        if up or down:
+            for told in self.on_change:
+                told(frozenset(up), frozenset(down))
+
+    def _list(self) -> dict[str, str]:
+        try:
+            with open_netlink(0) as sock:
+                return list_addresses(sock)
+        except OSError:
+            return self._present
 
 
 def best_routes() -> Routes:

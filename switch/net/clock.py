@@ -28,6 +28,10 @@ class Clock:
         # No offset is kept: after a step by NTP records show the corrected time, and no timer has moved.
         return datetime.fromtimestamp(self._wall() - (self._monotonic() - now), UTC)
 
+    def posix(self, now: float) -> float:
+        """Return the same in seconds since 1970."""
+        return self._wall() - (self._monotonic() - now)
+
     def monotonic_of(self, utc: datetime) -> float:
         """Return the monotonic instant of a stored wall-clock time, such as when a binding expires."""
         return self._monotonic() + (utc.timestamp() - self._wall())

@@ -1,4 +1,4 @@
-"""The asyncio side of SIP: drives one sans-I/O endpoint over UDP and TCP.
+"""The asyncio side of SIP: drives one sans-I/O endpoint over UDP, TCP, TLS and WebSocket.
 
 Each wake-up is one pass: what came in goes through the limits into the endpoint, its events to their owner,
 what both have to say out in one batch for each socket; then the one timer is set.
@@ -7,7 +7,9 @@ what both have to say out in one batch for each socket; then the one timer is se
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import ParamSpec, Protocol
 
 import structlog
@@ -15,21 +17,28 @@ import structlog
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.flow import Flow
-from switchroom.switch.config import split_listen
+from switchroom.switch.config import join_address, split_listen
 
-from .addresses import Addresses
+from .addresses import Addresses, may_be_local
 from .answers import Refusals, answer_keep_alive, is_keep_alive
+from .bus import Bus, Frame, Kind, unpack_flow
 from .clock import Clock
 from .connection import Connection
 from .flows import Flows
 from .limits import Bucket, Limiter, NetCounters, NetLimits, Verdict
+from .owners import Owners
+from .public import PublicAddress
 from .tcp import Connections
+from .tls import Tls
 from .udp import Datagram, Failure, UdpListener
 from .watchdog import Log
+from .websocket import WebSocketRules
 
 _ROUNDS = 8  # of sending and failing at once; what is left waits for the next pass
 _LINES_RATE = 1.0  # log lines a second about faults of our own, whatever flood we stumble over
 _LINES_BURST = 10.0
+_WORKER_SHIFT = 40  # connections of several workers have numbers of their own
+_SIPS_PORT = 5061
 _SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
 
 
@@ -60,7 +69,18 @@ class SipFace:
         trace: Callable[[str, bytes, Flow], None] | None = None,
         clock: Clock | None = None,
         log: Log | None = None,
+        tls: Tls | None = None,
+        websocket: WebSocketRules | None = None,
+        public: PublicAddress | None = None,
+        bus: Bus | None = None,
+        owners: Owners | None = None,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
+        """``sockets``, one for each of ``listen``, are there already when several workers share them."""
+        self._bus = bus or Bus()
+        self._owners = owners  # of messages; none: whatever comes is ours
+        self._sockets = sockets
+        self._adopted: dict[int, list[UdpListener]] = {}  # by the worker that cannot read at present
         self._endpoint = endpoint
         self._on_event = on_event
         self._listen = listen
@@ -71,7 +91,9 @@ class SipFace:
         self.trace = trace  # called with "in" or "out" for each message, while somebody wants to see them
         self._clock = clock or Clock()
         self.counters = NetCounters()
-        self._guard = Guard(log or structlog.get_logger("net"), self._clock, self.counters)
+        self._log: Log = log or structlog.get_logger("net")
+        self._guard = Guard(self._log, self._clock, self.counters)
+        self.public = public or PublicAddress()
         self._limiter = Limiter(limits, is_trusted, self._clock.now())
         self._refusals = Refusals(limits)
         self._flows = Flows(addresses)
@@ -84,6 +106,9 @@ class SipFace:
             limits=limits,
             counters=self.counters,
             clock=self._clock,
+            tls=tls,
+            websocket=websocket,
+            first_number=(self._bus.slot << _WORKER_SHIFT) + 1,
         )
         self.bound: list[tuple[str, str, int]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -96,12 +121,13 @@ class SipFace:
     async def start(self) -> None:
         """Bind all listeners and begin; OSError says what could not be bound, and then nothing is."""
         try:
-            for transport, host, port in map(split_listen, self._listen):
-                self._open(transport, host, port)
+            for number, (transport, host, port) in enumerate(map(split_listen, self._listen)):
+                self._open(transport, host, port, self._sockets[number] if self._sockets else None)
         except OSError:
             await self.stop()
             raise
         self._is_running = True
+        self._bus.on_frames = self._on_frames
         for listener in self._flows.listeners:
             listener.start()
         self._connections.start()
@@ -114,6 +140,8 @@ class SipFace:
             self._timer = None
         await self._connections.stop()
         self._is_running = False
+        for slot in list(self._adopted):
+            self.release(slot)
         self._flows.close()
         self.bound.clear()
 
@@ -124,9 +152,25 @@ class SipFace:
         self._connections.limits = limits
         self._refusals.limits = limits
 
-    def flow_to(self, host: str, port: int, transport: str = "UDP") -> Flow:
-        """Return the flow to a host, an IP address, from the listener that faces it."""
-        return self._flows.flow_to(host, port, transport)
+    def apply_transports(self, tls: Tls, websocket: WebSocketRules, public: PublicAddress) -> None:
+        """Go on with other certificates and rules: for new connections, and for what is sent from now on."""
+        self._connections.tls, self._connections.websocket, self.public = tls, websocket, public
+
+    def flow_to(self, host: str, port: int, transport: str = "UDP", name: str = "") -> Flow:
+        """Return the flow to a host, an IP address, from the listener that faces it.
+
+        ``name`` is whom a TLS server has to prove to be; without one it has to name the address.
+        """
+        return self._flows.flow_to(host, port, transport, name)
+
+    def peer_names(self, flow: Flow) -> tuple[str, ...]:
+        """Whom the verified certificate at the remote end of a connection names (RFC 5922 §7.1)."""
+        return self._connections.peer_names(flow)
+
+    def advertise(self, flow: Flow) -> tuple[str, int]:
+        """Where the remote end of a flow finds us: for Via and Contact, on either side of a NAT."""
+        local = flow.local
+        return self.public.for_host(flow.remote[0], local[0]), local[1]
 
     @property
     def kernel_drops(self) -> int:
@@ -138,22 +182,43 @@ class SipFace:
         if not self._is_in_pass:
             self._finish(self._clock.now())
 
-    def _open(self, transport: str, host: str, port: int) -> None:
-        if transport == "tcp":
-            host, port = self._connections.listen(host, port)
+    def adopt(self, slot: int, sockets: Sequence[socket.socket]) -> None:
+        """Read for another worker that is dead, until it is there again; we answer by our own sockets."""
+        listeners = []
+        for (transport, host, port), sock in zip(map(split_listen, self._listen), sockets, strict=True):
+            if transport == "udp":
+                listener = self._listener(host, port, sock.dup())
+                listener.start()
+                listeners.append(listener)
+        self._adopted[slot] = listeners
+
+    def release(self, slot: int) -> None:
+        """The worker reads for itself again."""
+        for listener in self._adopted.pop(slot, ()):
+            listener.close()
+
+    def _open(self, transport: str, host: str, port: int, sock: socket.socket | None) -> None:
+        if transport != "udp":
+            host, port = self._connections.listen(transport.upper(), host, port, sock)
         else:
-            listener = UdpListener(
-                host,
-                port,
-                on_datagrams=self._on_datagrams,
-                on_failures=self._on_failures,
-                limits=self._limits,
-                counters=self.counters,
-            )
+            listener = self._listener(host, port, sock)
             self._flows.listeners.append(listener)
             port = listener.port
         self._flows.add(transport.upper(), host, port)
         self.bound.append((transport, host, port))
+        if not ip_address(host.partition("%")[0]).is_unspecified and not may_be_local(host):
+            self._log.warning("net.address_missing", listener=f"{transport}:{join_address(host, port)}")
+
+    def _listener(self, host: str, port: int, sock: socket.socket | None) -> UdpListener:
+        return UdpListener(
+            host,
+            port,
+            on_datagrams=self._on_datagrams,
+            on_failures=self._on_failures,
+            limits=self._limits,
+            counters=self.counters,
+            sock=sock,
+        )
 
     # -- in
 
@@ -167,7 +232,7 @@ class SipFace:
             self._finish(now)
 
     def _judge(self, batch: list[Datagram], now: float) -> None:
-        counters, judge = self.counters, self._limiter.judge
+        counters, judge, owners = self.counters, self._limiter.judge, self._owners
         for data, flow in batch:
             counters.octets_in += len(data)
             verdict = judge(flow.remote[0], data, now)
@@ -177,6 +242,8 @@ class SipFace:
                 self._on_keep_alive(data, flow)
             elif len(data) > self._limits.max_message_size:
                 self._flows.put(self._refusals.too_large(data, flow))
+            elif owners is not None and (slot := owners.owner_of(data, flow.remote[0])) is not None:
+                self._bus.forward(slot, data, flow)
             else:
                 if self.trace is not None:
                     self._guard.run(self.trace, "in", data, flow)
@@ -194,13 +261,27 @@ class SipFace:
             return max(1.0 / self._limits.source_rate, _SHORTEST_TIMER)
         self.counters.messages_in += 1
         self.counters.octets_in += len(data)
+        if self._owners is not None and (slot := self._owners.owner_of(data, flow.remote[0])) is not None:
+            self._bus.forward(slot, data, flow)
+            return None
         if self.trace is not None:
             self._guard.run(self.trace, "in", data, flow)
         message = sip.parse(data)  # raises: what is no message ends the connection, whose framing is in doubt
         self._is_in_pass = True
+        if connection.peer_names and isinstance(message, sip.Request):
+            self._note_alias(message, connection)
         self._guard.run(self._endpoint.receive_message, message, flow, now)
         self._tell(now)
         return None
+
+    def _note_alias(self, request: sip.Request, connection: Connection) -> None:
+        """The sender wants to get requests on its connection too, and has proven who it is (RFC 5923)."""
+        try:
+            via = request.via
+        except RemoteProtocolError:
+            return  # it is answered where it is read in full
+        if via.param("alias") is not None:
+            self._connections.alias(connection, via.port or _SIPS_PORT)
 
     def _on_excess(self, verdict: Verdict, data: bytes, flow: Flow) -> None:
         self.counters.dropped[verdict] += 1
@@ -224,10 +305,40 @@ class SipFace:
     def _on_failures(self, failures: list[Failure]) -> None:
         """Connections closed, or ICMP errors came."""
         now = self._clock.now()
+        for flow, reason in failures:
+            if flow.connection:
+                self._bus.tell_closed(flow, reason)
         is_nested, self._is_in_pass = self._is_in_pass, True
         self._fail(failures, now)
         if not is_nested:
             self._finish(now)
+
+    # -- of other workers
+
+    def _on_frames(self, frames: list[Frame]) -> None:
+        """Messages that are ours, what leaves by our connections, closed connections, and news."""
+        now = self._clock.now()
+        self._is_in_pass = True
+        try:
+            for frame in frames:
+                self._guard.run(self._take_frame, frame, now)
+        finally:
+            self._finish(now)
+
+    def _take_frame(self, frame: Frame, now: float) -> None:
+        kind, _, first, rest = frame
+        if kind == Kind.NEWS:
+            self._bus.tell(frame)
+        elif kind == Kind.SEND:
+            self._flows.for_streams.append((rest, unpack_flow(first)))
+        elif kind == Kind.FAILED:
+            self._fail([(unpack_flow(first), rest.decode())], now)
+        else:
+            flow = unpack_flow(first)
+            if self.trace is not None:
+                self._guard.run(self.trace, "in", rest, flow)
+            self._endpoint.receive_datagram(rest, flow, now)
+            self._tell(now)
 
     # -- the rest of a pass
 
@@ -262,6 +373,7 @@ class SipFace:
                 asyncio.get_running_loop().call_soon(self.flush)
         finally:
             self._is_in_pass = False
+            self._bus.flush()
             self._arm()
 
     def _send(self) -> list[Failure]:
@@ -273,7 +385,8 @@ class SipFace:
         failures = flows.flush()
         if flows.for_streams:
             for data, flow in flows.take_for_streams():
-                connections.send(data, flow)
+                if not (flow.connection and self._bus.send_over(data, flow)):
+                    connections.send(data, flow)
             failures += connections.take_failures()
         return failures
 

@@ -12,6 +12,7 @@ from .limits import Recent
 from .udp import Datagram, Failure, UdpListener
 
 _REMEMBERED = 4096
+_SECURE = ("TLS", "WSS")
 
 
 class NoListenerError(LookupError):
@@ -52,7 +53,7 @@ class Flows:
         self._asked.clear()
         self._listener_of.clear()
 
-    def flow_to(self, host: str, port: int, transport: str) -> Flow:
+    def flow_to(self, host: str, port: int, transport: str, name: str = "") -> Flow:
         """Return the flow to a host; ValueError for a name, OSError without a route."""
         if not 0 < port < 65536:
             raise ValueError(f"not a port: {port}")
@@ -62,7 +63,8 @@ class Flows:
         if bound is None:
             bound = self._facing(transport, local_host)
             self._asked.put((transport, local_host), bound)
-        return Flow(transport, (local_host if bound.is_wildcard else bound.host, bound.port), (host, port))
+        local = local_host if bound.is_wildcard else bound.host, bound.port
+        return Flow(transport, local, (host, port), 0, name if transport in _SECURE else "")
 
     def _facing(self, transport: str, local_host: str) -> Bound:
         """Find the listener: at that very address, at all, or where the same networks are reached from."""

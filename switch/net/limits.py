@@ -37,6 +37,9 @@ class NetLimits:
     connect_timeout: float = 8.0
     message_timeout: float = 32.0
     idle_timeout: float = 7200.0
+    handshake_timeout: float = 8.0  # of TLS and of WebSocket
+    handshake_rate: float = 10.0  # a second, from one source
+    handshake_burst: float = 50.0
     write_buffer_size: int = 131072
     user_timeout: float = 30.0  # unacknowledged octets for so long break a connection; RFC 5482
     send_queue_size: int = 4096  # datagrams that wait while a UDP socket would block
@@ -57,6 +60,7 @@ class NetCounters:
     connections: int = 0  # open now
     connections_accepted: int = 0
     connections_opened: int = 0
+    handshakes: Counter[str] = field(default_factory=Counter)  # tls, ws, wss, and those that failed
     faults: int = 0  # exceptions of our own making that one message cost
     dropped: Counter[str] = field(default_factory=Counter)  # messages, by why
     refused: Counter[str] = field(default_factory=Counter)  # connections not let in, by why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import select
@@ -16,6 +17,9 @@ _IP_PKTINFO = 8  # these are not in Python 3.11's socket module
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _SO_RCVBUFFORCE = 33
+_IP_FREEBIND = 15
+_IPV6_FREEBIND = 78
+_BACKLOG = 512
 _STREAM_BUFFER = 65536  # octets: what a stranger may make us hold
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 3))
 
@@ -51,8 +55,11 @@ class Readiness:
             self._epoll.close()
 
 
-def open_udp(host: str, port: int, receive_buffer_size: int) -> socket.socket:
-    """Bind a UDP socket that reports the address it was asked at, and ICMP errors."""
+def open_udp(host: str, port: int, receive_buffer_size: int, *, is_shared: bool = False) -> socket.socket:
+    """Bind a UDP socket that reports the address it was asked at, and ICMP errors.
+
+    ``is_shared``: others may be bound there that are shared too; the kernel deals out by the remote address.
+    """
     is_ipv4 = ipaddress.ip_address(host).version == 4
     sock = socket.socket(
         socket.AF_INET if is_ipv4 else socket.AF_INET6,
@@ -67,6 +74,8 @@ def open_udp(host: str, port: int, receive_buffer_size: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         enlarge(sock, receive_buffer_size)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bind(sock, "udp", host, port)
     except OSError:
         sock.close()
@@ -82,10 +91,21 @@ def enlarge(sock: socket.socket, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
-def bind(sock: socket.socket, transport: str, host: str, port: int) -> None:
-    """Bind, and say in the error what could not be bound."""
+def bind(sock: socket.socket, transport: str, host: str, port: int) -> bool:
+    """Bind, and say in the error what could not be bound; False: to an address that is yet to come up."""
     try:
-        sock.bind(to_sockaddr((host, port)))
+        try:
+            sock.bind(to_sockaddr((host, port)))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            if sock.family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+            sock.bind(to_sockaddr((host, port)))
+            return False
+        return True
     except OSError as error:
         text = f"{transport}:{join_address(host, port)}: {error.strerror}"
         raise OSError(error.errno, text) from error
@@ -115,6 +135,23 @@ def open_tcp(host: str) -> socket.socket:
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock
+
+
+def open_listener(transport: str, host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """Listen for streams; ``is_shared`` as with UDP."""
+    listener = open_tcp(host)
+    try:
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # a restart need not wait for TIME_WAIT
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bind(listener, transport.lower(), host, port)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def tune(sock: socket.socket, user_timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""SIP over TCP: connections that we accept and open, how many there may be, and which one leads where."""
+"""SIP over streams: connections that we accept and open, how many there may be, and which one leads where."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ import itertools
 import os
 import resource
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.flow import Flow
+from switchroom.switch.config import TlsConfig
 
 from .clock import Clock
 from .connection import Connection
-from .limits import NetCounters, NetLimits, source_of
-from .sockets import bind, from_sockaddr, open_tcp, reason_of, reset, to_sockaddr, tune
+from .limits import Bucket, NetCounters, NetLimits, Recent, source_of
+from .sockets import from_sockaddr, open_listener, open_tcp, reason_of, reset, to_sockaddr, tune
+from .tls import Tls, TlsError, is_name
 from .udp import Failure
+from .websocket import WebSocketRules
 
-_BACKLOG = 512
 _ACCEPTED_A_TURN = 64
 _STOP_TIMEOUT = 1.0
 _PAUSE = 0.5  # seconds without accepting, when not even a spare descriptor can be had
 _TRUSTED_FACTOR = 10  # an office with many phones behind one address, once they are known
+_SHUTDOWN_TIMEOUT = 2.0  # for the other end's good-bye on TLS
+_PLAIN = ("TCP", "WS")
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+Key = tuple[str, tuple[str, int], str]  # transport, remote address, the name that it proved
 
 
 class Connections:
@@ -44,7 +52,12 @@ class Connections:
         limits: NetLimits,
         counters: NetCounters,
         clock: Clock,
+        tls: Tls | None = None,
+        websocket: WebSocketRules | None = None,
+        first_number: int = 1,
     ) -> None:
+        self.tls = tls  # for new connections; those that are up keep what they have
+        self.websocket = websocket or WebSocketRules()
         self.receive = receive
         self.refuse = refuse
         self.finish_turn = finish_turn
@@ -53,11 +66,12 @@ class Connections:
         self.now = clock.now
         self._on_failures = on_failures
         self._is_trusted = is_trusted
-        self._numbers = itertools.count(1)
-        self._listeners: list[socket.socket] = []
+        self._numbers = itertools.count(first_number)
+        self._listeners: dict[socket.socket, str] = {}  # each with its transport
         self._open: dict[int, Connection] = {}  # until the stream has really ended: it counts so long
-        self._by_remote: dict[tuple[str, int], Connection] = {}
+        self._by_key: dict[Key, Connection] = {}
         self._per_source: Counter[str] = Counter()
+        self._handshakes: Recent[str, Bucket] = Recent(limits.max_sources)  # by source: how many may begin
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[Failure] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -67,19 +81,14 @@ class Connections:
 
     # -- listening
 
-    def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; return where."""
-        listener = open_tcp(host)
-        try:
-            listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # a restart need not wait for TIME_WAIT
-            bind(listener, "tcp", host, port)
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-        self._listeners.append(listener)
+    def listen(
+        self, transport: str, host: str, port: int, sock: socket.socket | None = None
+    ) -> tuple[str, int]:
+        """Listen, on a socket that listens there already if one is given; return where."""
+        if transport not in _PLAIN and (self.tls is None or self.tls.server is None):
+            raise TlsError(f"{transport.lower()}:{host}:{port}: needs tls.certificate")
+        listener = sock or open_listener(transport, host, port)
+        self._listeners[listener] = transport
         return host, int(listener.getsockname()[1])
 
     def start(self) -> None:
@@ -129,11 +138,11 @@ class Connections:
                     self._on_exhausted(listener)
                     return
                 continue  # that connection has died already; accept(2)
-            self._accept(sock, from_sockaddr(address))
+            self._accept(sock, self._listeners[listener], from_sockaddr(address))
 
-    def _accept(self, sock: socket.socket, remote: tuple[str, int]) -> None:
+    def _accept(self, sock: socket.socket, transport: str, remote: tuple[str, int]) -> None:
         sock.setblocking(False)
-        if why := self._why_not(remote[0]):
+        if why := self._why_not(remote[0], transport):
             self.counters.refused[why] += 1
             reset(sock)
             return
@@ -144,26 +153,49 @@ class Connections:
             sock.close()
             return
         self.counters.connections_accepted += 1
-        connection = self._add(Flow("TCP", local, remote, next(self._numbers)))
+        connection = self._add(Flow(transport, local, remote, next(self._numbers)))
         self._run(connection, self._hand_over(connection, sock))
 
     async def _hand_over(self, connection: Connection, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+            if connection.flow.transport in _PLAIN:
+                await loop.connect_accepted_socket(lambda: connection, sock)
+            else:
+                assert self.tls is not None
+                await loop.connect_accepted_socket(
+                    lambda: connection,
+                    sock,
+                    ssl=self.tls.server,
+                    ssl_handshake_timeout=self.limits.handshake_timeout,
+                    ssl_shutdown_timeout=_SHUTDOWN_TIMEOUT,
+                )
         except BaseException:
             sock.close()
             raise
 
-    def _why_not(self, host: str) -> str | None:
+    def _why_not(self, host: str, transport: str) -> str | None:
         """Say why a new connection from there cannot be had."""
         is_trusted = self._is_trusted(host)
         factor = _TRUSTED_FACTOR if is_trusted else 1
+        if transport != "TCP" and not self._may_shake_hands(source_of(host), factor):
+            return "handshake_rate"
         if self._per_source[source_of(host)] >= self.limits.max_connections_per_source * factor:
             return "source"
         room = self.max_connections - (0 if is_trusted else self.reserved_connections)
         if len(self._open) >= room and not self._make_room():
             return "total"
         return None
+
+    def _may_shake_hands(self, source: str, factor: int) -> bool:
+        """A handshake costs as much as ten calls: nobody makes us do nothing else."""
+        rate, burst = self.limits.handshake_rate * factor, self.limits.handshake_burst * factor
+        now = self.now()
+        bucket = self._handshakes.get(source)
+        if bucket is None:
+            bucket = Bucket(burst, now)
+            self._handshakes.put(source, bucket)
+        return bucket.take(rate, burst, now)
 
     @property
     def max_connections(self) -> int:
@@ -216,7 +248,8 @@ class Connections:
         if flow.connection:
             connection = self._open.get(flow.connection)
         else:
-            connection = self._by_remote.get(flow.remote) or self._dial(flow)
+            key = (flow.transport, flow.remote, flow.name)
+            connection = self._by_key.get(key) or self._dial(flow)
         if connection is None:
             self.counters.failed["closed"] += 1
             self._failures.append((flow, "closed"))
@@ -233,7 +266,7 @@ class Connections:
     def _dial(self, flow: Flow) -> Connection | None:
         if self._is_stopping or (len(self._open) >= self.max_connections and not self._make_room()):
             return None
-        connection = self._add(flow._replace(connection=next(self._numbers)))
+        connection = self._add(flow._replace(connection=next(self._numbers)), is_outgoing=True)
         connection.is_used = True
         self._run(connection, self._connect(connection))
         return connection
@@ -246,18 +279,47 @@ class Connections:
             sock.bind(to_sockaddr((flow.local[0], 0)))
             async with asyncio.timeout(self.limits.connect_timeout):
                 await loop.sock_connect(sock, to_sockaddr(flow.remote))
-                await loop.create_connection(lambda: connection, sock=sock)
+                if flow.transport in _PLAIN:
+                    await loop.create_connection(lambda: connection, sock=sock)
+                else:
+                    await self._secure(connection, sock)
         except BaseException:
             sock.close()
             raise
         self.counters.connections_opened += 1
 
+    async def _secure(self, connection: Connection, sock: socket.socket) -> None:
+        """Begin TLS; the server is asked for the name that it has to prove."""
+        name = connection.flow.name
+        tls = self.tls or Tls(TlsConfig())
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            sock=sock,
+            ssl=tls.client,
+            server_hostname=name if is_name(name) else "",
+            ssl_handshake_timeout=self.limits.handshake_timeout,
+            ssl_shutdown_timeout=_SHUTDOWN_TIMEOUT,
+        )
+
     # -- the table
 
-    def _add(self, flow: Flow) -> Connection:
-        connection = Connection(self, flow, self.now())
+    def peer_names(self, flow: Flow) -> tuple[str, ...]:
+        """Whom the certificate of a connection's remote end names; nobody when it has not been verified."""
+        connection = self._open.get(flow.connection)
+        return () if connection is None else connection.peer_names
+
+    def alias(self, connection: Connection, port: int) -> None:
+        """Use a connection that we accepted for requests too (RFC 5923 §8), to the names that it proved."""
+        flow = connection.flow
+        for name in connection.peer_names:
+            key = (flow.transport, (flow.remote[0], port), name)
+            if key not in connection.keys and self._by_key.setdefault(key, connection) is connection:
+                connection.keys.append(key)
+
+    def _add(self, flow: Flow, *, is_outgoing: bool = False) -> Connection:
+        connection = Connection(self, flow, self.now(), is_outgoing=is_outgoing)
         self._open[flow.connection] = connection
-        self._by_remote[flow.remote] = connection
+        self._by_key[connection.keys[0]] = connection
         self._per_source[connection.source] += 1
         self.counters.connections = len(self._open)
         if self._sweep is None:
@@ -266,8 +328,9 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """Use a connection no more, though it is still being closed."""
-        if self._by_remote.get(connection.flow.remote) is connection:
-            del self._by_remote[connection.flow.remote]
+        for key in connection.keys:
+            if self._by_key.get(key) is connection:
+                del self._by_key[key]
 
     def remove(self, connection: Connection) -> None:
         """The connection has ended: whoever used it must know."""
@@ -295,11 +358,19 @@ class Connections:
         if task.cancelled():
             connection.why_closed = "stopped"
         elif (error := task.exception()) is not None:
-            timed_out = isinstance(error, TimeoutError)
-            connection.why_closed = "connect_timeout" if timed_out else f"connect: {reason_of(error)}"
+            connection.why_closed = self._why_not_opened(connection, error)
         else:
             return
         self.remove(connection)
+
+    def _why_not_opened(self, connection: Connection, error: BaseException) -> str:
+        if connection.flow.is_secure:
+            self.counters.handshakes["tls_failed"] += 1
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return "certificate"
+        if isinstance(error, ssl.SSLError) or not connection.is_used:
+            return "handshake"  # a stranger's is one kind, however he makes it fail
+        return "connect_timeout" if isinstance(error, TimeoutError) else f"connect: {reason_of(error)}"
 
     # -- deadlines
 
@@ -316,5 +387,7 @@ class Connections:
         for connection in list(self._open.values()):
             if why := connection.overdue(now):
                 connection.abort(why)
+            else:
+                connection.keep_alive(now)
         if self._open:
             self._arm_sweep()

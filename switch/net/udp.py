@@ -41,12 +41,14 @@ class UdpListener:
         on_failures: Callable[[list[Failure]], None],
         limits: NetLimits,
         counters: NetCounters,
+        sock: socket.socket | None = None,
     ) -> None:
+        """``sock``: bound there already, by whoever shares the port out among several workers."""
         self._on_datagrams = on_datagrams
         self._on_failures = on_failures
         self._counters = counters
         self._queue_size = limits.send_queue_size
-        self.socket = open_udp(host, port, limits.receive_buffer_size)
+        self.socket = sock or open_udp(host, port, limits.receive_buffer_size)
         self.host, self.port = host, int(self.socket.getsockname()[1])
         self.is_wildcard = ipaddress.ip_address(host).is_unspecified
         self._batch: BatchSocket[Flow] = BatchSocket(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Protocol
 
 from .clock import Clock
@@ -22,8 +23,17 @@ class Log(Protocol):
 class Watchdog:
     """Asks to be woken every ``interval`` and counts how much later it was."""
 
-    def __init__(self, log: Log, *, clock: Clock, interval: float = 0.1, threshold: float = 0.05) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        clock: Clock,
+        interval: float = 0.1,
+        threshold: float = 0.05,
+        on_lag: Callable[[float, float], object] | None = None,
+    ) -> None:
         self._log = log
+        self._on_lag = on_lag  # told each lag, and when it was seen
         self._clock = clock
         self._interval = interval
         self._threshold = threshold
@@ -61,6 +71,8 @@ class Watchdog:
         self.counts[bisect_left(LAG_BOUNDS, lag)] += 1
         self.lag_sum += lag
         self.max_lag = max(self.max_lag, lag)
+        if self._on_lag is not None:
+            self._on_lag(lag, self._clock.now())
         if lag > self._threshold:
             self._log.warning("net.loop_lag", lag_ms=round(lag * 1000, 1))  # at most one line an interval
         self._arm(loop)

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -24,6 +24,8 @@ _MAX_ANSWER_LINE = 16 * 1024 * 1024
 _MAX_CONNECTIONS = 16
 _QUESTION_TIMEOUT = 10.0
 _CHUNK = 200  # items a line: a list of 100,000 phones must not stop the loop
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 log = structlog.get_logger("control")
 
@@ -87,9 +89,8 @@ class ControlServer:
 
     async def _answer(self, question: bytes, writer: asyncio.StreamWriter) -> None:
         try:
-            result = self._ask(question)
-            if inspect.isawaitable(result):
-                result = await result
+            name, arguments = _read(question)
+            result = await answer(self.handlers, name, arguments)
             if isinstance(result, list | Iterator):
                 for items in _chunks(result):
                     await _send(writer, {"items": items})
@@ -103,15 +104,38 @@ class ControlServer:
         else:
             await _send(writer, {"result": result})
 
-    def _ask(self, question: bytes) -> Any:
-        try:
-            arguments = json.loads(question)
-            name = arguments.pop("ask")
-            handler = self.handlers[name]
-            inspect.signature(handler).bind(**arguments)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise LookupError("the switch does not know this question") from None
-        return handler(**arguments)
+
+def by_leader(handler: Handler) -> Handler:
+    """Mark what one of several workers is to answer alone: all know it, or it may be done only once."""
+    handler.is_by_leader = True  # type: ignore[attr-defined]
+    return handler
+
+
+async def answer(
+    handlers: Mapping[str, Callable[..., Any]],
+    name: str,
+    arguments: dict[str, Any],
+    *,
+    is_leader: bool = True,
+) -> Any:
+    """Ask a handler; LookupError when there is none, or when another worker is to answer."""
+    try:
+        handler = handlers[name]
+        inspect.signature(handler).bind(**arguments)
+    except (TypeError, KeyError, ValueError):
+        raise LookupError("the switch does not know this question") from None
+    if not is_leader and getattr(handler, "is_by_leader", False):
+        raise LookupError("worker 0 answers this, and it is starting")
+    result = handler(**arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _read(question: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        arguments = json.loads(question)
+        return str(arguments.pop("ask")), arguments
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise LookupError("the switch does not know this question") from None
 
 
 def ask(

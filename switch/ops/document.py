@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -49,11 +50,26 @@ def _sections() -> Iterator[str]:
         is_list = get_origin(model) is list
         if is_list:
             (model,) = get_args(model)
-        yield f"## `[[{name}]]`\n" if is_list else f"## `[{name}]`\n"
-        yield f"{model.__doc__}{' One such table for each.' if is_list else ''}\n"
-        yield "| key | type | default | unit | allowed | meaning |\n|---|---|---|---|---|---|"
-        yield from _keys(model)
-        yield ""
+        yield from _section(name, model, is_list=is_list)
+
+
+def _section(name: str, model: Any, *, is_list: bool) -> Iterator[str]:
+    """A table, and after it the lists of tables inside it."""
+    yield f"## `[[{name}]]`\n" if is_list else f"## `[{name}]`\n"
+    yield f"{model.__doc__}{' One such table for each.' if is_list else ''}\n"
+    yield "| key | type | default | unit | allowed | meaning |\n|---|---|---|---|---|---|"
+    yield from _keys(model)
+    yield ""
+    for key, field in model.model_fields.items():
+        if (inner := _table_in(field.annotation)) is not None:
+            yield from _section(f"{name}.{key}", inner, is_list=True)
+
+
+def _table_in(annotation: Any) -> Any:
+    """The model of a list of tables, None for anything else."""
+    (inner, *_) = get_args(annotation) or (None,)
+    is_table = get_origin(annotation) is list and isinstance(inner, type) and issubclass(inner, BaseModel)
+    return inner if is_table else None
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
@@ -74,12 +90,21 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if _table_in(annotation) is not None:
+        return "list of tables"
     if origin is list:
-        return f"list of {_type(arguments[0])}s"
+        inner = _type(arguments[0])
+        return f"list of {inner}" if inner.endswith("s") else f"list of {inner}s"
     if origin is Literal:
         return "text"
     if type(None) in arguments:
         return _type(arguments[0])
+    if origin is dict:
+        return f"table of {_type(arguments[1])}s"
+    if origin is UnionType:
+        return " or ".join(map(_type, arguments))
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}s"
     if hasattr(annotation, "__metadata__"):  # a text with a rule of its own
         return _type(arguments[0])
     return _TYPES[annotation]
@@ -91,6 +116,8 @@ def _default(field: FieldInfo) -> str:
         return "*required*"
     if value is None:
         return "*not given*"
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     return f"`{json.dumps(str(value) if isinstance(value, Path) else value)}`"
 
 

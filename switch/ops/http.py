@@ -7,6 +7,7 @@ applications would bring its own signal handlers, logs and exit codes into the p
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 import structlog
@@ -34,7 +35,7 @@ class Page(Protocol):
 
     content_type: str
 
-    def render(self) -> bytes:
+    def render(self) -> bytes | Awaitable[bytes]:
         """The page as it is now."""
 
 
@@ -82,7 +83,7 @@ class HttpServer:
             if len(self._connections) <= _MAX_CONNECTIONS:
                 async with asyncio.timeout(_HEAD_TIMEOUT):
                     head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._respond(head))
+                writer.write(await self._respond(head))
                 async with asyncio.timeout(_SEND_TIMEOUT):
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -94,7 +95,7 @@ class HttpServer:
             self._connections.discard(task)
             writer.close()
 
-    def _respond(self, head: bytes) -> bytes:
+    async def _respond(self, head: bytes) -> bytes:
         parts = head.split(b"\r\n", 1)[0].split(b" ")
         if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
             return _response(400, b"bad request\n")
@@ -103,14 +104,15 @@ class HttpServer:
             return _response(405, b"only GET\n", extra="Allow: GET, HEAD\r\n")
         has_body = method == b"GET"
         if target == b"/metrics":
-            return self._show_metrics(has_body=has_body)
+            return await self._show_metrics(has_body=has_body)
         if target == b"/healthz":
             return _response(200, b"ok\n", has_body=has_body)
         return _response(404, b"/metrics and /healthz are here\n", has_body=has_body)
 
-    def _show_metrics(self, *, has_body: bool) -> bytes:
+    async def _show_metrics(self, *, has_body: bool) -> bytes:
         try:
-            body = self._metrics.render()
+            page = self._metrics.render()
+            body = page if isinstance(page, bytes) else await page
         except Exception:  # a number that cannot be read must not end anything
             log.exception("metrics.failed")
             return _response(500, b"the log says why\n")

@@ -107,12 +107,15 @@ class Handle:
 class Renderer:
     """The last processor: makes the line."""
 
-    def __init__(self, is_json: bool) -> None:
+    def __init__(self, is_json: bool, worker: int | None = None) -> None:
         self.is_json = is_json
+        self._worker = worker
         self._second, self._prefix = 0, ""
 
     def __call__(self, logger: Any, method: str, event: Event) -> str:
         name = event.pop("event")
+        if self._worker is not None:
+            event.setdefault("worker", self._worker)
         if event.pop("exc_info", None):
             event["exception"] = traceback.format_exc()
         room = getattr(logger, "room", "")
@@ -141,10 +144,10 @@ class _Out:
         self.debug = self.info = self.warning = self.error = writer.write
 
 
-def configure(config: LogConfig, stream: TextIO | None = None) -> Handle:
-    """Set up the logs of this process."""
+def configure(config: LogConfig, stream: TextIO | None = None, *, worker: int | None = None) -> Handle:
+    """Set up the logs of this process; of one of several workers each line says which."""
     writer = LineWriter(stream or sys.stderr)
-    limiter, renderer = Limiter(config.max_rate), Renderer(config.format == "json")
+    limiter, renderer = Limiter(config.max_rate), Renderer(config.format == "json", worker)
     Logger.threshold = _LEVELS[config.level]
     structlog.configure(
         processors=[limiter, renderer],

@@ -95,6 +95,12 @@ FAMILIES = (
         lambda s: {"in": s.face.counters.octets_in, "out": s.face.counters.octets_out},
         "direction",
     ),
+    _counter(
+        "net_handshakes",
+        "TLS and WebSocket handshakes, and those that failed.",
+        lambda s: s.face.counters.handshakes,
+        "kind",
+    ),
     _gauge("net_connections", "TCP connections that are open.", lambda s: s.face.counters.connections),
     _counter(
         "net_dropped", "Messages that were dropped unread.", lambda s: s.face.counters.dropped, "reason"

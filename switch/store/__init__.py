@@ -2,7 +2,8 @@
 
 from .interfaces import BindingStore, Direction, Record, RecordSink, RecordStore, StoredBinding, record_id
 from .schema import StoreError
-from .sqlite import SqliteStore
+from .sqlite import SqliteStore, lock_store
+from .texts import StoredText, TextStore
 
 __all__ = [
     "BindingStore",
@@ -13,5 +14,8 @@ __all__ = [
     "SqliteStore",
     "StoreError",
     "StoredBinding",
+    "lock_store",
+    "StoredText",
+    "TextStore",
     "record_id",
 ]

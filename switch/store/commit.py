@@ -12,8 +12,19 @@ from pathlib import Path
 import structlog
 
 from .interfaces import RecordSink
-from .rows import BINDING_COLUMNS, CALL_COLUMNS, LIVE_COLUMNS, Row, binding_row, call_row, clean, live_row
+from .rows import (
+    BINDING_COLUMNS,
+    CALL_COLUMNS,
+    LIVE_COLUMNS,
+    PLACE_COLUMNS,
+    Row,
+    binding_row,
+    call_row,
+    clean,
+    live_row,
+)
 from .schema import RECORD_COLUMNS, connect, migrate
+from .texts import TEXT_COLUMNS
 from .writer import Batch, CommitError
 
 # Rows a statement. SQLite runs a statement without the interpreter's lock, but each hand-over of the lock may
@@ -29,13 +40,18 @@ _BAD_ROW = (
 _SINK_CHUNK = 500
 _SINK_SYNC_INTERVAL = 1.0
 
-_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(LIVE_COLUMNS)}) VALUES "
+_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(LIVE_COLUMNS + PLACE_COLUMNS)}) VALUES "
 _PUT_CALL = f"INSERT INTO calls ({', '.join(CALL_COLUMNS)}) VALUES "
 _DROP_LIVE = "DELETE FROM live WHERE (id) IN (VALUES "
 _PUT_BINDING = f"INSERT OR REPLACE INTO bindings ({', '.join(BINDING_COLUMNS)}) VALUES "
 _DROP_BINDING = "DELETE FROM bindings WHERE (user, contact) IN (VALUES "
+_PUT_TEXT = f"INSERT OR REPLACE INTO texts ({', '.join(TEXT_COLUMNS)}) VALUES "
+_DROP_TEXT = "DELETE FROM texts WHERE (id) IN (VALUES "
 _PUT_STATE = "INSERT OR REPLACE INTO state (key, value) VALUES "
-_ENDINGS = {_PUT_CALL: " ON CONFLICT (id) DO NOTHING", _DROP_LIVE: ")", _DROP_BINDING: ")"}
+_ENDINGS = {
+    _PUT_CALL: " ON CONFLICT (id) DO NOTHING",
+    **dict.fromkeys((_DROP_LIVE, _DROP_BINDING, _DROP_TEXT), ")"),
+}
 
 _AS_JSON = ", ".join(f"'{name}', {'json(codecs)' if name == 'codecs' else name}" for name in RECORD_COLUMNS)
 _SELECT_LINES = f"""
@@ -51,8 +67,9 @@ log = structlog.get_logger("switchroom.store")
 class Committer:
     """Owns the connection of the writer's thread."""
 
-    def __init__(self, path: Path, sink: RecordSink | None) -> None:
-        self._path, self._sink = path, sink
+    def __init__(self, path: Path, sink: RecordSink | None, place: tuple[int, int] = (0, 0)) -> None:
+        self._path, self._sink, self._place = path, sink, place
+        self._alive_key = alive_key(place[0])
         self._connection: sqlite3.Connection | None = None
         self._sunk_seq = self._marked_seq = self._sunk_size = 0
         self._marked_at = 0.0
@@ -75,6 +92,7 @@ class Committer:
         """Close the connection and the sink; what the sink has is marked."""
         if self._connection is not None:
             try:
+                self.has_lines = self._sink is not None  # other workers may have ended calls
                 self._feed_sink(self._connection)
                 self._mark_sink(self._connection)
             except sqlite3.Error as error:
@@ -90,7 +108,8 @@ class Committer:
                 self._connection = connect(self._path)
                 migrate(self._connection)
             self._write(self._connection, batch)
-            self.has_lines = self.has_lines or any(is_closed for is_closed, _ in batch.records.values())
+            is_new = batch.has_lines or any(is_closed for is_closed, _ in batch.records.values())
+            self.has_lines = self.has_lines or is_new
             self._feed_sink(self._connection)
         except sqlite3.Error as error:
             self._disconnect()  # the next attempt starts afresh, whatever happened to the file
@@ -105,11 +124,13 @@ class Committer:
     def _transact(self, connection: sqlite3.Connection, batch: Batch, *, is_careful: bool) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in _statements(batch):
+            for statement, rows in _statements(batch, self._place, self._alive_key):
                 if is_careful:
                     self._run_each(connection, statement, rows)
                 else:
                     _run(connection, statement, rows)
+            if batch.purge_at:
+                connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (batch.purge_at,))
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
@@ -177,8 +198,13 @@ class Committer:
             log.error("records.lines_failed", reason=str(error))
 
 
-def _statements(batch: Batch) -> list[tuple[str, list[Row]]]:
-    live = [live_row(row) for is_closed, row in batch.records.values() if not is_closed]
+def alive_key(slot: int) -> str:
+    """Where the heartbeat of a worker is kept."""
+    return f"alive_at.{slot}" if slot else "alive_at"
+
+
+def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[str, list[Row]]]:
+    live = [live_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
     ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
     saved = [binding_row(binding) for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]
@@ -188,7 +214,9 @@ def _statements(batch: Batch) -> list[tuple[str, list[Row]]]:
         (_DROP_LIVE, [row[:1] for row in ended]),
         (_PUT_BINDING, saved),
         (_DROP_BINDING, removed),
-        (_PUT_STATE, [("alive_at", str(batch.alive_at))] if batch.alive_at else []),
+        (_PUT_TEXT, [row for row in batch.texts.values() if row is not None]),
+        (_DROP_TEXT, [(id,) for id, row in batch.texts.items() if row is None]),
+        (_PUT_STATE, [(alive, str(batch.alive_at))] if batch.alive_at else []),
     ]
 
 

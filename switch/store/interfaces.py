@@ -62,6 +62,9 @@ class Record:
     codecs: tuple[str, ...] = ()
     media_a: Direction = _NOTHING  # what the caller sent
     media_b: Direction = _NOTHING  # what the callee sent
+    trunk: str = ""  # the trunk that the call went out by, or that was tried last
+    verdict: str = ""  # what became of the call, in plain words
+    explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
     id: str = field(default_factory=record_id)
 
 
@@ -118,7 +121,7 @@ class RecordStore(Protocol):
     def close(self, record: Record) -> None:
         """It ended; nothing is written about it after this."""
 
-    def recover(self, now: datetime) -> int:
+    def recover(self, now: datetime, *, died_at: datetime | None = None) -> int:
         """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
 
     async def recent(self, limit: int = 100) -> list[Record]:

@@ -13,13 +13,15 @@ from .interfaces import Direction, Record, StoredBinding
 
 LIVE_COLUMNS = (
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),
-    *("setup_at", "ring_at", "answer_at", "codecs"),
+    *("setup_at", "ring_at", "answer_at", "codecs", "trunk"),
 )
+PLACE_COLUMNS = ("slot", "generation")  # of live calls: which life of which worker has them
 CALL_COLUMNS = (
     *LIVE_COLUMNS,
-    *("end_at", "duration", "cause", "reason", "ended_by"),
+    *("end_at", "duration", "cause", "reason", "ended_by", "verdict", "explanation"),
     *("a_packets", "a_size", "a_lost", "a_jitter_ms", "b_packets", "b_size", "b_lost", "b_jitter_ms"),
 )
+_LIVE, _ENDED = len(LIVE_COLUMNS), len(CALL_COLUMNS) - 8  # where what was live ends, and where media begins
 BINDING_COLUMNS = (
     *("user", "contact", "expires_at", "q", "call_id", "cseq", "transport"),
     *("local_host", "local_port", "remote_host", "remote_port", "user_agent", "instance", "path"),
@@ -27,28 +29,24 @@ BINDING_COLUMNS = (
 Row = tuple[Any, ...]
 
 copy_live = attrgetter(*LIVE_COLUMNS)  # what the loop's thread pays: a tuple
-copy_call = attrgetter(*CALL_COLUMNS[:16], "media_a", "media_b")
+copy_call = attrgetter(*CALL_COLUMNS[:_ENDED], "media_a", "media_b")
 
 
 def live_row(copied: Row) -> Row:
     """Turn what ``copy_live`` took into what SQLite takes."""
-    id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs = copied
+    id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs, trunk = copied
     return (
         *(id, a, b, caller, callee, from_user, to_user, setup.timestamp()),
-        *(ring and ring.timestamp(), answer and answer.timestamp(), _codecs_text(codecs)),
+        *(ring and ring.timestamp(), answer and answer.timestamp(), _codecs_text(codecs), trunk),
     )
 
 
 def call_row(copied: Row) -> Row:
     """Turn what ``copy_call`` took into what SQLite takes."""
-    end, duration, cause, reason, ended_by, media_a, media_b = copied[11:]
+    end, duration, cause, reason, ended_by, verdict, explanation, media_a, media_b = copied[_LIVE:]
     return (
-        *live_row(copied[:11]),
-        end and end.timestamp(),
-        duration,
-        cause,
-        reason,
-        ended_by,
+        *live_row(copied[:_LIVE]),
+        *(end and end.timestamp(), duration, cause, reason, ended_by, verdict, "\n".join(explanation)),
         *media_a,
         *media_b,
     )
@@ -68,11 +66,14 @@ def row_record(row: Row) -> Record:
         ring_at=row[8] and _time(row[8]),
         answer_at=row[9] and _time(row[9]),
         codecs=tuple(json.loads(row[10])),
+        trunk=row[11],
     )
-    if len(row) > len(LIVE_COLUMNS):
-        record.end_at = row[11] and _time(row[11])
-        record.duration, record.cause, record.reason, record.ended_by = row[12:16]
-        record.media_a, record.media_b = Direction(*row[16:20]), Direction(*row[20:24])
+    if len(row) == len(CALL_COLUMNS):
+        end_at, record.duration, record.cause, record.reason, record.ended_by = row[_LIVE : _LIVE + 5]
+        record.end_at = end_at and _time(end_at)
+        record.verdict, explanation = row[_LIVE + 5 : _ENDED]
+        record.explanation = tuple(explanation.split("\n")) if explanation else ()
+        record.media_a, record.media_b = Direction(*row[_ENDED:-4]), Direction(*row[-4:])
     return record
 
 

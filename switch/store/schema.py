@@ -44,10 +44,34 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
         b_packets, b_size, b_lost, round(b_jitter_ms, 2) AS b_jitter_ms
     FROM calls;
     """,
+    f"""
+    -- Calls of several workers: which life of which worker has them.
+    ALTER TABLE live ADD COLUMN trunk TEXT NOT NULL DEFAULT '';
+    ALTER TABLE live ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE live ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE calls ADD COLUMN trunk TEXT NOT NULL DEFAULT '';
+    ALTER TABLE calls ADD COLUMN verdict TEXT NOT NULL DEFAULT '';
+    ALTER TABLE calls ADD COLUMN explanation TEXT NOT NULL DEFAULT '';
+    DROP VIEW records;
+    CREATE VIEW records AS SELECT
+        seq, id, call_id_a, call_id_b, caller, callee, from_user, to_user, trunk,
+        {", ".join(_ISO.format(name) for name in ("setup_at", "ring_at", "answer_at", "end_at"))},
+        round(duration, 3) AS duration, cause, reason, ended_by, verdict, codecs,
+        a_packets, a_size, a_lost, round(a_jitter_ms, 2) AS a_jitter_ms,
+        b_packets, b_size, b_lost, round(b_jitter_ms, 2) AS b_jitter_ms
+    FROM calls;
+    -- Texts for users who are not there.
+    CREATE TABLE texts (
+        id INTEGER PRIMARY KEY, sender TEXT NOT NULL, sender_name TEXT NOT NULL, account TEXT NOT NULL,
+        user TEXT NOT NULL, called TEXT NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL,
+        sent_at REAL NOT NULL, expires_at REAL NOT NULL, slot INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    """,
 )
 RECORD_COLUMNS = (  # of the view, without seq
-    *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),
-    *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "codecs"),
+    *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user", "trunk"),
+    *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "verdict"),
+    "codecs",
     *("a_packets", "a_size", "a_lost", "a_jitter_ms", "b_packets", "b_size", "b_lost", "b_jitter_ms"),
 )
 

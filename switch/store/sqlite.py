@@ -12,10 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .commit import Committer
+from .commit import Committer, alive_key
 from .interfaces import Record, RecordSink, StoredBinding
-from .rows import BINDING_COLUMNS, CALL_COLUMNS, LIVE_COLUMNS, copy_call, copy_live, row_binding, row_record
+from .rows import (
+    BINDING_COLUMNS,
+    CALL_COLUMNS,
+    LIVE_COLUMNS,
+    PLACE_COLUMNS,
+    copy_call,
+    copy_live,
+    row_binding,
+    row_record,
+)
 from .schema import StoreError, connect, create_private
+from .texts import SqliteTexts
 from .writer import Writer
 
 _RESERVE_FOR_ENDS = 0.75  # a call that is up must find room for its end when no new one may begin
@@ -63,8 +73,8 @@ class SqliteBindings:
 class SqliteRecords:
     """A RecordStore."""
 
-    def __init__(self, path: Path, writer: Writer, committer: Committer) -> None:
-        self._path, self._writer, self._committer = path, writer, committer
+    def __init__(self, path: Path, writer: Writer, committer: Committer, slot: int | None) -> None:
+        self._path, self._writer, self._committer, self._slot = path, writer, committer, slot
         self.refused_count = 0
 
     @property
@@ -90,16 +100,22 @@ class SqliteRecords:
             self._writer.pending.alive_at = now.timestamp()
             self._writer.wake()
 
-    def recover(self, now: datetime) -> int:
-        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
+    def recover(self, now: datetime, *, died_at: datetime | None = None) -> int:
+        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks.
+
+        A worker closes what earlier lives of its slot left; whoever saw them die knows when, else the last
+        heartbeat tells.
+        """
+        where, slots = ("", ()) if self._slot is None else (" WHERE slot = ?", (self._slot,))
+        query = f"SELECT {', '.join(LIVE_COLUMNS + PLACE_COLUMNS)} FROM live{where}"
         with closing(connect(self._path)) as connection:
-            found = connection.execute("SELECT value FROM state WHERE key = 'alive_at'").fetchone()
-            alive_at = datetime.fromtimestamp(float(found[0]), UTC) if found else None
-            left = [
-                row_record(row) for row in connection.execute(f"SELECT {', '.join(LIVE_COLUMNS)} FROM live")
-            ]
-        for record in left:
-            _end_by_crash(record, alive_at)
+            state = dict(connection.execute("SELECT key, value FROM state WHERE key LIKE 'alive_at%'"))
+            left = connection.execute(query, slots).fetchall()
+        for *row, slot, generation in left:
+            record, alive = row_record(tuple(row)), state.get(alive_key(slot))
+            _end_by_crash(record, died_at or (datetime.fromtimestamp(float(alive), UTC) if alive else None))
+            if self._slot is not None:
+                record.verdict = f"{record.verdict} (worker {slot}, life {generation})"
             self.close(record)
         self.heartbeat(now)
         return len(left)
@@ -129,7 +145,7 @@ class SqliteRecords:
 
 
 class SqliteStore:
-    """One file, its writer and its two faces, ``bindings`` and ``records``.
+    """One file, its writer and its faces, ``bindings``, ``records`` and ``texts``.
 
     When the disk fails, what is written waits in memory, one state per call or contact, up to ``capacity``
     entries. Beyond three quarters no new call is entered (``records.is_full``), beyond it nothing.
@@ -143,21 +159,25 @@ class SqliteStore:
         capacity: int = 50_000,
         min_delay: float = 0.001,
         max_delay: float = 0.050,
+        place: tuple[int, int] | None = None,
     ) -> None:
-        self._path = path
-        self._committer = Committer(path, sink)
+        """``place``: slot and generation of the worker, when several write to this file."""
+        self._path, self._place = path, place
+        self._committer = Committer(path, sink, place or (0, 0))
         self._writer = Writer(
             self._committer.commit, capacity=capacity, min_delay=min_delay, max_delay=max_delay
         )
         self._lock_descriptor = -1
         self.bindings = SqliteBindings(path, self._writer)
-        self.records = SqliteRecords(path, self._writer, self._committer)
+        self.records = SqliteRecords(path, self._writer, self._committer, place and place[0])
+        self.texts = SqliteTexts(path, self._writer, place and place[0])
 
     def start(self) -> None:
         """Open the file, bring it up to date and begin to write; StoreError says why not."""
         try:
             create_private(self._path)
-            self._lock()
+            if self._place is None:  # else the supervisor has locked it for all
+                self._lock_descriptor = lock_store(self._path)
             self._committer.open()
         except (sqlite3.Error, OSError, StoreError) as error:
             self._release()
@@ -174,10 +194,22 @@ class SqliteStore:
         """Return when everything asked for until now is durable."""
         await self._writer.flush()
 
+    def feed(self) -> None:
+        """Other workers have ended calls: give the sink what it lacks."""
+        with self._writer.lock:
+            self._writer.pending.has_lines = True
+            self._writer.wake()
+
+    def purge(self, now: datetime) -> None:
+        """Forget bindings that have expired; for one of several workers, of which none does it by itself."""
+        with self._writer.lock:
+            self._writer.pending.purge_at = now.timestamp()
+            self._writer.wake()
+
     @property
     def counters(self) -> dict[str, int]:
         """For metrics: entries that wait, commits, failed commits, entries refused or lost."""
-        refused = self.bindings.refused_count + self.records.refused_count
+        refused = self.bindings.refused_count + self.records.refused_count + self.texts.refused_count
         return {
             "waiting": self._writer.waiting_count,
             "commits": self._writer.commit_count,
@@ -194,14 +226,6 @@ class SqliteStore:
     ) -> None:
         self.close()
 
-    def _lock(self) -> None:
-        """Two switches on one file would end each other's calls in the book."""
-        self._lock_descriptor = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError("another switch that is running uses it") from None
-
     def _release(self) -> None:
         self._committer.close()
         if self._lock_descriptor >= 0:
@@ -209,8 +233,21 @@ class SqliteStore:
             self._lock_descriptor = -1
 
 
+def lock_store(path: Path) -> int:
+    """Lock the file for this switch: two on one file would end each other's calls in the book."""
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreError("another switch that is running uses it") from None
+    return descriptor
+
+
 def _end_by_crash(record: Record, alive_at: datetime | None) -> None:
     began = record.answer_at or record.ring_at or record.setup_at
     record.end_at = max(alive_at or began, began)
     record.duration = (record.end_at - record.answer_at).total_seconds() if record.answer_at else 0.0
     record.cause, record.reason, record.ended_by = 500, "crash", "switch"
+    state = "was up" if record.answer_at else "was being set up"
+    record.verdict = f"the switch ended without warning while the call {state}"

@@ -29,16 +29,26 @@ class Batch:
 
     records: dict[str, tuple[bool, Row]] = field(default_factory=dict)  # id: is closed, copied record
     bindings: dict[tuple[str, str], StoredBinding | None] = field(default_factory=dict)  # None: removed
+    texts: dict[int, Row | None] = field(default_factory=dict)  # None: removed
     alive_at: float = 0.0  # of the last heartbeat
+    purge_at: float = 0.0  # bindings that expired until then are to go
+    has_lines: bool = False  # others have ended calls whose lines are ours to write
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.bindings) + bool(self.alive_at)
+        return len(self.records) + len(self.bindings) + len(self.texts) + self._marks
+
+    @property
+    def _marks(self) -> int:
+        return bool(self.alive_at) + bool(self.purge_at) + self.has_lines
 
     def absorb(self, newer: Batch) -> None:
         """Take in what was asked for later."""
         self.records.update(newer.records)
         self.bindings.update(newer.bindings)
+        self.texts.update(newer.texts)
         self.alive_at = newer.alive_at or self.alive_at
+        self.purge_at = newer.purge_at or self.purge_at
+        self.has_lines = newer.has_lines or self.has_lines
 
 
 class Writer:
@@ -65,6 +75,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self.commit_count = self.failure_count = self.lost_count = 0
         self.is_failing = False
+        self.on_texts: Callable[[list[int]], None] = lambda ids: None  # texts that are durable now
 
     def start(self) -> None:
         """Begin to write."""
@@ -146,6 +157,8 @@ class Writer:
                 self._tell(error)
             else:
                 self.commit_count += 1
+                if batch.texts:
+                    self.on_texts([id for id, row in batch.texts.items() if row is not None])
                 if self.is_failing:
                     self.is_failing = False
                     log.info("store.recovered", entries=len(batch))

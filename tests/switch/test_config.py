@@ -140,7 +140,7 @@ def test_the_realm_is_the_domain_unless_it_is_given() -> None:
             "[[trunks]]\nname = 't'\nsources = ['192.0.2.1/24']",
             "trunks.0.sources.0: 192.0.2.1/24: must be a network",
         ),
-        ("[[trunks]]\nname = 't'\naddress = 'x'", "trunks.0.address: x: must be sip:HOST"),
+        ("[[trunks]]\nname = 't'\naddress = 'x'", "trunks.0.address.0: x: must be sip:HOST"),
         ("[[trunks]]\nname = 't'\n[[trunks]]\nname = 't'", "trunks.1.name: t: another trunk has it already"),
         ("[sip", "Expected ']' at the end of a table declaration"),
         ("[sip]\nt1 = 1\nt1 = 2", "Cannot overwrite a value"),

@@ -20,7 +20,7 @@ _WIDTH = 200  # where no terminal says how wide it is
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (status, registrations, calls, hangup, reload):
+    for command in (status, registrations, calls, hangup, reload, drain, undrain):
         app.command()(command)
 
 
@@ -60,6 +60,23 @@ def reload(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     typer.echo("The configuration was applied.")
     if result["needs_restart"]:
         typer.echo(f"After a restart: {', '.join(result['needs_restart'])}")
+
+
+def drain(
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", "-t", metavar="SECONDS", help="End what is left then [never].", min=0),
+    ] = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take no new calls, and stop when the last one has ended."""
+    _show_one(_ask(config, "drain", timeout=timeout), as_json=as_json)
+
+
+def undrain(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Take calls again after a drain that is not done."""
+    _show_one(_ask(config, "undrain"), as_json=as_json)
 
 
 def _ask(config: Path | None, name: str, **arguments: object) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from ...calls.routing import Router
 from ...config import Config, ConfigError, load
 from ..document import describe
 from .fault import FaultError
@@ -34,11 +35,13 @@ def check(config: ConfigOption = None, override: SetOption = None, as_json: Json
     path = config or DEFAULT
     try:
         found = load(path, override or ())
+        Router.of(found)  # reads the rate table
     except ConfigError as error:
         if not as_json:
             raise FaultError("\n".join(error.faults)) from None
         typer.echo(json.dumps({"file": str(path), "is_good": False, "faults": error.faults}, indent=2))
         raise typer.Exit(2) from None
+    _check_files(path, found)
     advice = list(_advice(path, found))
     if as_json:
         typer.echo(json.dumps({"file": str(path), "is_good": True, "advice": advice}, indent=2))
@@ -58,6 +61,16 @@ def version(as_json: JsonOption = False) -> None:
 def config_doc() -> None:
     """Write docs/configuration.md to standard output."""
     typer.echo(describe(), nl=False)
+
+
+def _check_files(path: Path, config: Config) -> None:
+    """Read the files that the configuration names, as a start would."""
+    from ...net.tls import Tls, TlsError  # only here: the other commands start faster without it
+
+    try:
+        Tls(config.tls)
+    except TlsError as error:
+        raise FaultError(f"{path}: tls: {error}") from None
 
 
 def _advice(path: Path, config: Config) -> Iterator[str]:

@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING
 from ...config import Config, RouteConfig, join_address
 
 if TYPE_CHECKING:
-    from ...app import Switch
+    from collections.abc import Sequence
 
 _MAX_SHOWN = 10
 
 
-def welcome(config: Config, path: Path, switch: Switch, *, is_first: bool, show_passwords: bool) -> str:
+def welcome(
+    config: Config,
+    path: Path,
+    bound: Sequence[tuple[str, str, int]],
+    api: str,
+    *,
+    is_first: bool,
+    show_passwords: bool,
+) -> str:
     """Where phones go, what can be dialled, where to look."""
     lines = [f"Switchroom {version('switchroom')} is running; Ctrl-C stops it."]
     if is_first:
         lines.append(f"It has written a first configuration: {path}")
     lines += ["", "Point a phone at"]
-    lines += [f"  {text}" for text in _listeners(switch.face.bound)]
+    lines += [f"  {text}" for text in _listeners(bound)]
     if config.users:
         lines += ["with"]
         for user in config.users[:_MAX_SHOWN]:
@@ -39,10 +47,8 @@ def welcome(config: Config, path: Path, switch: Switch, *, is_first: bool, show_
     lines += [f"  {_route(route)}" for route in config.routes[:_MAX_SHOWN]] + _rest(len(config.routes))
     command = _command()
     lines += ["", f"No phone at hand? Let this machine be one: {command} phone --help"]
-    if switch.http.address:
-        lines.append(
-            f"Metrics  http://{switch.http.address}/metrics   health  http://{switch.http.address}/healthz"
-        )
+    if api:
+        lines.append(f"Metrics  http://{api}/metrics   health  http://{api}/healthz")
     lines.append(f"Ask it   {command} status | registrations | calls | hangup CALL | reload")
     return "\n".join([*lines, ""])
 
@@ -56,7 +62,7 @@ def _command() -> str:
     return "switchroom" if found and program.samefile(found) else os.path.relpath(program)
 
 
-def _listeners(bound: list[tuple[str, str, int]]) -> list[str]:
+def _listeners(bound: Sequence[tuple[str, str, int]]) -> list[str]:
     """One line for each address, with its transports; a wildcard as the address that others see."""
     found: dict[str, list[str]] = {}
     for transport, host, port in bound:
@@ -77,7 +83,7 @@ def _outward(host: str) -> str:
 
 
 def _route(route: RouteConfig) -> str:
-    return f"{route.match:<10} {', '.join(target.removeprefix('user:') for target in route.to)}"
+    return f"{route.match:<10} {', '.join(target.removeprefix('user:') for target in route.targets)}"
 
 
 def _rest(count: int) -> list[str]:

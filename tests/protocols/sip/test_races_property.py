@@ -15,6 +15,13 @@ LIMIT = 400.0  # seconds in which all must be over: the owners hang up after 60,
 ACTIONS: dict[str, Callable[[sip.Session, float], object]] = {
     "ring": lambda session, now: session.is_caller or session.ring(180, now),
     "ring as a fork": lambda session, now: session.is_caller or session.ring(183, now, tag="fork"),
+    "ring reliably": lambda session, now: (
+        session.is_caller or session.ring(183, now, body=b"answer", is_reliable=True)
+    ),
+    "ring reliably as a fork": lambda session, now: (
+        session.is_caller or session.ring(180, now, tag="fork", is_reliable=True)
+    ),
+    "update": lambda session, now: session.dialog and session.update(now, body=b"offer"),
     "answer": lambda session, now: session.is_caller or session.answer(now, body=b"answer"),
     "reject": lambda session, now: session.is_caller or session.reject(486, now),
     "cancel": lambda session, now: session.is_caller and session.cancel(now),
@@ -50,6 +57,10 @@ class Owner:
                 session.acknowledge(now)
             case sip.ReinviteReceived(session, transaction):
                 session.answer_reinvite(transaction, 200, now, body=b"answer")
+            case sip.ProgressAcknowledged(_, transaction, _) if transaction is not None:
+                transaction.respond(200, now, body=b"answer")
+            case sip.UpdateReceived(_, transaction):
+                transaction.respond(200, now, body=b"answer")
             case sip.SessionRequestReceived(_, transaction):
                 transaction.respond(200, now)
 
@@ -81,7 +92,7 @@ def test_everything_ends(
 ) -> None:
     wire = Wire(seed=seed, loss=loss, doubling=doubling, jitter=jitter, transport=transport)
     owners = {"a": Owner(wire.a), "b": Owner(wire.b)}
-    owners["a"].sessions.append(invite(wire))
+    owners["a"].sessions.append(invite(wire, headers=(("Supported", "100rel"),)))
     start = wire.now
     for at, who, action in sorted(plan):
         wire.run(max(0.0, start + at - wire.now))

@@ -6,18 +6,28 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls.auth import Authenticator
 from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.guard import Guard
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
-from switchroom.switch.calls.rules import ExchangeConfig, Trunk
-from switchroom.switch.config import AuthConfig, MediaConfig, RegistrarConfig, UserConfig
+from switchroom.switch.calls.rules import ExchangeConfig
+from switchroom.switch.calls.trunks.means import Means
+from switchroom.switch.calls.trunks.trunks import Trunks
+from switchroom.switch.config import (
+    AuthConfig,
+    MediaConfig,
+    NumbersConfig,
+    RegistrarConfig,
+    RouteConfig,
+    TrunkConfig,
+    UserConfig,
+)
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.net import Clock
 from switchroom.switch.store import SqliteStore
@@ -137,7 +147,11 @@ class World:
         self.store.start()
         self.mint = sip.Mint()
         self.endpoint = sip.Endpoint(mint=self.mint)
-        users = [UserConfig(name=name, password="secret-" + name, number=number) for name, number in USERS]
+        settings = config.pop("users", {})
+        users = [
+            UserConfig(name=name, password="secret-" + name, number=number, **settings.get(name, {}))
+            for name, number in USERS
+        ]
         auth = AuthConfig()
         self.registrar = Registrar(
             self.store.bindings, RegistrarConfig(), self.clock, is_local_host=lambda host: host == "127.0.0.1"
@@ -151,12 +165,19 @@ class World:
         self.media.start(self.loop)
         routes = config.pop("routes", [])
         self.router = Router(
-            {name: name for name, _ in USERS} | {number: name for name, number in USERS}, routes
+            users,
+            [r if isinstance(r, RouteConfig) else RouteConfig(match=r[0], to=r[1]) for r in routes],
+            numbers=NumbersConfig(country="DE"),
         )
+        self.hosts: dict[str, list[tuple[str, str, int]]] = {}  # what the DNS knows
+        self.trunks = Trunks(
+            config.pop("trunks", TRUNKS), Means(self.endpoint, self, self.flow_to, self.log, "Switchroom")
+        )
+        self.trunks.start(self.now)
         self.config = ExchangeConfig(
             domains=frozenset({"example.test"}),
             domain="example.test",
-            trunks=config.pop("trunks", TRUNKS),
+            users={user.name: user for user in users},
             **config,
         )
         self.exchange = Exchange(
@@ -166,10 +187,12 @@ class World:
             authenticator=Authenticator(users, auth, "example.test", Guard(on_alert=lambda _: None)),
             registrar=self.registrar,
             router=self.router,
+            trunks=self.trunks,
+            resolver=self,
             media=self.media,
             records=self.store.records,
             clock=self.clock,
-            flow_to=lambda host, port, transport: sip.Flow(transport, SWITCH, (host, port)),
+            flow_to=self.flow_to,
             is_local=lambda host: host == "127.0.0.1",
             log=self.log,
         )
@@ -177,6 +200,26 @@ class World:
     @property
     def now(self) -> float:
         return self.clock.at
+
+    def flow_to(self, host: str, port: int, transport: str, name: str = "") -> sip.Flow:
+        """The way to an address."""
+        return sip.Flow(transport, SWITCH, (host, port))
+
+    def known(
+        self, target: Any, port: int | None = None, transport: str | None = None, is_secure: bool = False
+    ) -> list[Hop] | None:
+        """What the DNS says: an address is what it is, a name leads where the test says."""
+        if isinstance(target, sip.Uri):
+            target, port = target.host, target.port
+        if target in self.hosts:
+            return [Hop(*hop) for hop in self.hosts[target]]
+        return [Hop("UDP", target, port or 5060)]
+
+    def locate(
+        self, target: Any, port: int | None, transport: str | None, is_secure: bool, done: Any
+    ) -> None:
+        """The same, told at once."""
+        done(self.known(target, port, transport, is_secure), self.now)
 
     def close(self) -> None:
         self.media.stop()
@@ -192,7 +235,7 @@ class World:
             self.register(phone, user)
         return phone
 
-    def register(self, phone: Phone, user: str) -> None:
+    def register(self, phone: Phone, user: str, *, q: str = "") -> None:
         """Register with digest, as a phone does."""
         client = sip.DigestClient(user, "secret-" + user)
         for sequence in (1, 2):
@@ -205,7 +248,7 @@ class World:
                     ("To", f"<sip:{user}@127.0.0.1>"),
                     ("Call-ID", f"reg-{phone.address[0]}-{phone.address[1]}"),
                     ("CSeq", f"{sequence} REGISTER"),
-                    ("Contact", phone.contact),
+                    ("Contact", phone.contact + (f";q={q}" if q else "")),
                     ("Expires", "600"),
                 ],
             )
@@ -243,7 +286,12 @@ class World:
         """Let time pass, timer by timer."""
         until = self.now + seconds
         while True:
-            owners = [self.endpoint, self.exchange, *(phone.endpoint for phone in self.phones.values())]
+            owners = [
+                self.endpoint,
+                self.exchange,
+                self.trunks,
+                *(phone.endpoint for phone in self.phones.values()),
+            ]
             due = [at for owner in owners if (at := owner.next_timer()) is not None and at <= until]
             if not due:
                 break
@@ -260,9 +308,15 @@ class World:
 USERS = [("bob", "200"), ("carol", "201"), ("alice", "100")]
 
 
-def trunk(name: str, source: str, host: str = "") -> Trunk:
-    """A trunk that may call in from one address."""
-    return Trunk(name, (ip_network(source),), host)
+def trunk(name: str, source: str, host: str = "", **settings: Any) -> TrunkConfig:
+    """A trunk that may call in from one address; nobody probes it unless the test says so."""
+    address = [f"sip:{one}" for one in host.split()]
+    return TrunkConfig(
+        name=name,
+        sources=[source] if source else [],
+        address=address,
+        **{"options_interval": 0.0, **settings},
+    )
 
 
 TRUNKS = (trunk("desk", "127.0.0.2/32"),)

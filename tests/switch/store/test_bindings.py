@@ -110,7 +110,7 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
     connection.execute("INSERT INTO state VALUES ('alive_at', '1.5')")
     newer = (*MIGRATIONS, "ALTER TABLE bindings ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
     migrate(connection, newer)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
     assert connection.execute("SELECT value FROM state").fetchone() == ("1.5",)
     assert connection.execute("SELECT count(colour) FROM bindings").fetchone() == (0,)
     migrate(connection, newer)  # and once more changes nothing

@@ -21,6 +21,7 @@ import pytest
 
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.store import Direction, Record, SqliteStore, StoreError, record_id
+from switchroom.switch.store.schema import MIGRATIONS
 
 NOW = datetime(2026, 5, 17, 12, 0, 0, tzinfo=UTC)
 
@@ -56,6 +57,8 @@ async def test_a_call_from_set_up_to_its_line(tmp_path: Path) -> None:
         record.end_at, record.duration = NOW + timedelta(seconds=7), 5.0
         record.cause, record.reason, record.ended_by = 200, "OK", "callee"
         record.media_a, record.media_b = Direction(250, 43000, 1, 0.51), Direction(249, 42828, 0, 1.25)
+        record.trunk, record.verdict = "acme", "answered after 1 s; ended by the callee"
+        record.explanation = ("0 ms: route 1 matches 1002", "1 ms: trunk acme is tried")
         store.records.close(record)
         await store.flush()
         assert await store.records.recent() == [record]
@@ -68,6 +71,7 @@ async def test_a_call_from_set_up_to_its_line(tmp_path: Path) -> None:
             "callee": "1002",
             "from_user": "1001",
             "to_user": "1002",
+            "trunk": "acme",
             "setup_at": "2026-05-17T12:00:00.000Z",
             "ring_at": "2026-05-17T12:00:01.000Z",
             "answer_at": "2026-05-17T12:00:02.000Z",
@@ -76,6 +80,7 @@ async def test_a_call_from_set_up_to_its_line(tmp_path: Path) -> None:
             "cause": 200,
             "reason": "OK",
             "ended_by": "callee",
+            "verdict": "answered after 1 s; ended by the callee",
             "codecs": ["PCMU/8000", "telephone-event/8000"],
             "a_packets": 250,
             "a_size": 43000,
@@ -339,7 +344,7 @@ async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
         pass
     with closing(sqlite3.connect(tmp_path / "switchroom.db")) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="written by a newer Switchroom: schema 99, this one knows up to 1"):
+    with pytest.raises(StoreError, match=f"written by a newer Switchroom: schema 99, this one knows up to {len(MIGRATIONS)}"):
         open_store(tmp_path).start()
 
 

@@ -1,0 +1,124 @@
+"""One destination on its way: the addresses behind it, those that ring now, and those that come after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls.hunt import Failure, Trial
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.leg import Leg
+    from switchroom.switch.calls.registrar import Binding
+    from switchroom.switch.calls.trunks import Trunk
+    from switchroom.switch.config import UserConfig
+
+# After these the next address of the same destination is tried (RFC 3263 §4.3); other answers are its own
+_ELSEWHERE = (503, 408)
+
+
+class Target(NamedTuple):
+    """Where an INVITE goes: its Request-URI, the flow that reaches it and the route set before it."""
+
+    uri: str  # empty: the trunk writes it
+    flow: sip.Flow
+    is_nat: bool = False
+    routes: tuple[str, ...] = ()
+    timeout: float = NEVER  # seconds of silence after which the next one is tried
+    ring_time: float = NEVER
+
+
+class Attempt:
+    """Addresses in groups: those of one group ring together, the groups come one after the other."""
+
+    __slots__ = (
+        "codecs",
+        "failures",
+        "group_ends_at",
+        "groups",
+        "is_heard",
+        "is_rung",
+        "legs",
+        "silent_at",
+        "trial",
+        "trunk",
+        "user",
+    )
+
+    def __init__(self, trial: Trial, *, trunk: Trunk | None = None, user: UserConfig | None = None) -> None:
+        self.trial = trial
+        self.trunk = trunk
+        self.user = user
+        self.codecs: tuple[str, ...] = ()  # that its legs may use; empty: all
+        self.groups: list[list[Target]] = []  # that are still to be tried
+        self.legs: list[Leg] = []  # of the group that rings
+        self.failures: list[Failure] = []
+        self.is_heard = False  # somebody said more than 100
+        self.is_rung = False
+        self.silent_at = NEVER
+        self.group_ends_at = NEVER
+
+    @property
+    def account(self) -> str:
+        """The user's name or trunk:NAME."""
+        return f"trunk:{self.trunk.name}" if self.trunk is not None else self.trial.user
+
+    @property
+    def next_at(self) -> float:
+        """When something must be done about it."""
+        return min(self.silent_at, self.group_ends_at)
+
+    @property
+    def is_silent(self) -> bool:
+        """No leg is left that could answer."""
+        for leg in self.legs:
+            if not leg.is_failed:
+                return False
+        return True
+
+    def may_go_on(self, failure: Failure) -> bool:
+        """Whether the next group is for a failure like this one."""
+        if not self.groups or failure.status >= 600:
+            return False
+        if self.trunk is None and self.trial.user:
+            return True  # another phone of the same user
+        return not failure.was_reached or failure.status in _ELSEWHERE
+
+    def outcome(self) -> Failure:
+        """What all its legs together came to."""
+        return min(self.failures, key=lambda failure: failure.rank)
+
+
+def phones(bindings: list[Binding], user: UserConfig | None, silence: float) -> list[list[Target]]:
+    """The phones of a user: all at once, or in turn as their q values say (RFC 3261 §16.6)."""
+    if user is None or user.devices == "all" or len(bindings) < 2:
+        return [[_phone(binding, silence, NEVER) for binding in bindings]]
+    groups: dict[float, list[Target]] = {}
+    for binding in bindings:
+        groups.setdefault(binding.q, []).append(_phone(binding, silence, user.device_ring_time))
+    return list(groups.values())
+
+
+def _phone(binding: Binding, silence: float, ring_time: float) -> Target:
+    return Target(
+        binding.contact,
+        binding.flow,
+        _host_of(binding.contact) != binding.flow.remote[0],
+        getattr(binding, "path", ()),
+        silence,
+        ring_time,
+    )
+
+
+def _host_of(contact: str) -> str:
+    """The host of a contact; nearly all are sip:USER@HOST:PORT with nothing behind."""
+    rest = contact.rpartition("@")[2]
+    host, _, port = rest.partition(":")
+    if port.isdigit():
+        return host.removeprefix("sip:")
+    try:
+        return sip.Uri.parse(contact).host.strip("[]")
+    except RemoteProtocolError:
+        return ""

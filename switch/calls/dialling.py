@@ -1,0 +1,355 @@
+"""Dialling: hunts over a plan and makes the legs, until one of them answers or nobody is left.
+
+Whoever asks for it, a call that is being set up or a transfer, hears of progress, of the answer, and of the
+failure of all. Phones of a user, addresses of a trunk and those behind a URI are tried here; which
+destination comes after which is the hunt's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls import invitation, passing
+from switchroom.switch.calls.attempt import Attempt, Target, phones
+from switchroom.switch.calls.hunt import Failure, Hunt, Trial
+from switchroom.switch.calls.identity import Identity
+from switchroom.switch.calls.leg import Leg
+from switchroom.switch.calls.routing import Diversion, Plan, ToTrunk, ToUser
+from switchroom.switch.media import NoPortsLeft
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call
+    from switchroom.switch.calls.exchange import Exchange
+
+Headers = Sequence[tuple[str, str]]
+
+ANSWERED_ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
+_RUNG_OUT = (("Reason", 'SIP;cause=408;text="No answer"'),)
+
+
+@dataclass(slots=True)
+class Errand:
+    """What all legs of one dialling have in common."""
+
+    identity: Identity  # who calls
+    caller: Leg  # whom they are made for
+    offer: bytes = b""  # its SDP; none: the callee makes the offer
+    hops: int = 69  # Max-Forwards (RFC 3261 §16.6 step 3)
+    breadth: int | None = None  # Max-Breadth (RFC 5393), when the caller's request has one
+    headers: Headers = ()  # that travel
+    request: sip.Request | None = None  # the caller's, for the header rules of trunks
+    is_emergency: bool = False
+    is_reliable: bool = False  # the caller knows 100rel (RFC 3262)
+
+
+class Asker(Protocol):
+    """Whom the legs are made for."""
+
+    def on_progress(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """A provisional response above 100."""
+
+    def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """A 2xx: ``dialling.win(leg)``, or ``dialling.lose(leg, failure)`` and a BYE."""
+
+    def on_failed(self, failure: Failure, now: float) -> None:
+        """Nobody is left who could answer."""
+
+    def on_dropped(self, leg: Leg, now: float) -> None:
+        """A leg is given up, but others may still answer."""
+
+
+class Dialling:
+    """One hunt and its legs; ``call`` is what the legs belong to."""
+
+    __slots__ = ("asker", "call", "errand", "exchange", "hunt", "is_over", "legs", "notes")
+
+    def __init__(self, exchange: Exchange, call: Call, asker: Asker, errand: Errand) -> None:
+        self.exchange = exchange
+        self.call = call
+        self.asker = asker
+        self.errand = errand
+        self.legs: list[Leg] = []  # all that were made, the failed ones too
+        self.is_over = False
+        self.notes = call.notes  # what came of each destination, in plain words
+        self.hunt = Hunt(exchange.router, max_trials=exchange.config.max_forks, notes=self.notes)
+
+    # -- for the asker
+
+    def begin(self, plan: Plan, now: float) -> None:
+        """Try the first destinations. RemoteProtocolError: the offer cannot be used; NoPortsLeft."""
+        self._try_all(self.hunt.begin(plan, now), now)
+
+    def win(self, leg: Leg, now: float) -> None:
+        """A leg has answered and stays; whatever else rings is cancelled."""
+        self.is_over = True
+        attempt = leg.attempt
+        assert attempt is not None
+        if attempt.trunk is not None:
+            attempt.trunk.report(leg.session.flow, "answered", now)
+            leg.trunk, attempt.trunk = attempt.trunk, None
+        if len(self.legs) > 1:
+            for other in self.legs:
+                if other is not leg and not other.is_failed:
+                    other.is_failed = True
+                    other.session.hang_up(now, headers=ANSWERED_ELSEWHERE)
+                    self.call.media.drop(other.media)
+        for trial in self.hunt.stop():
+            self._let_go(trial)
+        self.legs = [leg]
+
+    def lose(self, leg: Leg, failure: Failure, now: float) -> None:
+        """A leg came to nothing."""
+        if not leg.is_failed:
+            leg.is_failed = True
+            self._leg_failed(leg, failure, now)
+
+    def give_up(self, now: float, headers: Headers = ()) -> None:
+        """The asker wants nobody any more."""
+        self.is_over = True
+        for leg in self.legs:
+            if not leg.is_failed:
+                leg.is_failed = True
+                leg.session.hang_up(now, headers=headers)
+        for trial in self.hunt.stop():
+            self._let_go(trial)
+
+    def next_check(self) -> float:
+        """When somebody was silent, or rang, for long enough."""
+        hunt = self.hunt
+        at = hunt.next_at
+        for trial in hunt.trials:
+            at = min(at, trial.attempt.silent_at, trial.attempt.group_ends_at)
+        return at
+
+    def check(self, now: float) -> None:
+        """Go on where somebody was silent, or rang, for long enough."""
+        for trial in list(self.hunt.trials):
+            attempt = trial.attempt
+            if trial.is_over:
+                continue
+            if attempt.silent_at <= now:
+                self._drop_legs(attempt, now, "timeout")
+                self._failed(attempt, Failure(408, "silent", was_reached=False), now)
+            elif trial.give_up_at <= now or attempt.group_ends_at <= now:
+                is_last = trial.give_up_at <= now
+                if is_last:
+                    attempt.groups.clear()
+                self._drop_legs(attempt, now, "")
+                self._failed(attempt, Failure(408, "no answer"), now)
+
+    # -- what its legs tell
+
+    def on_progress(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """Somebody is there."""
+        attempt = leg.attempt
+        if attempt is None or leg.is_failed:
+            return
+        attempt.silent_at = NEVER
+        if response.status != 100 and not self.is_over:
+            self.asker.on_progress(leg, response, now)
+
+    def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """The first leg that answers wins, if its answer is good for something."""
+        if self.is_over or leg.is_failed:
+            leg.session.acknowledge(now)
+            leg.session.bye(now)
+            return
+        self.asker.on_answer(leg, response, now)
+
+    def on_rejected(
+        self, leg: Leg, response: sip.Response | None, status: int, reason: str, now: float
+    ) -> None:
+        """A leg was refused, or reached nobody."""
+        if self.is_over or leg.is_failed:
+            return
+        leg.is_failed = True
+        if response is not None and 300 <= status < 400 and self._redirect(leg, response, now):
+            return
+        self._leg_failed(leg, Failure(status, reason, response, response is not None), now)
+
+    # -- destinations
+
+    def _try_all(self, trials: list[Trial], now: float) -> None:
+        if len(trials) > 1 and self.errand.breadth is not None:
+            self.errand.breadth //= len(trials)
+        for trial in trials:
+            self._try(trial, now)
+        if self.hunt.is_over and not self.is_over:
+            self.is_over = True
+            self.asker.on_failed(self.hunt.best, now)
+
+    def _try(self, trial: Trial, now: float) -> None:
+        to = trial.leap.destination
+        if isinstance(to, ToUser):
+            user = self.exchange.config.users.get(to.name)
+            attempt = trial.attempt = Attempt(trial, user=user)
+            if user is not None:
+                attempt.codecs = self.exchange.codecs_of(user)
+            found = self.exchange.registrar.lookup(to.name, now)
+            if found:
+                attempt.groups = phones(found, user, self.exchange.config.contact_timeout)
+            self._next_group(attempt, Failure(480, "not registered", None, was_reached=False), now)
+        elif isinstance(to, ToTrunk):
+            self._try_trunk(trial, to.name, now)
+        else:
+            self._try_uri(trial, to.uri, now)
+
+    def _try_trunk(self, trial: Trial, name: str, now: float) -> None:
+        trunk = self.exchange.trunks.get(name)
+        attempt = trial.attempt = Attempt(trial)
+        if trunk is None:
+            self._next_group(attempt, Failure(480, "no such trunk", was_reached=False), now)
+            return
+        is_emergency = self.errand.is_emergency
+        refusal = trunk.admit(trial.leap.called, now, is_emergency=is_emergency)
+        if refusal is not None:
+            text = "may not call this number" if refusal.status == 403 else "full"
+            self._failed(attempt, Failure(refusal.status, f"trunk {name}: {text}", was_reached=False), now)
+            return
+        trunk.take()
+        attempt.trunk = trunk
+        attempt.codecs = self.exchange.codecs_of(trunk.config)
+        is_nat = trunk.config.nat
+        attempt.groups = [
+            [Target("", way.flow, is_nat, timeout=way.timeout)]
+            for way in trunk.ways(now, dead_too=is_emergency)
+        ]
+        self._next_group(attempt, Failure(503, "no address of it is alive", was_reached=False), now)
+
+    def _try_uri(self, trial: Trial, uri: str, now: float) -> None:
+        attempt = trial.attempt = Attempt(trial)
+        trial.give_up_at = min(trial.give_up_at, now + self.exchange.config.answer_timeout)
+
+        def located(flows: list[sip.Flow], at: float) -> None:
+            if trial.is_over or self.is_over:
+                return
+            timeout = self.exchange.config.contact_timeout
+            attempt.groups = [[Target(uri, flow, timeout=timeout)] for flow in flows]
+            self._next_group(attempt, Failure(503, "not found", was_reached=False), at)
+
+        self.exchange.locate(uri, located)
+
+    def _next_group(self, attempt: Attempt, otherwise: Failure, now: float) -> None:
+        """Ring the next addresses of a destination; when there is none, it has failed."""
+        if not attempt.groups:
+            self._failed(attempt, otherwise, now)
+            return
+        group = attempt.groups.pop(0)
+        room = self.exchange.config.max_forks - sum(not leg.is_failed for leg in self.legs)
+        if room <= 0:
+            self._failed(attempt, Failure(480, "too many legs", was_reached=False), now)
+            return
+        attempt.legs = []
+        try:
+            for target in group[:room]:
+                leg = invitation.send(self, attempt, target, now)
+                attempt.legs.append(leg)
+                self.legs.append(leg)
+        except RemoteProtocolError as error:
+            self._stumbled(attempt, Failure(error.status, str(error), is_ours=True), now)
+            return
+        except NoPortsLeft as error:
+            self._stumbled(attempt, Failure(503, str(error), is_ours=True), now)
+            return
+        first = group[0]
+        attempt.silent_at = now + first.timeout
+        attempt.group_ends_at = now + first.ring_time if attempt.groups else NEVER
+        self.exchange.watch(self.call, now)
+
+    def _stumbled(self, attempt: Attempt, failure: Failure, now: float) -> None:
+        """A leg could not be made: the others of its group may still answer."""
+        attempt.failures.append(failure)
+        if not attempt.legs:
+            self._failed(attempt, failure, now)
+
+    def _leg_failed(self, leg: Leg, failure: Failure, now: float) -> None:
+        attempt = leg.attempt
+        assert attempt is not None
+        if attempt.trunk is not None:
+            invitation.report(attempt.trunk, leg, failure, now)
+        attempt.failures.append(failure)
+        if not attempt.is_silent and failure.status < 600:
+            self.call.media.drop(leg.media)
+            self.asker.on_dropped(leg, now)
+            return
+        self._failed(attempt, failure if len(attempt.failures) == 1 else attempt.outcome(), now)
+
+    def _failed(self, attempt: Attempt, failure: Failure, now: float) -> None:
+        """All addresses that rang are done with: the next ones, or the next destination."""
+        trial = attempt.trial
+        self._note(attempt, failure, now)
+        if attempt.may_go_on(failure):
+            self._drop_media(attempt, now)
+            self._next_group(attempt, failure, now)
+            return
+        self._let_go(trial)
+        fresh = self.hunt.fail(trial, failure, now)
+        if failure.status >= 600 and not fresh:
+            self.give_up(now, passing.of_refusal(failure.response))
+            self.asker.on_failed(failure, now)
+            return
+        if fresh or not self.hunt.is_over:
+            self._drop_media(attempt, now)
+        self._try_all(fresh, now)
+
+    def _drop_media(self, attempt: Attempt, now: float) -> None:
+        for leg in attempt.legs:
+            if leg.is_failed:
+                self.call.media.drop(leg.media)
+                self.asker.on_dropped(leg, now)
+
+    def _drop_legs(self, attempt: Attempt, now: float, outcome: str) -> None:
+        for leg in attempt.legs:
+            if not leg.is_failed:
+                leg.is_failed = True
+                leg.session.hang_up(now, headers=_RUNG_OUT)
+                if outcome and attempt.trunk is not None:
+                    attempt.trunk.report(leg.session.flow, outcome, now)
+
+    def _let_go(self, trial: Trial) -> None:
+        """A trunk has one call less."""
+        attempt = trial.attempt
+        if attempt.trunk is not None:
+            attempt.trunk.give_back()
+            attempt.trunk = None
+
+    # -- forwarding
+
+    def _redirect(self, leg: Leg, response: sip.Response, now: float) -> bool:
+        """A phone of ours sends the call to a number of ours: it is routed as if that user had dialled it."""
+        attempt = leg.attempt
+        assert attempt is not None
+        name = attempt.trial.user
+        before = attempt.trial.run.plan.inquiry
+        if not name or not self.exchange.config.follow_redirects or name in before.forwarders:
+            return False
+        number = self.exchange.number_of_contact(response)
+        if not number:
+            return False
+        plan = self.exchange.router.plan(
+            before._replace(called=number, source=name, forwarders=(*before.forwarders, name))
+        )
+        if not plan.steps:
+            return False
+        plan.diversion = Diversion(name, attempt.trial.leap.called, "deflection")
+        self._drop_legs(attempt, now, "")
+        self.notes.append(f"user {name} redirected the call to {number}")
+        self._drop_media(attempt, now)
+        self._try_all(self.hunt.redirect(attempt.trial, plan, now), now)
+        return True
+
+    # -- the story
+
+    def _note(self, attempt: Attempt, failure: Failure, now: float) -> None:
+        trial = attempt.trial
+        after = round((now - trial.since) * 1000)
+        if failure.response is not None:
+            text = f"rejected by {trial.name} with {failure.status} after {after} ms"
+        else:
+            text = f"{trial.name}: {failure.reason} after {after} ms"
+        self.notes.append(text)

@@ -1,0 +1,104 @@
+"""The INVITE to one address: who calls, whom, with which headers, and what the address made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls import identity
+from switchroom.switch.calls.attempt import Attempt, Target
+from switchroom.switch.calls.hunt import Failure
+from switchroom.switch.calls.identity import Diversion, Identity
+from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.dialling import Dialling, Errand
+    from switchroom.switch.calls.trunks.trunk import Trunk
+
+MAX_BREADTH = 60  # RFC 5393 §5.3.2: of a request that says none
+
+
+def send(dialling: Dialling, attempt: Attempt, target: Target, now: float) -> Leg:
+    """Make a leg. RemoteProtocolError: the caller's offer is of no use here; NoPortsLeft."""
+    exchange, call, errand, flow = dialling.exchange, dialling.call, dialling.errand, target.flow
+    media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
+    leg = Leg(call, media, is_a=False, account=attempt.account)
+    leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
+    body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
+    trunk = attempt.trunk
+    uri, from_, to, more = _written(errand, attempt, target, exchange.domain_for(errand.caller), now)
+    mint = exchange.mint
+    headers: list[tuple[str, str]] = [
+        *[("Route", route) for route in target.routes],
+        ("Max-Forwards", str(errand.hops)),
+        ("From", f"{from_};tag={mint.tag()}"),
+        ("To", to),
+        ("Call-ID", mint.call_id()),
+        ("CSeq", "1 INVITE"),
+        ("Contact", contact_for(flow, exchange.endpoint)),
+        *exchange.invite_headers,
+        *more,
+        *errand.headers,
+        *sdp_headers(body),
+    ]
+    if errand.is_reliable:
+        headers.append(("Supported", "100rel"))
+    if errand.breadth is not None:
+        headers.append(("Max-Breadth", str(max(1, errand.breadth))))
+    invite = sip.Request("INVITE", uri, headers, body)
+    if exchange.sign is not None:
+        exchange.sign(invite, errand, attempt, now)
+    leg.session = exchange.endpoint.invite(invite, flow, now, timing=exchange.timing_for(trunk))
+    leg.session.context = leg
+    if trunk is not None:
+        leg.session.authorizer = trunk.authorizer()
+    if exchange.link is not None:
+        exchange.link(leg.session.call_id, call.id)
+    return leg
+
+
+def report(trunk: Trunk, leg: Leg, failure: Failure, now: float) -> None:
+    """Tell a trunk what became of a call to one of its addresses."""
+    response = failure.response
+    if response is None:
+        trunk.report(leg.session.flow, "timeout" if failure.status == 408 else "transport", now)
+        return
+    retry_after = None
+    if failure.status == 503:
+        try:
+            retry_after = response.retry_after
+        except RemoteProtocolError:
+            retry_after = None
+    trunk.report(leg.session.flow, failure.status, now, retry_after)
+
+
+Written = tuple[str, str, str, list[tuple[str, str]]]
+
+
+def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now: float) -> Written:
+    """Request-URI, From without its tag, To, and what else tells who calls."""
+    leap = attempt.trial.leap
+    who = _caller_of(errand, attempt)
+    trunk = attempt.trunk
+    if trunk is not None:
+        dress = trunk.dress(who, leap.called, target.flow, now)
+        more = list(dress.headers)
+        if errand.request is not None and trunk.config.headers:
+            more += trunk.headers_out(errand.request)
+        return target.uri or dress.uri, dress.from_, dress.to, more
+    more = identity.diversion_headers(who.diversions, domain) if who.diversions else []
+    if who.diversions and attempt.trial.user:
+        more += identity.history_headers(who.diversions, leap.called, domain)
+    to = f"<sip:{sip.escape_user(leap.called)}@{domain}>"
+    return target.uri, identity.from_header(who, domain), to, more
+
+
+def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
+    """The caller as the route shows it, and who has forwarded the call."""
+    who, leap, diversions = errand.identity, attempt.trial.leap, attempt.trial.run.diversions
+    if diversions:
+        told = tuple([Diversion(one.number, one.reason) for one in diversions])
+        who = replace(who, diversions=told + who.diversions)
+    return who if leap.caller == who.number else replace(who, number=leap.caller)

@@ -1,0 +1,97 @@
+"""The books of the exchange: a record for each call, its verdict, and what is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from switchroom.protocols import sip
+from switchroom.switch.calls import verdict
+from switchroom.switch.calls.routing import Plan, ToTrunk, ToUser
+from switchroom.switch.store import Record
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call
+    from switchroom.switch.calls.rules import Caller
+    from switchroom.switch.net.clock import Clock
+    from switchroom.switch.store import RecordStore
+
+
+class Log(Protocol):
+    """What the exchange needs of a logger."""
+
+    def info(self, event: str, **values: object) -> object: ...
+    def warning(self, event: str, **values: object) -> object: ...
+
+
+class Ledger:
+    """Opens and closes records."""
+
+    def __init__(self, records: RecordStore, clock: Clock, log: Log) -> None:
+        self.records = records
+        self.started = 0
+        self.ended: dict[int, int] = {}  # cause -> calls that ended with it
+        self._clock = clock
+        self._log = log
+
+    def open(
+        self, request: sip.Request, caller: Caller, number: str, shown: str, plan: Plan | None, now: float
+    ) -> Record:
+        """The record of a call that begins."""
+        self.started += 1
+        to_user, trunk = "", ""
+        if plan is not None and plan.steps:
+            to = plan.steps[0].leaps[0].destination
+            if isinstance(to, ToUser):
+                to_user = to.name
+            elif isinstance(to, ToTrunk):
+                to_user = trunk = to.name
+            else:
+                to_user = to.uri
+        return Record(
+            call_id_a=request.call_id,
+            caller=shown,
+            callee=number,
+            from_user=caller.account,
+            to_user=to_user,
+            trunk=trunk,
+            setup_at=self._clock.utc(now),
+        )
+
+    def refused(self, record: Record, status: int, plan: Plan | None) -> None:
+        """A call that never began still leaves a record."""
+        record.end_at = record.setup_at
+        reason = sip.REASONS.get(status, "")
+        record.verdict = f"refused by the switch with {status} {reason}"
+        if plan is not None:
+            record.explanation = plan.lines
+        self._close(record, status, reason, "switch")
+        self._log.info(
+            "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
+        )
+
+    def over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
+        """Close the record of a call."""
+        record = call.record
+        report = call.media.close()
+        record.codecs, record.media_a, record.media_b = report.codecs, report.a, report.b
+        record.end_at = self._clock.utc(now)
+        record.duration = 0.0 if call.answered_at is None else now - call.answered_at
+        record.verdict = verdict.of(call, cause, reason, ended_by, now)
+        if call.plan is not None:
+            record.explanation = call.plan.lines
+        self._close(record, cause, reason, ended_by)
+        self._log.info(
+            "call.ended",
+            call=call.id,
+            caller=record.caller,
+            callee=record.callee,
+            cause=cause,
+            ended_by=ended_by,
+            reason=reason,
+            seconds=round(record.duration, 3),
+        )
+
+    def _close(self, record: Record, cause: int, reason: str, ended_by: str) -> None:
+        record.cause, record.reason, record.ended_by = cause, reason, ended_by
+        self.ended[cause] = self.ended.get(cause, 0) + 1
+        self.records.close(record)

@@ -1,0 +1,9 @@
+"""Who is there, who talks, what waits: subscriptions to the states of this switch's users (RFC 6665)."""
+
+from .dialogs import Dialogs
+from .mailboxes import Mailboxes
+from .registrations import Registrations
+from .service import Presence
+from .status import Statuses
+
+__all__ = ["Dialogs", "Mailboxes", "Presence", "Registrations", "Statuses"]

@@ -1,0 +1,167 @@
+"""One route, ready to be asked: its conditions, what it writes, and the steps that it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from switchroom.switch.calls.routing.plan import (
+    Destination,
+    Inquiry,
+    Leap,
+    Step,
+    ToTrunk,
+    ToUser,
+    parse_destination,
+    show_destination,
+)
+from switchroom.switch.calls.routing.rates import Rate
+from switchroom.switch.calls.routing.rewriting import rewrite_of
+from switchroom.switch.config import RouteConfig
+from switchroom.switch.config.patterns import match_any, read_patterns
+from switchroom.switch.config.schedule import read_schedule, zone
+
+_MAX_SHOWN = 100
+_WORDS = {
+    "parallel": "",
+    "sequential": "one after the other: ",
+    "weight": "by weight: ",
+    "cost": "by price: ",
+}
+_Group = tuple[Destination, ...]
+
+
+class Route:
+    """One ``[[routes]]`` entry."""
+
+    def __init__(self, config: RouteConfig, number: int, time_zone: str) -> None:
+        self.config = config
+        self.label = f"route {number} {config.name or repr(config.match)}"
+        self.patterns = read_patterns(config.match)
+        self._callers = None if config.callers is None else read_patterns(config.callers)
+        self._sources = frozenset(source.removeprefix("user:") for source in config.sources)
+        self._sources_shown = ", ".join(config.sources)[:_MAX_SHOWN]
+        self._schedule = read_schedule(config.days, config.hours, config.dates, config.except_dates)
+        self._zone = zone(time_zone)
+        self._called = rewrite_of(config.strip, config.prefix, config.replace)
+        self._caller = rewrite_of(config.caller_strip, config.caller_prefix, config.caller_replace)
+        self._continue_on = _statuses(config.continue_on) if config.continue_on else None
+        self._groups = _groups(config)
+        self._times = config.ring_time
+
+    def why_not(self, inquiry: Inquiry) -> str:
+        """Why the route is not for this call, whose number it takes; empty when it is."""
+        if self._callers is not None and not match_any(self._callers, inquiry.caller):
+            return f"caller {inquiry.caller or 'unknown'} is not in callers {self.config.callers}"
+        if self._sources and not self._has_source(inquiry.source):
+            return f"{inquiry.source or 'the source'} is not in sources {self._sources_shown}"
+        if self._schedule:
+            return self._schedule.why_not(datetime.fromtimestamp(inquiry.at, self._zone))
+        return ""
+
+    def _has_source(self, source: str) -> bool:
+        kind = "trunks" if source.startswith("trunk:") else "users"
+        return source in self._sources or (kind in self._sources and source != "")
+
+    def called(self, number: str) -> str:
+        """The number called as this route writes it."""
+        return number if self._called is None else self._called.apply(number)
+
+    def steps(self, inquiry: Inquiry, number: str, outside: str, rates: Sequence[Rate]) -> tuple[Step, ...]:
+        """The steps for a call; ``outside``: the caller's number as trunks and other domains see it."""
+        called = self.called(number)
+        order = self.config.order
+        if order == "cost":
+            prices = {rate.trunk: rate.price for rate in rates}
+            chosen = self._by_cost(prices)
+        else:
+            prices = {}
+            chosen = self._by_weight(inquiry.chance) if order == "weight" else list(range(len(self._groups)))
+        caller, outside = self._write(inquiry.caller), self._write(outside)
+        return tuple(
+            Step(
+                tuple(
+                    [
+                        Leap(to, called, caller if type(to) is ToUser else outside, prices.get(_trunk(to)))
+                        if prices
+                        else Leap(to, called, caller if type(to) is ToUser else outside)
+                        for to in self._groups[place]
+                    ]
+                ),
+                self._time(place),
+                self._continue_on,
+            )
+            for place in chosen
+        )
+
+    def _write(self, caller: str) -> str:
+        return caller if self._caller is None else self._caller.apply(caller)
+
+    def _time(self, place: int) -> float | None:
+        times = self._times
+        return None if not times else times[place] if len(times) > 1 else times[0]
+
+    def _by_cost(self, prices: dict[str, float]) -> list[int]:
+        """The groups of which a trunk has a price, the cheapest first; equal ones in the given order."""
+        priced = []
+        for place, group in enumerate(self._groups):
+            known = [prices[_trunk(to)] for to in group if _trunk(to) in prices]
+            if known:
+                priced.append((min(known), place))
+        return [place for _, place in sorted(priced)]
+
+    def _by_weight(self, chance: float) -> list[int]:
+        """All groups, drawn one after the other by their weights; those of weight 0 come last."""
+        left = list(enumerate(self.config.weights))
+        chosen = []
+        while total := sum(weight for _, weight in left):
+            point = chance * total
+            for entry in left:
+                if point < entry[1]:
+                    break
+                point -= entry[1]
+            chosen.append(entry[0])
+            chance = (
+                min(point / entry[1], 0.9999999999) if entry[1] else chance
+            )  # what is left of it decides on
+            left.remove(entry)
+        return chosen + [place for place, _ in left]
+
+    @property
+    def needs_rates(self) -> bool:
+        """Whether the steps depend on prices."""
+        return self.config.order == "cost"
+
+    def describe(self, steps: Sequence[Step], number: str) -> str:
+        """What was chosen, in words."""
+        shown = "; ".join(" and ".join(map(_shown, step.leaps)) for step in steps)
+        written = self.called(number)
+        rewritten = f"{number} becomes {written}; " if written != number else ""
+        return f"{rewritten}{_WORDS[self.config.order]}{shown}"
+
+
+def _shown(leap: Leap) -> str:
+    text = show_destination(leap.destination)
+    return text if leap.price is None else f"{text} at {leap.price:g}"
+
+
+def _trunk(destination: Destination) -> str:
+    return destination.name if isinstance(destination, ToTrunk) else ""
+
+
+def _groups(config: RouteConfig) -> list[_Group]:
+    groups = [
+        (parse_destination(to),) if isinstance(to, str) else tuple(map(parse_destination, to))
+        for to in config.to
+    ]
+    if config.order == "parallel":
+        return [tuple(to for group in groups for to in group)]
+    return groups
+
+
+def _statuses(causes: Sequence[str]) -> frozenset[int]:
+    """Statuses and classes as a set of statuses."""
+    found: set[int] = set()
+    for cause in causes:
+        found |= set(range(int(cause[0]) * 100, int(cause[0]) * 100 + 100)) if "x" in cause else {int(cause)}
+    return frozenset(found)

@@ -1,0 +1,350 @@
+"""Who is called when a number is dialled: users by number, then the routes in order. No clock, no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from switchroom.switch.calls.routing import numbers as dialling
+from switchroom.switch.calls.routing.forwarding import (
+    REASONS,
+    WORDS,
+    Overrides,
+    Settings,
+    Why,
+    configured,
+    merge,
+)
+from switchroom.switch.calls.routing.index import PatternIndex
+from switchroom.switch.calls.routing.plan import (
+    FINAL,
+    Diversion,
+    Inquiry,
+    Leap,
+    Plan,
+    Step,
+    ToUri,
+    ToUser,
+)
+from switchroom.switch.calls.routing.rates import Rate, RatesError, RateTable, read_rates
+from switchroom.switch.calls.routing.route import Route
+from switchroom.switch.config import (
+    Config,
+    ConfigError,
+    NumbersConfig,
+    RouteConfig,
+    RoutingConfig,
+    UserConfig,
+)
+from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
+from switchroom.switch.config.schedule import zone
+
+_TOLD = 24  # routes that do not match are named one by one up to here, counted beyond
+
+
+class _Extension(NamedTuple):
+    """A number of a user, and what there is to say about it."""
+
+    to: ToUser
+    is_emergency: bool
+    tell: Callable[[], tuple[str, ...]]
+
+
+class _Bars(NamedTuple):
+    """What a user may call."""
+
+    allowed: tuple[NumberPattern, ...] | None
+    blocked: tuple[NumberPattern, ...]
+
+
+class _Search(NamedTuple):
+    """What a look through the routes found; enough to tell it later."""
+
+    inquiry: Inquiry
+    number: str
+    steps: tuple[Step, ...]
+    taken: tuple[tuple[int, tuple[Step, ...]], ...]
+    passed: tuple[tuple[int, str], ...]
+    is_emergency: bool
+    is_forced: bool  # an emergency call took a route whose conditions do not hold
+
+
+class Router:
+    """Plans calls; a reload makes a new Router with the overrides of the old one."""
+
+    def __init__(
+        self,
+        users: Iterable[UserConfig] = (),
+        routes: Iterable[RouteConfig] = (),
+        *,
+        numbers: NumbersConfig | None = None,
+        routing: RoutingConfig | None = None,
+        rates: RateTable | None = None,
+        overrides: Overrides | None = None,
+        told: int = _TOLD,
+    ) -> None:
+        self.overrides: Overrides = {} if overrides is None else overrides
+        self.users = {user.name: user for user in users}
+        self._plan = NumbersConfig() if numbers is None else numbers
+        self._routing = RoutingConfig() if routing is None else routing
+        self._rates = rates
+        self._told = told
+        self._emergency = None if self._plan.emergency is None else frozenset(self._plan.emergency)
+        self._routes = [Route(c, i, self._routing.time_zone) for i, c in enumerate(routes, start=1)]
+        self._index = PatternIndex([route.patterns for route in self._routes])
+        self._extensions = {number: e for u in self.users.values() for number, e in self._numbers_of(u)}
+        self._bars = {name: bars for name, user in self.users.items() if (bars := _bars_of(user))}
+        self._settings = {
+            name: settings
+            for name, user in self.users.items()
+            if (settings := configured(user)) != Settings(no_answer_after=user.no_answer_after)
+        }
+
+    @classmethod
+    def of(cls, config: Config, *, overrides: Overrides | None = None, told: int = _TOLD) -> Router:
+        """The router of a configuration, its rate table read; ConfigError when that is not possible."""
+        rates = None
+        if config.routing.rates is not None:
+            try:
+                rates = read_rates(config.routing.rates, zone(config.routing.time_zone))
+            except RatesError as error:
+                raise ConfigError([str(error)]) from None
+        return cls(
+            config.users,
+            config.routes,
+            numbers=config.numbers,
+            routing=config.routing,
+            rates=rates,
+            overrides=overrides,
+            told=told,
+        )
+
+    def _numbers_of(self, user: UserConfig) -> Iterator[tuple[str, _Extension]]:
+        for number in {user.name, user.dialled}:
+            line = (
+                f"{number} is user {user.name}"
+                if number == user.name
+                else f"{number} is the number of {user.name}"
+            )
+            lines = (line,)
+            yield number, _Extension(ToUser(user.name), self.is_emergency(number), partial(tuple, lines))
+
+    # -- plans
+
+    def plan(self, inquiry: Inquiry) -> Plan:
+        """Where a call goes, step by step, or with which status it is refused."""
+        called, source = inquiry.called, inquiry.source
+        if source not in self._bars:
+            known = self._extensions.get(called)
+            if known is not None:
+                return _to_extension(known, inquiry, called)
+        is_emergency = self.is_emergency(called)
+        number = called if is_emergency else self._international(inquiry)
+        refusal = "" if is_emergency else self._why_barred(inquiry, number)
+        if refusal:
+            return Plan(inquiry, (), 403, "Forbidden", tell=lambda: (refusal,))
+        known = self._extensions.get(called) or self._extensions.get(number)
+        if known is not None:
+            return _to_extension(known, inquiry, number if called not in self._extensions else called)
+        search = self._search(inquiry, number, is_emergency)
+        tell = partial(self._tell, search)
+        if not search.steps:
+            return Plan(inquiry, (), 404, "Not Found", is_emergency, None, tell)
+        return Plan(inquiry, search.steps, 0, "", is_emergency, None, tell)
+
+    def is_emergency(self, number: str) -> bool:
+        """Whether a number as dialled calls for help."""
+        if self._emergency is not None:
+            return number in self._emergency
+        return dialling.is_emergency(number, self._plan.country)
+
+    def is_final(self, status: int) -> bool:
+        """Whether an answer ends a hunt; Step.is_final knows better where a route has a rule of its own."""
+        return status in FINAL
+
+    def _international(self, inquiry: Inquiry) -> str:
+        """The number as routes see it: what a trunk sends is in the form that its own rules make."""
+        if not self._plan.normalise or inquiry.source.startswith("trunk:"):
+            return inquiry.called
+        return dialling.normalise(inquiry.called, self._plan.country)
+
+    def _why_barred(self, inquiry: Inquiry, number: str) -> str:
+        bars = self._bars.get(inquiry.source)
+        if bars is None:
+            return ""
+        called = inquiry.called
+        for pattern in bars.blocked:
+            if pattern.matches(number) or pattern.matches(called):
+                return f"{inquiry.source} may not call {number}: blocked by {pattern.text}; refused with 403"
+        is_inside = called in self._extensions or number in self._extensions
+        if (
+            bars.allowed is None
+            or is_inside
+            or match_any(bars.allowed, number)
+            or match_any(bars.allowed, called)
+        ):
+            return ""
+        return (
+            f"{inquiry.source} may not call {number}: it is not among the allowed numbers; refused with 403"
+        )
+
+    # -- routes
+
+    def _search(self, inquiry: Inquiry, number: str, is_emergency: bool) -> _Search:
+        places = self._index.find(number)
+        steps: tuple[Step, ...] = ()
+        taken: list[tuple[int, tuple[Step, ...]]] = []
+        passed: list[tuple[int, str]] = []
+        is_forced = False
+        for place in places:
+            route = self._routes[place]
+            why = route.why_not(inquiry)
+            if not why:
+                found = self._steps(route, inquiry, number)
+                if found:
+                    taken.append((place, found))
+                    steps += found
+                    if route.config.fall_through:
+                        continue
+                    break
+                why = "there is no rate table" if self._rates is None else f"no trunk has a rate for {number}"
+            passed.append((place, why))
+        if is_emergency and not steps and places:
+            steps = self._steps(self._routes[places[0]], inquiry, number)
+            is_forced = bool(steps)
+            taken = [(places[0], steps)] if steps else []
+        return _Search(inquiry, number, steps, tuple(taken), tuple(passed), is_emergency, is_forced)
+
+    def _steps(self, route: Route, inquiry: Inquiry, number: str) -> tuple[Step, ...]:
+        rates: Sequence[Rate] = ()
+        if route.needs_rates and self._rates is not None:
+            rates = self._rates.find(dialling.normalise(route.called(number), self._plan.country), inquiry.at)
+        return route.steps(inquiry, number, self._shown_outside(inquiry), rates)
+
+    def _shown_outside(self, inquiry: Inquiry) -> str:
+        """The caller's number for trunks and other domains."""
+        if inquiry.shown:
+            return inquiry.shown
+        user = None if inquiry.forwarders else self.users.get(inquiry.source)
+        return inquiry.caller if user is None else user.caller_id or inquiry.caller
+
+    # -- telling
+
+    def _tell(self, search: _Search) -> Iterator[str]:
+        inquiry, number = search.inquiry, search.number
+        if search.is_emergency:
+            yield f"{number} is an emergency number: no limit stops it"
+        if number != inquiry.called:
+            yield f"{inquiry.called} is {number} in {self._plan.country}"
+        last = search.taken[-1][0] if search.taken and not search.is_forced else len(self._routes) - 1
+        yield from self._tell_routes(search, last)
+        if search.is_forced:
+            route = self._routes[search.taken[0][0]]
+            yield f"{route.label}: taken all the same: {route.describe(search.steps, number)}"
+        if not search.steps:
+            yield f"no route takes {number}: refused with 404"
+
+    def _tell_routes(self, search: _Search, last: int) -> Iterator[str]:
+        number = search.number
+        passed = dict(search.passed)
+        taken = {} if search.is_forced else dict(search.taken)
+        others = last + 1 - len(passed) - len(taken)
+        told: Sequence[int] = range(last + 1) if others <= self._told else sorted({*passed, *taken})
+        for place in told:
+            route = self._routes[place]
+            if place in passed:
+                yield f"{route.label}: matches {number}; {passed[place]}: skipped"
+            elif place in taken:
+                yield f"{route.label}: matches {number}; {route.describe(taken[place], number)}"
+            else:
+                yield f"{route.label}: does not match {number}"
+        if others > self._told:
+            yield f"{others} other routes do not match {number}"
+
+    # -- forwarding
+
+    def settings(self, user: str) -> Settings:
+        """What is in force for a user."""
+        known = self.users.get(user)
+        found = self._settings.get(user) or (Settings() if known is None else configured(known))
+        override = self.overrides.get(user)
+        return found if override is None else merge(found, override)
+
+    def ring_time(self, user: str) -> float | None:
+        """How long a user's phones ring before ``no-answer`` is to be asked; None: nothing is set."""
+        if user not in self._settings and user not in self.overrides:
+            return None
+        settings = self.settings(user)
+        return settings.no_answer_after if settings.no_answer else None
+
+    def divert(self, user: str, why: Why, inquiry: Inquiry) -> Plan | None:
+        """Where a user's call goes instead; None: the user has not asked for that.
+
+        Ask "always" before ringing; ``inquiry`` is that of the plan that led to the user. A plan without
+        steps refuses: do-not-disturb, a loop of forwarding, a number that the user may not call.
+        """
+        if user not in self._settings and user not in self.overrides:
+            return None
+        settings = self.settings(user)
+        target = settings.target(why)
+        is_disturbing = why == "always" and settings.do_not_disturb and not settings.always
+        if not target:
+            if not is_disturbing:
+                return None
+            return Plan(
+                inquiry, (), 480, "Do Not Disturb", tell=lambda: (f"{user} does not want to be disturbed",)
+            )
+        said = "calls while not to be disturbed" if is_disturbing else WORDS[why]
+        line = f"{user} forwards {said} to {target}"
+        if user in inquiry.forwarders or len(inquiry.forwarders) >= self._routing.max_forwards:
+            return Plan(
+                inquiry, (), 480, "Forwarded too often", tell=partial(_tell_stopped, line, inquiry.forwarders)
+            )
+        onward = inquiry._replace(
+            called=target,
+            source=user,
+            shown=self._shown_outside(inquiry),
+            forwarders=(*inquiry.forwarders, user),
+        )
+        found = self._forwarded(target, onward)
+        known = self.users.get(user)
+        number = user if known is None else known.dialled
+        found.diversion = Diversion(user, number, "do-not-disturb" if is_disturbing else REASONS[why])
+        found.tell = partial(_tell_forwarded, line, found.tell)
+        return found
+
+    def _forwarded(self, target: str, onward: Inquiry) -> Plan:
+        if target.startswith("user:"):
+            user = target.removeprefix("user:")
+            known = self.users.get(user)
+            called = user if known is None else known.dialled
+            return Plan(onward, (Step((Leap(ToUser(user), called, onward.caller),)),))
+        if target.startswith(("sip:", "sips:")):
+            called = target.partition(":")[2].partition("@")[0]
+            return Plan(onward, (Step((Leap(ToUri(target), called, onward.shown or onward.caller),)),))
+        return self.plan(onward)
+
+
+def _to_extension(known: _Extension, inquiry: Inquiry, number: str) -> Plan:
+    leap = Leap(known.to, number, inquiry.caller)
+    return Plan(inquiry, (Step((leap,)),), 0, "", known.is_emergency, None, known.tell)
+
+
+def _bars_of(user: UserConfig) -> _Bars | None:
+    if user.allowed is None and user.blocked is None:
+        return None
+    return _Bars(
+        None if user.allowed is None else read_patterns(user.allowed),
+        () if user.blocked is None else read_patterns(user.blocked),
+    )
+
+
+def _tell_forwarded(line: str, tell: Callable[[], Iterable[str]]) -> Iterator[str]:
+    yield line
+    yield from tell()
+
+
+def _tell_stopped(line: str, forwarders: Sequence[str]) -> Iterator[str]:
+    yield line
+    yield f"the call was forwarded {len(forwarders)} times already, by {', '.join(forwarders)}: not again"

@@ -1,0 +1,340 @@
+"""One trunk at run time: what may go over it, where it is, and how calls look to it and from it."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple
+
+from switchroom.protocols import sip
+from switchroom.protocols.sip.locating import Hop
+from switchroom.switch.calls import identity
+from switchroom.switch.calls.header_rules import HeaderRules
+from switchroom.switch.calls.identity import Header, Identity
+from switchroom.switch.calls.trunks.admission import Admission
+from switchroom.switch.calls.trunks.means import Means
+from switchroom.switch.calls.trunks.numbers import Plan, full_number, read_number, write_number
+from switchroom.switch.calls.trunks.registration import Registration, RegistrationNews, route_of
+from switchroom.switch.calls.trunks.targets import Probing, Targets, Way
+from switchroom.switch.config import RegisterConfig, TrunkAddress, TrunkConfig
+
+
+class Dress(NamedTuple):
+    """How an INVITE to the trunk is written; From and To without tags."""
+
+    uri: str
+    from_: str
+    to: str
+    headers: list[Header]
+
+
+class TrunkNews(NamedTuple):
+    """The state of a trunk for other workers; it pickles."""
+
+    name: str
+    registrations: tuple[RegistrationNews, ...]
+    dead: tuple[tuple[Hop, float], ...]
+
+
+class Trunk:
+    """A trunk; a reload gives it another configuration and leaves the calls that are counted."""
+
+    def __init__(self, config: TrunkConfig, means: Means, country: str = "") -> None:
+        self.name = config.name
+        self._means = means
+        self._admission = Admission()
+        self._set_rules(config, country)
+        self._set_line(config)
+
+    def _set_rules(self, config: TrunkConfig, country: str) -> None:
+        """What calls go by."""
+        self.config = config
+        self._country = country
+        self._plan = Plan(config.country or country, config.national_prefix, config.international_prefix)
+        self._admission.configure(config, self._plan)
+        self.rules = HeaderRules(config.headers)
+
+    def _set_line(self, config: TrunkConfig) -> None:
+        """What leads to the trunk."""
+        addresses = config.proxies or config.targets
+        self._targets = self._make_targets(addresses, config, is_proxy=bool(config.proxies))
+        self._registrars: list[Targets] = []
+        self.registrations = [self._make_registration(one) for one in config.registrations]
+        # Users in our Contacts that are names of ours at the trunk, and whom they stand for
+        self._aliases = {one.contact_user: one.user for one in self.registrations}
+
+    def _make_targets(
+        self,
+        addresses: tuple[TrunkAddress, ...],
+        config: TrunkConfig,
+        *,
+        is_proxy: bool,
+        interval: float = -1.0,
+    ) -> Targets:
+        host = sip.bracketed(config.shown_domain or (addresses[0].host if addresses else ""))
+        probing = Probing(
+            config.options_interval if interval < 0 else interval,
+            config.timeout,
+            f"sip:{host}",
+            f"<sip:{sip.escape_user(config.from_user or 'switchroom')}@{host}>",
+        )
+        return Targets(self.name, addresses, probing, self._means, is_proxy=is_proxy)
+
+    def _make_registration(self, config: RegisterConfig) -> Registration:
+        targets = self._targets
+        if config.registrar:
+            targets = self._make_targets(config.registrars, self.config, is_proxy=False, interval=0.0)
+            self._registrars.append(targets)
+        username = config.username or self.config.username
+        secret = config.password if config.username else self.config.password
+        client = self._client(username, secret.get_secret_value())
+        return Registration(self.name, config, targets, client, self._means)
+
+    def _client(self, username: str, password: str) -> sip.DigestClient | None:
+        return sip.DigestClient(username, password, realm=self.config.realm or None) if username else None
+
+    # -- life
+
+    def start(self, now: float) -> None:
+        """Look up the addresses; in the one worker that speaks for all: probe them, register."""
+        for targets in (self._targets, *self._registrars):
+            targets.start(now)
+        if self._means.is_leader:
+            for registration in self.registrations:
+                registration.start(now)
+
+    def stop(self, now: float, heirs: Container[tuple[str, str]] = ()) -> list[Registration]:
+        """Take the registrations back and ask nobody any more; gives what still waits for an answer."""
+        for one in self.registrations:
+            one.stop(now, is_replaced=(one.config.aor, one.contact_user) in heirs)
+        for targets in (self._targets, *self._registrars):
+            targets.stop()
+        return [one for one in self.registrations if one.is_leaving]
+
+    def reconfigure(self, config: TrunkConfig, country: str, now: float) -> list[Registration]:
+        """Take a changed configuration: what leads to the trunk begins anew only if that differs."""
+        before = self.config
+        self._set_rules(config, country)
+        if _line(config) == _line(before):
+            return []
+        heirs = {(one.aor, one.contact_user or _user(one.aor)) for one in config.registrations}
+        leaving = self.stop(now, heirs)
+        self._set_line(config)
+        self.start(now)
+        return leaving
+
+    # -- what may go over it
+
+    @property
+    def calls(self) -> int:
+        """Calls that are up or being set up, in both directions."""
+        return self._admission.calls
+
+    def admit(
+        self, number: str, now: float, *, is_emergency: bool = False, is_outgoing: bool = True
+    ) -> sip.Refusal | None:
+        """Why a call may not go over the trunk; None: it may, and has taken its share of the rate."""
+        return self._admission.admit(number, now, is_emergency=is_emergency, is_outgoing=is_outgoing)
+
+    def take(self) -> None:
+        """A call over the trunk began."""
+        self._admission.calls += 1
+
+    def give_back(self) -> None:
+        """A call over the trunk ended."""
+        self._admission.calls -= 1
+
+    # -- where it is
+
+    def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
+        """The flows for a call, in order; the server that we are registered at comes first."""
+        ways = self._targets.ways(now, dead_too=dead_too)
+        ours = self._registered(now)
+        if ours is not None and ours.flow is not None and len(ways) > 1:
+            remote = ours.flow.remote
+            ways.sort(key=lambda way: (way.is_probe, way.flow.remote != remote))
+        return ways
+
+    def report(
+        self, flow: sip.Flow, outcome: str | int, now: float, retry_after: float | None = None
+    ) -> None:
+        """What became of a request: a status, or "answered", "timeout", "transport"."""
+        target = self._targets.target_of(flow)
+        if target is None:
+            return
+        if outcome in ("timeout", "transport"):
+            target.bad(str(outcome), now)
+        elif outcome == 503 and retry_after:
+            target.bad("503", now, retry_after)
+        elif outcome != 503:
+            target.good(now)  # a 503 that names no time is no reason to stay away (RFC 3261 §21.5.4)
+
+    def authorizer(self) -> sip.Authorizer | None:
+        """Who answers the challenges of one leg; None: nobody does (THREATS C2)."""
+        client = self._client(self.config.username, self.config.password.get_secret_value())
+        return None if client is None else sip.DigestAuthorizer(client)
+
+    def routes(self, now: float) -> tuple[str, ...]:
+        """The Route headers of a new call: the outbound proxy, then the Service-Route (RFC 3608)."""
+        proxies = self.config.proxies
+        first = (route_of(proxies[0].host, proxies[0].port, proxies[0].transport),) if proxies else ()
+        ours = self._registered(now)
+        service = ours.service_route if ours is not None else ()
+        if first and service and sip.NameAddr.parse(service[0]).uri.host == proxies[0].host:
+            return service
+        return first + service
+
+    def _registered(self, now: float) -> Registration | None:
+        return next((one for one in self.registrations if one.is_registered(now)), None)
+
+    # -- how calls look to it
+
+    def dress(self, caller: Identity, number: str, flow: sip.Flow, now: float) -> Dress:
+        """How an INVITE for the number is written to the trunk."""
+        config = self.config
+        domain = sip.bracketed(config.shown_domain or flow.remote[0])
+        called = write_number(number, config.number_out, self._plan)
+        shown = self._shown(caller)
+        if config.from_user and not shown.is_private:
+            from_ = identity.address(config.from_user, domain, shown.name)
+        else:
+            from_ = identity.from_header(shown, domain)
+        headers = [("Route", route) for route in self.routes(now)]
+        headers += identity.identity_headers(shown, config.caller_id, domain)
+        headers += self._forwardings(caller, called, domain)
+        headers = self.rules.kept("out", headers) + self.rules.added("out")
+        return Dress(self._uri(called, flow), from_, identity.address(called, domain), headers)
+
+    def _shown(self, caller: Identity) -> Identity:
+        config = self.config
+        number = caller.number
+        if config.caller_number and full_number(number, self._plan) is None:
+            number = config.caller_number
+        is_private = config.privacy == "always" or (caller.is_private and config.privacy != "off")
+        return Identity(write_number(number, config.number_out, self._plan), caller.name, is_private)
+
+    def _forwardings(self, caller: Identity, called: str, domain: str) -> list[Header]:
+        form = self.config.diversion
+        if form == "none" or not caller.diversions:
+            return []
+        said = [self._written(one) for one in caller.diversions]
+        headers = identity.diversion_headers(said, domain) if form != "history-info" else []
+        return headers + (identity.history_headers(said, called, domain) if form != "diversion" else [])
+
+    def _written(self, one: identity.Diversion) -> identity.Diversion:
+        number = write_number(one.number, self.config.number_out, self._plan)
+        return identity.Diversion(number, one.reason, one.counter, one.is_private)
+
+    def _uri(self, number: str, flow: sip.Flow) -> str:
+        """The Request-URI: the number at the address of the configuration that the flow came from."""
+        config = self.config
+        address = config.targets[0] if config.proxy and config.address else self._targets.address_of(flow)
+        if address is None:
+            address = TrunkAddress(flow.remote[0], flow.remote[1])
+        params: tuple[tuple[str, str | None], ...] = ()
+        if address.transport not in (None, "UDP", "TLS"):
+            params = (("transport", str(address.transport).lower()),)
+        scheme = "sips" if address.is_sips else "sip"
+        host = sip.bracketed(config.domain or address.host)
+        port = None if config.domain else address.port
+        return str(sip.Uri(scheme, sip.escape_user(number), None, host, port, params))
+
+    def headers_out(self, source: sip.Message | None) -> list[Header]:
+        """What rules copy from the other leg's request to the trunk."""
+        return self.rules.kept("out", self.rules.copied("out", source))
+
+    # -- how calls look from it
+
+    def strip_in(self, request: sip.Request) -> None:
+        """Take away what rules remove, before anything of the request is believed."""
+        self.rules.strip("in", request)
+
+    def undress(self, request: sip.Request) -> Identity:
+        """Who calls, in our own form of numbers."""
+        config = self.config
+        found = identity.read(request, is_trusted=config.trusted)
+        return Identity(
+            read_number(found.number, config.number_in, self._plan),
+            found.name,
+            found.is_private,
+            tuple(
+                identity.Diversion(
+                    read_number(one.number, config.number_in, self._plan),
+                    one.reason,
+                    one.counter,
+                    one.is_private,
+                )
+                for one in found.diversions
+            ),
+            found.is_asserted,
+        )
+
+    def called(self, request: sip.Request) -> str:
+        """The number that a call from the trunk is for."""
+        uri = request.uri
+        if self.config.called_in == "to":
+            uri = request.to.uri
+        elif self.config.called_in == "p-called-party-id":
+            uri = identity.called_party(request) or uri
+        number = identity.number_in(uri)
+        return read_number(self._aliases.get(number, number), self.config.number_in, self._plan)
+
+    def headers_in(self, source: sip.Message | None) -> list[Header]:
+        """What rules copy from the trunk's request to the other leg, and what they add there."""
+        return self.rules.copied("in", source) + self.rules.added("in")
+
+    # -- whether a request is its own
+
+    def owns(self, flow: sip.Flow, now: float) -> bool:
+        """Whether we are registered at the other end of this flow: its calls for us come from there."""
+        return any(
+            one.is_registered(now) and one.flow is not None and one.flow.remote[0] == flow.remote[0]
+            for one in self.registrations
+        )
+
+    def is_at(self, host: str) -> bool:
+        """Whether the address is one that the trunk is called or registered at."""
+        return any(targets.is_at(host) for targets in (self._targets, *self._registrars))
+
+    def expects(self, user: str) -> bool:
+        """Whether the trunk knows us under this user: it tells two trunks at one address apart."""
+        return any(user in (one.contact_user, one.user) for one in self.registrations)
+
+    # -- what workers tell each other
+
+    def export(self) -> TrunkNews:
+        """What the worker found out that probes and registers."""
+        return TrunkNews(
+            self.name,
+            tuple([one.export() for one in self.registrations]),
+            self._targets.export(),
+        )
+
+    def learn(self, news: TrunkNews, now: float) -> None:
+        """Take what that worker found out."""
+        for one, told in zip(self.registrations, news.registrations, strict=False):
+            one.learn(told)
+        self._targets.learn(news.dead, now)
+
+    def states(self, now: float) -> dict[str, object]:
+        """The trunk for people."""
+        return {
+            "trunk": self.name,
+            "calls": self.calls,
+            "addresses": self._targets.states(now),
+            "registrations": [one.describe(now) for one in self.registrations],
+        }
+
+
+_LINE = (
+    "address", "proxy", "domain", "username", "password", "realm", "registrations", "from_user", "timeout",
+    "options_interval",
+)  # fmt: skip
+
+
+def _line(config: TrunkConfig) -> tuple[object, ...]:
+    """What of a configuration decides how the trunk is reached."""
+    return tuple(getattr(config, name) for name in _LINE)
+
+
+def _user(aor: str) -> str:
+    return sip.Uri.parse(aor).user_unescaped or ""

@@ -1,0 +1,90 @@
+"""Users in the file: who registers, what rings, where calls go that nobody takes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, SecretStr, Strict
+
+from .checks import Count, Dialled, Flag, Name, Number, is_target
+from .patterns import Patterns
+from .sections import Section, key
+from .trunks import Codec
+
+_FORWARD_NUMBER = re.compile(r"[0-9+*#]{1,32}")
+
+
+def check_forward(text: str) -> str:
+    """A number as this user would dial it, or user:NAME, or sip:USER@HOST; empty: nowhere."""
+    if text and not _FORWARD_NUMBER.fullmatch(text) and (text.startswith("trunk:") or not is_target(text)):
+        raise ValueError("must be a number as the user would dial it, user:NAME, sip:USER@HOST, or empty")
+    return text
+
+
+Forward = Annotated[str, Strict(), AfterValidator(check_forward)]
+
+
+class UserConfig(Section):
+    """Somebody who registers with a phone."""
+
+    name: Name = key("The name that the phone registers and authenticates with.")
+    password: SecretStr = key("The password. It is never shown or logged.", min_length=1, max_length=128)
+    number: Dialled = key(
+        "The number that reaches this user and is shown to those called. Empty: the name.", ""
+    )
+    max_calls: Count | None = key(
+        "Calls at once that this user may have made. Not given: calls.max_calls_per_user.",
+        None,
+        ge=0,
+        le=100_000,
+    )
+    max_contacts: Count | None = key(
+        "Phones registered at once. Not given: registrar.max_contacts.", None, ge=1, le=100
+    )
+    devices: Literal["all", "in-turn"] = key(
+        "How several phones of this user ring: all at once, or in turn by their q values.", "all"
+    )
+    device_ring_time: Number = key(
+        "How long each phone rings before the next, with devices = in-turn.", 15.0, unit="s", gt=0, le=600
+    )
+    do_not_disturb: Flag = key(
+        "No call rings: it goes to forward_busy, or the caller hears 480 (Do Not Disturb).", False
+    )
+    forward_always: Forward = key(
+        "Where all calls go at once: a number as this user would dial it, user:NAME or sip:USER@HOST.", ""
+    )
+    forward_busy: Forward = key("Where calls go when the user is busy.", "")
+    forward_no_answer: Forward = key("Where calls go when nobody answers within no_answer_after.", "")
+    forward_unreachable: Forward = key("Where calls go when no phone is registered or can be reached.", "")
+    no_answer_after: Number = key(
+        "How long the phones ring before forward_no_answer.", 20.0, unit="s", gt=0, le=600
+    )
+    caller_id: Dialled = key("The number shown to trunks and other domains. Empty: the number.", "")
+    privacy: Flag = key("Whether the number is withheld from whoever is called (RFC 3323).", False)
+    attestation: Literal["", "A", "B", "C"] = key(
+        "What we vouch for when calls of this user are signed (RFC 8588). Empty: as the trunk says.", ""
+    )
+    codecs: list[Codec] = key(
+        "The codecs that this user's phones may use, in this order. Empty: all.", list, max_length=32
+    )
+    pickup_group: Name | None = key("Those of one group may pick up each other's calls.", None)
+    allowed: Patterns | None = key(
+        "The numbers that this user may call, beside other users and emergency numbers: patterns as in a "
+        "route. Not given: all.",
+        None,
+    )
+    blocked: Patterns | None = key(
+        "The numbers that this user may not call; emergency numbers stay allowed.", None
+    )
+
+    @property
+    def dialled(self) -> str:
+        """What others dial to reach this user."""
+        return self.number or self.name
+
+    @property
+    def forwards(self) -> list[tuple[str, str]]:
+        """The keys that forward calls, and where to."""
+        keys = ("forward_always", "forward_busy", "forward_no_answer", "forward_unreachable")
+        return [(name, getattr(self, name)) for name in keys]

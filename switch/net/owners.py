@@ -1,0 +1,91 @@
+"""Whose message it is: read from its octets, before anybody parses it.
+
+Every identifier that we mint begins with the worker's slot and generation and the switch's site. A request in a
+dialog has our tag in To, a response our branch in the topmost Via. A request that begins something belongs to
+whoever got it, but for two cases: one that names a dialog or a publication of ours (Replaces, SIP-If-Match)
+goes to its worker; and what comes from a trunk, whose messages all have one source and would all reach one worker, is
+spread by the Call-ID. So retransmissions, CANCEL, and copies by another way find the first one.
+
+What belongs to a worker that is dead is nobody's: whoever got it answers, and as it knows no such dialog with
+481 (RFC 3261 §12.2.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from zlib import crc32
+
+from switchroom.protocols import sip
+
+_COOKIE = b"branch=z9hG4bK"
+_HEAD_SIZE = 12
+_TO = re.compile(rb"\r?\n(?:to|t)[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE)
+_TAG = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;,\s]*)", re.IGNORECASE)
+_CALL_ID = re.compile(rb"\r?\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_NAMED = re.compile(rb"\r?\n(?:replaces|sip-if-match)[ \t]*:([^\r\n]*)", re.IGNORECASE)
+_END = b"\r\n\r\n"
+
+
+class Owners:
+    """Who is there, and which messages are whose."""
+
+    def __init__(
+        self, mint: sip.Mint, slot: int, count: int, *, is_spread: Callable[[str], bool] = lambda host: False
+    ) -> None:
+        """``is_spread``: whether what begins at this address is to be spread over all workers."""
+        self._mint, self._slot, self._count = mint, slot, count
+        self._is_spread = is_spread
+        self._site = mint.head[6:].encode()
+        self._heads: dict[bytes, int] = {}  # of the other workers that are there
+
+    def update(self, lives: dict[int, int]) -> None:
+        """Take the generation of each worker that is there."""
+        self._heads = {
+            self._mint.head_of(slot, generation).encode(): slot
+            for slot, generation in lives.items()
+            if slot != self._slot
+        }
+
+    def owner_of(self, data: bytes, host: str) -> int | None:
+        """The slot of the other worker whose message it is, or None: it is ours, or nobody's."""
+        if data.startswith(b"SIP/2.0 "):
+            at = data.find(_COOKIE) + len(_COOKIE)
+            return self._heads.get(data[at : at + _HEAD_SIZE])
+        tag = _to_tag(data)
+        if tag is not None:
+            return self._heads.get(tag[:_HEAD_SIZE])
+        if self._site in data:
+            owner = self._named(data)
+            if owner is not None:
+                return owner
+        if self._is_spread(host) and (match := _CALL_ID.search(data)) is not None:
+            slot = crc32(match[1].rstrip()) % self._count
+            return slot if slot in self._heads.values() else None
+        return None
+
+    def _named(self, data: bytes) -> int | None:
+        """The worker of the dialog or the publication that a request names."""
+        head = data[: data.find(_END) + 2]
+        for match in _NAMED.finditer(head):
+            for found in re.finditer(re.escape(self._site), match[1]):
+                slot = self._heads.get(match[1][found.start() - 6 : found.end()])
+                if slot is not None:
+                    return slot
+        return None
+
+
+def _to_tag(data: bytes) -> bytes | None:
+    """The tag in To; None when there is none."""
+    at = data.find(b"\r\nTo: ")  # as nearly everybody writes it
+    if at >= 0:
+        end = data.find(b"\r\n", at + 6)
+        tag = data.find(b";tag=", at, end)
+        if tag >= 0:
+            return data[tag + 5 : end]
+        line = data[at:end] if data[end + 2 : end + 3] not in (b" ", b"\t") else None
+        if line is not None and b"=" not in line:
+            return None
+    match = _TO.search(data)
+    found = _TAG.search(match[1]) if match is not None else None
+    return None if found is None else found[1]

@@ -1,0 +1,46 @@
+"""A process that serves: its loop, its collector, its limits, and what it tells systemd."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import socket
+
+_GC_THRESHOLDS = (10_000, 50, 1_000)  # often a little, hardly ever all: a long pause is heard
+
+
+def loop_factory() -> type[asyncio.AbstractEventLoop]:
+    """The quickest loop there is."""
+    try:
+        import uvloop
+    except ImportError:  # not built for this machine: the same, slower
+        return asyncio.SelectorEventLoop
+    return uvloop.Loop
+
+
+def tune_collector() -> None:
+    """After the start: few and short collections."""
+    gc.collect()
+    gc.freeze()  # what the start made stays for ever: no need to look at it again
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def raise_file_limit() -> None:
+    """Each call has four sockets of media: take what the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)): READY=1, RELOADING=1, STOPPING=1; without systemd nothing happens."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if not place:
+        return
+    address = "\0" + place[1:] if place.startswith("@") else place
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(state.encode(), address)
+        except OSError:
+            return  # nobody listens any more: nothing depends on it

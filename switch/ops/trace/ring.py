@@ -1,0 +1,71 @@
+"""The latest messages as they were on the wire: kept unread, read only when somebody asks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from switchroom.protocols.sip import Flow
+
+_OVERHEAD = 160  # octets that an entry takes beside its message
+
+
+class Entry(NamedTuple):
+    """One message: when, whether it came ("in") or went ("out"), its octets, and between whom."""
+
+    at: float
+    direction: str
+    data: bytes
+    flow: Flow
+
+
+class Ring:
+    """Bounded by count and by octets; the oldest go first. ``link`` knows which call a Call-ID belongs to."""
+
+    def __init__(self, now: Callable[[], float], size: int, max_octets: int) -> None:
+        self._now = now
+        self.size, self.max_octets = size, max_octets
+        self._entries: deque[tuple[float, str, bytes, Flow]] = deque()
+        self.octets = 0
+        self.records: dict[str, str] = {}  # Call-ID of a leg -> id of the call's record
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, direction: str, data: bytes, flow: Flow) -> None:
+        """Keep a message; called for each one."""
+        entries = self._entries
+        entries.append((self._now(), direction, data, flow))
+        self.octets += len(data) + _OVERHEAD
+        if self.octets > self.max_octets or len(entries) > self.size:
+            self._shrink()
+
+    def link(self, sip_call_id: str, record_id: str) -> None:
+        """A leg of a call has this Call-ID."""
+        records = self.records
+        records[sip_call_id] = record_id
+        if len(records) > self.size:  # more legs than messages: the oldest have none any more
+            del records[next(iter(records))]
+
+    def resize(self, size: int, max_octets: int) -> None:
+        """Go on with other bounds."""
+        self.size, self.max_octets = size, max_octets
+        self._shrink()
+
+    def entries(self, since: float = 0.0) -> list[Entry]:
+        """What is kept of the time after an instant, the oldest first."""
+        found = []
+        for entry in reversed(self._entries):
+            if entry[0] <= since:
+                break
+            found.append(Entry(*entry))
+        found.reverse()
+        return found
+
+    def _shrink(self) -> None:
+        entries = self._entries
+        while entries and (self.octets > self.max_octets or len(entries) > self.size):
+            self.octets -= len(entries.popleft()[2]) + _OVERHEAD
+            self.forgotten += 1

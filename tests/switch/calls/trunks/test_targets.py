@@ -1,0 +1,251 @@
+"""Addresses that fail and come back: what calls report, OPTIONS probes, Retry-After, DNS (THREATS G13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from switchroom.protocols import sip
+from switchroom.protocols.sip.locating import Hop
+from tests.switch.calls.trunks.line import Line, flow, silent, well
+
+ONE, TWO, THREE = "198.51.100.1", "198.51.100.2", "198.51.100.3"
+
+
+def line(*hosts: str, **changes: Any) -> Line:
+    address = [f"sip:{host}" for host in hosts or (ONE, TWO)]
+    made = Line({"name": "acme", "address": address, **changes})
+    made.carriers = dict.fromkeys((ONE, TWO, THREE), well)
+    made.start()
+    return made
+
+
+def hosts(line: Line, **options: Any) -> list[str]:
+    return [way.flow.remote[0] for way in line.trunk.ways(line.now, **options)]
+
+
+def test_the_addresses_are_tried_in_order() -> None:
+    one = line()
+    assert hosts(one) == [ONE, TWO]
+    assert one.trunk.ways(one.now)[0].timeout == 3.0
+    assert not one.trunk.ways(one.now)[0].is_probe
+
+
+@pytest.mark.parametrize("outcome", ["timeout", "transport"])
+def test_what_a_call_finds_dead_is_passed_over_until_two_good_probes(outcome: str) -> None:
+    one = line()
+    one.walk(3)
+    one.carriers[ONE] = silent
+    one.trunk.report(flow(ONE), outcome, one.now)
+    assert hosts(one) == [TWO]
+    assert hosts(one, dead_too=True) == [TWO, ONE]
+    assert one.trunk.ways(one.now, dead_too=True)[1].is_probe
+    one.walk(120)
+    assert hosts(one) == [TWO]
+    one.carriers[ONE] = well
+    probes = len(one.requests("OPTIONS", ONE))
+    while hosts(one) == [TWO]:
+        one.walk(0.5)
+    assert len(one.requests("OPTIONS", ONE)) - probes in (2, 3)  # one may have been on its way
+    (down,) = one.logged("trunk.down")
+    assert down["address"] == f"udp:{ONE}:5060"
+    assert len(one.logged("trunk.up")) == 1
+
+
+def test_one_good_probe_is_not_enough() -> None:
+    one = line()
+    one.walk(3)
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    answers = iter([True, False, True, True])
+    one.carriers[ONE] = lambda request, now: well(request, now) if next(answers, True) else None
+    one.walk(5.1)
+    assert hosts(one) == [TWO]
+
+
+def test_probes_find_out_what_is_dead_without_a_call() -> None:
+    one = line(options_interval=20.0)
+    one.walk(5)
+    assert one.requests("OPTIONS", ONE)
+    one.carriers[ONE] = silent
+    one.walk(20 + 2 * 3 + 1.1)
+    assert hosts(one) == [TWO]
+
+
+def test_one_lost_probe_does_not_kill() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.walk(5)
+    one.carriers[ONE] = silent
+    one.walk(16 + 3)
+    one.carriers[ONE] = well
+    one.walk(60)
+    assert not one.logged("trunk.down")
+
+
+def test_any_answer_to_a_probe_is_a_good_one_but_503() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.carriers[ONE] = lambda request, now: request.response(405, to_tag="x")
+    one.walk(100)
+    assert hosts(one) == [ONE]
+    one.carriers[ONE] = lambda request, now: request.response(503, to_tag="x")
+    one.walk(30)
+    assert hosts(one) == []
+
+
+def test_an_icmp_error_ends_a_probe_at_once() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.walk(5)
+    one.carriers[ONE] = silent
+    while len(one.sent) == 1:
+        one.walk(0.1)
+    one.endpoint.flow_failed(flow(ONE), one.now, "refused")
+    one.tell()
+    one.walk(1.1)
+    one.endpoint.flow_failed(flow(ONE), one.now, "refused")
+    one.tell()
+    assert hosts(one) == []
+
+
+def test_retry_after_is_honoured_and_the_probes_wait_too() -> None:
+    one = line()
+    one.walk(3)
+    before = len(one.requests("OPTIONS", ONE))
+    one.trunk.report(flow(ONE), 503, one.now, retry_after=60.0)
+    one.walk(59)
+    assert hosts(one) == [TWO]
+    assert len(one.requests("OPTIONS", ONE)) == before
+    one.walk(15)
+    assert hosts(one) == [ONE, TWO]
+
+
+def test_a_retry_after_of_years_is_not_believed() -> None:
+    one = line(options_interval=0.0)
+    one.trunk.report(flow(ONE), 503, one.now, retry_after=1e9)
+    one.walk(3599)
+    assert hosts(one) == [TWO]
+    one.walk(2)
+    assert hosts(one) == [ONE, TWO]
+
+
+def test_a_503_without_retry_after_is_no_reason_to_stay_away() -> None:
+    one = line()
+    one.trunk.report(flow(ONE), 503, one.now)
+    one.trunk.report(flow(ONE), 404, one.now)
+    assert hosts(one) == [ONE, TWO]
+
+
+def test_without_probes_a_dead_address_is_tried_again_after_half_a_minute() -> None:
+    one = line(options_interval=0.0)
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    one.walk(29)
+    assert hosts(one) == [TWO]
+    one.walk(2)
+    assert hosts(one) == [ONE, TWO]
+    one.trunk.report(flow(ONE), "answered", one.now)
+    assert len(one.logged("trunk.up")) == 1
+    assert not one.sent
+
+
+def test_names_are_looked_up_in_the_background_and_a_call_never_waits() -> None:
+    one = Line({"name": "acme", "address": "sip:carrier.example", "options_interval": 0.0})
+    one.names.is_dead = True
+    one.start()
+    assert hosts(one) == []
+    one.names.is_dead = False
+    one.names.hops["carrier.example"] = [Hop("TCP", TWO, 5080), Hop("UDP", ONE, 5060)]
+    one.walk(60)
+    assert hosts(one) == [TWO, ONE]
+    assert one.trunk.ways(one.now)[0].flow.transport == "TCP"
+    one.names.is_dead = True  # what was known goes on being used
+    one.walk(600)
+    assert hosts(one) == [TWO, ONE]
+    assert len(one.names.asked) > 5
+
+
+def test_an_address_that_the_name_no_longer_has_is_forgotten() -> None:
+    one = Line({"name": "acme", "address": "sip:carrier.example", "options_interval": 10.0})
+    one.carriers = {ONE: well, TWO: well}
+    one.names.hops["carrier.example"] = [Hop("UDP", ONE, 5060)]
+    one.start()
+    one.walk(3)
+    one.names.hops["carrier.example"] = [Hop("UDP", TWO, 5060)]
+    one.walk(61)
+    before = len(one.requests("OPTIONS", ONE))
+    one.walk(60)
+    assert hosts(one) == [TWO]
+    assert len(one.requests("OPTIONS", ONE)) == before
+    assert not one.trunks.is_source(ONE)
+    assert one.trunks.is_source(TWO)
+
+
+def test_more_addresses_than_ten_are_not_used() -> None:
+    one = Line({"name": "acme", "address": "sip:carrier.example", "options_interval": 0.0})
+    one.names.hops["carrier.example"] = [Hop("UDP", f"198.51.100.{n}", 5060) for n in range(200)]
+    one.start()
+    assert len(hosts(one)) == 10
+
+
+def test_an_address_without_a_way_is_no_way() -> None:
+    one = line()
+    one.no_way = {ONE}
+    assert hosts(one) == [TWO]
+    one.walk(60)
+    assert one.logged("trunk.down")[0]["reason"] == "no way"
+
+
+def test_a_long_request_that_went_by_tcp_is_of_the_same_address() -> None:
+    one = line()
+    one.trunk.report(flow(ONE, "TCP"), "timeout", one.now)
+    assert hosts(one) == [TWO]
+    one.trunk.report(flow("203.0.113.1"), "timeout", one.now)
+    assert hosts(one) == [TWO]
+
+
+def test_the_probe_is_a_whole_request() -> None:
+    one = line(ONE, domain="carrier.example", from_user="acct")
+    one.walk(3)
+    (request,) = one.requests("OPTIONS")
+    request.validate()
+    assert str(request.uri) == "sip:carrier.example"
+    assert str(request.from_.uri) == "sip:acct@carrier.example"
+    assert request.contacts
+    assert sip.parse(bytes(request)) == request
+
+
+def test_dead_addresses_are_told_to_the_other_workers() -> None:
+    leader, other = line(), Line({"name": "acme", "address": [f"sip:{ONE}", f"sip:{TWO}"]}, is_leader=False)
+    other.start()
+    leader.walk(3)
+    leader.trunk.report(flow(ONE), "timeout", leader.now)
+    news = leader.trunks.export("acme")
+    assert news is not None
+    other.trunks.learn(news, other.now)
+    other.walk(300)
+    assert hosts(other) == [TWO]
+    leader.walk(20)
+    news = leader.trunks.export("acme")
+    assert news is not None
+    other.trunks.learn(news, other.now)
+    assert hosts(other) == [ONE, TWO]
+    assert not other.sent
+
+
+def test_what_another_worker_finds_itself_rests_for_half_a_minute() -> None:
+    other = Line({"name": "acme", "address": [f"sip:{ONE}", f"sip:{TWO}"]}, is_leader=False)
+    other.start()
+    other.trunk.report(flow(ONE), "timeout", other.now)
+    assert hosts(other) == [TWO]
+    other.walk(31)
+    assert hosts(other) == [ONE, TWO]
+
+
+def test_a_thousand_trunks_cost_nothing_to_wait_for() -> None:
+    configs = [
+        {"name": f"t{n}", "address": f"sip:198.51.{n // 250}.{n % 250 + 1}", "options_interval": 60.0}
+        for n in range(1000)
+    ]
+    one = Line(*configs)
+    one.start()
+    assert one.trunks.next_timer() is not None
+    one.walk(3)
+    assert len(one.requests("OPTIONS")) == 1000
