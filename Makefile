@@ -18,7 +18,7 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 
 # Programs that the tests drive, and the packages that have them.
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
-	ip:iproute2 prlimit:util-linux dnsmasq:dnsmasq-base
+	ip:iproute2 prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio
 
 .PHONY: serve test check peers format clean
 
@@ -47,6 +47,7 @@ peers:
 	elif [ -n "$$packages" ]; then \
 		echo "missing, and neither root nor sudo to install them:$$packages"; \
 	fi
+	@$(BIN)/pip install -q --only-binary :all: 'pjsua2-python>=2.15' || echo "no wheel of pjsua2-python: its tests are skipped"
 
 $(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 	$(BIN)/pip install -q -e .

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from switchroom.protocols import sip
+from switchroom.switch.calls.attempt import Attempt
+from switchroom.switch.calls.attendance import Attendance
 from switchroom.switch.calls.auth import Authenticator
+from switchroom.switch.calls.dialling import Errand
 from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
+from switchroom.switch.calls.sharing import Sharing
+from switchroom.switch.calls.stir import Stir, attestation
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import Config, find_restart_keys
 from switchroom.switch.media import MediaPlane
-from switchroom.switch.calls.sharing import Sharing
-from switchroom.switch.net.bus import Bus
-from switchroom.switch.net.owners import Owners
-from switchroom.switch.net.place import Place
 from switchroom.switch.net import (
     Addresses,
     Clock,
@@ -33,7 +34,11 @@ from switchroom.switch.net import (
     Watchdog,
     WebSocketRules,
 )
+from switchroom.switch.net.bus import Bus
+from switchroom.switch.net.owners import Owners
+from switchroom.switch.net.place import Place
 from switchroom.switch.net.resolver import Resolver, means_of
+from switchroom.switch.ops import objects, records
 from switchroom.switch.ops.control import ControlServer, by_leader
 from switchroom.switch.ops.http import HttpServer
 from switchroom.switch.ops.log import get_logger
@@ -94,7 +99,15 @@ class Switch:
         self.router = Router.of(config)
         self.trunks = Trunks(
             config.trunks,
-            Means(self.endpoint, self.resolver, self._flow_to, self.log, config.switch.name),
+            Means(
+                self.endpoint,
+                self.resolver,
+                self._flow_to,
+                self.log,
+                config.switch.name,
+                is_leader=self.bus.is_leader,
+                on_change=self._on_trunk_change,
+            ),
             country=config.numbers.country,
         )
         self.exchange = Exchange(
@@ -114,6 +127,9 @@ class Switch:
             log=self.log,
             peer_names=lambda flow: self.face.peer_names(flow),
         )
+        self.attendance = Attendance(
+            config, self.exchange, self.store.texts, get_logger("texts"), lambda: self.face.flush(), self.bus
+        )
         self._owners = (
             None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
         )
@@ -125,7 +141,7 @@ class Switch:
             limits=_limits(config),
             addresses=self.addresses,
             is_trusted=self.exchange.is_trusted,
-            timers=[self.exchange, self.registrar, self.trunks],
+            timers=[self.exchange, self.registrar, self.trunks, self.attendance],
             on_flow_failed=self._on_flow_failed,
             log=self.log,
             clock=self.clock,
@@ -144,10 +160,15 @@ class Switch:
             now=self.clock.now,
             on_ended=self.store.feed if self.bus.is_leader else lambda: None,
         )
+        self.bus.subscribe("trunks", lambda news, slot: self.trunks.learn(news, self.clock.now()))
+        self.bus.on_found.append(self._tell_trunks)
         self._advertise(config)
         self.trace = Trace(config.trace, self.clock)
         self.face.trace = self.trace.tap
         self.exchange.link = self.trace.link
+        self.stir = Stir(config.stir)
+        self.exchange.sign = self._sign
+        self.exchange.verify = lambda request, now: self.stir.verify(request, self.clock.posix(now))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.control = ControlServer(state / "control.sock", self._handlers())
         self.metrics = Metrics(self)
@@ -176,6 +197,9 @@ class Switch:
             self.log.warning("records.recovered", count=recovered)
         self.bus.start()
         self.registrar.load(now)
+        self.attendance.start(now)
+        loop = asyncio.get_running_loop()
+        self.store.texts.on_durable = lambda: loop.call_soon_threadsafe(self._on_texts_durable)
         await self.addresses.start()
         await self.resolver.start()
         self.media.start(asyncio.get_running_loop())
@@ -198,6 +222,7 @@ class Switch:
             task.cancel()
         self.exchange.hang_up_all("Switch stopped", self.clock.now())
         self.trunks.stop(self.clock.now())
+        self.attendance.stop(self.clock.now())
         self.face.flush()
         await self._drain()
         self.watchdog.stop()
@@ -210,6 +235,7 @@ class Switch:
         self.media.stop()
         await self.addresses.stop()
         await self.store.flush()
+        self.store.texts.on_durable = lambda: None
         await asyncio.to_thread(self.store.close)
         self.log.info("switch.stopped")
 
@@ -232,11 +258,14 @@ class Switch:
         """Apply a new configuration to what begins from now on; gives the keys that need a restart."""
         router = Router.of(config, overrides=self.router.overrides)  # first: it may find a fault
         tls = Tls(config.tls)  # a certificate that cannot be used changes nothing
+        stir = Stir(config.stir)
         waiting = find_restart_keys(self._started, config)
         self.config = config
+        self.stir = stir
         self.authenticator.update(config.users, config.auth, config.trunks)
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.registrar.max_contacts = _max_contacts(config)
+        self.attendance.reconfigure(config, self.clock.now())
         self.exchange.reconfigure(_exchange_config(config), router)
         self.router = router
         self.endpoint.timers = _timers(config)
@@ -249,6 +278,7 @@ class Switch:
         self.trace.apply(config.trace)
         self.face.trace = self.trace.tap
         self._refresh_hosts()
+        self.face.flush()
         self.log.info("switch.reloaded", needs_restart=waiting)
         return waiting
 
@@ -268,6 +298,16 @@ class Switch:
 
     def _flow_to(self, host: str, port: int, transport: str, name: str = "") -> sip.Flow:
         return self.face.flow_to(host, port, transport, name)
+
+    def _sign(self, invite: sip.Request, errand: Errand, attempt: Attempt, now: float) -> None:
+        """Vouch for the caller of a call over a trunk that wants it (RFC 8224)."""
+        if attempt.trunk is None or not attempt.trunk.config.sign:
+            return
+        account = errand.caller.account
+        user = self.router.users.get(account)
+        source = self.trunks.get(account.removeprefix("trunk:")) if user is None else None
+        attest = attestation(user, errand.identity.number, source.config.attestation if source else "")
+        self.stir.sign_request(invite, attest, account, self.clock.posix(now))
 
     def _refresh_hosts(self) -> None:
         """Ask for what the configuration names, so that its addresses are known before somebody calls."""
@@ -312,6 +352,22 @@ class Switch:
         self.exchange.on_media_timeout(session)
         self.face.flush()
 
+    def _on_texts_durable(self) -> None:
+        self.attendance.texts.handle_durable(self.clock.now())
+        self.face.flush()
+
+    def _tell_trunks(self, slot: int) -> None:
+        """A worker began: it does not know yet what the one that registers and probes found out."""
+        if self.bus.is_leader:
+            for trunk in self.trunks:
+                self._on_trunk_change(trunk.name)
+
+    def _on_trunk_change(self, name: str) -> None:
+        """A trunk's address died or came back, or a registration did: the other workers hear of it."""
+        news = self.trunks.export(name)
+        if news is not None:
+            self.bus.publish("trunks", news)
+
     def _on_flow_failed(self, flow: sip.Flow, reason: str, now: float) -> None:
         self.registrar.flow_failed(flow)
         self.trunks.flow_failed(flow, reason, now)
@@ -330,8 +386,13 @@ class Switch:
         return {
             "status": lambda: self.status(),
             "registrations": by_leader(lambda: self.registrations()),
+            "trunks": by_leader(lambda: self.trunks.rows(self.clock.now())),
             "calls": lambda: self.calls(),
+            **self.attendance.handlers(),
             "hangup": lambda call: self.hangup(call),
+            "records": by_leader(lambda limit=20: records.recent(self.store.records, limit)),
+            "record": by_leader(lambda record: records.find(self.store.records, record)),
+            "objects": lambda: objects.count(self),
             "trace": lambda what="", since=0.0: self.trace.messages(what, since),
             "drain": lambda: self.drain(is_draining=True),
             "undrain": lambda: self.drain(is_draining=False),
@@ -357,6 +418,8 @@ class Switch:
             "sessions": self.endpoint.counters.sessions,
             "transactions": self.endpoint.counters.transactions,
             "media_ports": self.media.ports_in_use,
+            "subscriptions": len(self.attendance.presence),
+            "texts": len(self.attendance.texts),
             "is_draining": self.exchange.is_draining,
             "forwarded": self.bus.counters["forwarded"],
             "loop_lag_max": round(self.watchdog.max_lag, 4),

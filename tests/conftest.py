@@ -9,8 +9,11 @@ import pytest
 
 _PACKAGES = {
     "baresip": "baresip",
+    "chromium": "chromium",
+    "npm": "npm",
     "dnsmasq": "dnsmasq-base",
     "faketime": "faketime",
+    "kamailio": "kamailio",
     "sipp": "sip-tester",
     "sipsak": "sipsak",
     "svcrack": "sipvicious",

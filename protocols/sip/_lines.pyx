@@ -221,6 +221,10 @@ cdef class Lines:
         places = self._places(name)
         return self._text(places[0]) if places else None
 
+    def __contains__(self, str name):
+        cdef int number = number_of(name)
+        return self.find(number) != NULL if number != UNKNOWN else bool(self._places(name))
+
     def _text(self, Py_ssize_t at):
         """The value of this line."""
         if not 0 <= at < self.count:

@@ -301,6 +301,22 @@ cdef class Head(Lines):
         found.extend(head.typed(KEYS[number], parse, self.text(line)))
         return 0
 
+    def _check_typed(self):
+        """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
+        if not self.listed(VIA):
+            raise RemoteProtocolError("via is missing")
+        self.single(FROM)
+        self.single(TO)
+        self.single(CALL_ID)
+        self.single(CSEQ)
+        self.max_forwards
+        if self.find(CONTACT) != NULL and not self.contact_is_star:
+            self.listed(CONTACT)
+        if self.find(ROUTE) != NULL:
+            self.listed(ROUTE)
+        if self.find(RECORD_ROUTE) != NULL:
+            self.listed(RECORD_ROUTE)
+
     @property
     def uri(self):
         """The Request-URI."""
@@ -312,9 +328,12 @@ cdef class Head(Lines):
 
     @uri.setter
     def uri(self, value):
-        if head is None:
-            bind()
-        self._uri_text = head.check_uri_text(str(value))
+        cdef str text = str(value)
+        if not is_word(text):
+            if head is None:
+                bind()
+            head.check_uri_text(text)
+        self._uri_text = text
         self.kept_uri = None
 
     @property
@@ -356,8 +375,14 @@ cdef class Head(Lines):
     def max_forwards(self):
         """Max-Forwards, None when it is not there."""
         cdef Line* line = self.find(MAX_FORWARDS)
+        cdef Py_ssize_t at, hops
         if line == NULL:
             return None
+        at = line.value
+        if not line.is_folded and line.value_end - at in (1, 2, 3):
+            hops = read_number(self.octets, &at, line.value_end)
+            if at == line.value_end and 0 <= hops <= 255:
+                return hops
         if head is None:
             bind()
         return head.typed(KEYS[MAX_FORWARDS], head.parse_max_forwards, self.text(line))
@@ -371,7 +396,9 @@ cdef class Head(Lines):
     def contact_is_star(self):
         """Whether the contact is ``*``: all of them (§10.2.2)."""
         cdef Line* line = self.find(CONTACT)
-        return line != NULL and self.text(line) == "*" and len(self._places("contact")) == 1
+        if line == NULL or (not line.is_folded and line.value_end - line.value != 1):
+            return False
+        return self.text(line) == "*" and len(self._places("contact")) == 1
 
     @property
     def routes(self):
@@ -382,6 +409,15 @@ cdef class Head(Lines):
     def record_routes(self):
         """The proxies that want to see the dialog's requests."""
         return self.listed(RECORD_ROUTE)
+
+
+cdef bint is_word(str text) except -1:
+    """Whether the text is visible ASCII and nothing else."""
+    cdef Py_UCS4 letter
+    for letter in text:
+        if not 32 < letter < 127:
+            return False
+    return len(text) > 0
 
 
 cdef str read_word(Octets p, Py_ssize_t start, Py_ssize_t end):

@@ -1,1 +1,4 @@
-# All of it is for other compiled modules: nothing can be seen from Python.
+# The rest of it is for other compiled modules.
+from .grammar import plain_find_param as find_param
+
+__all__ = ["find_param"]

@@ -62,6 +62,22 @@ cdef int bind() except -1:
     return 0
 
 
+def find_param(tuple params, str name):
+    """The parameter's value unquoted, "" when it has none, None when it is not there."""
+    cdef str key, value
+    for pair in params:
+        key = (<tuple>pair)[0]
+        if key == name or (len(key) == len(name) and key.lower() == name.lower()):
+            value = (<tuple>pair)[1]
+            if value is None:
+                return ""
+            if value and value[0] == c'"':
+                from .grammar import unquote
+                return unquote(value)
+            return value
+    return None
+
+
 cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end):
     """Any octets; what is no UTF-8 becomes surrogates and goes back to the same octets."""
     return PyUnicode_DecodeUTF8(<const char*>p + start, end - start, "surrogateescape")

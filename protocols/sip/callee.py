@@ -170,6 +170,7 @@ class Callee(Conversation):
                 progress.stop()
             if self._is_agreed(tag):
                 body = b""  # the answer went before (RFC 6337 §3.1.1)
+                headers = [header for header in headers if header[0].lower() != "content-type"]
         if self.refresh is not None:
             headers = [*headers, *self.refresh.accept(self.request, now)]
             self.refresh.note(sent=body)
@@ -239,7 +240,9 @@ class Callee(Conversation):
         return self.dialog or self._early_dialog(request.from_tag or "")
 
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
-        return self.dialog or self._early_dialog(self.local_tag)
+        if self.dialog is not None:
+            return self.dialog
+        return self._early_dialog(tag if tag is not None and tag in self._dialogs else self.local_tag)
 
     def _heard_allow(self) -> frozenset[str]:
         allow = self.request.get("Allow")

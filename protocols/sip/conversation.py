@@ -241,23 +241,24 @@ class Conversation(Offering):
         if transaction is self._inviting:
             self._inviting = None
             if self.state is _CONFIRMED:
-                if self.refresh is None or not self.refresh.take(transaction):
+                is_own = self.refresh is not None and self.refresh.take(transaction)
+                if not is_own:
                     self.core.emit(ReinviteRejected(self, None, status))
-                self._on_refresh_failed(status, now)
+                self._on_change_failed(status, now, is_own=is_own)
         elif transaction.method == "BYE":
             self._leave()
         elif self.state is not _TERMINATED and transaction.method != "PRACK":
             if transaction.method == "UPDATE":
-                self._on_update_failed(transaction, self._dialog_sent(transaction.request), status)
-                self._on_refresh_failed(status, now)
+                is_own = self._on_update_failed(transaction, self._dialog_sent(transaction.request), status)
+                self._on_change_failed(status, now, is_own=is_own)
             else:
                 self.core.emit(SessionRequestFailed(self, transaction, reason))
                 self._on_status(status, now)
 
-    def _on_refresh_failed(self, status: int, now: float) -> None:
-        """An INVITE or UPDATE got no answer: that ends the dialog, or a refresh comes again."""
+    def _on_change_failed(self, status: int, now: float, *, is_own: bool) -> None:
+        """An INVITE or UPDATE got no answer: that ends the dialog, or our refresh comes again."""
         self._on_status(status, now)
-        if self.refresh is not None and self.refresh.interval and self.state is _CONFIRMED:
+        if is_own and self.refresh is not None and self.state is _CONFIRMED:
             self.refresh.on_refused("INVITE", status, None, now)
 
     def on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:

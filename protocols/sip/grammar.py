@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from string import ascii_letters, digits
 
 from ..errors import RemoteProtocolError
@@ -212,3 +213,8 @@ def parse_number(text: str, limit: int) -> int:
     if len(digits) > 20 or int(digits or "0") > limit:
         raise RemoteProtocolError(f"number greater than {limit}")
     return int(digits or "0")
+
+
+plain_find_param = find_param
+with suppress(ImportError):  # not built: the same answers, slower
+    from ._values import find_param

@@ -180,6 +180,9 @@ class Head:
         """The value of this line."""
         return unfold(self._lines[at][1].partition(":")[2])
 
+    def __contains__(self, name: str) -> bool:
+        return bool(self._places(name))
+
     def _places(self, name: str) -> list[int]:
         """Where the lines of this name stand."""
         wanted = header_key(name)
@@ -219,6 +222,13 @@ class Head:
         for at in reversed(places):
             del self._lines[at]
         self._cache.clear()
+
+    def _check_typed(self) -> None:
+        """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
+        if not self.vias:
+            raise RemoteProtocolError("via is missing")
+        _ = self.from_, self.to, self.call_id, self.cseq
+        _ = self.max_forwards, self.contacts, self.routes, self.record_routes
 
     @property
     def uri(self) -> Uri:

@@ -55,9 +55,6 @@ class Message(Extended):
         """The value of each line of this name."""
         return [self._text(at) for at in self._places(name)]
 
-    def __contains__(self, name: str) -> bool:
-        return bool(self._places(name))
-
     def items(self) -> list[tuple[str, str]]:
         """Names, as they were written, and values."""
         return [(name, value) for _, name, value in self._entries()]
@@ -153,9 +150,8 @@ class Message(Extended):
         double = self._find_double()
         if double is not None:  # how requests are smuggled past a checker
             raise RemoteProtocolError(f"{double} stands more than once")
-        # each of these raises when it is missing or malformed
-        _ = self.via, self.from_, self.to, self.call_id, self.cseq
-        _ = self.max_forwards, self.contacts, self.routes, self.record_routes, self.content_type
+        self._check_typed()
+        _ = self.content_type
 
     def copy(self) -> Self:
         """The same message, to be changed without changing this one."""

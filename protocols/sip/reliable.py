@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OPTION = "100rel"
 
+_MAX_WAITING = 8  # responses; of more the oldest are left out: a later one says more
 _SPREAD = 2**30  # the first RSeq is random below it: never near the end of its space (§3)
 
 
@@ -52,7 +53,7 @@ class Progress(Timed):
         self._ringer = ringer
         self._tag = tag
         self._rseq = 1 + int(ringer.core.mint.tag()[-8:], 16) % _SPREAD
-        self._queue: deque[Ringing] = deque()
+        self._queue: deque[Ringing] = deque(maxlen=_MAX_WAITING)
         self._data = b""
         self._interval = 0.0
         self._give_up_at = NEVER

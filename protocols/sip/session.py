@@ -242,6 +242,10 @@ class Session(Inviter, Invitee):
             raise LocalProtocolError("there is no dialog before a provisional response")
         return ClientTransaction(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
 
+    @abstractmethod
+    def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
+        """Change something outside INVITE (RFC 3311); ``tag`` is the other end's of an early dialog."""
+
     def glare_delay(self, is_owner_of_call_id: bool | None = None) -> float:
         """How long to wait before offering again what met 491 (§14.1)."""
         units = int(self.core.mint.tag()[-6:], 16)
@@ -251,7 +255,7 @@ class Session(Inviter, Invitee):
 
     @abstractmethod
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
-        """The dialog of a request of ours: an early one by the other end's tag, or the latest."""
+        """The dialog of a request of ours: an early one by the callee's tag, or the usual one."""
 
     def allows(self, method: str) -> bool:
         """Whether the other end takes requests of this method, by its Allow."""

@@ -69,7 +69,7 @@ class Offering(Session):
     __slots__ = ()
 
     def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
-        """Change something, before the answer or after it; ``tag`` is the other end's of an early dialog.
+        """Change something, before the answer or after it; ``tag``, the callee's, tells the early dialog.
 
         An offer that may not be made now is answered with 491 right here.
         """
@@ -206,12 +206,14 @@ class Offering(Session):
                 return
         self.core.emit(UpdateAnswered(self, response))
 
-    def _on_update_failed(self, transaction: ClientTransaction, dialog: Dialog | None, status: int) -> None:
-        """React to there being no answer to an UPDATE of ours."""
+    def _on_update_failed(self, transaction: ClientTransaction, dialog: Dialog | None, status: int) -> bool:
+        """React to there being no answer to an UPDATE of ours; whether it was a refresh of nobody's."""
         if dialog is not None:
             self._forget_offer(transaction, dialog)
-        if self.refresh is None or not self.refresh.take(transaction):
-            self.core.emit(UpdateRejected(self, None, status))
+        if self.refresh is not None and self.refresh.take(transaction):
+            return True
+        self.core.emit(UpdateRejected(self, None, status))
+        return False
 
     @staticmethod
     def _forget_offer(transaction: ClientTransaction, dialog: Dialog) -> None:

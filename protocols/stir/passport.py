@@ -1,4 +1,4 @@
-"""PASSporT: a signed statement of who calls whom (RFC 8225), with the extensions shaken (8588) and div (8946)."""
+"""PASSporT: a signed statement of who calls whom (RFC 8225), also shaken (RFC 8588) and div (RFC 8946)."""
 
 from __future__ import annotations
 

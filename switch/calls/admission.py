@@ -1,4 +1,4 @@
-"""Which INVITEs are tried at all: loops, bodies that cannot be read, limits, overload (THREATS C1, C9, G9)."""
+"""Which INVITEs are tried at all: loops, unreadable bodies, limits, overload (THREATS C1, C9, G9)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from switchroom.switch.calls.overload import Overload
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.call import Call
     from switchroom.switch.store import RecordStore
 
 _OVERLOADED = sip.Refusal(503, RETRY_AFTER)

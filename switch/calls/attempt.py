@@ -1,4 +1,4 @@
-"""One destination on its way: the addresses behind it, those that ring now, and those that come after them."""
+"""One destination on its way: the addresses behind it, those that ring now, and those that come next."""
 
 from __future__ import annotations
 
@@ -34,29 +34,25 @@ class Attempt:
     """Addresses in groups: those of one group ring together, the groups come one after the other."""
 
     __slots__ = (
+        "breadth",
         "codecs",
         "failures",
         "group_ends_at",
         "groups",
-        "is_heard",
-        "is_rung",
         "legs",
         "silent_at",
         "trial",
         "trunk",
-        "user",
     )
 
-    def __init__(self, trial: Trial, *, trunk: Trunk | None = None, user: UserConfig | None = None) -> None:
+    def __init__(self, trial: Trial, breadth: int | None = None) -> None:
         self.trial = trial
-        self.trunk = trunk
-        self.user = user
+        self.breadth = breadth  # legs that may be made of it at once, here and further on (RFC 5393)
+        self.trunk: Trunk | None = None
         self.codecs: tuple[str, ...] = ()  # that its legs may use; empty: all
         self.groups: list[list[Target]] = []  # that are still to be tried
         self.legs: list[Leg] = []  # of the group that rings
         self.failures: list[Failure] = []
-        self.is_heard = False  # somebody said more than 100
-        self.is_rung = False
         self.silent_at = NEVER
         self.group_ends_at = NEVER
 
@@ -73,10 +69,7 @@ class Attempt:
     @property
     def is_silent(self) -> bool:
         """No leg is left that could answer."""
-        for leg in self.legs:
-            if not leg.is_failed:
-                return False
-        return True
+        return all(leg.is_failed for leg in self.legs)
 
     def may_go_on(self, failure: Failure) -> bool:
         """Whether the next group is for a failure like this one."""

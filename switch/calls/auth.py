@@ -14,9 +14,9 @@ from switchroom.switch.calls.guard import Guard, GuardLimits
 from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
-# They give up registering when any challenge names SHA-256, although MD5 stands first. Nothing is lost by
-# believing the name: a phone may choose MD5 anyway.
-_MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)")
+# They give up registering when any challenge (SIP.js: the last one) names SHA-256, although MD5 stands first.
+# Nothing is lost by believing the name: a phone may choose MD5 anyway.
+_MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)|SIP\.js/")
 
 Headers = tuple[tuple[str, str], ...]
 

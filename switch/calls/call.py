@@ -31,6 +31,7 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.identity import Identity
+    from switchroom.switch.calls.registrar import Binding
     from switchroom.switch.calls.routing import Plan
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media import MediaSession
@@ -117,7 +118,14 @@ class Call:
 
     # -- set-up
 
-    def start(self, event: sip.RequestReceived, identity: Identity, plan: Plan, now: float) -> None:
+    def start(
+        self,
+        event: sip.RequestReceived,
+        identity: Identity,
+        plan: Plan,
+        now: float,
+        only: Binding | None = None,
+    ) -> None:
         """Take the INVITE and call whom the plan names."""
         exchange, request, flow, caller = self.exchange, event.request, event.flow, self.caller
         nat = leads_elsewhere(request, flow.remote)
@@ -153,7 +161,9 @@ class Call:
             exchange.travelling(request, trunk),
             request,
             plan.is_emergency,
-            "100rel" in request.supported or "100rel" in request.require,
+            ("supported" in request and "100rel" in request.supported)
+            or ("require" in request and "100rel" in request.require),
+            only,
         )
         self.dial(plan, errand, now)
         if not self.is_over:
@@ -170,6 +180,12 @@ class Call:
         if self.record.ring_at is None:
             self.record.ring_at = self.exchange.clock.utc(now)
             self.exchange.tell(self, now)
+
+    def on_calling(self, now: float) -> None:
+        """A trunk is called that wants the caller's phone to ring at once."""
+        if not self.rung:
+            self.rang(180, now)
+            self.a.session.ring(180, now)
 
     def on_progress(self, leg: Leg, response: sip.Response, now: float) -> None:
         """A fork rings or plays early media: tell the caller."""
@@ -207,7 +223,9 @@ class Call:
         """The SDP of a 2xx for the caller, and whether the call can go on with it."""
         sdp = sdp_of(response)
         if self.has_offer:
-            sdp = sdp or (known.sdp if known is not None else leg.answer)
+            dialog = leg.session.dialog
+            if not sdp or (dialog is not None and dialog.is_agreed):  # a reliable 18x has said it
+                sdp = known.sdp if known is not None else leg.answer
             body = early.take_answer(self, leg, sdp) if sdp else b""
             return body, bool(body)
         if leg is self.early_offerer:
@@ -286,9 +304,7 @@ class Call:
         self.exchange.call_over(self, cause, reason, ended_by, now)
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
         for leg in (self.a, *self.forks):
-            leg.session.context = None
-            leg.dialling = leg.attempt = None
-            leg.release()
+            leg.forget()
         self.media.context = None
         del self.a
         self.b = self.dialling = self.early_offerer = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls import invitation, passing
+from switchroom.switch.calls import invitation, passing, verdict
 from switchroom.switch.calls.attempt import Attempt, Target, phones
 from switchroom.switch.calls.hunt import Failure, Hunt, Trial
 from switchroom.switch.calls.identity import Identity
@@ -25,10 +25,12 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.registrar import Binding
 
 Headers = Sequence[tuple[str, str]]
 
 ANSWERED_ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
+MAX_BREADTH = 60  # RFC 5393 §5.3.2: of a request that says none
 _RUNG_OUT = (("Reason", 'SIP;cause=408;text="No answer"'),)
 
 
@@ -45,10 +47,14 @@ class Errand:
     request: sip.Request | None = None  # the caller's, for the header rules of trunks
     is_emergency: bool = False
     is_reliable: bool = False  # the caller knows 100rel (RFC 3262)
+    only: Binding | None = None  # the one phone that a GRUU means (RFC 5627)
 
 
 class Asker(Protocol):
     """Whom the legs are made for."""
+
+    def on_calling(self, now: float) -> None:
+        """A trunk is called that wants the caller's phone to ring at once."""
 
     def on_progress(self, leg: Leg, response: sip.Response, now: float) -> None:
         """A provisional response above 100."""
@@ -98,6 +104,7 @@ class Dialling:
                     other.is_failed = True
                     other.session.hang_up(now, headers=ANSWERED_ELSEWHERE)
                     self.call.media.drop(other.media)
+                    other.forget()
         for trial in self.hunt.stop():
             self._let_go(trial)
         self.legs = [leg]
@@ -115,6 +122,7 @@ class Dialling:
             if not leg.is_failed:
                 leg.is_failed = True
                 leg.session.hang_up(now, headers=headers)
+                leg.forget()
         for trial in self.hunt.stop():
             self._let_go(trial)
 
@@ -175,38 +183,43 @@ class Dialling:
     # -- destinations
 
     def _try_all(self, trials: list[Trial], now: float) -> None:
-        if len(trials) > 1 and self.errand.breadth is not None:
-            self.errand.breadth //= len(trials)
+        # Those that are tried at once share the breadth; those that come later have it all (RFC 5393 §5.3.3)
+        breadth = self.errand.breadth
+        if breadth is not None or len(trials) > 1:
+            breadth = (MAX_BREADTH if breadth is None else breadth) // max(1, len(trials))
         for trial in trials:
-            self._try(trial, now)
+            self._try(trial, breadth, now)
         if self.hunt.is_over and not self.is_over:
             self.is_over = True
             self.asker.on_failed(self.hunt.best, now)
 
-    def _try(self, trial: Trial, now: float) -> None:
+    def _try(self, trial: Trial, breadth: int | None, now: float) -> None:
         to = trial.leap.destination
+        attempt = trial.attempt = Attempt(trial, breadth)
         if isinstance(to, ToUser):
             user = self.exchange.config.users.get(to.name)
-            attempt = trial.attempt = Attempt(trial, user=user)
             if user is not None:
                 attempt.codecs = self.exchange.codecs_of(user)
-            found = self.exchange.registrar.lookup(to.name, now)
+            only = self.errand.only
+            if only is not None and only.user == to.name:
+                found = [only]
+            else:
+                found = self.exchange.registrar.lookup(to.name, now)
             if found:
                 attempt.groups = phones(found, user, self.exchange.config.contact_timeout)
             self._next_group(attempt, Failure(480, "not registered", None, was_reached=False), now)
         elif isinstance(to, ToTrunk):
-            self._try_trunk(trial, to.name, now)
+            self._try_trunk(attempt, to.name, now)
         else:
-            self._try_uri(trial, to.uri, now)
+            self._try_uri(attempt, to.uri, now)
 
-    def _try_trunk(self, trial: Trial, name: str, now: float) -> None:
+    def _try_trunk(self, attempt: Attempt, name: str, now: float) -> None:
         trunk = self.exchange.trunks.get(name)
-        attempt = trial.attempt = Attempt(trial)
         if trunk is None:
             self._next_group(attempt, Failure(480, "no such trunk", was_reached=False), now)
             return
         is_emergency = self.errand.is_emergency
-        refusal = trunk.admit(trial.leap.called, now, is_emergency=is_emergency)
+        refusal = trunk.admit(attempt.trial.leap.called, now, is_emergency=is_emergency)
         if refusal is not None:
             text = "may not call this number" if refusal.status == 403 else "full"
             self._failed(attempt, Failure(refusal.status, f"trunk {name}: {text}", was_reached=False), now)
@@ -219,11 +232,12 @@ class Dialling:
             [Target("", way.flow, is_nat, timeout=way.timeout)]
             for way in trunk.ways(now, dead_too=is_emergency)
         ]
+        if trunk.config.ring_back and attempt.groups:
+            self.asker.on_calling(now)
         self._next_group(attempt, Failure(503, "no address of it is alive", was_reached=False), now)
 
-    def _try_uri(self, trial: Trial, uri: str, now: float) -> None:
-        attempt = trial.attempt = Attempt(trial)
-        trial.give_up_at = min(trial.give_up_at, now + self.exchange.config.answer_timeout)
+    def _try_uri(self, attempt: Attempt, uri: str, now: float) -> None:
+        trial = attempt.trial
 
         def located(flows: list[sip.Flow], at: float) -> None:
             if trial.is_over or self.is_over:
@@ -245,9 +259,14 @@ class Dialling:
             self._failed(attempt, Failure(480, "too many legs", was_reached=False), now)
             return
         attempt.legs = []
+        breadth = attempt.breadth
+        if breadth is not None or len(group) > 1:
+            breadth = MAX_BREADTH if breadth is None else breadth
+            room = min(room, breadth)
+            breadth //= max(1, min(room, len(group)))
         try:
             for target in group[:room]:
-                leg = invitation.send(self, attempt, target, now)
+                leg = invitation.send(self, attempt, target, breadth, now)
                 attempt.legs.append(leg)
                 self.legs.append(leg)
         except RemoteProtocolError as error:
@@ -302,6 +321,7 @@ class Dialling:
             if leg.is_failed:
                 self.call.media.drop(leg.media)
                 self.asker.on_dropped(leg, now)
+                leg.forget()
 
     def _drop_legs(self, attempt: Attempt, now: float, outcome: str) -> None:
         for leg in attempt.legs:
@@ -312,11 +332,12 @@ class Dialling:
                     attempt.trunk.report(leg.session.flow, outcome, now)
 
     def _let_go(self, trial: Trial) -> None:
-        """A trunk has one call less."""
+        """A trunk has one call less, and nothing of the trial waits for the collector."""
         attempt = trial.attempt
         if attempt.trunk is not None:
             attempt.trunk.give_back()
             attempt.trunk = None
+        del trial.attempt
 
     # -- forwarding
 
@@ -340,16 +361,17 @@ class Dialling:
         self._drop_legs(attempt, now, "")
         self.notes.append(f"user {name} redirected the call to {number}")
         self._drop_media(attempt, now)
-        self._try_all(self.hunt.redirect(attempt.trial, plan, now), now)
+        trial = attempt.trial
+        self._let_go(trial)
+        self._try_all(self.hunt.redirect(trial, plan, now), now)
         return True
 
     # -- the story
 
     def _note(self, attempt: Attempt, failure: Failure, now: float) -> None:
         trial = attempt.trial
-        after = round((now - trial.since) * 1000)
+        after = verdict.seconds(now - trial.since)
         if failure.response is not None:
-            text = f"rejected by {trial.name} with {failure.status} after {after} ms"
+            self.notes.append(f"rejected by {trial.name} with {failure.status} after {after}")
         else:
-            text = f"{trial.name}: {failure.reason} after {after} ms"
-        self.notes.append(text)
+            self.notes.append(f"{trial.name}: {failure.reason} after {after}")

@@ -48,8 +48,8 @@ def on_progress(call: Call, leg: Leg, response: sip.Response, now: float) -> Non
     trunk = leg.attempt.trunk if leg.attempt is not None else None
     is_silent = not call.plays_early or (trunk is not None and trunk.config.early_media == "none")
     body = b""
+    leg.answer = sdp or leg.answer  # for a 2xx that does not say it again
     if sdp and is_silent:
-        leg.answer = leg.answer or sdp
         status = 180
     elif sdp and _gives_media(response, early is not None):
         body = take_answer(call, leg, sdp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,10 +17,10 @@ from switchroom.switch.calls.admission import Admission
 from switchroom.switch.calls.auth import Authenticated, AuthenticatedTrunk, Authenticator, Challenged, Refused
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
 from switchroom.switch.calls.ledger import Ledger, Log
-from switchroom.switch.calls.registrar import Registrar
-from switchroom.switch.calls.routing import Inquiry, Plan, Router, clean_number
+from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
+from switchroom.switch.calls.registrar import Binding, Registrar
+from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
@@ -92,6 +93,8 @@ class Exchange:
         self.link: Callable[[str, str], object] | None = None  # told each leg's Call-ID, and the call's id
         # Signs an INVITE before it goes out (RFC 8224)
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
+        # What the signature of a trunk's INVITE is worth
+        self.verify: Callable[[sip.Request, float], Verdict] | None = None
         self._due: Slots[str] = Slots(per_second=4)  # the calls to look at
         self._flow_to = flow_to
         self._is_local = is_local
@@ -230,7 +233,8 @@ class Exchange:
         if refusal is not None:
             self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
         else:
-            headers = (("Allow", ALLOW), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
+            allow = ", ".join(_methods(tuple(self.on_method)))
+            headers = (("Allow", allow), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
             self.endpoint.reply(event, 200, now=now, headers=headers)
 
     # -- calls
@@ -245,8 +249,12 @@ class Exchange:
         if refusal is not None:
             self.refuse(event, caller, refusal, now)
             return
-        if trunk is not None and trunk.config.headers:
-            trunk.strip_in(request)
+        verdict = None
+        if trunk is not None:
+            if self.verify is not None and trunk.config.verify != "off":
+                verdict = self.verify(request, now)
+            if trunk.config.headers:
+                trunk.strip_in(request)
         if self.on_replaces is not None and "replaces" in request and self.on_replaces(event, caller, now):
             return
         number = (
@@ -256,21 +264,39 @@ class Exchange:
             if feature(event, caller, number, now):
                 return
         who = self.identity_of(request, caller)
-        plan = self.plan(who.number, number, caller, now) if self._is_ours(request.uri, event.flow) else None
+        if verdict is not None:
+            who = replace(who, verstat=verdict.verstat)
+        only = None
+        if not self._is_ours(request.uri, event.flow):
+            plan = None
+        elif request.uri.params and any(name == "gr" for name, _ in request.uri.params):
+            only = self.registrar.resolve_gruu(request.uri, now)
+            plan = self._plan_for(only, who.number, caller)
+        else:
+            plan = self.plan(who.number, number, caller, now)
         refusal = None
         if plan is None or not plan.is_emergency:
             refusal = self.admission.limit(caller, number, len(self.calls), now)
+            if verdict is not None and verdict.status and caller.must_be_signed:
+                refusal = sip.Refusal(verdict.status)
         if refusal is None and (plan is None or not plan.steps):
             refusal = sip.Refusal(plan.status if plan is not None else 404)
         if refusal is not None or plan is None:
             self.refuse(event, caller, refusal or sip.Refusal(404), now, number, plan)
             return
-        self.begin(event, caller, who, number, plan, now)
+        self.begin(event, caller, who, number, plan, now, only)
 
     def begin(
-        self, event: sip.RequestReceived, caller: Caller, who: Identity, number: str, plan: Plan, now: float
+        self,
+        event: sip.RequestReceived,
+        caller: Caller,
+        who: Identity,
+        number: str,
+        plan: Plan,
+        now: float,
+        only: Binding | None = None,
     ) -> Call:
-        """Take an INVITE as a call, and call whom the plan names."""
+        """Take an INVITE as a call, and call whom the plan names; ``only``: this phone of the user."""
         record = self.ledger.open(event.request, caller, number, who.number, plan, now)
         self.admission.caps.take(caller.account)
         self.admission.setups += 1
@@ -278,7 +304,9 @@ class Exchange:
         call = Call(self, record, caller, media, now)
         media.context = call
         self.calls[call.id] = call
-        call.start(event, who, plan, now)
+        if who.verstat:
+            call.notes.append(f"the caller's signature: {who.verstat}")
+        call.start(event, who, plan, now, only)
         if not call.is_over:
             self.watch(call, now)
         return call
@@ -288,6 +316,14 @@ class Exchange:
         return self.router.plan(
             Inquiry(shown, number, caller.account, self.clock.posix(now), random.random())
         )
+
+    @staticmethod
+    def _plan_for(binding: Binding | None, shown: str, caller: Caller) -> Plan:
+        """The plan that a GRUU makes: one phone, or nobody (RFC 5627 §5.3)."""
+        if binding is None:
+            return Plan(Inquiry(shown, "", caller.account), status=480)
+        leap = Leap(ToUser(binding.user), binding.user, shown)
+        return Plan(Inquiry(shown, binding.user, caller.account), (Step((leap,)),))
 
     def identity_of(self, request: sip.Request, caller: Caller) -> Identity:
         """Who calls: a user's number is the account's, not what the phone claims (THREATS C8)."""
@@ -317,6 +353,8 @@ class Exchange:
             number = request.uri.user_unescaped or ""
         shown = caller.number or identity.number_in(request.from_.uri) or "anonymous"
         record = self.ledger.open(request, caller, number, shown, plan, now)
+        if self.link is not None:
+            self.link(request.call_id, record.id)
         if status == 503:  # an overload keeps no state
             self.endpoint.reply(event, status, now=now, reason=reason, headers=headers)
         else:

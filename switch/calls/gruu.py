@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import secrets
 from typing import NamedTuple
 
@@ -27,8 +28,9 @@ class Gruus:
     """Makes and reads them without keeping any: a temporary one is the encrypted name of its phone."""
 
     def __init__(self, secret: bytes = b"") -> None:
-        """``secret``, 32 octets: without one temporary GRUUs last until the restart."""
-        self._cipher = ChaCha20Poly1305(secret or secrets.token_bytes(32))
+        """``secret``: workers share it; temporary GRUUs last as long as it does."""
+        key = hashlib.sha256(b"gruu" + secret).digest() if secret else secrets.token_bytes(32)
+        self._cipher = ChaCha20Poly1305(key)
 
     def public(self, user: str, host: str, instance: str) -> str:
         """The one that names user and phone, always the same."""

@@ -72,6 +72,7 @@ class Identity:
     is_private: bool = False
     diversions: tuple[Diversion, ...] = ()  # the last one first
     is_asserted: bool = False  # somebody trusted says so, not the caller
+    verstat: str = ""  # what a signature about the number is worth (STIR), passed on to phones
 
 
 # -- reading
@@ -210,7 +211,8 @@ def from_header(identity: Identity, domain: str) -> str:
     """From as the other leg may see it."""
     if identity.is_private or not identity.number:
         return ANONYMOUS
-    return address(identity.number, domain, identity.name)
+    number = f"{identity.number};verstat={identity.verstat}" if identity.verstat else identity.number
+    return address(number, domain, identity.name)
 
 
 def identity_headers(identity: Identity, form: str, domain: str) -> list[Header]:

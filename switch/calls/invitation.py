@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.dialling import Dialling, Errand
     from switchroom.switch.calls.trunks.trunk import Trunk
 
-MAX_BREADTH = 60  # RFC 5393 §5.3.2: of a request that says none
 
-
-def send(dialling: Dialling, attempt: Attempt, target: Target, now: float) -> Leg:
+def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | None, now: float) -> Leg:
     """Make a leg. RemoteProtocolError: the caller's offer is of no use here; NoPortsLeft."""
     exchange, call, errand, flow = dialling.exchange, dialling.call, dialling.errand, target.flow
     media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
@@ -45,8 +43,8 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, now: float) -> Le
     ]
     if errand.is_reliable:
         headers.append(("Supported", "100rel"))
-    if errand.breadth is not None:
-        headers.append(("Max-Breadth", str(max(1, errand.breadth))))
+    if breadth is not None:
+        headers.append(("Max-Breadth", str(breadth)))
     invite = sip.Request("INVITE", uri, headers, body)
     if exchange.sign is not None:
         exchange.sign(invite, errand, attempt, now)

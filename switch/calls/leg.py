@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from switchroom.switch.media import MediaLeg, MediaSession
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE"
-EXTENSIONS: tuple[str, ...] = ("100rel", "timer", "path", "outbound", "gruu")  # that callers may require of us
+EXTENSIONS: tuple[str, ...] = (
+    "100rel",
+    "timer",
+    "path",
+    "outbound",
+    "gruu",
+)  # that callers may require of us
 SDP = "application/sdp"
 RETRY_AFTER = (("Retry-After", "10"),)
 
@@ -61,6 +67,12 @@ class Leg:
         """What its session tells."""
         self.call.handle_event(self, event, now)
 
+    def forget(self) -> None:
+        """It is gone: what its session still tells is for nobody, and nothing waits for the collector."""
+        self.session.context = None
+        self.dialling = self.attempt = None
+        self.release()
+
     def release(self) -> None:
         """Its trunk has one call less; asking twice changes nothing."""
         trunk, self.trunk = self.trunk, None
@@ -98,9 +110,12 @@ def contact_for(flow: sip.Flow, endpoint: sip.Endpoint) -> str:
     return _contact(flow.transport, *endpoint.advertised(flow))
 
 
+_PARAMS = {"WSS": "ws"}  # RFC 7118 §5.2: the scheme of the connection says nothing here
+
+
 @lru_cache(maxsize=256)  # there are as many as listeners
 def _contact(transport: str, host: str, port: int) -> str:
-    suffix = "" if transport == "UDP" else f";transport={transport.lower()}"
+    suffix = "" if transport == "UDP" else f";transport={_PARAMS.get(transport) or transport.lower()}"
     return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
 
 

@@ -20,7 +20,17 @@ _MOST = 0.95  # somebody always gets through: else nobody would notice that it i
 class Overload:
     """``take`` is asked for each new request; ``note_lag`` is told what the watchdog sees."""
 
-    __slots__ = ("_credit", "_drop_credit", "_next_at", "_worst", "dropped", "refused", "rules", "share")
+    __slots__ = (
+        "_credit",
+        "_next_at",
+        "_was_late",
+        "_worst",
+        "dropped",
+        "is_silent",
+        "refused",
+        "rules",
+        "share",
+    )
 
     def __init__(self, rules: OverloadRules) -> None:
         self.rules = rules
@@ -30,7 +40,8 @@ class Overload:
         self._worst = 0.0  # lag within the window
         self._next_at = 0.0
         self._credit = 0.0
-        self._drop_credit = 0.0
+        self._was_late = False  # in the window before
+        self.is_silent = False  # even a refusal would cost too much
 
     def note_lag(self, lag: float, now: float) -> None:
         """The loop was so late just now."""
@@ -39,12 +50,15 @@ class Overload:
             return
         self._next_at = now + _WINDOW
         worst, self._worst = self._worst, 0.0
-        if worst > self.rules.lag:
+        was_late, self._was_late = self._was_late, worst > self.rules.lag
+        if self._was_late and not was_late:
+            return  # once is no load: a pause of the collector, a busy neighbour
+        if self._was_late:
             self.share = min(_MOST, self.share + _RISE * (1.0 - self.share))
         elif self.share:
             self.share -= max(_FALL * self.share, _LEAST)
             self.share = max(self.share, 0.0)
-        self._drop_credit = 1.0 if worst > self.rules.drop_lag else 0.0
+        self.is_silent = worst > self.rules.drop_lag
 
     def sheds(self, setups: int) -> bool:
         """Whether this new call is one of those that are not taken."""
@@ -58,8 +72,3 @@ class Overload:
             return False
         self._credit -= 1.0
         return True
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether even a refusal would cost too much."""
-        return self._drop_credit > 0.0

@@ -68,9 +68,10 @@ def of_refusal(message: sip.Message | None) -> Headers:
 
 
 def _pick(message: sip.Message, wanted: dict[str, str]) -> Headers:
-    found = wanted.keys() & message.names()
-    if not found:
-        return ()
+    names = message.names()
+    if wanted.keys().isdisjoint(names):
+        return ()  # as nearly always
+    found = frozenset(names)
     return [
         (wanted[name], value)
         for name in wanted

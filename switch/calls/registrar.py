@@ -57,7 +57,9 @@ class Registrar:
     def update(self, config: RegistrarConfig, users: Collection[str]) -> list[Binding]:
         """Take the rules and users of a reloaded configuration; return what users that are gone had."""
         self._config = config
-        return self._told(self._bindings.keep_only(users), self._clock.now())
+        gone = self._bindings.keep_only(users)
+        self._tell_of(gone, self._clock.now())
+        return gone
 
     def handle(self, request: sip.Request, flow: sip.Flow, account: str, now: float) -> Answer:
         """Answer a REGISTER of this user: status, reason, headers."""

@@ -22,12 +22,17 @@ class Caller:
     user: UserConfig | None = None
     trunk: Trunk | None = None
 
+    @property
+    def must_be_signed(self) -> bool:
+        """Whether its calls are refused without a good signature (RFC 8224)."""
+        return self.trunk is not None and self.trunk.config.verify == "require"
+
 
 @dataclass(frozen=True, slots=True)
 class OverloadRules:
     """When new calls are refused, and when they are not even answered; seconds, counts."""
 
-    lag: float = 0.1
+    lag: float = 0.2
     drop_lag: float = 0.5
     max_setups: int = 2000
     retry_after: int = 10

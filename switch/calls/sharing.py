@@ -1,7 +1,7 @@
 """What the workers of one switch tell each other: bindings, bans, and how many calls each account has.
 
-Bindings and bans are told at once. Calls are told four times a second, so a cap that is spread over workers may be
-exceeded by what begins within a quarter of a second.
+Bindings and bans are told at once. Calls are told four times a second, so a cap that is spread over workers
+may be exceeded by what begins within a quarter of a second.
 """
 
 from __future__ import annotations

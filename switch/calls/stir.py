@@ -65,14 +65,14 @@ class Verdict:
 class Stir:
     """Keys and certificates, read once; nothing here waits for a disk or a network."""
 
-    def __init__(self, config: StirConfig, folder: Path) -> None:
-        """Read all files; StirError names the one that cannot be used. Relative paths start at ``folder``."""
+    def __init__(self, config: StirConfig) -> None:
+        """Read all files; StirError names the one that cannot be used."""
         self._config = config
-        self._key = _read_key(config, folder)
-        self._roots = [c for path in config.trusted for c in _read(folder / path)]
-        self._chains = {url: _read(folder / path) for url, path in config.certificates.items()}
+        self._key = _read_key(config)
+        self._roots = [c for path in config.trusted for c in _read(Path(path))]
+        self._chains = {url: _read(Path(path)) for url, path in config.certificates.items()}
         if config.certificate_folder:
-            self._chains |= _read_folder(folder / config.certificate_folder)
+            self._chains |= _read_folder(Path(config.certificate_folder))
         self._keys: dict[str, tuple[EllipticCurvePublicKey, float]] = {}
 
     @property
@@ -96,6 +96,13 @@ class Stir:
         )
         header = stir.IdentityHeader(statement.sign(self._key), url, ppt="shaken")
         return ("Date", formatdate(int(at), usegmt=True)), ("Identity", str(header))
+
+    def sign_request(self, invite: sip.Request, attest: str, account: str, at: float) -> None:
+        """Sign an INVITE that is ready to go, about the number that it shows to the trunk."""
+        asserted = invite.get_list("P-Asserted-Identity")
+        orig = sip.NameAddr.parse(asserted[0]).uri if asserted else invite.from_.uri
+        for name, value in self.sign(orig, invite.to.uri, attest, account, at):
+            invite.set(name, value)
 
     def verify(self, request: sip.Request, at: float) -> Verdict:
         """What the signatures of a request say about its caller, at a time since 1970."""
@@ -167,7 +174,7 @@ class Stir:
 
 
 def attestation(user: UserConfig | None, shown: str, trunk_attestation: str = "") -> str:
-    """How far we vouch for a caller: A his own number, B our user, C what came through a gateway (RFC 8588 §4)."""
+    """How far we vouch for a caller: A his own number, B our user, C from a gateway (RFC 8588 §4)."""
     if user is None:
         return trunk_attestation or "C"
     if user.attestation:
@@ -225,10 +232,10 @@ def _seconds(date: str) -> float:
 # -- files
 
 
-def _read_key(config: StirConfig, folder: Path) -> EllipticCurvePrivateKey | None:
+def _read_key(config: StirConfig) -> EllipticCurvePrivateKey | None:
     if not config.can_sign:
         return None
-    path = folder / config.private_key
+    path = Path(config.private_key)
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
@@ -237,7 +244,7 @@ def _read_key(config: StirConfig, folder: Path) -> EllipticCurvePrivateKey | Non
         raise StirError(f"stir.private_key: {path}: must be a PEM key that is not encrypted") from None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
         raise StirError(f"stir.private_key: {path}: must be a key on the curve P-256")
-    if _read(folder / config.certificate)[0].public_key() != key.public_key():
+    if _read(Path(config.certificate))[0].public_key() != key.public_key():
         raise StirError(f"stir.certificate: {config.certificate}: is not the certificate of the key")
     return key
 

@@ -44,7 +44,11 @@ def read_text(
 ) -> StoredText:
     """The text of a MESSAGE: who sends it is the account, not what From claims (THREATS C7, C8)."""
     expires = request.expires
-    number = caller.number or request.from_.uri.user_unescaped or "anonymous"
+    number, name = caller.number, request.from_.display_name
+    if caller.trunk is not None:
+        identity = caller.trunk.undress(request)
+        number, name = identity.number, identity.name
+    number = number or request.from_.uri.user_unescaped or "anonymous"
     return StoredText(
         id,
         printable(number, _MAX_NUMBER),
@@ -54,7 +58,7 @@ def read_text(
         sent_at + timedelta(seconds=keep if expires is None else min(expires, keep)),
         printable(request.get("Content-Type") or "", _MAX_TYPE),
         printable(request.uri.user_unescaped or "", _MAX_NUMBER),
-        printable(request.from_.display_name, _MAX_NAME),
+        printable(name, _MAX_NAME),
         caller.account,
     )
 
@@ -67,7 +71,7 @@ def write_text(text: StoredText, binding: Binding, mint: sip.Mint, domain: str, 
         "MESSAGE",
         binding.contact,
         [
-            *[("Route", route) for route in getattr(binding, "path", ())],
+            *[("Route", route) for route in binding.path],
             ("Max-Forwards", "70"),
             ("From", f"{sender};tag={mint.tag()}"),
             ("To", f"<sip:{sip.escape_user(text.called or text.user)}@{host}>"),

@@ -389,6 +389,10 @@ class Texts:
 
     # -- questions
 
+    def find_user(self, number: str) -> str | None:
+        """The user whom a number or name reaches."""
+        return self._users.get(number)
+
     def __len__(self) -> int:
         return self._count
 

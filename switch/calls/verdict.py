@@ -14,13 +14,13 @@ _MAX_SIZE = 1000
 def of(call: Call, cause: int, reason: str, ended_by: str, now: float) -> str:
     """The sentence: "rejected by trunk acme with 403 after 82 ms; next: trunk beta answered"."""
     if call.answered_at is not None:
-        last = f"{_name(call)} answered after {_seconds(call.answered_at - call.setup_at)}"
+        last = f"{_name(call)} answered after {seconds(call.answered_at - call.setup_at)}"
         if ended_by == "switch":
             last += f"; ended by the switch: {reason}"
     elif ended_by == "caller":
-        last = f"the caller gave up after {_seconds(now - call.setup_at)}"
+        last = f"the caller gave up after {seconds(now - call.setup_at)}"
     else:
-        last = f"the caller heard {cause} after {_seconds(now - call.setup_at)}"
+        last = f"the caller heard {cause} after {seconds(now - call.setup_at)}"
         if ended_by == "switch" or not call.notes:
             last += f": {reason}"
     notes = call.notes
@@ -41,5 +41,6 @@ def _name(call: Call) -> str:
     return f"user {account}" if account else call.record.to_user
 
 
-def _seconds(seconds: float) -> str:
-    return f"{round(seconds * 1000)} ms" if seconds < 1.0 else f"{seconds:.1f} s"
+def seconds(time: float) -> str:
+    """A time for people."""
+    return f"{round(time * 1000)} ms" if time < 1.0 else f"{time:.1f} s"

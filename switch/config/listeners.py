@@ -12,7 +12,7 @@ from .sections import Section, key
 
 
 class TlsConfig(Section):
-    """Certificates of tls: and wss: listeners and of connections to trunks. A reload reads all files again."""
+    """Certificates of tls: and wss: listeners and of connections to trunks; a reload reads them again."""
 
     certificate: Text = key(
         "PEM file with the switch's certificate and those between it and its root. Relative: to this file.",

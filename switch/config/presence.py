@@ -28,7 +28,9 @@ class PresenceConfig(Section):
 
     min_expires: Count = key("A shorter subscription or publication gets 423.", 60, unit="s", ge=1, le=3600)
     max_expires: Count = key("A longer one is shortened to this.", 3600, unit="s", ge=1, le=604800)
-    default_expires: Count = key("For a phone that asks for no time.", 3600, unit="s", ge=1, le=604800)
+    default_expires: Count = key(
+        "For a phone that asks for no time; at most max_expires.", 3600, unit="s", ge=1, le=604800
+    )
     max_subscriptions: Count = key("Subscriptions at once; the next gets 503.", 50_000, ge=0, le=10_000_000)
     max_subscriptions_per_user: Count = key(
         "Subscriptions at once that one user's phones may hold together.", 200, ge=0, le=100_000
@@ -60,10 +62,9 @@ class PresenceConfig(Section):
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
-        if not self.min_expires <= self.default_expires <= self.max_expires:
+        if self.min_expires > self.max_expires:
             raise ValueError(
-                f"default_expires: {self.default_expires}: must be from min_expires, {self.min_expires}, "
-                f"to max_expires, {self.max_expires}"
+                f"max_expires: {self.max_expires}: must not be less than min_expires, {self.min_expires}"
             )
         return self
 

@@ -299,7 +299,7 @@ class OverloadConfig(Section):
 
     lag: Number = key(
         "While the loop is later than this, a growing share of new calls gets 503 with Retry-After.",
-        0.1,
+        0.2,
         unit="s",
         gt=0,
         le=10,

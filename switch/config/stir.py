@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
@@ -43,6 +44,22 @@ class StirConfig(Section):
         ge=5,
         le=3600,
     )
+
+    def within(self, folder: Path) -> StirConfig:
+        """The same with paths that start in the configuration's folder."""
+
+        def full(text: str) -> str:
+            return str(folder / Path(text).expanduser()) if text else ""
+
+        return self.model_copy(
+            update={
+                "certificate": full(self.certificate),
+                "private_key": full(self.private_key),
+                "trusted": [full(text) for text in self.trusted],
+                "certificates": {url: full(text) for url, text in self.certificates.items()},
+                "certificate_folder": full(self.certificate_folder),
+            }
+        )
 
     @property
     def can_sign(self) -> bool:

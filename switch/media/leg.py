@@ -9,7 +9,7 @@ from switchroom.protocols import sdp
 
 from .negotiate import Line
 from .ports import Pair
-from .said import Said
+from .said import Said, written
 from .targets import parse_host, plain_host
 
 
@@ -78,6 +78,20 @@ class MediaLeg:
         """Return the ports of an m-line, or None."""
         return self.pairs[line] if line < len(self.pairs) else None
 
+    @property
+    def described(self) -> bytes:
+        """What its other end said last, without a hold that the opposite leg asked for; b"": nothing yet."""
+        if self.agreement is None:
+            return b""
+        offerer, _, offer, answer, streams = self.agreement
+        if offerer is self:
+            return written(offer)
+        data = written(answer)
+        if all(_asks_for_all(offer.description, stream) for stream in streams):
+            return data
+        whole = sdp.Description.parse(data)
+        return bytes(sdp.make_reoffer(whole, sdp.Direction.SENDRECV))
+
     def write(self, said: Said, lines: list[Line]) -> bytes:
         """Return what the other leg said, as ours; the version counts its changes (RFC 3264 §8)."""
         data = said.write(self.origin, self.host, lines)
@@ -86,3 +100,11 @@ class MediaLeg:
             data = said.write(self.origin, self.host, lines)
         self.sent = data
         return data
+
+
+def _asks_for_all(offer: sdp.Description, stream: sdp.Stream) -> bool:
+    """Whether an m-line was offered both ways, so that a hold in the answer is the answerer's own."""
+    connection = offer.connection_of(stream.offer)
+    if connection is not None and connection.is_null:
+        return False
+    return offer.direction_of(stream.offer) is sdp.Direction.SENDRECV

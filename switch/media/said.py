@@ -69,6 +69,17 @@ class Said(NamedTuple):
         )
 
 
+def written(said: Said) -> bytes:
+    """The description as it came, but for its origin."""
+    if said.body is None:
+        return bytes(said.description)
+    [wish] = said.wishes
+    [media] = said.description.media
+    connection = sdp.Connection("IP4", wish.host or "0.0.0.0")  # noqa: S104 - a hold of old, no address to bind
+    whole = replace(said.description, connection=connection, media=(replace(media, port=wish.port),))
+    return bytes(whole)
+
+
 class _Body:
     """What descriptions with the same lines behind the address share; address and port hold places."""
 

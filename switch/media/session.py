@@ -44,6 +44,13 @@ class MediaSession:
         self.legs.append(leg)
         return leg
 
+    def adopt(self, other: MediaLeg) -> MediaLeg:
+        """A leg in place of another session's, in the same dialog: what it says goes on there (RFC 3264 §8)."""
+        leg = self.leg(toward=other.toward, is_nat=other.is_nat)
+        if other.host:
+            leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
+        return leg
+
     def offer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
         """Return the offer of ``source`` as ``target`` may see it."""
         said = parse(data)

@@ -1,10 +1,10 @@
 """The bus between the workers of one switch: messages for another's calls, and news that all should have.
 
-Each worker reads one SEQPACKET socket pair, to whose other end all others write; the supervisor made it, so it
-outlives the worker, and what waits in it is read by the next one. A message on it carries many frames, because a
-system call costs more than a frame. When a worker does not read, up to ``MAX_WAITING`` octets wait for it here, and
-then what comes is dropped and counted: whoever sent a datagram repeats it, and a worker that was away for so
-long is killed and starts from the store.
+Each worker reads one SEQPACKET socket pair, to whose other end all others write. The supervisor made it, so it
+outlives the worker, and what waits in it is read by the next one. A message on it carries many frames: a system
+call costs more than a frame. When a worker does not read, up to ``MAX_WAITING`` octets wait for it here; then
+what comes is dropped and counted: whoever sent a datagram repeats it, and a worker that is away for so long is
+killed and begins with what the store has.
 
 News are pickled: both ends of the socket pair are ours, and it has no name by which others could open it.
 """
@@ -118,7 +118,7 @@ class Bus:
         """Hand news to those who want to hear of it; nothing else comes here."""
         hearers = self._topics.get(frame.first.decode())
         if hearers:
-            payload = pickle.loads(frame.rest)  # noqa: S301 - of our own process, by a socket pair without name
+            payload = pickle.loads(frame.rest)
             for hear in hearers:
                 hear(payload, frame.slot)
 

@@ -107,9 +107,10 @@ class Connection(asyncio.Protocol):
 
     def close(self, why: str) -> None:
         """Close when what is written has been sent."""
+        is_speaking = not self.is_closing
         self._close(why)
         if self._transport is not None:
-            if self._websocket is not None:
+            if self._websocket is not None and is_speaking:
                 self._transport.write(self._websocket.close(CloseCode.GOING_AWAY))
             self._transport.close()
 
@@ -175,8 +176,7 @@ class Connection(asyncio.Protocol):
         if websocket.is_over and not self.is_closing:
             if not self._is_open:
                 self._owner.counters.handshakes[f"{self.flow.transport.lower()}_failed"] += 1
-            self._close("websocket")
-            self._transport.close()
+            self._end("websocket", self._owner.now())
 
     def _close(self, why: str) -> None:
         if not self.is_closing:
@@ -252,11 +252,16 @@ class Connection(asyncio.Protocol):
         self._owner.refuse(error, self, now)
         if self.is_closing or self._transport is None:
             return
-        self._pause(is_paused=False)
-        self._close("malformed")
-        self._linger_at = now + _LINGER_TIMEOUT  # closing now, with octets unread, would destroy the answer
         if self._websocket is not None:
             self._transport.write(self._websocket.close(CloseCode.PROTOCOL_ERROR))
+        self._end("malformed", now)
+
+    def _end(self, why: str, now: float) -> None:
+        """Read no further and let the remote end read what we said last."""
+        assert self._transport is not None
+        self._pause(is_paused=False)
+        self._close(why)
+        self._linger_at = now + _LINGER_TIMEOUT  # closing now, with octets unread, would destroy the answer
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:

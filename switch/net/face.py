@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from typing import ParamSpec, Protocol
 
 import structlog
@@ -206,7 +205,7 @@ class SipFace:
             port = listener.port
         self._flows.add(transport.upper(), host, port)
         self.bound.append((transport, host, port))
-        if not ip_address(host.partition("%")[0]).is_unspecified and not may_be_local(host):
+        if not may_be_local(host):  # what stands for any address always is
             self._log.warning("net.address_missing", listener=f"{transport}:{join_address(host, port)}")
 
     def _listener(self, host: str, port: int, sock: socket.socket | None) -> UdpListener:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from datetime import datetime
 from pathlib import Path
 
-from ..store.interfaces import Direction, Record
+from ..store.interfaces import Direction, Record, RecordStore
 
-__all__ = ["Direction", "Record", "RecordLines"]
+__all__ = ["Direction", "Record", "RecordLines", "find", "recent"]
+
+_MAX_RECORDS = 1000  # the latest ones that are looked through
 
 _ID = b'{"id":"'  # each line begins with it
 _BLOCK = 65536
@@ -83,3 +87,35 @@ def _cut_torn_line(descriptor: int) -> None:
         end = start
     if end < size:
         os.ftruncate(descriptor, end)
+
+
+async def recent(store: RecordStore, limit: int) -> list[dict[str, object]]:
+    """The calls that ended last, for a table; the newest first."""
+    return [
+        {
+            "id": record.id,
+            "at": record.setup_at.isoformat(timespec="seconds"),
+            "caller": record.caller,
+            "callee": record.callee,
+            "cause": record.cause,
+            "seconds": round(record.duration, 1),
+            "verdict": record.verdict,
+        }
+        for record in await store.recent(min(max(1, limit), _MAX_RECORDS))
+    ]
+
+
+async def find(store: RecordStore, record: str) -> dict[str, object]:
+    """All that is known of one of the latest calls: by its id, or a beginning that only one has."""
+    found = [one for one in await store.recent(_MAX_RECORDS) if record and one.id.startswith(record)]
+    if len(found) != 1:
+        raise LookupError(f"record: {record}: {'several begin so' if found else 'there is no such record'}")
+    fields = dataclasses.asdict(found[0])
+    return {
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in fields.items()
+    }

@@ -14,8 +14,8 @@ __all__ = [
     "SqliteStore",
     "StoreError",
     "StoredBinding",
-    "lock_store",
     "StoredText",
     "TextStore",
+    "lock_store",
     "record_id",
 ]

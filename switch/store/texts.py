@@ -71,7 +71,7 @@ class SqliteTexts:
         self._durable: deque[int] = deque()  # appended to by the writer's thread
         self._last_id = 0
         self.refused_count = 0
-        self.on_durable: Callable[[], None] = lambda: None
+        self.on_durable: Callable[[], object] = lambda: None
         writer.on_texts = self._on_written
 
     @property

@@ -1,7 +1,7 @@
 """Between the supervisor and one worker: pickled messages over a socket pair, questions and their answers.
 
-The pair has no name: nobody else can write to it. It lives as long as that life of the worker; its end is how each
-side learns that the other is gone.
+The pair has no name: nobody else can write to it. It lives as long as that life of the worker; its end is how
+each side learns that the other is gone.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Channel:
         """Send a message."""
         self._send("message", 0, name, payload)
 
-    async def ask(self, name: str, arguments: dict[str, Any], timeout: float) -> Any:
+    async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> Any:
         """Ask; Refused has the other side's words, Gone and TimeoutError tell that none came."""
         if self._writer is None:
             raise Gone
@@ -76,7 +76,7 @@ class Channel:
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._send("ask", number, name, arguments)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 return await future
         finally:
             self._waiting.pop(number, None)

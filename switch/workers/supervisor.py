@@ -1,7 +1,7 @@
 """The supervisor: makes the sockets, starts the workers, starts again who died, and speaks for all.
 
-It owns what must outlive a worker: the listening sockets of all workers, each with its queue, the bus, the lock on the
-store and the control socket. It handles no message, so a fault in a call cannot hurt it.
+It owns what must outlive a worker: the listening sockets of all workers, each with its queue, the bus, the
+lock on the store and the control socket. It handles no message, so a fault in a call cannot hurt it.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ class _Life:
         self.began_at = time.monotonic()
         self.is_stopped = False
         self.tasks: list[asyncio.Future[Any]] = []
+
+    def __str__(self) -> str:
+        return f"pid {self.process.pid if self.process is not None else 0}, life {self.generation}"
 
 
 class Supervisor:
@@ -132,7 +135,9 @@ class Supervisor:
     def _open_sockets(self) -> None:
         self._sockets = [[] for _ in range(self.count)]
         for transport, host, port in map(split_listen, self.config.sip.listen):
-            _open(transport, host, port, is_shared=False).close()  # shared ones would join another switch's
+            _open(
+                transport, host, port, is_shared=False
+            ).close()  # else we might join those of another switch
             for slot in range(self.count):
                 sock = _open(transport, host, port, is_shared=True)
                 port = sock.getsockname()[1]
@@ -160,7 +165,8 @@ class Supervisor:
 
     async def _attend(self, slot: int, life: _Life, sock: socket.socket, orders: Orders) -> None:
         """One life of a worker, from its orders to its end."""
-        assert life.channel is not None and life.process is not None
+        assert life.channel is not None
+        assert life.process is not None
         await life.channel.open(sock)
         life.channel.send("orders", orders)
         await life.channel.run()
@@ -238,7 +244,8 @@ class Supervisor:
 
     async def _end(self, slot: int) -> None:
         life = self._lives[slot]
-        assert life.channel is not None and life.process is not None
+        assert life.channel is not None
+        assert life.process is not None
         life.is_stopped = True
         life.channel.send("stop")
         try:
@@ -255,7 +262,8 @@ class Supervisor:
             await asyncio.gather(*(self._ping(slot, life) for slot, life in self._alive().items()))
 
     async def _ping(self, slot: int, life: _Life) -> None:
-        assert life.channel is not None and life.process is not None
+        assert life.channel is not None
+        assert life.process is not None
         try:
             await life.channel.ask("status", {}, _HANG_TIMEOUT)
         except TimeoutError:
@@ -280,8 +288,7 @@ class Supervisor:
         if name == "status":
             result["restarts"] = self.restarts
             result["workers"] = [
-                f"{slot}: pid {alive[slot].process.pid}, life {alive[slot].generation}, {one['calls']} calls"  # type: ignore[union-attr]
-                for slot, one in found.items()
+                f"{slot}: {alive[slot]}, {one['calls']} calls" for slot, one in found.items()
             ]
         return result
 

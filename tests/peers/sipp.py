@@ -105,14 +105,18 @@ class Ladder:
             + (f"\n\n{body}" if body else "\n\n")
         )
 
-    def invite(self, body: str = "", *, retrans: bool = True, authenticate: bool = True) -> Ladder:
+    def invite(
+        self, body: str = "", *, retrans: bool = True, authenticate: bool = True, headers: str = ""
+    ) -> Ladder:
         """INVITE, the challenge, and INVITE with credentials when this caller has a password."""
         body = body if body is not None else ""
         for attempt in range(2 if self.password and authenticate and not self.is_in_dialog else 1):
             self.cseq += 1
             proof = f"[authentication username={self.user} password={self.password}]\n" if attempt else ""
             self.invite_at = len(self.steps)
-            self.send(self._request("INVITE", cseq=self.cseq, extra=proof, body=body), retrans=retrans)
+            self.send(
+                self._request("INVITE", cseq=self.cseq, extra=proof + headers, body=body), retrans=retrans
+            )
             if not attempt and self.password and authenticate and not self.is_in_dialog:
                 self.receive(100, optional=True).receive(401, auth="true")
                 self.ack_failure()
@@ -146,6 +150,12 @@ class Ladder:
         """A re-INVITE that is answered with 200."""
         return self.invite(body).receive(100, optional=True).receive(200).ack()
 
+    def request(self, method: str, body: str = "", *, headers: str = "") -> Ladder:
+        """A request inside the dialog, perhaps an early one."""
+        self.cseq += 1
+        text = self._request(method, cseq=self.cseq, to_tag=True, extra=headers, body=body)
+        return self.send(text, retrans=True)
+
     def bye(self, *, answered: bool = True) -> Ladder:
         self.cseq += 1
         self.send(self._request("BYE", cseq=self.cseq), retrans=True)
@@ -163,25 +173,29 @@ class Ladder:
         cseq: str = "[last_CSeq:]",
         from_to: str = "",
         tag: bool = True,
+        headers: str = "",
     ) -> Ladder:
         """A response to the last request."""
         to = "[last_To:];tag=[pid]b[call_number]" if tag and not self.is_in_dialog else "[last_To:]"
         text = (
             f"SIP/2.0 {status}\n{via}\n" + (from_to or f"[last_From:]\n{to}") + f"\n[last_Call-ID:]\n{cseq}\n"
-            "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>\n"
+            f"Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>\n{headers}"
         )
         return self.send(text.rstrip("\n") + "\n\n" + body, retrans=retrans)
 
-    def answer_invite(self, status: str, body: str = "", *, retrans: bool = False) -> Ladder:
-        """A response to the INVITE when other messages came since."""
+    def answer_invite(
+        self, status: str, body: str = "", *, retrans: bool = False, headers: str = "", to_tag: str = ""
+    ) -> Ladder:
+        """A response to the INVITE when other messages came since, or from another fork: with another tag."""
         return self.answer(
             status,
             body,
             retrans=retrans,
             via="Via:[$via]",
             cseq="CSeq:[$cseq]",
-            from_to="From:[$remote]\nTo:[$local];tag=[pid]b[call_number]",
+            from_to=f"From:[$remote]\nTo:[$local];tag={to_tag or '[pid]b[call_number]'}",
             tag=False,
+            headers=headers,
         )
 
     def keep(self, name: str, header: str = "Via:") -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from switchroom.switch.ops.cli.certificate import make_certificate
+
 from .baresip import Baresip, share_of_tone
 from .harness import Switch, users, wait_until
+from .ports import free_port
 
 pytestmark = pytest.mark.peer("baresip")
 
@@ -22,14 +25,19 @@ class Pair:
 
     def __init__(self, folder: Path, transport: str, **tables: object) -> None:
         self.switch = Switch(folder / "switch", users=users([ALICE, BOB]), **tables)
+        self.server = self.switch.address
+        if transport == "tls":
+            self.server = ("127.0.0.1", free_port())
+            certificate = folder / "switch.pem"
+            certificate.write_bytes(make_certificate(["127.0.0.1"]))
+            self.switch.config["sip"]["listen"].append(f"tls:127.0.0.1:{self.server[1]}")
+            self.switch.config["tls"] = {"certificate": str(certificate)}
         self.folder, self.transport = folder, transport
         self.alice, self.bob = self._phone(ALICE, LOW), self._phone(BOB, HIGH)
 
     def _phone(self, name: str, tone: float) -> Baresip:
         password = next(u["password"] for u in self.switch.config["users"] if u["name"] == name)
-        return Baresip(
-            self.folder / name, name, password, self.switch.address, tone=tone, transport=self.transport
-        )
+        return Baresip(self.folder / name, name, password, self.server, tone=tone, transport=self.transport)
 
     def start(self) -> Pair:
         self.switch.start()
@@ -69,7 +77,7 @@ def make_pair(tmp_path: Path) -> Iterator[MakePair]:
         pair.stop()
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @pytest.mark.parametrize("hangs_up", ["caller", "callee"])
 def test_two_telephones_talk(make_pair: MakePair, transport: str, hangs_up: str) -> None:
     pair = make_pair(transport)

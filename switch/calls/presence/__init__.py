@@ -4,6 +4,7 @@ from .dialogs import Dialogs
 from .mailboxes import Mailboxes
 from .registrations import Registrations
 from .service import Presence
+from .sharing import Sharing
 from .status import Statuses
 
-__all__ = ["Dialogs", "Mailboxes", "Presence", "Registrations", "Statuses"]
+__all__ = ["Dialogs", "Mailboxes", "Presence", "Registrations", "Sharing", "Statuses"]

@@ -42,26 +42,73 @@ class Dialogs:
         self.is_watched = False
         self.shows_parties = True
         self.on_change: Callable[[str, float], None] = lambda topic, now: None
+        self.share: Callable[[str], None] | None = None  # told what other workers should know of
+        self._others: dict[
+            int, dict[str, tuple[tuple[dialog_info.Dialog, ...], dialog_info.Dialog | None]]
+        ] = {}
 
     def document(self, topic: str, entity: str, version: int, now: float) -> bytes:
         """The user's calls."""
-        dialogs = list(self._by_topic.get(topic, {}).values())
-        if not dialogs and topic in self._last:
-            dialogs = [self._last[topic]]
+        dialogs = self._all(topic)
+        if not dialogs:
+            ended = [
+                self._last.get(topic),
+                *[states[topic][1] for states in self._others.values() if topic in states],
+            ]
+            dialogs = [one for one in ended if one is not None][:1]
         if not self.shows_parties:
             dialogs = [replace(dialog, local=None, remote=None) for dialog in dialogs]
         return bytes(dialog_info.DialogInfo(entity, version, tuple(dialogs)))
 
     def is_talking(self, topic: str) -> bool:
         """Whether the user has a call that was answered."""
-        return any(dialog.state == "confirmed" for dialog in self._by_topic.get(topic, {}).values())
+        return any(dialog.state == "confirmed" for dialog in self._all(topic))
+
+    def _all(self, topic: str) -> list[dialog_info.Dialog]:
+        dialogs = list(self._by_topic.get(topic, {}).values())
+        for states in self._others.values():
+            dialogs += states.get(topic, ((), None))[0]
+        return dialogs
+
+    def _tell(self, topic: str, now: float) -> None:
+        self.on_change(topic, now)
+        if self.share is not None:
+            self.share(topic)
+
+    # -- other workers
+
+    def topics(self) -> list[str]:
+        """The users who have calls here."""
+        return list(self._by_topic)
+
+    def own(self, topic: str) -> tuple[tuple[dialog_info.Dialog, ...], dialog_info.Dialog | None]:
+        """The user's calls here, and the one that ended last."""
+        return tuple(self._by_topic.get(topic, {}).values()), self._last.get(topic)
+
+    def learn(
+        self,
+        slot: int,
+        topic: str,
+        dialogs: tuple[dialog_info.Dialog, ...],
+        last: dialog_info.Dialog | None,
+        now: float,
+    ) -> None:
+        """Another worker tells of the user's calls there."""
+        self._others.setdefault(slot, {})[topic] = dialogs, last
+        self.on_change(topic, now)
+
+    def forget_worker(self, slot: int, now: float) -> None:
+        """Another worker died, and its calls with it."""
+        for topic, (dialogs, _) in self._others.pop(slot, {}).items():
+            if dialogs:
+                self.on_change(topic, now)
 
     # -- dialogs that come and go
 
     def put(self, topic: str, dialog: dialog_info.Dialog, now: float) -> None:
         """A dialog is there, or another than it was; for what is no call too, such as a parking slot."""
         self._by_topic.setdefault(topic, {})[dialog.id] = dialog
-        self.on_change(topic, now)
+        self._tell(topic, now)
 
     def drop(self, topic: str, id: str, now: float) -> None:
         """A dialog is over."""
@@ -72,7 +119,7 @@ class Dialogs:
         self._last[topic] = replace(gone, state="terminated")
         if not dialogs:
             del self._by_topic[topic]
-        self.on_change(topic, now)
+        self._tell(topic, now)
 
     # -- the calls of the exchange
 

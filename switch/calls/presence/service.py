@@ -47,7 +47,10 @@ class Presence:
         self._by_account: dict[str, set[sip.Notifier]] = {}
         self._call_watchers = 0  # subscriptions whose states depend on calls
         self.ended_total: dict[str, int] = {}
-        self.is_needed_elsewhere = False  # another worker's subscribers want to know of our calls
+        self._is_needed_elsewhere = False  # another worker's subscribers want to know of our calls
+        self.on_watched: Callable[[bool], None] = lambda is_watched: (
+            None
+        )  # calls are watched here, or not any more
         dialogs.on_change = self._on_dialogs
         statuses.on_change = lambda topic, now: self.changed("presence", topic, now)
         mailboxes.on_change = lambda topic, now: self.changed("message-summary", topic, now)
@@ -76,7 +79,7 @@ class Presence:
     def subscribe(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
         """A SUBSCRIBE outside of dialogs, its sender authenticated."""
         found = self._inspect(event, caller)
-        if isinstance(found, Refusal):
+        if isinstance(found, sip.Refusal):
             self._endpoint.reply(event, found.status, now=now, headers=found.headers)
             return
         package, topic = found
@@ -89,7 +92,9 @@ class Presence:
         watch = Watch(self, package, topic, entity, caller.account, key[1])
         if package in (self.dialogs, self.statuses):
             self._call_watchers += 1
-            self.dialogs.watch(self._calls, now)
+            if self._call_watchers == 1:
+                self.dialogs.watch(self._calls, now)
+                self.on_watched(True)
         notifier = self._endpoint.accept_subscription(
             event, now, contact=contact_for(event.flow, self._endpoint), source=watch, terms=self._terms
         )
@@ -203,8 +208,26 @@ class Presence:
     def _release(self, package: Package) -> None:
         if package in (self.dialogs, self.statuses):
             self._call_watchers -= 1
-            if not self._call_watchers and not self.is_needed_elsewhere:
-                self.dialogs.unwatch()
+            if not self._call_watchers:
+                self.on_watched(False)
+                self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if not self._call_watchers and not self._is_needed_elsewhere:
+            self.dialogs.unwatch()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody here watches calls."""
+        return self._call_watchers > 0
+
+    def set_needed_elsewhere(self, is_needed: bool, now: float) -> None:
+        """Subscribers of other workers want to know of the calls here, or do not any more."""
+        self._is_needed_elsewhere = is_needed
+        if is_needed:
+            self.dialogs.watch(self._calls, now)
+        else:
+            self._stop_watching()
 
     def _terminate(self, notifier: sip.Notifier, reason: str, now: float) -> None:
         notifier.terminate(now, reason)

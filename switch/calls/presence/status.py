@@ -46,6 +46,8 @@ class Statuses:
         self.max_size = 8192
         self.max_per_user = 10
         self.on_change: Callable[[str, float], None] = lambda topic, now: None
+        # Told what other workers should know: the tag, the one before it, what was published if anything
+        self.share: Callable[[str, str | None, Publication | None], None] | None = None
 
     def __len__(self) -> int:
         return len(self._publications)
@@ -77,8 +79,11 @@ class Statuses:
         if match is not None:
             self._forget(match)
         tag = self._mint.tag()  # every success has another (§6.1 step 6), which tells the worker that has it
-        if expires:
-            self._keep(tag, Publication(user, document, now + expires))
+        publication = Publication(user, document, now + expires) if expires else None
+        if publication is not None:
+            self._keep(tag, publication)
+        if self.share is not None:
+            self.share(tag, match, publication)
         if known is None or request.body or not expires:
             self.on_change(user, now)
         return 200, (("SIP-ETag", tag), ("Expires", str(expires)))
@@ -104,10 +109,32 @@ class Statuses:
         if not tags:
             del self._tags[publication.user]
 
-    def forget_user(self, user: str) -> None:
-        """The user is gone from the configuration."""
-        for tag in list(self._tags.get(user, ())):
+    def forget(self, is_it: Callable[[str], bool], now: float) -> None:
+        """Forget the publications with these tags: their worker died."""
+        for tag in [tag for tag in self._publications if is_it(tag)]:
+            user = self._publications[tag].user
             self._forget(tag)
+            self.on_change(user, now)
+
+    def own(self, slot: int) -> list[tuple[str, Publication]]:
+        """The publications that were made at this worker."""
+        return [(tag, one) for tag, one in self._publications.items() if self._is_of(tag, slot)]
+
+    @staticmethod
+    def _is_of(tag: str, slot: int) -> bool:
+        place = sip.Mint.slot_of(tag)
+        return place is not None and place[0] == slot
+
+    def learn(self, tag: str, before: str | None, publication: Publication | None, now: float) -> None:
+        """Another worker tells what was published there."""
+        known = self._publications.get(before or "")
+        if known is not None and before is not None:
+            self._forget(before)
+        if publication is not None and tag not in self._publications:
+            self._keep(tag, publication)
+        told = publication or known
+        if told is not None:
+            self.on_change(told.user, now)
 
     # -- the clock
 
@@ -141,6 +168,7 @@ class Statuses:
             ]
         activities = dict.fromkeys(name for document in published for name in document.activities)
         if self._is_talking(topic):
-            activities["on-the-phone"] = None
+            # some softphones know busy and away only, and look at what stands first
+            activities = {"busy": None, "on-the-phone": None, **activities}
         note = next((document.note for document in published if document.note), "")
         return bytes(pidf.Presence(entity, tuple(tuples[: pidf.MAX_TUPLES]), note, tuple(activities)))

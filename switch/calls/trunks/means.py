@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.protocols.wheel import Wheel
+from switchroom.switch.calls.leg import contact_for
 
 Done = Callable[[list[Hop], float], object]
 
@@ -54,6 +56,7 @@ class Means:
     on_change: Callable[[str], object] = lambda trunk: None  # what the others should know has changed
     chance: Callable[[], float] = random.random  # 0 up to 1
     wheel: Wheel = field(default_factory=Wheel)
+    hosts: Counter[str] = field(default_factory=Counter)  # where trunks are called and registered at
 
     def way_to(self, hop: Hop) -> sip.Flow | None:
         """The flow to a hop; None when there is no route or no listener for it."""
@@ -64,10 +67,8 @@ class Means:
 
     def contact(self, flow: sip.Flow, user: str = "") -> str:
         """Our Contact as the other end of a flow reaches it."""
-        host, port = self.endpoint.advertised(flow)
-        transport = None if flow.transport == "UDP" else flow.transport.lower()
-        params = (("transport", transport),) if transport else ()
-        return f"<{sip.Uri('sip', user or None, None, sip.bracketed(host), port, params)}>"
+        contact = contact_for(flow, self.endpoint)
+        return contact.replace("<sip:", f"<sip:{user}@", 1) if user else contact
 
     def wait(self, least: float, most: float) -> float:
         """A time between the two, by chance."""

@@ -115,17 +115,14 @@ class Registration(Timed):
         """Whether the registrar has yet to confirm that it forgot us."""
         return self.state is State.LEAVING
 
-    def describe(self, now: float) -> dict[str, object]:
+    def describe(self, now: float) -> str:
         """The registration for people."""
-        found: dict[str, object] = {"aor": self.config.aor, "state": str(self.state)}
+        text = f"{self.config.aor} {self.state}"
         if self.is_registered(now) and self.flow is not None:
-            found["expires"] = round(self.expires_at - now)
-            found["at"] = (
-                f"{self.flow.transport.lower()}:{sip.bracketed(self.flow.remote[0])}:{self.flow.remote[1]}"
-            )
-        if self.fault:
-            found["fault"] = self.fault
-        return found
+            host, port = self.flow.remote
+            text += f" at {self.flow.transport.lower()}:{sip.bracketed(host)}:{port}"
+            text += f" for {self.expires_at - now:.0f} s"
+        return f"{text} ({self.fault})" if self.fault else text
 
     # -- life
 
@@ -265,7 +262,7 @@ class Registration(Timed):
         if self._tries >= MAX_TRIES:
             return False
         if response.status in (401, 407):
-            return self._client is not None and self._client.receive_challenge(response, request)
+            return self._client is not None and self._may_answer(self._client, request, response)
         if response.status != 423:
             return False
         least = _number(response.get("Min-Expires"))
@@ -273,6 +270,18 @@ class Registration(Timed):
             return False
         self._expires = least
         return True
+
+    def _may_answer(self, client: sip.DigestClient, request: sip.Request, response: sip.Response) -> bool:
+        """Whether we know an answer. The first challenge tells nothing about the password.
+
+        What it refused was made from the challenge of last time, whose nonce the server may have forgotten,
+        and not all say ``stale=true`` then (Kamailio does not).
+        """
+        if self._tries == 1:
+            request = request.copy()
+            request.remove("Authorization")
+            request.remove("Proxy-Authorization")
+        return client.receive_challenge(response, request)
 
     def _on_granted(self, transaction: sip.ClientTransaction, response: sip.Response, now: float) -> None:
         if self.state is State.LEAVING:

@@ -58,6 +58,7 @@ class Target(Timed):
         self._good = self._bad = 0
         self._transaction: sip.ClientTransaction | None = None
         self._is_told = False  # by the worker that probes
+        group.means.hosts[hop.host] += 1
 
     @property
     def _is_watched(self) -> bool:
@@ -174,7 +175,11 @@ class Target(Timed):
         if self._transaction is not None:
             self._transaction.abandon()
             self._transaction = None
-        self._group.means.wheel.disarm(self)
+        means = self._group.means
+        means.wheel.disarm(self)
+        means.hosts[self.hop.host] -= 1
+        if not means.hosts[self.hop.host]:
+            del means.hosts[self.hop.host]
 
     def __str__(self) -> str:
         hop = self.hop
@@ -264,10 +269,6 @@ class Targets(Timed):
                 dead.append(Way(flow, self.probing.timeout, is_probe=True))
         return live + dead if dead_too else live
 
-    def is_at(self, host: str) -> bool:
-        """Whether one of the addresses is there."""
-        return any(hop.host == host for hop in self._targets)
-
     def target_of(self, flow: sip.Flow) -> Target | None:
         """The address at the other end of a flow; a long request may have gone by TCP instead of UDP."""
         host, port = flow.remote
@@ -313,6 +314,6 @@ class Targets(Timed):
             if hop in self._targets or self.has(hop):
                 self._target(hop, now).learn(known.get(hop), now)
 
-    def states(self, now: float) -> list[dict[str, object]]:
+    def states(self, now: float) -> list[str]:
         """Every address and whether it lives."""
-        return [{"address": str(t), "is_live": t.is_live(now)} for t in self._targets.values()]
+        return [f"{one} {'up' if one.is_live(now) else 'down'}" for one in self._targets.values()]

@@ -291,10 +291,6 @@ class Trunk:
             for one in self.registrations
         )
 
-    def is_at(self, host: str) -> bool:
-        """Whether the address is one that the trunk is called or registered at."""
-        return any(targets.is_at(host) for targets in (self._targets, *self._registrars))
-
     def expects(self, user: str) -> bool:
         """Whether the trunk knows us under this user: it tells two trunks at one address apart."""
         return any(user in (one.contact_user, one.user) for one in self.registrations)
@@ -315,13 +311,13 @@ class Trunk:
             one.learn(told)
         self._targets.learn(news.dead, now)
 
-    def states(self, now: float) -> dict[str, object]:
-        """The trunk for people."""
+    def row(self, now: float) -> dict[str, object]:
+        """The trunk for people, in one line."""
         return {
             "trunk": self.name,
+            "addresses": "; ".join(self._targets.states(now)),
+            "registrations": "; ".join(one.describe(now) for one in self.registrations),
             "calls": self.calls,
-            "addresses": self._targets.states(now),
-            "registrations": [one.describe(now) for one in self.registrations],
         }
 
 

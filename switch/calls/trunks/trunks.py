@@ -66,6 +66,7 @@ class Trunks:
             (network, trunk) for trunk in self for network in map(ip_network, trunk.config.sources)
         ]
         self._names = {name: trunk for trunk in self for name in trunk.config.tls_names}
+        self._registering = [trunk for trunk in self if trunk.config.registrations]
         self._of_host: dict[str, tuple[Trunk, ...]] = {}
 
     # -- which is which
@@ -90,7 +91,7 @@ class Trunks:
                 return trunk
         found = self._at(flow.remote[0])
         if not found:
-            found = tuple([trunk for trunk in self if trunk.registrations and trunk.owns(flow, now)])
+            found = tuple([trunk for trunk in self._registering if trunk.owns(flow, now)])
         if len(found) > 1:  # several accounts at one carrier
             user = request.uri.user_unescaped or ""
             return next((trunk for trunk in found if trunk.expects(user)), found[0])
@@ -98,7 +99,7 @@ class Trunks:
 
     def is_source(self, host: str) -> bool:
         """Whether requests from there may be a trunk's, before anything of them is read."""
-        return bool(self._at(host)) or any(trunk.is_at(host) for trunk in self)
+        return host in self._means.hosts or bool(self._at(host))
 
     def _at(self, host: str) -> tuple[Trunk, ...]:
         try:
@@ -141,9 +142,9 @@ class Trunks:
         if trunk is not None:
             trunk.learn(news, now)
 
-    def states(self, now: float) -> list[dict[str, object]]:
-        """Every trunk for people."""
-        return [trunk.states(now) for trunk in self]
+    def rows(self, now: float) -> list[dict[str, object]]:
+        """Every trunk, one line each."""
+        return [trunk.row(now) for trunk in self]
 
 
 def _plain_name(name: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from . import ask, certificate, check, route, serve, trace
+from . import ask, attendance, certificate, check, route, serve, trace
 from .fault import FaultError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ serve.add_to(app)
 check.add_to(app)
 certificate.add_to(app)
 ask.add_to(app)
+attendance.add_to(app)
 trace.add_to(app)
 route.add_to(app)
 

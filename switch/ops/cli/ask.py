@@ -20,7 +20,7 @@ _WIDTH = 200  # where no terminal says how wide it is
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (status, registrations, calls, hangup, reload, drain, undrain):
+    for command in (status, registrations, trunks, calls, record, objects, hangup, reload, drain, undrain):
         app.command()(command)
 
 
@@ -34,9 +34,42 @@ def registrations(config: ConfigOption = None, as_json: JsonOption = False) -> N
     _show_many(_ask(config, "registrations"), as_json=as_json, nothing="No phone is registered.")
 
 
-def calls(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def trunks(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the trunks: their addresses, whether those are alive, and our registrations there."""
+    _show_many(_ask(config, "trunks"), as_json=as_json, nothing="There is no trunk.")
+
+
+def calls(
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    ended: Annotated[
+        bool, typer.Option("--ended", help="Those that ended last, and what became of them.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="With --ended: how many.")] = 20,
+) -> None:
     """List the calls in progress."""
+    if ended:
+        _show_many(_ask(config, "records", limit=limit), as_json=as_json, nothing="No call has ended.")
+        return
     _show_many(_ask(config, "calls"), as_json=as_json, nothing="No call is in progress.")
+
+
+def record(
+    record: Annotated[str, typer.Argument(metavar="CALL", help="The call's id, or its first characters.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of a call that ended: what became of it, and why it went where it went."""
+    fields = _ask(config, "record", record=record)
+    explanation = [] if as_json else fields.pop("explanation", [])
+    _show_one(fields, as_json=as_json)
+    for line in explanation:
+        typer.echo(f"  {_text(line)}")
+
+
+def objects(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Count what is alive in the switch, by kind: a number that does not come back is a leak."""
+    _show_one(_ask(config, "objects"), as_json=as_json)
 
 
 def hangup(

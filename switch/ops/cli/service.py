@@ -60,8 +60,8 @@ class Service:
                 self._draining.cancel()
             await self._house.stop()
 
-    async def drain(self, timeout: float = 0.0) -> dict[str, object]:
-        """Take no new calls, and stop when the last one has ended, or after ``timeout`` seconds (0: never)."""
+    async def drain(self, timeout: float = 0.0) -> dict[str, object]:  # noqa: ASYNC109 - of another's waiting
+        """Take no new calls, and stop when the last one has ended, or after ``timeout`` seconds, if not 0."""
         told = await self._tell("drain")
         if self._draining is not None:
             self._draining.cancel()
@@ -75,13 +75,13 @@ class Service:
             self._draining = None
         return await self._tell("undrain")
 
-    async def _stop_when_empty(self, timeout: float) -> None:
+    async def _stop_when_empty(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(timeout or None):
-                while await self._count_calls():
+            async with asyncio.timeout(seconds or None):
+                while await self._count_calls():  # noqa: ASYNC110 - workers are asked
                     await asyncio.sleep(_DRAIN_INTERVAL)
         except TimeoutError:
-            self._log.warning("drain.timeout", seconds=timeout, effect="the calls that are left are ended")
+            self._log.warning("drain.timeout", seconds=seconds, effect="the calls that are left are ended")
         self._stop_asked.set()
 
     # -- what differs

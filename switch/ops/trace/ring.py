@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from switchroom.protocols.sip import Flow
 
+Address = tuple[str, int]
+
 _OVERHEAD = 160  # octets that an entry takes beside its message
 
 
@@ -26,7 +28,8 @@ class Ring:
     def __init__(self, now: Callable[[], float], size: int, max_octets: int) -> None:
         self._now = now
         self.size, self.max_octets = size, max_octets
-        self._entries: deque[tuple[float, str, bytes, Flow]] = deque()
+        # Plain tuples: the garbage collector soon looks away from them, but never from a Flow
+        self._entries: deque[tuple[float, str, bytes, str, Address, Address]] = deque()
         self.octets = 0
         self.records: dict[str, str] = {}  # Call-ID of a leg -> id of the call's record
         self.forgotten = 0
@@ -37,7 +40,7 @@ class Ring:
     def put(self, direction: str, data: bytes, flow: Flow) -> None:
         """Keep a message; called for each one."""
         entries = self._entries
-        entries.append((self._now(), direction, data, flow))
+        entries.append((self._now(), direction, data, flow.transport, flow.local, flow.remote))
         self.octets += len(data) + _OVERHEAD
         if self.octets > self.max_octets or len(entries) > self.size:
             self._shrink()
@@ -60,7 +63,7 @@ class Ring:
         for entry in reversed(self._entries):
             if entry[0] <= since:
                 break
-            found.append(Entry(*entry))
+            found.append(Entry(*entry[:3], Flow(*entry[3:])))
         found.reverse()
         return found
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.protocols.sip import StreamFramer
+from switchroom.protocols.sip import StreamFramer, grammar
 
 from ... import twins
 from .interrogate import attempt, describe
@@ -171,3 +171,11 @@ def feed(pieces: list[bytes]) -> list[object]:
     except RemoteProtocolError as error:
         found.append(error.status)
     return [*found, framer.pings]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["tag", "TAG", "lr", "x"]), st.none() | st.text('ab"\\', max_size=4))),
+    st.sampled_from(["tag", "Tag", "lr", "y"]),
+)
+def test_parameters_are_found_alike_by_both_twins(params: list[tuple[str, str | None]], name: str) -> None:
+    assert grammar.find_param(tuple(params), name) == grammar.plain_find_param(tuple(params), name)

@@ -275,6 +275,28 @@ def test_a_refresh_without_answer_ends_the_session() -> None:
     assert lone.is_idle
 
 
+@pytest.mark.parametrize("headers", [[ALLOW], []])
+def test_a_refresh_over_a_connection_that_closed_comes_again(headers: list[tuple[str, str]]) -> None:
+    lone, session = up(("Session-Expires", "600;refresher=uac"), *headers)
+    first = refresh_sent(lone, 301)
+    start = lone.now
+    lone.endpoint.flow_failed(lone.flow, lone.now)
+    assert lone.events() == []
+    again = refresh_sent(lone, 100)
+    assert again.method == first.method
+    assert 74 <= lone.now - start <= 77
+    assert session.state is sip.State.CONFIRMED
+
+
+def test_what_fails_for_the_owner_refreshes_nothing() -> None:
+    lone, session = up(("Session-Expires", "600;refresher=uas"), ALLOW)
+    session.update(lone.now)
+    lone.take()
+    lone.endpoint.flow_failed(lone.flow, lone.now)
+    assert isinstance(lone.event(), sip.UpdateRejected)
+    assert lone.walk(560) == []
+
+
 def test_a_refresh_with_422_asks_for_longer() -> None:
     lone, session = up(("Session-Expires", "600;refresher=uac"), ALLOW)
     lone.hear(make_response(refresh_sent(lone, 301), 422, ("Min-SE", "900")))
@@ -436,3 +458,44 @@ def test_a_session_lives_over_a_bad_wire_as_long_as_both_ends(seed: int, refresh
 def test_a_plain_call_has_none() -> None:
     wire = Wire()
     assert invite(wire).refresh is None
+
+
+def test_a_malformed_minimum_is_none() -> None:
+    lone = Lone()
+    _, request = calling(lone, timing())
+    lone.hear(make_response(request, 422, ("Min-SE", "much")))
+    assert lone.take_one().method == "ACK"
+    assert isinstance(lone.event(), sip.SessionRejected)
+
+
+def test_a_timed_offer_by_update_stands_when_it_is_accepted() -> None:
+    lone, session = up(("Session-Expires", "600;refresher=uas"), ALLOW)
+    assert session.refresh is not None
+    lone.hear(
+        inside(lone, session, "UPDATE", 2, TIMER, ("Session-Expires", "600;refresher=uac"), body=b"v=1")
+    )
+    event = lone.event()
+    assert isinstance(event, sip.UpdateReceived)
+    event.transaction.respond(200, lone.now, body=b"v=2")
+    answer = lone.take_one()
+    assert answer.get("Session-Expires") == "600;refresher=uac"
+    assert (session.refresh.heard, session.refresh.sent) == (b"v=1", b"v=2")
+    session.update(lone.now, body=b"v=3")
+    update = lone.take_one()
+    answer = make_response(update, 200, SDP, ("Session-Expires", "600;refresher=uas"))
+    answer.body = b"v=4"
+    lone.hear(answer)
+    assert isinstance(lone.event(), sip.UpdateAnswered)
+    assert (session.refresh.heard, session.refresh.sent) == (b"v=4", b"v=3")
+
+
+def test_their_answer_in_ack_stands() -> None:
+    lone, session = up(("Session-Expires", "600;refresher=uas"), ALLOW)
+    lone.hear(inside(lone, session, "INVITE", 2, TIMER, ("Session-Expires", "600;refresher=uac")))
+    event = lone.event()
+    assert isinstance(event, sip.ReinviteReceived)
+    session.answer_reinvite(event.transaction, 200, lone.now, body=b"v=5")
+    lone.take()
+    lone.hear(inside(lone, session, "ACK", 2, body=b"v=6"))
+    assert session.refresh is not None
+    assert (session.refresh.heard, session.refresh.sent) == (b"v=6", b"v=5")

@@ -142,6 +142,22 @@ def test_one_after_the_other() -> None:
     assert second.rseq == (first.rseq or 0) + 1
 
 
+def test_what_waits_is_bounded() -> None:
+    lone = Lone()
+    session = lone.accept(REQUIRED, body=OFFER)
+    lone.take()
+    for number in range(20):
+        session.ring(180, lone.now, reason=f"Ringing {number}")
+    heard = []
+    for number in range(2, 12):
+        sent = lone.take()[-1]
+        heard.append(sent.reason)
+        lone.hear(prack(lone, sent, number=number))
+        if sent.reason == "Ringing 19":
+            break
+    assert heard == [f"Ringing {number}" for number in (0, *range(12, 20))]
+
+
 def test_the_answer_waits_for_sdp_to_be_acknowledged() -> None:
     lone = Lone()
     session = lone.accept(SUPPORTED, body=OFFER)
@@ -163,9 +179,9 @@ def test_the_2xx_does_not_repeat_an_answer_that_went_before() -> None:
     session.ring(183, lone.now, body=ANSWER)
     lone.hear(prack(lone, lone.take()[-1]))
     lone.take()
-    session.answer(lone.now, body=ANSWER)
+    session.answer(lone.now, body=ANSWER, headers=[SDP, ("X-Y", "z")])
     sent = lone.take_one()
-    assert (sent.body, sent.content_type) == (b"", None)
+    assert (sent.body, sent.content_type, sent.get("X-Y")) == (b"", None, "z")
 
 
 def test_the_answer_does_not_wait_for_ringing() -> None:
@@ -446,3 +462,57 @@ def test_over_a_bad_wire_all_arrives_in_order(seed: int) -> None:
     wire.settle()
     assert wire.a.is_idle
     assert wire.b.is_idle
+
+
+def test_a_timed_session_is_agreed_in_reliable_responses() -> None:
+    """What stands is known from PRACK and 18x, too: a refresh repeats it."""
+    timing = sip.SessionTiming(interval=600)
+    lone = Lone()
+    request = make_request("INVITE", SUPPORTED, SDP, body=OFFER)
+    session = lone.endpoint.invite(request, lone.flow, lone.now, timing=timing)
+    sent = lone.take_one()
+    assert isinstance(sent, sip.Request)
+    lone.hear(reliable(sent, 1, body=ANSWER))
+    assert session.refresh is not None
+    assert (session.refresh.sent, session.refresh.heard) == (OFFER, ANSWER)
+    lone = Lone()
+    session = lone.endpoint.invite(make_request("INVITE", SUPPORTED), lone.flow, lone.now, timing=timing)
+    sent = lone.take_one()
+    assert isinstance(sent, sip.Request)
+    progress = reliable(sent, 1, body=OFFER)
+    lone.hear(progress)
+    session.acknowledge_progress(progress, lone.now, body=ANSWER)
+    assert session.refresh is not None
+    assert (session.refresh.sent, session.refresh.heard) == (ANSWER, OFFER)
+    lone = Lone()
+    lone.hear(lone.request("INVITE", SUPPORTED, SDP, body=OFFER))
+    event = lone.event()
+    assert isinstance(event, sip.RequestReceived)
+    session = lone.endpoint.accept(event, lone.now, contact="<sip:l@192.0.2.1>", timing=timing)
+    session.ring(183, lone.now, body=ANSWER)
+    lone.hear(prack(lone, lone.take()[-1]))
+    assert session.refresh is not None
+    assert (session.refresh.sent, session.refresh.heard) == (ANSWER, OFFER)
+
+
+def test_more_forks_than_we_remember_are_not_acknowledged() -> None:
+    lone = Lone()
+    _, request = calling(lone)
+    for number in range(32):
+        lone.hear(reliable(request, 7, tag=f"t{number}"))
+    assert len(lone.take()) == 32
+    lone.events()
+    lone.hear(reliable(request, 7, tag="one too many"))
+    assert lone.take() == []
+    assert lone.events() == []
+
+
+def test_what_requires_something_else_is_heard_as_it_is() -> None:
+    lone = Lone()
+    _, request = calling(lone)
+    lone.hear(make_response(request, 183, ("Require", "precondition")))
+    assert isinstance(lone.event(), sip.SessionProgressed)
+    assert lone.take() == []
+    lone.hear(make_response(request, 183, REQUIRED))  # and no RSeq
+    assert isinstance(lone.event(), sip.SessionProgressed)
+    assert lone.take() == []

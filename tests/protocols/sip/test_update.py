@@ -215,6 +215,18 @@ def test_the_callee_gets_no_offer_before_it_has_answered() -> None:
     assert lone.take_one().body == ANSWER
 
 
+def test_a_callee_names_the_early_dialog_by_its_own_tag() -> None:
+    lone = Lone()
+    session = lone.accept()
+    first = session.local_tag
+    session.ring(180, lone.now)
+    session.ring(180, lone.now, tag="two")
+    lone.take()
+    for tag, expected in (("two", "two"), (None, first), ("nobody", first)):
+        session.update(lone.now, tag=tag)
+        assert lone.take_one().from_tag == expected
+
+
 def test_what_is_required_and_unknown_is_refused() -> None:
     lone, session = up()
     lone.hear(update(lone, session, 1, ("Require", "timer, precondition, magic")))

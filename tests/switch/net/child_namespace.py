@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -14,6 +16,9 @@ from switchroom.protocols.sip import Flow
 from switchroom.switch.net import Addresses, NetLimits
 from switchroom.switch.net.limits import NetCounters
 from switchroom.switch.net.udp import UdpListener
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from tests.switch.net.desk import Desk, Log, Tcp, Udp, request  # run as a program, not as a test
 
 _NODAD = 0x02  # IFA_F_NODAD: the address is usable at once
 
@@ -60,6 +65,55 @@ async def routes() -> None:
     await addresses.stop()
 
 
+def come_and_go(*, is_there: bool) -> None:
+    with IPRoute() as kernel:
+        left = kernel.link_lookup(ifname="left")[0]
+        verb = "add" if is_there else "del"
+        kernel.addr(verb, index=left, address="203.0.113.9", prefixlen=24)
+
+
+async def listener() -> None:
+    """A listener at an address that comes up, goes and comes again serves phones without a restart."""
+    log = Log()
+    addresses = Addresses(max_age=1e9, log=log)
+    await addresses.start()
+    listen = ("udp:203.0.113.9:5060", "tcp:203.0.113.9:5060", "udp:192.0.2.1:5060", "udp:[2001:db8::5]:5060")
+    desk = Desk(*listen)
+    async with desk:
+        missing = [fields["listener"] for event, fields in desk.log.lines if event == "net.address_missing"]
+        assert missing == [listen[0], listen[1], listen[3]], missing
+        for _ in range(2):
+            count = len(log.lines)
+            await asyncio.to_thread(come_and_go, is_there=True)
+            await until(lambda: len(log.lines) > count)  # noqa: B023
+            assert log.lines[-1] == ("net.address_up", {"address": "203.0.113.9", "interface": "left"})
+            assert addresses.is_local("203.0.113.9")
+            with Udp("203.0.113.9") as phone:
+                phone.send(request(), ("203.0.113.9", 5060))
+                assert b"SIP/2.0 200" in await phone.receive()
+            async with await Tcp.open(("203.0.113.9", 5060)) as caller:
+                caller.send(request(via="TCP 203.0.113.9:5060"))
+                assert b"SIP/2.0 200" in await caller.receive()
+            flow = desk.face.flow_to("203.0.113.7", 5060)
+            assert flow.local == ("203.0.113.9", 5060), flow
+            assert desk.face.flow_to("192.0.2.7", 5060).local == ("192.0.2.1", 5060)
+            count = len(log.lines)
+            await asyncio.to_thread(come_and_go, is_there=False)
+            await until(lambda: len(log.lines) > count)  # noqa: B023
+            assert log.lines[-1] == ("net.address_down", {"address": "203.0.113.9", "interface": "left"})
+            assert not addresses.is_local("203.0.113.9")
+            with Udp("192.0.2.1") as phone:  # the others go on
+                phone.send(request(), ("192.0.2.1", 5060))
+                assert b"SIP/2.0 200" in await phone.receive()
+    await addresses.stop()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.005)
+
+
 def slow_down() -> None:
     """Let loopback pass 100 kB/s, so that a socket's send buffer fills."""
     with IPRoute() as kernel:
@@ -104,4 +158,4 @@ async def queue() -> None:
 
 if __name__ == "__main__":
     configure()
-    uvloop.run({"routes": routes, "queue": queue}[sys.argv[1]]())
+    uvloop.run({"routes": routes, "queue": queue, "listener": listener}[sys.argv[1]]())

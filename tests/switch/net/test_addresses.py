@@ -150,8 +150,11 @@ def in_namespace(case: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
-@pytest.mark.parametrize("case", ["routes", "queue"])
+@pytest.mark.parametrize("case", ["routes", "queue", "listener"])
 def test_in_a_network_of_our_own(case: str) -> None:
-    """routes: addresses follow a change. queue: on a slow link datagrams wait, in order and bounded."""
+    """routes: addresses follow a change. queue: on a slow link datagrams wait, in order and bounded.
+
+    listener: an address that comes, goes and comes again is used without a restart, and logged.
+    """
     done = in_namespace(case)
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "hangup",
         "reload",
         "phone",
+        "texts",
+        "subscriptions",
+        "mailbox",
         "version",
     ):
         assert f"\n  {command} " in shown

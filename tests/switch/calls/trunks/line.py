@@ -55,6 +55,7 @@ class Registrar:
         self.contact = ""
         self.headers: list[tuple[str, str]] = []
         self.has_accepted = 0
+        self.says_stale = True
 
     def __call__(self, request: sip.Request, now: float) -> sip.Response | None:
         if request.method == "OPTIONS":
@@ -65,7 +66,7 @@ class Registrar:
         found = None if text is None else Credentials.parse(text)
         is_fresh = found is not None and self.nonces.is_valid(found.nonce, "x", now)
         if found is None or not is_fresh or not found.is_proof_of(self.a1, "REGISTER"):
-            is_stale = found is not None and found.is_proof_of(self.a1, "REGISTER")
+            is_stale = self.says_stale and found is not None and found.is_proof_of(self.a1, "REGISTER")
             challenge = Challenge(self.realm, self.nonces.mint("x", now), is_stale=is_stale)
             return request.response(401, to_tag="r", headers=[("WWW-Authenticate", str(challenge))])
         asked = request.expires or 0

@@ -79,6 +79,17 @@ def test_a_stale_nonce_is_renewed() -> None:
     assert "nc=00000001" in last
 
 
+def test_a_registrar_that_forgot_its_nonces_and_does_not_call_ours_stale_is_answered() -> None:
+    registrar = Registrar()
+    registrar.says_stale = False
+    one = line(registrar)
+    one.walk(2)
+    registrar.nonces = Nonces(b"y" * 32)  # it was started anew
+    one.walk(480)
+    assert registrar.has_accepted == 2
+    assert not one.logged("trunk.not_registered")
+
+
 def test_a_wrong_password_is_tried_once_and_then_waits() -> None:
     one = line(Registrar(password="other"))
     one.walk(10)
