@@ -90,7 +90,11 @@ class Switch:
             config.users, config.auth, config.realm, self.guard, trunks=config.trunks
         )
         self.registrar = Registrar(
-            self.store.bindings, config.registrar, self.clock, is_local_host=self.is_local
+            self.store.bindings,
+            config.registrar,
+            self.clock,
+            is_local_host=self.is_local,
+            secret=b"" if place is None else place.secret,
         )
         self.registrar.max_contacts = _max_contacts(config)
         self.media = MediaPlane(

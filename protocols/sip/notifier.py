@@ -40,7 +40,6 @@ class Notifier(Subscription):
         "_next_at",
         "_notifying",
         "_source",
-        "request",
         "terms",
         "version",
     )
@@ -55,7 +54,6 @@ class Notifier(Subscription):
         if kind is None:
             raise LocalProtocolError("a SUBSCRIBE without an Event is refused")
         super().__init__(core, request, flow, contact, core.mint.tag(), kind)
-        self.request = request
         self.terms = terms
         self.version = 0  # of the next document
         self._source = source

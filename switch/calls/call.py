@@ -304,6 +304,9 @@ class Call:
         self.exchange.call_over(self, cause, reason, ended_by, now)
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
         for leg in (self.a, *self.forks):
+            mover, leg.mover = leg.mover, None
+            if mover is not None and mover is not self:
+                mover.lost(leg, now)
             leg.forget()
         self.media.context = None
         del self.a
@@ -317,7 +320,7 @@ class Call:
         if self.answered_at is None:
             dialling = self.dialling
             return self.no_answer_at if dialling is None else min(self.no_answer_at, dialling.next_check())
-        return min(self.probe_at, self.answered_at + self.max_duration)
+        return min(self.probe_at, self.answered_at + self.max_duration, bridge.next_retry(self))
 
     def check(self, now: float) -> None:
         """No answer in time, longer than calls may last, or due to be asked whether it is still there."""
@@ -330,8 +333,10 @@ class Call:
                 self.dialling.check(now)
         elif now >= self.answered_at + self.max_duration:
             self.hang_up("Call duration limit reached", now)
-        elif now >= self.probe_at:
-            self._probe(now)
+        else:
+            bridge.retry(self, now)
+            if now >= self.probe_at:
+                self._probe(now)
 
     def _probe(self, now: float) -> None:
         """Ask the ends that no session timer asks: a phone that lost its power says no BYE (RFC 4028 §1)."""
@@ -393,7 +398,7 @@ _ON_EVENT: dict[type, Callable[[Leg, Any, float], None]] = {
     sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
     sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
     sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(
-        e.transaction, e.response.status, now
+        e.transaction, e.response.status, now, e.response
     ),
     sip.SessionRequestFailed: lambda leg, e, now: bridge.on_response(e.transaction, 408, now),
 }

@@ -22,6 +22,7 @@ from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
 from switchroom.switch.calls.registrar import Binding, Registrar
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
+from switchroom.switch.calls.stir import Verdict
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import TrunkConfig, UserConfig
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 OnMethod = Callable[[sip.RequestReceived, Caller, float], None]
 Feature = Callable[[sip.RequestReceived, Caller, str, float], bool]
+OnRequest = Callable[[Leg, sip.ServerTransaction, sip.Request, float], None]
 Located = Callable[[list[sip.Flow], float], None]
 
 
@@ -90,6 +92,11 @@ class Exchange:
         self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
         # Told when a call's legs are not what they were: made, ringing, answered, over
         self.on_call_state: list[Callable[[Call, float], None]] = []
+        # Who deals with REFER inside a call, and with NOTIFY of one that was passed on (RFC 3515)
+        self.on_refer: OnRequest | None = None
+        self.on_notify: OnRequest | None = None
+        # Told that a leg is on hold, or not any more: whoever has music may play it
+        self.on_hold: Callable[[Leg, bool, float], object] | None = None
         self.link: Callable[[str, str], object] | None = None  # told each leg's Call-ID, and the call's id
         # Signs an INVITE before it goes out (RFC 8224)
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None

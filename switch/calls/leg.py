@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -15,16 +15,31 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.trunks.trunk import Trunk
     from switchroom.switch.media import MediaLeg, MediaSession
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
 EXTENSIONS: tuple[str, ...] = (
     "100rel",
     "timer",
     "path",
     "outbound",
     "gruu",
+    "replaces",
+    "norefersub",
 )  # that callers may require of us
 SDP = "application/sdp"
 RETRY_AFTER = (("Retry-After", "10"),)
+
+
+class Mover(Protocol):
+    """Wants a leg for another call."""
+
+    def on_reinvite_answered(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """The leg took the re-INVITE: the ACK is owed."""
+
+    def on_reinvite_rejected(self, leg: Leg, response: sip.Response | None, status: int, now: float) -> None:
+        """The leg stays as it was."""
+
+    def lost(self, leg: Leg, now: float) -> None:
+        """The leg's call is over."""
 
 
 class Leg:
@@ -41,8 +56,10 @@ class Leg:
         "is_a",
         "is_failed",
         "media",
+        "mover",
         "offer_txn",
         "owes_answer",
+        "retry",
         "session",
         "trunk",
     )
@@ -62,6 +79,8 @@ class Leg:
         self.answer = b""  # the SDP of this fork for the caller, once it came
         self.early_offer: sip.Response | None = None  # a reliable 18x with an offer: our PRACK has the answer
         self.offer_txn: sip.ServerTransaction | None = None  # its offer that waits for the other leg
+        self.mover: Mover | None = None  # has sent it a re-INVITE of its own, or is about to take it away
+        self.retry: tuple[float, int] | None = None  # a re-INVITE that met another: again when, how often so far
 
     def handle_event(self, event: sip.Event, now: float) -> None:
         """What its session tells."""

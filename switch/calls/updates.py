@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.bridge import tell_hold
 from switchroom.switch.calls.leg import RETRY_AFTER, Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.calls.passing import of_refusal
 from switchroom.switch.media import NoPortsLeft
@@ -20,6 +21,9 @@ def on_received(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reque
     far, tag = _far(call, leg, request)
     if call.is_over or far is None or far.offer_txn is not None or far.owes_answer:
         transaction.respond(491, now)
+        return
+    if leg.mover is not None or far.mover is not None or far.session.state is sip.State.TERMINATED:
+        transaction.respond(500, now, headers=RETRY_AFTER)  # it is about to have another far end
         return
     if not sdp or not far.session.allows("UPDATE"):
         transaction.respond(488 if sdp else 200, now)
@@ -51,6 +55,7 @@ def on_answered(leg: Leg, response: sip.Response, now: float) -> None:
         body = b""
     if body:
         transaction.respond(200, now, headers=sdp_headers(body), body=body)
+        tell_hold(far, leg, transaction.request, now)
     else:
         call.media.reject(far.media, leg.media)
         transaction.respond(488, now)

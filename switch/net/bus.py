@@ -1,10 +1,10 @@
 """The bus between the workers of one switch: messages for another's calls, and news that all should have.
 
-Each worker reads one SEQPACKET socket pair, to whose other end all others write. The supervisor made it, so it
-outlives the worker, and what waits in it is read by the next one. A message on it carries many frames: a system
-call costs more than a frame. When a worker does not read, up to ``MAX_WAITING`` octets wait for it here; then
-what comes is dropped and counted: whoever sent a datagram repeats it, and a worker that is away for so long is
-killed and begins with what the store has.
+Each worker reads one SEQPACKET socket pair, to whose other end all others write. The supervisor made it, so
+it outlives the worker, and what waits in it is read by the next one. A message on it carries many frames: a
+system call costs more than a frame. When a worker does not read, up to ``MAX_WAITING`` octets wait for it
+here; then what comes is dropped and counted: whoever sent a datagram repeats it, and a worker that is away
+for so long is killed and begins with what the store has.
 
 News are pickled: both ends of the socket pair are ours, and it has no name by which others could open it.
 """

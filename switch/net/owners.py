@@ -1,13 +1,14 @@
 """Whose message it is: read from its octets, before anybody parses it.
 
-Every identifier that we mint begins with the worker's slot and generation and the switch's site. A request in
-a dialog has our tag in To, a response our branch in the topmost Via. A request that begins something belongs
-to whoever got it, but for two cases: one that names a dialog or a publication of ours (Replaces, SIP-If-Match)
-goes to its worker; and what comes from a trunk, whose messages all have one source and would all reach one
-worker, is dealt out by the Call-ID. So retransmissions, CANCEL, and copies by another way find the first one.
+Every identifier that we mint begins with the worker's slot and generation and the switch's site. A request
+in a dialog has our tag in To, a response our branch in the topmost Via. A request that begins something
+belongs to whoever got it, but for two cases: one that names a dialog or a publication of ours (Replaces,
+SIP-If-Match) goes to its worker; and what comes from a trunk, whose messages all have one source and would
+all reach one worker, is dealt out by the Call-ID. So retransmissions, CANCEL, and copies by another way
+find the first one.
 
-What belongs to a worker that is dead is nobody's: whoever got it answers, and as it knows no such dialog with
-481 (RFC 3261 §12.2.2).
+What belongs to a worker that is dead is nobody's: whoever got it answers, and as it knows no such dialog
+with 481 (RFC 3261 §12.2.2).
 """
 
 from __future__ import annotations

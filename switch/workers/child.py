@@ -15,7 +15,8 @@ from switchroom.switch.config import Config
 from switchroom.switch.net.bus import Line
 from switchroom.switch.net.place import Place
 from switchroom.switch.ops.control import answer
-from switchroom.switch.ops.log import Handle, configure
+from switchroom.switch.ops.log import Handle, configure, get_logger
+from switchroom.switch.ops.messages import message_lines
 
 from .channel import Channel
 
@@ -60,6 +61,7 @@ class Worker:
         raise_file_limit()
         try:
             self._switch = Switch(orders.config, _place(orders))
+            self._show_messages(orders.config)
             await self._switch.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is to know
             self._channel.send("failed", f"{type(error).__name__}: {error}" if not str(error) else str(error))
@@ -72,6 +74,10 @@ class Worker:
         self._channel.send("stopped")
         await asyncio.sleep(0)
         self._logs.close()
+
+    def _show_messages(self, config: Config) -> None:
+        is_debug = config.log.level == "debug"
+        self._switch.show_messages(message_lines(get_logger("serve")) if is_debug else None)
 
     def _on_gone(self) -> None:
         """Without the supervisor there is nobody to share the ports with: end in order."""
@@ -95,6 +101,7 @@ class Worker:
             waiting = self._switch.reload(config)
             if self._logs is not None:
                 self._logs.apply(config.log)
+            self._show_messages(config)
             return {"needs_restart": waiting}
         if name == "metrics page":
             return self._switch.metrics.render()

@@ -1,8 +1,8 @@
 """One answer out of those of all workers: rules that need not know the question.
 
-Lists are joined, and what stands in several is there once; tables are merged key by key: numbers are added up,
-but for those whose key says max, longest or uptime, of which the largest counts, and those that every worker
-knows whole; texts that differ are joined; a claim is true when it is for any.
+Lists are joined, and what stands in several is there once; tables are merged key by key: numbers are added
+up, but for those whose key says max, longest or uptime, of which the largest counts, and those that every
+worker knows whole; texts that differ are joined; a claim is true when it is for any.
 """
 
 from __future__ import annotations

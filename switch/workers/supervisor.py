@@ -105,7 +105,7 @@ class Supervisor:
         self.log.info("supervisor.started", workers=self.count)
 
     async def stop(self) -> None:
-        """End all calls with BYE, and all workers; the leader last, because it writes the lines of all records."""
+        """End all calls with BYE, and all workers; the leader last: it writes the lines of all records."""
         self._is_stopping = True
         if self._watching is not None:
             self._watching.cancel()
@@ -307,7 +307,8 @@ class Supervisor:
             "# HELP switchroom_workers Workers that are there.\n# TYPE switchroom_workers gauge\n"
             f"switchroom_workers {len(self._alive())}\n"
             "# HELP switchroom_worker_restarts_total Workers that died and were started again.\n"
-            f"# TYPE switchroom_worker_restarts_total counter\nswitchroom_worker_restarts_total {self.restarts}\n"
+            "# TYPE switchroom_worker_restarts_total counter\n"
+            f"switchroom_worker_restarts_total {self.restarts}\n"
         )
         return merge_metrics([page for page in pages.values() if isinstance(page, bytes)]) + own.encode()
 

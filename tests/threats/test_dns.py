@@ -87,7 +87,7 @@ def dnsmasq(folder: Path, *options: str) -> Iterator[tuple[str, Path]]:
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        wait_until(lambda: "started" in log.read_text(), timeout=5)
+        wait_until(lambda: "started" in log.read_text(), 5, "dnsmasq told it")
         yield f"127.0.0.1:{port}", log
     finally:
         process.terminate()
@@ -109,7 +109,7 @@ def test_d2_five_hundred_servers_and_strangers(tmp_path: Path) -> None:
             switch_with(tmp_path / "switch", address, "many.test", carrier) as switch,
             Phone(switch.address, "1001", PASSWORD) as alice,
         ):
-            wait_until(lambda: queries(log), timeout=5)
+            wait_until(lambda: queries(log), 5, "the trunk is looked up")
             time.sleep(0.5)
             before = len(queries(log))
             assert before <= 20  # for two trunks: not more than ten each
@@ -140,7 +140,7 @@ def test_the_next_server_takes_over(tmp_path: Path) -> None:
             switch_with(tmp_path / "switch", address, "pair.test", carrier) as switch,
             Phone(switch.address, "1001", PASSWORD) as alice,
         ):
-            wait_until(lambda: "two.pair.test" in log.read_text(), timeout=5)
+            wait_until(lambda: "two.pair.test" in log.read_text(), 5, "dnsmasq told it")
             status, seconds = call(alice, "911")
             assert status == 200
             assert seconds < 4

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -114,7 +113,7 @@ def _records(rrset: dns.rrset.RRset) -> tuple[Record, ...]:
     return tuple(found[:_MAX_RECORDS])
 
 
-def _record(rdata: dns.rdata.Rdata) -> Record | None:
+def _record(rdata: Any) -> Record | None:
     match rdata.rdtype:
         case dns.rdatatype.A | dns.rdatatype.AAAA:
             return str(rdata.address)

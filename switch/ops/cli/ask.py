@@ -35,7 +35,7 @@ def registrations(config: ConfigOption = None, as_json: JsonOption = False) -> N
 
 
 def trunks(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the trunks: their addresses, whether those are alive, and our registrations there."""
+    """List the trunks, whether they are alive, and registrations."""
     _show_many(_ask(config, "trunks"), as_json=as_json, nothing="There is no trunk.")
 
 

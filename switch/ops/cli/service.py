@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ...config import Config, ConfigError, join_address, load
+from ...config import Config, ConfigError, load
+from ..messages import message_lines
 from ..process import notify, raise_file_limit, tune_collector
 from .fault import FaultError
 from .welcome import welcome
 
 if TYPE_CHECKING:
-    from switchroom.protocols.sip import Flow
-
     from ...app import Switch
     from ...workers.supervisor import Supervisor
     from ..log import Handle
@@ -117,13 +116,7 @@ class Service:
 
     def _show_messages(self, config: Config) -> None:
         """Write every SIP message to the log at level debug; at others it costs nothing."""
-        from ..mask import mask  # only here, as the others
-
-        def show(direction: str, octets: bytes, flow: Flow) -> None:
-            where = f"{flow.transport.lower()}:{join_address(*flow.remote)}"
-            self._log.debug("sip.message", direction=direction, remote=where, message=mask(octets))
-
-        self._switch.face.trace = show if config.log.level == "debug" else None
+        self._switch.show_messages(message_lines(self._log) if config.log.level == "debug" else None)
 
     # -- what is the same
 

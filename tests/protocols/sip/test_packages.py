@@ -213,3 +213,13 @@ def test_a_fragment_tells_how_a_transfer_goes() -> None:
     for body in (b"", b"INVITE sip:a SIP/2.0\r\n", b"SIP/2.0 999 No", b"SIP/2.0 \xff"):
         with pytest.raises(RemoteProtocolError):
             sipfrag.Fragment.parse(body)
+
+
+def test_what_is_no_presence() -> None:
+    with pytest.raises(RemoteProtocolError, match="not a PIDF"):
+        pidf.Presence.parse(b"<presence/>")
+    body = (
+        b'<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model">'
+        b'<dm:person id="p"/></presence>'
+    )
+    assert pidf.Presence.parse(body).activities == ()

@@ -517,3 +517,38 @@ def test_what_a_subscribe_needs() -> None:
     assert isinstance(event, sip.RequestReceived)
     with pytest.raises(LocalProtocolError):
         lone.endpoint.accept_subscription(event, 0.0, contact="<sip:x>", source=State(), terms=TERMS)
+
+
+def test_an_end_that_nobody_hears_is_told_to_nobody() -> None:
+    lone = Lone()
+    subscription = subscribe(lone)
+    first = lone.take()[1]
+    assert isinstance(first, sip.Request)
+    lone.hear(first.response(100))  # goes on
+    subscription.terminate(lone.now, "giveup")  # waits for the answer to the first
+    answer(lone, first, 481)
+    assert not lone.events()
+    assert lone.endpoint.counters.subscriptions == 0
+
+
+def test_a_password_that_is_not_for_this_realm_is_not_given() -> None:
+    lone = Lone()
+    password = Password()
+    password.asked = 5
+    ask(lone, password)
+    lone.hear(lone.take_one().response(401, to_tag="x"))  # type: ignore[union-attr]
+    assert [(e.cause, e.status) for e in lone.events()] == [("refused", 401)]  # type: ignore[union-attr]
+
+
+def test_a_refresh_that_is_challenged_goes_on_in_the_dialog() -> None:
+    lone = Lone()
+    subscriber = ask(lone, Password())
+    lone.hear(lone.take_one().response(200, to_tag="remote"))  # type: ignore[union-attr]
+    notify(lone, ACTIVE)
+    subscriber.refresh(lone.now)
+    lone.hear(lone.take_one().response(401, to_tag="remote"))  # type: ignore[union-attr]
+    again = lone.take_one()
+    assert (again.cseq.number, again.to_tag) == (3, "remote")
+    lone.hear(again.response(200, to_tag="remote"))  # type: ignore[union-attr]
+    subscriber.refresh(lone.now)
+    assert lone.take_one().cseq.number == 4

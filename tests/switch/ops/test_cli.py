@@ -34,6 +34,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "check",
         "status",
         "registrations",
+        "trunks",
         "calls",
         "hangup",
         "reload",

@@ -28,7 +28,8 @@ def test_answers(answers: list[Any], merged: object) -> None:
 
 
 def test_metrics() -> None:
-    page = b'# HELP a_total A.\n# TYPE a_total counter\na_total{k="1"} %d.0\n%b# HELP b B.\n# TYPE b gauge\nb 2.0\n'
+    page = b'# HELP a_total A.\n# TYPE a_total counter\na_total{k="1"} %d.0\n%b'
+    page += b"# HELP b B.\n# TYPE b gauge\nb 2.0\n"
     merged = merge_metrics([page % (1, b""), page % (4, b'a_total{k="2"} 7.0\n')]).decode().splitlines()
     assert merged == [
         "# HELP a_total A.",

@@ -1,4 +1,4 @@
-"""Two workers are one switch: real processes, telephones on bare sockets, sipp, and kill -9 (THREATS G2, G3, G10)."""
+"""Two workers are one switch: real processes, phones on bare sockets, sipp, kill -9 (THREATS G2, G3, G10)."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_calls_along(switch: Switch) 
         for calling, called in kept[1::2]:
             assert called.bye().status == 200
             calling.answer_bye()
-        for calling, called in lost[1:]:
+        for _, called in lost[1:]:
             assert called.bye().status == 481
         succeeded, failed = outcome(switch)
         crashed = [row for row in switch.records() if row["reason"] == "crash"]
@@ -196,7 +196,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_calls_along(switch: Switch) 
             f"the switch ended without warning while the call was up (worker 1, life {life})"
         }
         assert succeeded + failed == 600
-        # A record is opened at the answer: those that were being set up on that worker (100 ms each) have none.
+        # A record is opened at the answer: calls that were being set up on that worker have none.
         assert failed <= len(crashed) - len(by_phone) + 20
         assert failed < 80
         assert all(str(row["call_id_b"])[:6] in ("", f"01{life:04x}") for row in crashed)
@@ -251,6 +251,23 @@ def test_a_call_is_hung_up_whoever_has_it(switch: Switch) -> None:
         for phone in made:
             phone.register(0, contact=phone.contact)
     switch.wait_idle()
+
+
+def test_a_reload_reaches_all_workers_and_their_next_lives(switch: Switch) -> None:
+    switch.config["users"].append({"name": "2999", "password": "another-password"})
+    switch.write()
+    assert switch.cli("reload").returncode == 0
+    _, life = workers(switch)[0]
+    os.kill(workers(switch)[0][0], signal.SIGKILL)  # the leader, too, can die
+    wait_until(lambda: workers(switch).get(0, (0, life))[1] == life + 1, 15, "the next life")
+    with ExitStack() as stack:
+        for _ in range(8):  # from ports of both workers
+            phone = stack.enter_context(Phone(switch.address, "2999", "another-password"))
+            assert phone.register(contact=phone.contact).status == 200
+            assert phone.register(0, contact=phone.contact).status == 200
+    switch.file.write_text("[sip]\nnonsense = 1\n")
+    assert "nonsense" in switch.cli("reload").stderr
+    switch.write()
 
 
 @pytest.mark.parametrize("count", [1, 2])
