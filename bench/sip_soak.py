@@ -30,7 +30,7 @@ from servers import CALLEE, SERVER, Setup, cpu_of, descriptors_of, running, serv
 SHARES = {"caller": 0.6, "caller_busy": 0.1, "caller_unknown": 0.1, "caller_cancels": 0.2}
 NUMBERS = {"caller": "700", "caller_busy": "600", "caller_unknown": "400", "caller_cancels": "500"}
 INTERVAL = 10.0
-REST = 45.0  # until the last transaction, tombstone and port has gone
+REST = 130.0  # until the last transaction, tombstone and resting port has gone
 WARM_UP = 0.2  # of the time: caches fill, pools grow
 USERS = 500
 TOLERANCE = 0.05

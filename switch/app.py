@@ -162,6 +162,7 @@ class Switch:
             registrar=self.registrar,
             guard=self.guard,
             now=self.clock.now,
+            committed=lambda: self.store.counters["commits"],
             on_ended=self.store.feed if self.bus.is_leader else lambda: None,
         )
         self.bus.subscribe("trunks", lambda news, slot: self.trunks.learn(news, self.clock.now()))

@@ -23,6 +23,7 @@ from .server import InviteServer, ServerTransaction, respond_at_once
 from .session import Session
 from .subscriber import Subscriber
 from .subscription import Terms
+from .survivor import SessionState, Survivor
 
 _REPEATED = ("Via", "From", "To", "Call-ID", "CSeq")  # §8.2.6.2
 _ASKS_FOR_PORT = ("rport", None)
@@ -299,6 +300,17 @@ class Endpoint(Core):
     ) -> Session:
         """Send an INVITE that has all but its Via, and the headers of the session timer."""
         return Caller(self, request, flow, now, timing)
+
+    def restore(
+        self,
+        state: SessionState,
+        now: float,
+        *,
+        timing: SessionTiming | None = None,
+        refresh_in: float = 5.0,
+    ) -> Session:
+        """Go on with an answered session of an earlier process, from what ``export`` gave, be it by JSON."""
+        return Survivor(self, state, now, timing=timing, refresh_in=refresh_in)
 
 
 def stamp(request: Request, flow: Flow) -> None:

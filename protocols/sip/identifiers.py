@@ -38,6 +38,11 @@ class Mint:
         self._pool = ""
         self._at = 0
 
+    def renew(self, generation: int, secret: bytes) -> None:
+        """Become a later life of the same switch: its identifiers of before are known."""
+        self._secret = secret
+        self._head = f"{self._head[:2]}{generation % 65536:04x}{self._keyed('site', 3)}"
+
     def branch(self) -> str:
         """A Via branch for a new transaction."""
         return MAGIC_COOKIE + self.tag()

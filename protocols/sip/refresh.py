@@ -191,6 +191,13 @@ class Refresh(Timed):
     def _arm(self, now: float) -> None:
         self._session.core.wheel.arm(self, min(self._refresh_at, self._expires_at), now)
 
+    def go_on(self, interval: int, *, is_local: bool, refresh_in: float, now: float) -> None:
+        """Take up what an earlier process agreed: it is not known when it was refreshed last."""
+        self._agree(interval, is_local, now)
+        if is_local:
+            self._refresh_at = now + refresh_in
+            self._arm(now)
+
     def stop(self) -> None:
         """No timer runs."""
         self.interval = 0

@@ -226,7 +226,9 @@ def relay(leg: Leg, transaction: sip.ServerTransaction, request: sip.Request, no
     if leg.call.is_over or far is None or leg.call.answered_at is None:
         transaction.respond(480, now)
         return
-    if not far.session.allows(request.method) and request.method != "INFO":  # many take INFO and do not say so
+    if (
+        not far.session.allows(request.method) and request.method != "INFO"
+    ):  # many take INFO and do not say so
         transaction.respond(405, now, headers=(("Allow", ALLOW),))
         return
     headers = _pick(request, _DESCRIBING)
@@ -264,7 +266,7 @@ def on_ended(leg: Leg, cause: str, request: sip.Request | None, now: float) -> N
     if call.is_over:
         return
     far = other(leg)
-    if far is not None and far.mover is not None and far.mover is not call:
+    if far is not None and far.mover is not None and far.mover.takes(far):
         call.notes.append("one side has left; the other is about to be connected elsewhere")
         call.exchange.tell(call, now)
         return

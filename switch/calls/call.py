@@ -305,7 +305,7 @@ class Call:
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
         for leg in (self.a, *self.forks):
             mover, leg.mover = leg.mover, None
-            if mover is not None and mover is not self:
+            if mover is not None:
                 mover.lost(leg, now)
             leg.forget()
         self.media.context = None

@@ -69,6 +69,13 @@ class Ledger:
             "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
         )
 
+    def served(self, record: Record, verdict: str) -> None:
+        """What was dialled asked the switch itself for something."""
+        record.answer_at = record.end_at = record.setup_at
+        record.verdict = verdict
+        self._close(record, 200, "OK", "switch")
+        self._log.info("call.served", call=record.id, caller=record.caller, callee=record.callee, what=verdict)
+
     def over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record of a call."""
         record = call.record

@@ -38,6 +38,9 @@ class Mover(Protocol):
     def on_reinvite_rejected(self, leg: Leg, response: sip.Response | None, status: int, now: float) -> None:
         """The leg stays as it was."""
 
+    def takes(self, leg: Leg) -> bool:
+        """Whether the leg may be without its other end for a while, because it is to get another."""
+
     def lost(self, leg: Leg, now: float) -> None:
         """The leg's call is over."""
 
@@ -59,6 +62,7 @@ class Leg:
         "mover",
         "offer_txn",
         "owes_answer",
+        "refer_count",
         "retry",
         "session",
         "trunk",
@@ -79,8 +83,11 @@ class Leg:
         self.answer = b""  # the SDP of this fork for the caller, once it came
         self.early_offer: sip.Response | None = None  # a reliable 18x with an offer: our PRACK has the answer
         self.offer_txn: sip.ServerTransaction | None = None  # its offer that waits for the other leg
+        self.refer_count = 0  # of the REFERs that were accepted in its dialog
         self.mover: Mover | None = None  # has sent it a re-INVITE of its own, or is about to take it away
-        self.retry: tuple[float, int] | None = None  # a re-INVITE that met another: again when, how often so far
+        self.retry: tuple[float, int] | None = (
+            None  # a re-INVITE that met another: again when, how often so far
+        )
 
     def handle_event(self, event: sip.Event, now: float) -> None:
         """What its session tells."""

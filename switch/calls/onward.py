@@ -8,6 +8,7 @@ whoever is called, or called back, hears the other's description as it stood; th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from switchroom.protocols import sdp, sip
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 
 MAX_RETRIES = 4  # of a re-INVITE that met another
-_PRIVATE = ("crypto", "fingerprint", "setup")  # what each end says of its keys
+_PRIVATE = (b"a=crypto:", b"a=fingerprint:", b"a=setup:")  # what each end says of its keys
 _TERMINATED = sip.State.TERMINATED
 
 
@@ -54,7 +55,18 @@ class Sponsor(Protocol):
 class Onward(Call):
     """``take``, ``dial`` or ``join``; until it ``is_joined`` its shadows own nothing."""
 
-    __slots__ = ("_again_at", "_calls", "_moving", "_renewed", "_told", "_tries", "count", "is_joined", "sponsor")
+    __slots__ = (
+        "_again_at",
+        "_is_asking",
+        "_moving",
+        "_renewed",
+        "_told",
+        "_tries",
+        "count",
+        "is_joined",
+        "reason",
+        "sponsor",
+    )
 
     def __init__(
         self,
@@ -64,9 +76,11 @@ class Onward(Call):
         media: MediaSession,
         now: float,
         sponsor: Sponsor,
+        reason: str,
     ) -> None:
         super().__init__(exchange, record, caller, media, now)
         self.sponsor = sponsor
+        self.reason = reason  # why the calls before it end
         self.is_joined = False
         self.count = 0  # calls that this one follows, one after the other
         self._moving: list[tuple[Leg, Leg]] = []  # leg of another call, its shadow here
@@ -74,13 +88,14 @@ class Onward(Call):
         self._told = b""  # what the other one was told before that
         self._again_at = NEVER
         self._tries = 0
+        self._is_asking = False  # a re-INVITE is on its way to a leg elsewhere
 
     # -- how it begins
 
     def shadow(self, original: Leg, *, is_a: bool) -> Leg:
         """A leg here with the session of one elsewhere."""
         leg = Leg(self, self.media.adopt(original.media), is_a=is_a, account=original.account)
-        leg.session, leg.codecs = original.session, original.codecs
+        leg.session, leg.codecs, leg.refer_count = original.session, original.codecs, original.refer_count
         original.mover = self
         self._moving.append((original, leg))
         before = original.call
@@ -90,6 +105,9 @@ class Onward(Call):
     def call_for(self, original: Leg, plan: Plan, identity: Identity, headers: Headers, now: float) -> None:
         """Look for somebody who takes the place of the leg's other end."""
         self.a = self.shadow(original, is_a=True)
+        if not original.media.described:
+            self._give_up(488, "Its media is not known", "switch", now)
+            return
         self.plan = plan
         self.has_offer = True
         errand = Errand(
@@ -130,33 +148,16 @@ class Onward(Call):
         """Send a leg that is up the offer of its new other end; none: it shall make one."""
         leg = self.shadow(original, is_a=False)
         try:
-            body = self._padded(leg, offered(self.media, self.a, leg, self._fitted(leg, offer))) if offer else b""
+            body = offered(self.media, self.a, leg, _fitted(leg, offer)) if offer else b""
         except (RemoteProtocolError, NoPortsLeft) as error:
             status = error.status if isinstance(error, RemoteProtocolError) else 503
             self._give_up(status, str(error), "switch", now)
             return
         self._send(original, body, now)
 
-    @staticmethod
-    def _padded(leg: Leg, body: bytes) -> bytes:
-        return body
-
-    @staticmethod
-    def _fitted(leg: Leg, offer: bytes) -> bytes:
-        """The offer with no fewer m-lines than the leg's dialog has had (RFC 3264 §8)."""
-        had = leg.media.sent.count(b"\r\nm=")
-        if offer.count(b"\nm=") >= had:
-            return offer
-        description = sdp.Description.parse(offer)
-        before = sdp.Description.parse(leg.media.sent).media[len(description.media) :]
-        gone = tuple(sdp.Media(media.kind, 0, media.proto, media.formats) for media in before)
-        return bytes(sdp.Description(
-            description.origin, description.session_name, description.connection, description.bandwidths,
-            description.times, description.attributes, description.media + gone, description.others,
-        ))  # fmt: skip
-
     def _send(self, leg: Leg, body: bytes, now: float) -> None:
         self._again_at = NEVER
+        self._is_asking = leg.call is not self
         leg.session.reinvite(now, body=body, headers=sdp_headers(body))
 
     # -- what the legs elsewhere tell
@@ -166,12 +167,10 @@ class Onward(Call):
         if leg.call is self:
             self._on_renewed(leg, sdp_of(response), now)
             return
-        shadow = next((ours for original, ours in self._moving if original is leg), None)
-        if self.is_over or shadow is None:
-            leg.session.acknowledge(now)
-            return
+        shadow = next(ours for original, ours in self._moving if original is leg)
+        self._is_asking = False
         answer = sdp_of(response)
-        is_asked = isinstance(self.a.session, sip.Session) and not self._is_moved(self.a)
+        is_asked = not self._is_moved(self.a)  # by somebody's INVITE
         try:
             if is_asked and not self.has_offer:
                 body = offered(self.media, shadow, self.a, answer) if answer else b""
@@ -194,8 +193,7 @@ class Onward(Call):
 
     def on_reinvite_rejected(self, leg: Leg, response: sip.Response | None, status: int, now: float) -> None:
         """It met another one: again after a while (RFC 3261 §14.1). Else nothing comes of it."""
-        if self.is_over:
-            return
+        self._is_asking = False
         if status == 491 and self._tries < MAX_RETRIES:
             self._tries += 1
             self._again_at = now + leg.session.glare_delay()
@@ -204,6 +202,10 @@ class Onward(Call):
             self.hang_up("The other side does not take the new media", now, cause=status)
         else:
             self._give_up(status, sip.REASONS.get(status) or "Refused", "callee", now)
+
+    def takes(self, leg: Leg) -> bool:
+        """Whether a leg is still to come from another call."""
+        return leg.call is not self
 
     def lost(self, leg: Leg, now: float) -> None:
         """A leg that was to be taken has hung up."""
@@ -262,7 +264,7 @@ class Onward(Call):
         self.sponsor.on_joined(now)
         for call in calls:
             call.notes.append(f"its legs go on in call {self.id}")
-            call.finish(200, "Connected elsewhere", "switch", now)
+            call.finish(200, self.reason, "switch", now)
         for _, shadow in self._moving:
             shadow.session.context = shadow
             if self.exchange.link is not None:
@@ -295,7 +297,7 @@ class Onward(Call):
             return
         self._told = far.media.sent
         try:
-            body = offered(self.media, far, leg, self._fitted(leg, offer))
+            body = offered(self.media, far, leg, _fitted(leg, offer))
         except (RemoteProtocolError, NoPortsLeft) as error:
             self.hang_up(f"No media: {error}", now, cause=488)
             return
@@ -338,8 +340,8 @@ class Onward(Call):
         for original, shadow in moving:
             if shadow.media.host:
                 original.media.origin, original.media.sent = shadow.media.origin, shadow.media.sent
-            if is_changed and not shadow.is_a:
-                _restore(original, now)
+            if not shadow.is_a and (is_changed or self._is_asking) and not original.call.is_over:
+                Restoration(original, is_awaited=self._is_asking).begin(now)
         self.sponsor.on_failed(status, reason, now)
 
     def hang_up(self, reason: str, now: float, *, status: int = 480, cause: int | None = None) -> None:
@@ -390,6 +392,17 @@ class Onward(Call):
 _REPLACED = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
 
 
+def _fitted(leg: Leg, offer: bytes) -> bytes:
+    """The offer with no fewer m-lines than the leg's dialog has had (RFC 3264 §8)."""
+    had = leg.media.sent.count(b"\r\nm=")
+    if offer.count(b"\nm=") >= had:
+        return offer
+    description = sdp.Description.parse(offer)
+    before = sdp.Description.parse(leg.media.sent).media[len(description.media) :]
+    gone = tuple(sdp.Media(media.kind, 0, media.proto, media.formats) for media in before)
+    return bytes(replace(description, media=description.media + gone))
+
+
 def _settle(leg: Leg, now: float) -> None:
     """What the leg, or its other end, asked for in the old call is not to be had any more."""
     call = leg.call
@@ -406,17 +419,55 @@ def _settle(leg: Leg, now: float) -> None:
             one.session.acknowledge(now)
 
 
-def _restore(leg: Leg, now: float) -> None:
-    """The leg has agreed to media that came to nothing: tell it again what it had."""
-    far = bridge.other(leg)
-    if leg.call.is_over or far is None or leg.session.state is _TERMINATED:
-        return
-    try:
-        body = offered(leg.call.media, far, leg, far.media.described)
-    except (RemoteProtocolError, NoPortsLeft):
-        return
-    leg.session.reinvite(now, body=body, headers=sdp_headers(body))
+class Restoration:
+    """Tells a leg again what it had, when it agreed to media that came to nothing."""
+
+    def __init__(self, leg: Leg, *, is_awaited: bool) -> None:
+        """``is_awaited``: the answer to the re-INVITE that is in vain is still to come."""
+        self._leg, self._is_awaited = leg, is_awaited
+
+    def begin(self, now: float) -> None:
+        """Ask it, or wait until that may be."""
+        leg = self._leg
+        leg.mover = self
+        if self._is_awaited:
+            return
+        far = bridge.other(leg)
+        try:
+            body = b"" if far is None else offered(leg.call.media, far, leg, far.media.described)
+        except (RemoteProtocolError, NoPortsLeft):
+            body = b""
+        if body:
+            leg.session.reinvite(now, body=body, headers=sdp_headers(body))
+        else:
+            leg.mover = None
+
+    def on_reinvite_answered(self, leg: Leg, response: sip.Response, now: float) -> None:
+        """It took the vain one, or has what it had."""
+        leg.session.acknowledge(now)
+        if self._is_awaited:
+            self._is_awaited = False
+            self.begin(now)
+            return
+        leg.mover = None
+        far = bridge.other(leg)
+        try:
+            if far is not None:
+                leg.call.media.answer(leg.media, far.media, sdp_of(response))
+        except RemoteProtocolError as error:
+            leg.call.exchange.log.info("call.bad_answer", call=leg.call.id, error=str(error))
+
+    def on_reinvite_rejected(self, leg: Leg, response: sip.Response | None, status: int, now: float) -> None:
+        """It stays with what it has."""
+        leg.mover = None
+
+    def takes(self, leg: Leg) -> bool:
+        """It has no other call to go to."""
+        return False
+
+    def lost(self, leg: Leg, now: float) -> None:
+        """Its call is over."""
 
 
 def _keys_of(body: bytes) -> list[bytes]:
-    return [line for line in body.split(b"\r\n") if line.startswith(tuple(f"a={name}:".encode() for name in _PRIVATE))]
+    return [line for line in body.split(b"\r\n") if line.startswith(_PRIVATE)]

@@ -23,10 +23,27 @@ class Referral:
     last NOTIFY is answered, if the transferor has not ended it before.
     """
 
-    __slots__ = ("_event", "_exchange", "_expires_at", "_is_leaving", "_last", "_next", "_sent", "is_over", "session")
+    __slots__ = (
+        "_event",
+        "_exchange",
+        "_expires_at",
+        "_is_leaving",
+        "_last",
+        "_next",
+        "_sent",
+        "is_over",
+        "session",
+    )
 
     def __init__(
-        self, exchange: Exchange, leg: Leg, request: sip.Request, now: float, *, is_first: bool, is_silent: bool
+        self,
+        exchange: Exchange,
+        leg: Leg,
+        request: sip.Request,
+        now: float,
+        *,
+        is_first: bool,
+        is_silent: bool,
     ) -> None:
         self.session = leg.session
         self.is_over = is_silent  # RFC 4488: nobody wants to be told

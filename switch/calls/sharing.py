@@ -33,9 +33,11 @@ class Sharing:
         registrar: Registrar,
         guard: Guard,
         now: Callable[[], float],
+        committed: Callable[[], int],
         on_ended: Callable[[], None],
     ) -> None:
-        """``on_ended`` is told when calls have ended elsewhere."""
+        """``committed`` counts our commits; ``on_ended`` is told of others': calls may have ended in them."""
+        self._committed = committed
         self._bus, self._exchange, self._registrar, self._guard = bus, exchange, registrar, guard
         self._now, self._on_ended = now, on_ended
         self._calls: dict[int, int] = {}  # of each other worker
@@ -72,7 +74,7 @@ class Sharing:
 
     def _tell_calls(self) -> None:
         exchange = self._exchange
-        up, count, ended = dict(exchange.caps.up), len(exchange.calls), sum(exchange.calls_total.values())
+        up, count, ended = dict(exchange.caps.up), len(exchange.calls), self._committed()
         if (up, count, ended) != self._told:
             began = exchange.caps.take_began()
             self._bus.publish("calls", (up, count, ended != self._told[2], began))

@@ -2,6 +2,7 @@
 
 from .checks import join_address, split_address, split_listen, split_ports
 from .dns import DnsConfig
+from .features import FeaturesConfig
 from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
 from .listeners import TlsConfig, WebSocketConfig
@@ -31,6 +32,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DnsConfig",
+    "FeaturesConfig",
     "HeaderRuleConfig",
     "LogConfig",
     "MediaConfig",

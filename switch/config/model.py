@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .checks import split_listen
 from .dns import DnsConfig
+from .features import FeaturesConfig
 from .listeners import TlsConfig, WebSocketConfig
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
@@ -48,6 +49,7 @@ class Config(Section):
     stir: StirConfig = Field(default_factory=StirConfig)
     presence: PresenceConfig = Field(default_factory=PresenceConfig)
     messages: MessagesConfig = Field(default_factory=MessagesConfig)
+    features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     numbers: NumbersConfig = Field(default_factory=NumbersConfig)
     routing: RoutingConfig = Field(default_factory=RoutingConfig)
     users: list[UserConfig] = Field(default_factory=list)

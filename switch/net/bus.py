@@ -31,6 +31,8 @@ MAX_FRAME = 1 << 19
 _MAX_BATCH = 60_000  # octets of a message: larger ones are made of pages, which costs more
 _BUFFER = 4 << 20  # of the kernel, for one worker
 _READS_A_TURN = 64
+_RAPID = 8  # wake-ups in a row that are no further apart than a tick
+TICK = 0.001  # seconds that a message may wait for others, when they come fast
 _SO_SNDBUFFORCE = 32
 _HEAD = struct.Struct("<BBHI")  # kind, slot of the sender, octets of the first part, octets of all
 
@@ -78,6 +80,9 @@ class Bus:
         self._ways = {} if line is None else {slot: _Way(sock, self) for slot, sock in line.others.items()}
         self._buffer = memoryview(bytearray(MAX_FRAME + _MAX_BATCH) if line else b"")
         self._flush_soon: asyncio.Handle | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._woken_at = 0.0
+        self._rapid_wakes = 0
 
     # -- life
 
@@ -90,6 +95,8 @@ class Bus:
         """Send what waits, as far as it goes, and read no more."""
         if self.line is None:
             return
+        if self._tick is not None:
+            self._tick.cancel()
         asyncio.get_running_loop().remove_reader(self.line.inbox.fileno())
         self.flush()
         for way in self._ways.values():
@@ -180,6 +187,26 @@ class Bus:
     # -- reading
 
     def _on_readable(self) -> None:
+        """While messages come fast, take what a tick brought, as with UDP: each wake-up costs much."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._rapid_wakes = self._rapid_wakes + 1 if now - self._woken_at <= TICK else 0
+        self._woken_at = now
+        self._take()
+        if self._rapid_wakes >= _RAPID and self.line is not None:
+            loop.remove_reader(self.line.inbox.fileno())
+            self._tick = loop.call_later(TICK, self._on_tick)
+
+    def _on_tick(self) -> None:
+        assert self.line is not None
+        loop = asyncio.get_running_loop()
+        if self._take():
+            self._tick = loop.call_later(TICK, self._on_tick)
+        else:
+            self._tick, self._rapid_wakes = None, 0
+            loop.add_reader(self.line.inbox.fileno(), self._on_readable)
+
+    def _take(self) -> int:
         assert self.line is not None
         frames: list[Frame] = []
         for _ in range(_READS_A_TURN):
@@ -191,6 +218,7 @@ class Bus:
         if frames:
             self.counters["received"] += len(frames)
             self.on_frames(frames)
+        return len(frames)
 
     def _tell_all(self, frames: list[Frame]) -> None:
         for frame in frames:

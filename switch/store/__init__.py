@@ -3,6 +3,7 @@
 from .interfaces import BindingStore, Direction, Record, RecordSink, RecordStore, StoredBinding, record_id
 from .schema import StoreError
 from .sqlite import SqliteStore, lock_store
+from .settings import SettingStore
 from .texts import StoredText, TextStore
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Record",
     "RecordSink",
     "RecordStore",
+    "SettingStore",
     "SqliteStore",
     "StoreError",
     "StoredBinding",

@@ -217,6 +217,7 @@ def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[
         (_PUT_TEXT, [row for row in batch.texts.values() if row is not None]),
         (_DROP_TEXT, [(id,) for id, row in batch.texts.items() if row is None]),
         (_PUT_STATE, [(alive, str(batch.alive_at))] if batch.alive_at else []),
+        (_PUT_STATE, list(batch.settings.items())),
     ]
 
 

@@ -25,6 +25,7 @@ from .rows import (
     row_record,
 )
 from .schema import StoreError, connect, create_private
+from .settings import SqliteSettings
 from .texts import SqliteTexts
 from .writer import Writer
 
@@ -145,7 +146,7 @@ class SqliteRecords:
 
 
 class SqliteStore:
-    """One file, its writer and its faces, ``bindings``, ``records`` and ``texts``.
+    """One file, its writer and its faces, ``bindings``, ``records``, ``texts`` and ``settings``.
 
     When the disk fails, what is written waits in memory, one state per call or contact, up to ``capacity``
     entries. Beyond three quarters no new call is entered (``records.is_full``), beyond it nothing.
@@ -171,6 +172,7 @@ class SqliteStore:
         self.bindings = SqliteBindings(path, self._writer)
         self.records = SqliteRecords(path, self._writer, self._committer, place and place[0])
         self.texts = SqliteTexts(path, self._writer, place and place[0])
+        self.settings = SqliteSettings(path, self._writer)
 
     def start(self) -> None:
         """Open the file, bring it up to date and begin to write; StoreError says why not."""

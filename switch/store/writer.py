@@ -30,12 +30,13 @@ class Batch:
     records: dict[str, tuple[bool, Row]] = field(default_factory=dict)  # id: is closed, copied record
     bindings: dict[tuple[str, str], StoredBinding | None] = field(default_factory=dict)  # None: removed
     texts: dict[int, Row | None] = field(default_factory=dict)  # None: removed
+    settings: dict[str, str] = field(default_factory=dict)
     alive_at: float = 0.0  # of the last heartbeat
     purge_at: float = 0.0  # bindings that expired until then are to go
     has_lines: bool = False  # others have ended calls whose lines are ours to write
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.bindings) + len(self.texts) + self._marks
+        return len(self.records) + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks
 
     @property
     def _marks(self) -> int:
@@ -46,6 +47,7 @@ class Batch:
         self.records.update(newer.records)
         self.bindings.update(newer.bindings)
         self.texts.update(newer.texts)
+        self.settings.update(newer.settings)
         self.alive_at = newer.alive_at or self.alive_at
         self.purge_at = newer.purge_at or self.purge_at
         self.has_lines = newer.has_lines or self.has_lines

@@ -65,7 +65,8 @@ def is_truncated(octets: bytes) -> bool:
 def read(query: Query, octets: bytes) -> Answer | None:
     """What the reply says; None when the server could not answer; BadAnswer when it is no reply to this."""
     try:
-        message = dns.message.from_wire(octets, ignore_trailing=True)
+        # Records that cannot be read are left out: dnsmasq breaks names beyond 16 KiB
+        message = dns.message.from_wire(octets, ignore_trailing=True, continue_on_error=True)
     except (dns.exception.DNSException, ValueError) as error:  # ValueError: from addresses and names inside
         raise BadAnswer(str(error) or type(error).__name__) from None
     asked = message.question[0] if len(message.question) == 1 else None
@@ -77,6 +78,8 @@ def read(query: Query, octets: bytes) -> Answer | None:
         return None
     found, ttl = _follow(message, name, kind)
     if found is None:
+        if message.errors:
+            raise BadAnswer("the answer cannot be read")
         return Answer((), _negative_ttl(message))
     return Answer(_records(found), min(ttl, found.ttl), tuple(_extra(message)))
 

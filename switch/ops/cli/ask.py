@@ -59,7 +59,7 @@ def record(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show all that is known of a call that ended: what became of it, and why it went where it went."""
+    """Show all that is known of a call that ended."""
     fields = _ask(config, "record", record=record)
     explanation = [] if as_json else fields.pop("explanation", [])
     _show_one(fields, as_json=as_json)
@@ -68,7 +68,7 @@ def record(
 
 
 def objects(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Count what is alive in the switch, by kind: a number that does not come back is a leak."""
+    """Count what is alive in the switch, by kind."""
     _show_one(_ask(config, "objects"), as_json=as_json)
 
 

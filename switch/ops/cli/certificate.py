@@ -58,9 +58,10 @@ def make_certificate(names: list[str], days: int = 365) -> bytes:
     from cryptography import x509  # only here: the other commands start faster without it
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:_MAX_NAME])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_NAME])])
     now = datetime.now(UTC)
     try:
         alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
@@ -73,9 +74,7 @@ def make_certificate(names: list[str], days: int = 365) -> bytes:
         .add_extension(alternatives, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
-            x509.ExtendedKeyUsage(
-                [x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]
-            ),
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
             critical=False,
         )
     )

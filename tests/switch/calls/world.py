@@ -158,7 +158,7 @@ class World:
         )
         self.media = MediaPlane(
             MediaConfig(ports="31000-31199"),
-            lambda _: "127.0.0.1",
+            lambda _: MEDIA_HOST,
             lambda s: self.exchange.on_media_timeout(s),
         )
         self.loop = asyncio.new_event_loop()  # the media plane reports to one; it need not run

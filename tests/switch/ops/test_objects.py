@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from switchroom.switch.ops import objects, records
-from tests.switch.calls.test_calls import talk
+from tests.switch.calls.test_calls import ring_and_answer, talk
 from tests.switch.calls.world import World
 
 
 def counted(world: World) -> dict[str, int]:
-    """A switch that is made of a world's parts; the world has no connections."""
+    """A switch that is made of a world's parts; the world has no connections and nobody's presence."""
     face = SimpleNamespace(counters=SimpleNamespace(connections=0))
+    attendance = SimpleNamespace(presence=SimpleNamespace(statuses=()), texts=())
     parts: Any = SimpleNamespace(
         endpoint=world.endpoint,
         exchange=world.exchange,
@@ -24,6 +25,7 @@ def counted(world: World) -> dict[str, int]:
         registrar=world.registrar,
         trunks=world.trunks,
         face=face,
+        attendance=attendance,
     )
     return objects.count(parts)
 
@@ -31,11 +33,16 @@ def counted(world: World) -> dict[str, int]:
 def test_all_comes_back_when_the_call_is_over(tmp_path: Path) -> None:
     world = World(tmp_path)
     try:
-        world.phone("127.0.0.3", user="bob")
-        del world.phones[("127.0.0.3", 5060)]
-        world.walk(40)
+        alice, bob, ours, _ = talk(world)
+        ours.bye(world.now)
+        world.settle()
+        world.walk(70)
+        bob.events.clear()
         idle = counted(world)
-        _, _, ours, _ = talk(world)
+        ours = alice.call("200")
+        ring_and_answer(world, bob)
+        ours.acknowledge(world.now)
+        world.settle()
         up = counted(world)
         assert (up["calls"], up["legs"], up["sessions"], up["dialogs"]) == (1, 2, 2, 2)
         assert (up["media_sessions"], up["media_ports"], up["trunk_calls"]) == (1, 4, 1)
