@@ -74,6 +74,7 @@ source_rate = 1000000
 source_burst = 1000000
 total_rate = 1000000
 total_burst = 1000000
+register_rate = 1000000
 max_transactions = 10000000
 max_connections = 50000
 max_connections_per_source = 50000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,12 +15,15 @@ from switchroom.switch.calls.attendance import Attendance
 from switchroom.switch.calls.auth import Authenticator
 from switchroom.switch.calls.dialling import Errand
 from switchroom.switch.calls.exchange import Exchange
+from switchroom.switch.calls.features import Features
 from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
 from switchroom.switch.calls.sharing import Sharing
 from switchroom.switch.calls.stir import Stir, attestation
+from switchroom.switch.calls.strangers import Strangers
+from switchroom.switch.calls.survival import Survival
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import Config, find_restart_keys
@@ -34,6 +38,7 @@ from switchroom.switch.net import (
     Watchdog,
     WebSocketRules,
 )
+from switchroom.switch.net.bans import Ban
 from switchroom.switch.net.bus import Bus
 from switchroom.switch.net.owners import Owners
 from switchroom.switch.net.place import Place
@@ -45,10 +50,11 @@ from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.ops.trace import Tap, Trace
-from switchroom.switch.store import SqliteStore
+from switchroom.switch.store import Record, SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
 DRAIN_INTERVAL = 0.02
+_INVITED = re.compile(rb"INVITE (?:sips?|tel):([0-9*#+]+)", re.IGNORECASE)
 HEARTBEAT_INTERVAL = 10.0  # seconds; how exactly the end of a call is known after a crash
 
 
@@ -131,12 +137,23 @@ class Switch:
             log=self.log,
             peer_names=lambda flow: self.face.peer_names(flow),
         )
+        self.survival = Survival(self.exchange)
         self.attendance = Attendance(
             config, self.exchange, self.store.texts, get_logger("texts"), lambda: self.face.flush(), self.bus
+        )
+        self.features = Features(
+            config.features,
+            self.exchange,
+            self.store.settings,
+            self.bus,
+            get_logger("features"),
+            find=self.attendance.presence.dialogs.find,
         )
         self._owners = (
             None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
         )
+        if self._owners is not None:
+            self._owners.has_heirs = config.calls.survive_restart
         self._peers: dict[int, int] = {}  # the other workers that are there: slot -> generation
         self.face = SipFace(
             self.endpoint,
@@ -145,7 +162,7 @@ class Switch:
             limits=_limits(config),
             addresses=self.addresses,
             is_trusted=self.exchange.is_trusted,
-            timers=[self.exchange, self.registrar, self.trunks, self.attendance],
+            timers=[self.exchange, self.registrar, self.trunks, self.attendance, self.features],
             on_flow_failed=self._on_flow_failed,
             log=self.log,
             clock=self.clock,
@@ -155,7 +172,11 @@ class Switch:
             bus=self.bus,
             owners=self._owners,
             sockets=() if place is None else place.sockets[place.slot],
+            bans=self.guard.ban_list,
+            is_exempt=self._is_emergency,
         )
+        self.endpoint.on_malformed = self._on_malformed
+        self.exchange.strangers = self._strangers(config)
         self.sharing = Sharing(
             self.bus,
             exchange=self.exchange,
@@ -167,10 +188,11 @@ class Switch:
         )
         self.bus.subscribe("trunks", lambda news, slot: self.trunks.learn(news, self.clock.now()))
         self.bus.on_found.append(self._tell_trunks)
+        self.registrar.on_change.append(self.survival.on_registered)
         self._advertise(config)
         self.trace = Trace(config.trace, self.clock)
         self.face.trace = self.trace.tap
-        self.exchange.link = self.trace.link
+        self.exchange.link = self.trace.ring.link
         self.stir = Stir(config.stir)
         self.exchange.sign = self._sign
         self.exchange.verify = lambda request, now: self.stir.verify(request, self.clock.posix(now))
@@ -194,21 +216,20 @@ class Switch:
         """Bring everything up; what cannot be had (a port, the state folder) raises OSError."""
         self.store.start()
         now = self.clock.now()
-        died_at = self._place and self._place.died_at
-        recovered = self.store.records.recover(
-            self.clock.utc(now), died_at=datetime.fromtimestamp(died_at, UTC) if died_at else None
-        )
-        if recovered:
-            self.log.warning("records.recovered", count=recovered)
-        self.bus.start()
+        if self._place is None:
+            self.mint.renew(*self.store.identity())
+        self.media.start(asyncio.get_running_loop())
+        self._recover(now)  # before all else: the sound of calls that go on waits for it
         self.registrar.load(now)
         self.attendance.start(now)
+        self.features.start()
         loop = asyncio.get_running_loop()
         self.store.texts.on_durable = lambda: loop.call_soon_threadsafe(self._on_texts_durable)
         await self.addresses.start()
         await self.resolver.start()
-        self.media.start(asyncio.get_running_loop())
         await self.face.start()
+        self.bus.start()  # what waits there is for calls that are known by now
+        self.survival.tell(now)
         self.trunks.start(self.clock.now())
         self.face.flush()
         if self._place is None:  # else the supervisor speaks for all
@@ -218,6 +239,27 @@ class Switch:
         self.watchdog.start()
         self._tasks = [asyncio.create_task(self._heartbeat())]
         self.log.info("switch.started", listen=[f"{t}:{h}:{p}" for t, h, p in self.face.bound])
+
+    def _recover(self, now: float) -> None:
+        """Go on with the calls that a crash left, as far as that can be, and end the others in the books."""
+        died_at = self._place and self._place.died_at
+        recovered = self.store.records.recover(
+            self.clock.utc(now),
+            died_at=datetime.fromtimestamp(died_at, UTC) if died_at else None,
+            restore=self._restore if self.config.calls.survive_restart else None,
+        )
+        if self.survival.count:
+            self.log.warning("calls.survived", count=self.survival.count)
+        if recovered:
+            self.log.warning("records.recovered", count=recovered)
+
+    def _restore(self, record: Record, state: list[Any], slot: int, alive_at: datetime) -> bool:
+        now = self.clock.now()
+        try:
+            return self.survival.restore(record, state, self.clock.monotonic_of(alive_at), now)
+        except Exception:  # whatever is wrong with one call, the others are to go on
+            self.log.exception("call.not_restored", call=record.id)
+            return False
 
     async def stop(self) -> None:
         """End the calls with BYE, keep the registrations, write everything down."""
@@ -271,7 +313,9 @@ class Switch:
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.registrar.max_contacts = _max_contacts(config)
         self.attendance.reconfigure(config, self.clock.now())
+        self.features.reconfigure(config.features)
         self.exchange.reconfigure(_exchange_config(config), router)
+        self.exchange.strangers = self._strangers(config)
         self.router = router
         self.endpoint.timers = _timers(config)
         self.face.apply(_limits(config))
@@ -379,11 +423,35 @@ class Switch:
 
     def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
         if isinstance(alert, SourceBanned):
-            seconds = round(alert.until - self.clock.now())
-            self.log.warning("auth.banned", source=alert.source, user=alert.user, seconds=seconds)
-            self.sharing.banned(alert)
+            self._log_ban(alert.ban, alert.user)
+            self.sharing.banned(alert.ban)
         else:
             self.log.warning("auth.attacked", source=alert.source, user=alert.user)
+
+    def _log_ban(self, ban: Ban, user: str = "") -> None:
+        told = {"user": user} if user else {}
+        self.log.warning(
+            "auth.banned", source=ban.source, reason=ban.reason, seconds=round(ban.seconds), **told
+        )
+
+    def _on_malformed(self, flow: sip.Flow) -> bool:
+        """Something came that cannot be read; True: nothing is answered."""
+        host = flow.remote[0]
+        if self.exchange.is_trusted(host):
+            return False
+        self.guard.malformed(host, self.clock.now(), is_proven=flow.transport != "UDP")
+        return self.exchange.strangers is not None
+
+    def _strangers(self, config: Config) -> Strangers | None:
+        if not config.sip.silent_to_strangers:
+            return None
+        domains = {config.switch.domain.lower()} - {""}
+        return Strangers(self.exchange.is_trusted, self.is_local, domains, config.sip.scanners)
+
+    def _is_emergency(self, data: bytes) -> bool:
+        """Whether a request that nobody has read yet is an emergency call."""
+        found = _INVITED.match(data)
+        return found is not None and self.router.is_emergency(found[1].decode("ascii", "replace"))
 
     # -- questions
 
@@ -395,6 +463,9 @@ class Switch:
             "calls": lambda: self.calls(),
             **self.attendance.handlers(),
             "hangup": lambda call: self.hangup(call),
+            "bans": by_leader(lambda: self.bans()),
+            "ban": lambda source, seconds: self.ban(source, seconds),
+            "unban": lambda source: self.unban(source),
             "records": by_leader(lambda limit=20: records.recent(self.store.records, limit)),
             "record": by_leader(lambda record: records.find(self.store.records, record)),
             "objects": lambda: objects.count(self),
@@ -459,6 +530,35 @@ class Switch:
             for call in self.exchange.calls.values()
         ]
 
+    def bans(self) -> list[dict[str, object]]:
+        """Who is not listened to."""
+        now = self.clock.now()
+        return [
+            {"source": ban.source, "reason": ban.reason, "seconds_left": round(ban.until - now)}
+            for ban in self.guard.ban_list.rows(now)
+        ]
+
+    def ban(self, source: str, seconds: float) -> dict[str, object]:
+        """Listen to a source no more; every worker is asked this."""
+        try:
+            ban = self.guard.ban(source, seconds, self.clock.now())
+        except ValueError:
+            raise LookupError(f"source: {source}: is no address") from None
+        self._log_ban(ban)
+        return {"source": ban.source}
+
+    def unban(self, source: str) -> dict[str, object]:
+        """Listen to a source again, or to all (""); every worker is asked this."""
+        try:
+            lifted = self.guard.lift(source)
+        except ValueError:
+            raise LookupError(f"source: {source}: is no address") from None
+        if source and not lifted:
+            raise LookupError(f"source: {source}: is not banned")
+        for one in lifted:
+            self.log.info("auth.unbanned", source=one)
+        return {"lifted": lifted}
+
     def hangup(self, call: str) -> dict[str, object]:
         """End a call by its id, or by a beginning of it that only one call has."""
         found = [key for key in self.exchange.calls if key.startswith(call)] if call else []
@@ -487,6 +587,13 @@ def _limits(config: Config) -> NetLimits:
         source_burst=given.source_burst,
         total_rate=given.total_rate,
         total_burst=given.total_burst,
+        register_rate=given.register_rate,
+        call_rate=given.call_rate,
+        source_call_rate=given.source_call_rate,
+        source_register_rate=given.source_register_rate,
+        max_wait=config.overload.max_wait,
+        refuse_rate=config.overload.refuse_rate,
+        retry_after=config.overload.retry_after,
         max_connections=given.max_connections,
         max_connections_per_source=given.max_connections_per_source,
         message_timeout=given.message_timeout,
@@ -536,6 +643,7 @@ def _exchange_config(config: Config) -> ExchangeConfig:
             config.overload.retry_after,
         ),
         user_agent=config.switch.name,
+        survive_restart=calls.survive_restart,
     )
 
 

@@ -49,6 +49,7 @@ from .server import ServerTransaction
 from .session import Session, State
 from .subscriber import Subscriber
 from .subscription import Subscription, Terms
+from .survivor import SessionState, export_session
 from .timers import Timers
 from .uri import Uri, escape_user
 
@@ -104,6 +105,7 @@ __all__ = [
     "SessionRequestFailed",
     "SessionRequestReceived",
     "SessionResponseReceived",
+    "SessionState",
     "SessionTiming",
     "Source",
     "State",
@@ -123,6 +125,7 @@ __all__ = [
     "body_parts",
     "bracketed",
     "escape_user",
+    "export_session",
     "hops_left",
     "inspect_request",
     "inspect_timing",

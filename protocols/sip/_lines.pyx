@@ -258,6 +258,17 @@ cdef class Lines:
             found.append((KEYS[line.number] or header_key(name), name, self.text(&line)))
         return found
 
+    def names(self):
+        """The names of all lines: long and lower-case."""
+        cdef list found = []
+        cdef Line* line
+        cdef Py_ssize_t at
+        for at in range(self.count):
+            line = &self.lines[at]
+            key = KEYS[line.number]
+            found.append(key or header_key(ascii(self.octets, line.start, line.start + line.name_size)))
+        return found
+
     def _find_double(self):
         """The key of a header that stands again although it may stand only once."""
         cdef uint8_t seen[MOST_NAMES]

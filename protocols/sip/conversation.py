@@ -134,6 +134,7 @@ class Conversation(Offering):
             self.core.counters.retransmissions_in += 1
             return
         transaction.settle(now)
+        transaction.request.forget_values()
         self.is_acknowledged = True
         if self.state is _CONFIRMED:
             if self.refresh is not None:
@@ -183,7 +184,8 @@ class Conversation(Offering):
             self._on_update_response(transaction, response, self._dialog_sent(transaction.request), now)
         else:
             self.core.emit(SessionResponseReceived(self, transaction, response))
-        self._on_status(response.status, now)
+        if method != "NOTIFY":  # it is of another usage of the dialog, and that one has ended (RFC 5057 §5.1)
+            self._on_status(response.status, now)
 
     def _is_sent_again(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether what was refused was sent once more: with credentials, or for a longer session."""
@@ -253,7 +255,8 @@ class Conversation(Offering):
                 self._on_change_failed(status, now, is_own=is_own)
             else:
                 self.core.emit(SessionRequestFailed(self, transaction, reason))
-                self._on_status(status, now)
+                if transaction.method != "NOTIFY":
+                    self._on_status(status, now)
 
     def _on_change_failed(self, status: int, now: float, *, is_own: bool) -> None:
         """An INVITE or UPDATE got no answer: that ends the dialog, or our refresh comes again."""

@@ -108,6 +108,7 @@ class Core:
         "max_transactions",
         "merges",
         "mint",
+        "on_malformed",
         "servers",
         "sessions",
         "timers",
@@ -131,6 +132,8 @@ class Core:
         self.max_transactions = max_transactions
         self.udp_request_limit = udp_request_limit  # RFC 3261 §18.1.1; 0: UDP whatever the size
         self.user_agent = user_agent
+        # Told who sent what cannot be read; True: no answer to it
+        self.on_malformed: Callable[[Flow], bool] = _answer_malformed
         self.advertise = advertise  # where the other end of a flow finds us, when that is not its local end
         self.counters = Counters()
         self.wheel = Wheel()
@@ -301,6 +304,10 @@ class Core:
     def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
         """Pass on that none will come."""
         self.emit(RequestFailed(transaction, reason))
+
+
+def _answer_malformed(flow: Flow) -> bool:
+    return False
 
 
 def merge_key(request: Request) -> str:

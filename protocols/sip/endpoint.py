@@ -64,6 +64,8 @@ class Endpoint(Core):
     def receive_malformed(self, error: RemoteProtocolError, flow: Flow) -> None:
         """Answer what could not be parsed, without state, if it tells enough for an answer."""
         self.counters.parse_errors += 1
+        if self.on_malformed(flow):
+            return
         request = getattr(error, "request", None)
         if request is None or request.method == "ACK" or any(request.get(name) is None for name in _REPEATED):
             return
@@ -309,7 +311,7 @@ class Endpoint(Core):
         timing: SessionTiming | None = None,
         refresh_in: float = 5.0,
     ) -> Session:
-        """Go on with an answered session of an earlier process, from what ``export`` gave, be it by JSON."""
+        """Go on with an answered session of an earlier process, from what ``export_session`` gave."""
         return Survivor(self, state, now, timing=timing, refresh_in=refresh_in)
 
 

@@ -54,10 +54,10 @@ COMPACT = {
 SINGLE = frozenset(
     {
         "call-id", "content-disposition", "content-length", "content-type", "cseq", "date", "event",
-        "expires", "from", "identity", "join", "max-forwards", "mime-version", "min-expires", "min-se",
-        "organization", "priority", "rack", "refer-to", "referred-by", "replaces", "reply-to",
-        "retry-after", "rseq", "server", "session-expires", "sip-etag", "sip-if-match", "subject",
-        "subscription-state", "target-dialog", "timestamp", "to", "user-agent",
+        "expires", "from", "join", "max-forwards", "mime-version", "min-expires", "min-se", "organization",
+        "priority", "rack", "refer-to", "referred-by", "replaces", "reply-to", "retry-after", "rseq",
+        "server", "session-expires", "sip-etag", "sip-if-match", "subject", "subscription-state",
+        "target-dialog", "timestamp", "to", "user-agent",
     }
 )  # fmt: skip
 

@@ -59,10 +59,6 @@ class Message(Extended):
         """Names, as they were written, and values."""
         return [(name, value) for _, name, value in self._entries()]
 
-    def names(self) -> list[str]:
-        """The names of all lines: long and lower-case."""
-        return [key for key, _, _ in self._entries()]
-
     def insert_first(self, name: str, value: object) -> None:
         """Add a header above the others."""
         self._insert(0, name, value)

@@ -163,6 +163,7 @@ class Session(Inviter, Invitee):
         if self.refresh is not None:
             self.refresh.note(sent=body)
         invite.acknowledged(self.core.send_ack(ack, self.flow), now)
+        request.forget_values()
 
     def bye(self, now: float, *, headers: Headers = ()) -> None:
         """End an answered session; before the ACK has come the callee has to wait for it (§15)."""

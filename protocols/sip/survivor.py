@@ -17,15 +17,17 @@ from .uri import Uri
 if TYPE_CHECKING:
     from .core import Core, Headers
 
-CSEQ_GAP = 10_000  # more than was sent since the state was taken: numbers must grow, not be complete (§12.2.1.1)
+CSEQ_GAP = (
+    10_000  # more than was sent since the state was taken: numbers must grow, not be complete (§12.2.1.1)
+)
 
-# As JSON has it: lists for tuples, texts for octets. Order is that of ``export``.
+# As JSON has it: lists for tuples, texts for octets. The order is that of ``export_session``.
 SessionState = tuple[Any, ...]
 
 _CONFIRMED = State.CONFIRMED
 
 
-def export(session: Session) -> SessionState | None:
+def export_session(session: Session) -> SessionState | None:
     """What to keep of an answered session, without a copy of anything; None: it is not, or not any more."""
     dialog = session.dialog
     if dialog is None or session.state is not _CONFIRMED:
@@ -67,7 +69,7 @@ class Survivor(Conversation):
         timing: SessionTiming | None = None,
         refresh_in: float = 5.0,
     ) -> None:
-        """``refresh_in``: when a session timer that is ours to refresh asks whether the other end is there."""
+        """``refresh_in``: when a session timer that is ours to refresh asks for the other end."""
         is_caller, call_id, local, remote, local_tag, remote_tag, target, routes, *rest = state
         local_cseq, remote_cseq, contact, flow, allowed, timer = rest
         dialog = Dialog(
@@ -93,10 +95,6 @@ class Survivor(Conversation):
             self.refresh.note(sent=_octets(sent), heard=_octets(heard))
             self.refresh.go_on(interval, is_local=is_local, refresh_in=refresh_in, now=now)
 
-    def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
-        """Change something outside INVITE; there is but one dialog."""
-        super().update(now, body=body, headers=headers)
-
     def _abort(self, status: int, now: float, headers: Headers) -> None:
         raise LocalProtocolError("it is answered")
 
@@ -110,7 +108,7 @@ class Survivor(Conversation):
         return self.dialog
 
 
-def _invite(dialog: Dialog, contact: str, is_caller: bool) -> Request:  # noqa: FBT001 - as the state has it
+def _invite(dialog: Dialog, contact: str, is_caller: bool) -> Request:
     """An INVITE as the one that began the dialog, as far as anybody asks for it afterwards."""
     ends = (dialog.local, dialog.remote) if is_caller else (dialog.remote, dialog.local)
     number = dialog.local_cseq if is_caller else dialog.remote_cseq

@@ -59,7 +59,7 @@ class Attempt:
     @property
     def account(self) -> str:
         """The user's name or trunk:NAME."""
-        return f"trunk:{self.trunk.name}" if self.trunk is not None else self.trial.user
+        return self.trunk.caller.account if self.trunk is not None else self.trial.user
 
     @property
     def next_at(self) -> float:

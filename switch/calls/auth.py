@@ -101,7 +101,11 @@ class Authenticator:
         self._around_nonce = [self._challenge_texts(is_stale=is_stale) for is_stale in (False, True)]
         self._nonces.lifetime = config.nonce_lifetime
         self.guard.limits = GuardLimits(
-            config.max_failures, config.failure_window, config.ban_time, config.max_unanswered
+            config.max_failures,
+            config.failure_window,
+            config.ban_time,
+            config.max_unanswered,
+            max_malformed=config.max_malformed,
         )
 
     def authenticate(self, request: sip.Request, flow: sip.Flow, now: float) -> Outcome:

@@ -270,6 +270,9 @@ def on_ended(leg: Leg, cause: str, request: sip.Request | None, now: float) -> N
         call.notes.append("one side has left; the other is about to be connected elsewhere")
         call.exchange.tell(call, now)
         return
+    if cause in ("unknown", "timeout") and call.doubted_since is not None:
+        call.hang_up("crash", now, cause=500)  # it ended while nobody was here to hear of it
+        return
     if cause != "bye":
         call.hang_up(_CAUSES.get(cause, cause), now, cause=408)
         return

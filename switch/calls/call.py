@@ -50,12 +50,17 @@ class Call:
         "b",
         "caller",
         "dialling",
+        "doubted_since",
+        "doubted_until",
         "earlies",
         "early_offerer",
         "exchange",
         "has_offer",
+        "has_survived",
         "id",
+        "identity",
         "is_over",
+        "kept",
         "look_at",
         "max_duration",
         "media",
@@ -82,6 +87,7 @@ class Call:
         self.b: Leg | None = None  # the leg that answered
         self.dialling: Dialling | None = None  # until somebody answers
         self.plan: Plan | None = None
+        self.identity: Identity | None = None  # of the caller
         self.notes: list[str] = []  # what was decided and what came of it, in plain words
         self.earlies: list[Early] = []
         self.early_offerer: Leg | None = None  # its offer came before the answer
@@ -95,6 +101,10 @@ class Call:
         self.max_duration = exchange.config.max_duration
         self.probe_at = NEVER
         self.look_at = 0.0  # the one look that the exchange has planned
+        self.kept: object = None  # the agreement with which its state was kept last, for the next process
+        self.doubted_since: float | None = None  # an earlier process died then: is the call still up?
+        self.doubted_until = 0.0
+        self.has_survived = False  # a crash of the process that began it
 
     @property
     def forks(self) -> list[Leg]:
@@ -115,6 +125,14 @@ class Call:
         handler = _ON_EVENT.get(type(event))
         if handler is not None:
             handler(leg, event, now)
+            if type(event) in _CHANGING:
+                call = leg.call
+                if (
+                    call.answered_at is not None
+                    and not call.is_over
+                    and call.kept is not call.a.media.agreement
+                ):
+                    self.exchange.keep(call)
 
     # -- set-up
 
@@ -151,6 +169,7 @@ class Call:
         offer = sdp_of(request)
         self.has_offer = bool(offer)
         self.plan = plan
+        self.identity = identity
         hops = request.max_forwards
         errand = Errand(
             identity,
@@ -218,6 +237,7 @@ class Call:
         tag = known.tag if known is not None else (self.exchange.mint.tag() if self.earlies else None)
         headers = [*passing.of_answer(response), *sdp_headers(body)]
         self.a.session.answer(now, body=body, headers=headers, tag=tag)
+        self.exchange.keep(self)
 
     def _body_of(self, leg: Leg, response: sip.Response, known: Early | None) -> tuple[bytes, bool]:
         """The SDP of a 2xx for the caller, and whether the call can go on with it."""
@@ -241,6 +261,9 @@ class Call:
     def _connect(self, leg: Leg, now: float) -> None:
         """This leg is the other end of the call now."""
         self.b = leg
+        self.dialling = leg.dialling = leg.attempt = None  # nothing of the hunt is needed any more
+        if self.plan is not None:
+            self.plan.settle()
         self.media.confirm()  # from now on silence counts
         self.answered_at = now
         exchange, record = self.exchange, self.record
@@ -341,8 +364,13 @@ class Call:
     def _probe(self, now: float) -> None:
         """Ask the ends that no session timer asks: a phone that lost its power says no BYE (RFC 4028 §1)."""
         self.probe_at = now + (self.exchange.config.probe_interval or NEVER)
+        is_doubted = self.doubted_since is not None and now < self.doubted_until
+        if is_doubted:
+            self.probe_at = self.doubted_until
+        else:
+            self.doubted_since = None
         for leg in (self.a, self.b):
-            if leg is not None and leg.session.is_acknowledged and not _is_timed(leg.session):
+            if leg is not None and leg.session.is_acknowledged and (is_doubted or not _is_timed(leg.session)):
                 leg.session.send_request("OPTIONS", now)
 
 
@@ -378,6 +406,9 @@ def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
     if leg.dialling is not None:
         leg.dialling.on_progress(leg, event.response, now)
 
+
+# After these the legs may have agreed to something else
+_CHANGING = frozenset((sip.SessionAcknowledged, sip.ReinviteAnswered, sip.UpdateAnswered))
 
 # What a leg's session tells, and who deals with it: the dialling until it is answered, then the bridge.
 _ON_EVENT: dict[type, Callable[[Leg, Any, float], None]] = {

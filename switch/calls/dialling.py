@@ -157,7 +157,10 @@ class Dialling:
         attempt = leg.attempt
         if attempt is None or leg.is_failed:
             return
-        attempt.silent_at = NEVER
+        if attempt.silent_at != NEVER:
+            attempt.silent_at = NEVER
+            if attempt.trunk is not None:  # it lives, however this call ends
+                attempt.trunk.report(leg.session.flow, "answered", now)
         if response.status != 100 and not self.is_over:
             self.asker.on_progress(leg, response, now)
 

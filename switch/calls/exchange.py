@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls import identity, passing
+from switchroom.switch.calls import identity, passing, survival
 from switchroom.switch.calls.admission import Admission
 from switchroom.switch.calls.auth import Authenticated, AuthenticatedTrunk, Authenticator, Challenged, Refused
 from switchroom.switch.calls.call import Call
@@ -23,6 +23,7 @@ from switchroom.switch.calls.registrar import Binding, Registrar
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
+from switchroom.switch.calls.strangers import Strangers
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import TrunkConfig, UserConfig
@@ -89,6 +90,7 @@ class Exchange:
         self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
         # Asked before routing, in order: True when it took the INVITE (numbers for pickup, park...)
         self.features: list[Feature] = []
+        self.strangers: Strangers | None = None  # those who are not answered at all
         self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
         # Told when a call's legs are not what they were: made, ringing, answered, over
         self.on_call_state: list[Callable[[Call, float], None]] = []
@@ -164,6 +166,8 @@ class Exchange:
         method = request.method
         if method == "ACK":
             return  # nothing waits for it
+        if self.strangers is not None and self.strangers.is_ignored(request, event.flow):
+            return
         if method == "OPTIONS" and self._is_ours(request.uri, event.flow):
             self._options(event, now)
             return
@@ -206,14 +210,14 @@ class Exchange:
             names = self._peer_names(flow) if flow.is_secure else ()
             trunk = self.trunks.identify(flow, request, now, names)
             if trunk is not None:
-                return Caller(f"trunk:{trunk.name}", "", trunk=trunk)
+                return trunk.caller
         verdict = self.authenticator.authenticate(request, flow, now)
         if isinstance(verdict, Authenticated):
             return Caller(verdict.user.name, verdict.user.number or verdict.user.name, user=verdict.user)
         if isinstance(verdict, AuthenticatedTrunk):
             trunk = self.trunks.get(verdict.name)
             if trunk is not None:
-                return Caller(f"trunk:{trunk.name}", "", trunk=trunk)
+                return trunk.caller
             self.endpoint.reply(event, 403, now=now)
         elif isinstance(verdict, Challenged):
             self.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
@@ -285,13 +289,14 @@ class Exchange:
         if plan is None or not plan.is_emergency:
             refusal = self.admission.limit(caller, number, len(self.calls), now)
             if verdict is not None and verdict.status and caller.must_be_signed:
-                refusal = sip.Refusal(verdict.status)
+                self.refuse(event, caller, sip.Refusal(verdict.status), now, number, plan, verdict)
+                return
         if refusal is None and (plan is None or not plan.steps):
             refusal = sip.Refusal(plan.status if plan is not None else 404)
         if refusal is not None or plan is None:
             self.refuse(event, caller, refusal or sip.Refusal(404), now, number, plan)
             return
-        self.begin(event, caller, who, number, plan, now, only)
+        self.begin(event, caller, who, number, plan, now, only, verdict)
 
     def begin(
         self,
@@ -302,6 +307,7 @@ class Exchange:
         plan: Plan,
         now: float,
         only: Binding | None = None,
+        verdict: Verdict | None = None,
     ) -> Call:
         """Take an INVITE as a call, and call whom the plan names; ``only``: this phone of the user."""
         record = self.ledger.open(event.request, caller, number, who.number, plan, now)
@@ -311,11 +317,11 @@ class Exchange:
         call = Call(self, record, caller, media, now)
         media.context = call
         self.calls[call.id] = call
-        if who.verstat:
-            call.notes.append(f"the caller's signature: {who.verstat}")
+        if verdict is not None:
+            call.notes.append(f"{verdict.verstat}: {verdict.note}")
         call.start(event, who, plan, now, only)
-        if not call.is_over:
-            self.watch(call, now)
+        if not call.is_over and not call.look_at:
+            self.watch(call, now)  # else that was done when the first phone began to ring
         return call
 
     def plan(self, shown: str, number: str, caller: Caller, now: float) -> Plan:
@@ -351,11 +357,12 @@ class Exchange:
         now: float,
         number: str | None = None,
         plan: Plan | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
-        """A call that never begins still leaves a record."""
+        """A call that never begins still leaves a record; ``verdict``: it is its signature that is not good."""
         status, headers = refusal
         request = event.request
-        reason = sip.REASONS.get(status)
+        reason = sip.REASONS.get(status, "") if verdict is None else verdict.reason
         if number is None:
             number = request.uri.user_unescaped or ""
         shown = caller.number or identity.number_in(request.from_.uri) or "anonymous"
@@ -367,7 +374,7 @@ class Exchange:
         else:
             session = self.endpoint.accept(event, now, contact=contact_for(event.flow, self.endpoint))
             session.reject(status, now, reason=reason, headers=headers)
-        self.ledger.refused(record, status, plan)
+        self.ledger.refused(record, status, reason, plan, "" if verdict is None else verdict.note)
 
     # -- what calls ask
 
@@ -426,11 +433,19 @@ class Exchange:
     # -- what a call reports
 
     def call_answered(self, call: Call, now: float) -> None:
-        """The call has two legs now."""
+        """The call has two legs now; it is kept as soon as the caller has our answer."""
         self.admission.setups -= 1
-        self.ledger.records.answered(call.record)
         self.watch(call, now)
         self.tell(call, now)
+
+    def keep(self, call: Call) -> None:
+        """The call is up, or its dialogs or media have changed: keep what is needed to go on (THREATS G3)."""
+        if call.is_over:
+            return
+        if self.config.survive_restart:
+            call.record.state = survival.export_call(call)
+        call.kept = call.a.media.agreement
+        self.ledger.records.answered(call.record)
 
     def call_over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record, count, and give the ports back."""

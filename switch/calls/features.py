@@ -61,15 +61,14 @@ class Features:
     ) -> None:
         """``find`` knows the call and the user behind what busy lamps are shown."""
         self.exchange = exchange
-        self.transfers = Transfers(exchange, config)
+        self.transfers = Transfers(exchange, config, bus)
         self.lot = self.transfers.lot = Lot(exchange, self.transfers, config)
         self.replacements = Replacements(exchange, self.transfers, find)
         self._store, self._bus, self._log = store, bus, log
         exchange.features.append(self.take)
         exchange.on_replaces = self.replacements.on_replaces
         exchange.on_refer = self.transfers.on_refer
-        exchange.on_notify = self.transfers.on_notify
-        exchange.on_call_state.append(self.transfers.on_call_state)
+        exchange.on_notify = self.transfers.handover.on_notify
         exchange.on_method["REFER"] = self._refuse_refer
         bus.subscribe(_TOPIC, self._hear)
         self.reconfigure(config)
@@ -217,7 +216,7 @@ def _silent(offer: bytes) -> bytes:
         description = sdp.Description.parse(offer)
     except RemoteProtocolError:
         return b""
-    origin = sdp.Origin("-", 1, 1, "IP4", "0.0.0.0")  # noqa: S104 - no stream: no address
+    origin = sdp.Origin("-", 1, 1, "IP4", "0.0.0.0")
     media = tuple(sdp.Media(one.kind, 0, one.proto, one.formats) for one in description.media)
-    connection = sdp.Connection("IP4", "0.0.0.0")  # noqa: S104
+    connection = sdp.Connection("IP4", "0.0.0.0")
     return bytes(sdp.Description(origin, connection=connection, times=description.times, media=media))

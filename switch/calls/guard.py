@@ -1,7 +1,9 @@
-"""Slows down those who guess passwords: a ban for their address, an alert for the account (THREATS C5).
+"""Slows down those who guess passwords or send rubbish: bans, and alerts for accounts (THREATS B12, C5).
 
 A failure is a wrong answer to a challenge that was really received there, so that nobody can get another's
-address banned by forging it. Everything is kept for a bounded number of addresses and names.
+address banned by forging it. Rubbish over UDP may be forged: such a ban does not hold for trunks and
+registered phones, lets REGISTER pass, and never lasts longer than the first. Everything is kept for a
+bounded number of addresses and names.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
+from switchroom.switch.net.bans import MAX_BACK_OFF, Ban, BanList
 from switchroom.switch.net.limits import source_of
 
 T = TypeVar("T")
 
-MAX_BACK_OFF = 8  # times ban_time: so long a ban can become, and so long an ended one is remembered
+__all__ = ["MAX_BACK_OFF", "AccountAttacked", "Ban", "Guard", "GuardLimits", "SourceBanned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,15 @@ class GuardLimits:
     ban_time: float = 600.0  # of the first ban; each that follows soon lasts twice as long as the last
     max_unanswered: int = 100
     unanswered_window: float = 60.0
+    max_malformed: int = 200  # messages that cannot be read; 0: any number
+    malformed_window: float = 60.0
 
 
 class SourceBanned(NamedTuple):
-    """An address has guessed too often."""
+    """A source is not listened to from now on."""
 
-    source: str
-    user: str  # the account that it tried last
-    until: float
-    seconds: float = 0.0  # how long it is
+    ban: Ban
+    user: str = ""  # the account that it tried last
 
 
 class AccountAttacked(NamedTuple):
@@ -46,11 +50,6 @@ class AccountAttacked(NamedTuple):
 
 
 Alert = SourceBanned | AccountAttacked
-
-
-class _Ban(NamedTuple):
-    until: float
-    seconds: float
 
 
 class _Levels:
@@ -77,6 +76,9 @@ class _Levels:
             self._levels.popitem(last=False)
         return level
 
+    def forget(self, key: str) -> None:
+        self._levels.pop(key, None)
+
     def take_one(self, key: str) -> None:
         known = self._levels.get(key)
         if known is None:
@@ -101,21 +103,21 @@ class Guard:
         self.failures = 0
         self.bans = 0
         self.dropped = 0
+        self.ban_list = BanList(max_sources)
         self._on_alert = on_alert
         self._max_sources = max_sources
         self._failed = _Levels(max_sources)
         self._accounts = _Levels(max_sources)
         self._unanswered = _Levels(max_sources)
-        self._banned: OrderedDict[str, _Ban] = OrderedDict()  # by source; also those that have ended
+        self._malformed = _Levels(max_sources)
         self._alerted: OrderedDict[str, float] = OrderedDict()  # account -> when an alert may be given again
 
     def is_banned(self, host: str, now: float) -> bool:
         """Whether nothing that needs a password is heard from this address."""
-        if not self._banned:
+        if not self.ban_list.table:
             return False
-        source = source_of(host)
-        ban = self._banned.get(source)
-        if ban is None or now >= ban.until:
+        ban = self.ban_list.find(host, now)
+        if ban is None or not ban.is_proven:  # these the listeners have let through
             return False
         self.dropped += 1
         return True
@@ -145,28 +147,56 @@ class Guard:
         self._unanswered.take_one(source)
         leak = limits.max_failures / limits.failure_window
         if self._failed.add(source, leak, now) > limits.max_failures - 0.5:
-            self._ban(source, user, now)
+            self._ban(source, "passwords", now, user=user)
         is_attacked = self._accounts.add(user, leak, now) > limits.max_failures - 0.5
         if is_attacked and is_known and now >= self._alerted.get(user, now):
             _put(self._alerted, user, now + limits.failure_window, self._max_sources)
             self._on_alert(AccountAttacked(user, source))
 
+    def malformed(self, host: str, now: float, *, is_proven: bool) -> None:
+        """A message that could not be read came from this address; proven: over a connection."""
+        limits, source = self.limits, source_of(host)
+        if not limits.max_malformed:
+            return
+        leak = limits.max_malformed / limits.malformed_window
+        is_too_much = self._malformed.add(source, leak, now) > limits.max_malformed - 0.5
+        if is_too_much and self.ban_list.find(host, now) is None:
+            self._ban(source, "malformed", now, is_proven=is_proven)
+
+    def ban(self, host: str, seconds: float, now: float) -> Ban:
+        """Somebody who runs the switch wants this source not to be heard."""
+        ban = Ban(_source(host), now + seconds, seconds, "operator")
+        self.ban_list.put(ban, now)
+        return ban
+
+    def lift(self, host: str) -> list[str]:
+        """End a ban, or all (""), and forget what led to it; gives the sources."""
+        lifted = self.ban_list.lift(_source(host) if host else "")
+        for source in lifted:
+            self._failed.forget(source)
+            self._malformed.forget(source)
+        return lifted
+
     def banned(self, now: float) -> dict[str, float]:
         """The banned sources and when each ban ends."""
-        return {source: ban.until for source, ban in self._banned.items() if now < ban.until}
+        return {ban.source: ban.until for ban in self.ban_list.rows(now)}
 
-    def learn(self, source: str, until: float, seconds: float) -> None:
+    def learn(self, ban: Ban, now: float) -> None:
         """Another worker has banned this source."""
-        _put(self._banned, source, _Ban(until, seconds), self._max_sources)
+        self.ban_list.put(ban, now)
 
-    def _ban(self, source: str, user: str, now: float) -> None:
+    def _ban(self, source: str, reason: str, now: float, *, user: str = "", is_proven: bool = True) -> None:
         self.bans += 1
-        seconds, longest = self.limits.ban_time, self.limits.ban_time * MAX_BACK_OFF
-        last = self._banned.get(source)
-        if last is not None and now < last.until + longest:
-            seconds = min(2 * last.seconds, longest)  # it goes on as before: listen less and less
-        _put(self._banned, source, _Ban(now + seconds, seconds), self._max_sources)
-        self._on_alert(SourceBanned(source, user, now + seconds, seconds))
+        first = self.limits.ban_time
+        seconds = self.ban_list.next_length(source, first, now) if is_proven else first
+        ban = Ban(source, now + seconds, seconds, reason, is_proven)
+        self.ban_list.put(ban, now)
+        self._on_alert(SourceBanned(ban, user))
+
+
+def _source(text: str) -> str:
+    """What an operator writes: an address, or a network as ``bans`` lists it; ValueError when neither."""
+    return source_of(str(ip_address(text.removesuffix("/64"))))
 
 
 def _put(table: OrderedDict[str, T], key: str, value: T, max_keys: int) -> None:

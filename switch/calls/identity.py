@@ -74,6 +74,11 @@ class Identity:
     is_asserted: bool = False  # somebody trusted says so, not the caller
     verstat: str = ""  # what a signature about the number is worth (STIR), passed on to phones
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to hide and nothing vouched for: a number and a name."""
+        return not (self.is_private or self.diversions or self.verstat)
+
 
 # -- reading
 
@@ -82,15 +87,17 @@ def read(request: sip.Request, *, is_trusted: bool) -> Identity:
     """Who calls; from somebody untrusted this is a claim, and its number may be anything."""
     shown = request.from_
     wishes = privacy_of(request)
-    is_private = bool(wishes & _HIDING) or _is_anonymous(shown.uri)
+    is_anonymous = _is_anonymous(shown.uri)
+    is_private = is_anonymous or bool(wishes & _HIDING)
     found = _asserted(request) if is_trusted else None
     if found is None:
-        number = "" if _is_anonymous(shown.uri) else number_in(shown.uri)
-        return Identity(number, plain(shown.display_name), is_private, diversions_of(request, is_trusted))
+        number = "" if is_anonymous else number_in(shown.uri)
+        diversions = diversions_of(request, is_trusted) if is_trusted else ()
+        return Identity(number, plain(shown.display_name), is_private, diversions)
     address, is_hidden = found
     return Identity(
         number_in(address.uri),
-        plain(address.display_name or ("" if _is_anonymous(shown.uri) else shown.display_name)),
+        plain(address.display_name or ("" if is_anonymous else shown.display_name)),
         "none" not in wishes and (is_private or is_hidden),
         diversions_of(request, is_trusted),
         is_asserted=True,
@@ -99,6 +106,8 @@ def read(request: sip.Request, *, is_trusted: bool) -> Identity:
 
 def privacy_of(message: sip.Message) -> frozenset[str]:
     """The kinds of privacy that are asked for (RFC 3323 §4.2)."""
+    if "privacy" not in message:
+        return frozenset()
     text = ";".join(message.get_all("Privacy")[:4]).lower().replace(",", ";")
     return frozenset(word.strip() for word in text.split(";")) & _PRIVACIES
 
@@ -114,6 +123,8 @@ def diversions_of(message: sip.Message, is_trusted: bool) -> tuple[Diversion, ..
 def number_in(uri: sip.Uri) -> str:
     """The user or the telephone number of a URI, without what only makes it readable."""
     user = uri.user_unescaped or ""
+    if user.isdigit():
+        return user  # as nearly always
     user = user.partition(";")[0]  # RFC 3966 parameters inside a user part
     digits = user.translate(_SEPARATORS)
     return digits if digits.lstrip("+").isdigit() else user
@@ -203,8 +214,10 @@ def _cause_in(headers: str) -> str:
 
 def address(number: str, domain: str, name: str = "") -> str:
     """A name and an address: From and To without their tags, and the like."""
-    uri = sip.Uri("sip", sip.escape_user(number) or None, None, domain)
-    return str(sip.NameAddr(plain(name), uri)) if name else f"<{uri}>"
+    user = sip.escape_user(number)
+    if not name:
+        return f"<sip:{user}@{domain}>" if user else f"<sip:{domain}>"
+    return str(sip.NameAddr(plain(name), sip.Uri("sip", user or None, None, domain)))
 
 
 def from_header(identity: Identity, domain: str) -> str:

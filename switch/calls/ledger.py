@@ -57,11 +57,10 @@ class Ledger:
             setup_at=self._clock.utc(now),
         )
 
-    def refused(self, record: Record, status: int, plan: Plan | None) -> None:
+    def refused(self, record: Record, status: int, reason: str, plan: Plan | None, why: str) -> None:
         """A call that never began still leaves a record."""
         record.end_at = record.setup_at
-        reason = sip.REASONS.get(status, "")
-        record.verdict = f"refused by the switch with {status} {reason}"
+        record.verdict = f"refused by the switch with {status} {reason}" + (f": {why}" if why else "")
         if plan is not None:
             record.explanation = plan.lines
         self._close(record, status, reason, "switch")
@@ -74,15 +73,21 @@ class Ledger:
         record.answer_at = record.end_at = record.setup_at
         record.verdict = verdict
         self._close(record, 200, "OK", "switch")
-        self._log.info("call.served", call=record.id, caller=record.caller, callee=record.callee, what=verdict)
+        self._log.info(
+            "call.served", call=record.id, caller=record.caller, callee=record.callee, what=verdict
+        )
 
     def over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record of a call."""
         record = call.record
         report = call.media.close()
         record.codecs, record.media_a, record.media_b = report.codecs, report.a, report.b
-        record.end_at = self._clock.utc(now)
-        record.duration = 0.0 if call.answered_at is None else now - call.answered_at
+        if reason == "crash" and call.doubted_since is not None and call.answered_at is not None:
+            ended_at = max(call.doubted_since, call.answered_at)  # later nobody knows of it
+        else:
+            ended_at = now
+        record.end_at = self._clock.utc(ended_at)
+        record.duration = 0.0 if call.answered_at is None else ended_at - call.answered_at
         record.verdict = verdict.of(call, cause, reason, ended_by, now)
         if call.plan is not None:
             record.explanation = call.plan.lines

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
-from switchroom.switch.calls import transfer
+from switchroom.switch.calls import onward
+from switchroom.switch.calls.callback import call_back
 from switchroom.switch.calls.leg import Leg
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Lot:
         shown = caller.number
         record = exchange.ledger.open(event.request, caller, slot, shown, None, now)
         record.to_user = parked.leg.account
-        call = transfer.begin(exchange, record, caller, parked, f"Taken from {slot}", now)
+        call = onward.begin(exchange, record, caller, parked, f"Taken from {slot}", now)
         call.notes.append(f"taken from {slot} by {caller.account}")
         call.take(event, parked.leg, now)
         return None
@@ -136,6 +137,4 @@ class Lot:
                 continue
             self.free(parked, now)
             parked.leg.mover = None
-            transfer.call_back(
-                self._transfers, parked.leg, parked.parker, f"nobody took it from {parked.slot}", now
-            )
+            call_back(self._transfers, parked.leg, parked.parker, f"nobody took it from {parked.slot}", now)

@@ -1,4 +1,4 @@
-"""An INVITE that takes the place of a dialog: Replaces (RFC 3891), also by what a lamp was shown (RFC 4235)."""
+"""An INVITE that takes the place of a dialog (RFC 3891), also of one that a lamp has shown (RFC 4235)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls import bridge, pickup, transfer
+from switchroom.switch.calls import bridge, onward, pickup
 from switchroom.switch.calls.leg import Leg
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Replacements:
             leg = self._shown(wanted)
         if leg is None or leg.call.is_over:
             return _NOT_FOUND
-        if not self._is_allowed(caller, leg, wanted):
+        if not self._is_allowed(caller, leg, wanted, now):
             return sip.Refusal(403)
         if leg.call.answered_at is None:
             if leg.is_a or leg.is_failed:
@@ -88,10 +88,8 @@ class Replacements:
         legs = [leg for leg in (*call.forks, call.a) if leg.account == account and not leg.is_failed]
         return legs[0] if legs else None
 
-    def _is_allowed(self, caller: Caller, leg: Leg, wanted: sip.Replaces) -> bool:
-        granted = self._transfers.grants.get(wanted[:3])
-        if granted is not None and granted == caller.account:
-            del self._transfers.grants[wanted[:3]]
+    def _is_allowed(self, caller: Caller, leg: Leg, wanted: sip.Replaces, now: float) -> bool:
+        if self._transfers.handover.take_grant(wanted[:3], caller.account, leg.account, now):
             return True
         return pickup.is_allowed(self._exchange, caller, leg.account)
 
@@ -105,7 +103,7 @@ class Replacements:
         number = leg.call.record.callee if leg.is_a else leg.call.record.caller
         record = exchange.ledger.open(request, caller, number, caller.number or number, None, now)
         record.to_user = far.account
-        call = transfer.begin(exchange, record, caller, Replacing(), f"Replaced by {caller.account}", now)
+        call = onward.begin(exchange, record, caller, Replacing(), f"Replaced by {caller.account}", now)
         call.notes.append(f"in place of {leg.account or 'another'}")
         call.take(event, far, now)
         return None

@@ -57,4 +57,5 @@ class ExchangeConfig:
     follow_redirects: bool = True
     timing: sip.SessionTiming | None = None
     overload: OverloadRules = field(default_factory=OverloadRules)
+    survive_restart: bool = True
     user_agent: str = "Switchroom"

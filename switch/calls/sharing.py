@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.net.bans import Ban
 from switchroom.switch.net.bus import Bus
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.bindings import Binding
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.guard import Guard, SourceBanned
+    from switchroom.switch.calls.guard import Guard
     from switchroom.switch.calls.registrar import Registrar
 
 INTERVAL = 0.25
@@ -63,9 +64,9 @@ class Sharing:
         if self._task is not None:
             self._task.cancel()
 
-    def banned(self, alert: SourceBanned) -> None:
+    def banned(self, ban: Ban) -> None:
         """We have banned a source."""
-        self._bus.publish("ban", (alert.source, alert.until, alert.seconds))
+        self._bus.publish("ban", tuple(ban))
 
     async def _run(self) -> None:
         while True:
@@ -88,7 +89,7 @@ class Sharing:
         self._registrar.learn(saved, gone, self._now())
 
     def _hear_ban(self, told: Any, slot: int) -> None:
-        self._guard.learn(*told)
+        self._guard.learn(Ban(*told), self._now())
 
     def _hear_calls(self, told: Any, slot: int) -> None:
         up, count, has_ended, began = told
@@ -108,6 +109,8 @@ class Sharing:
         self._registrar.worker_lost(slot, self._now())
 
     def _on_found(self, slot: int) -> None:
+        for ban in self._guard.ban_list.rows(self._now()):
+            self._bus.send(slot, "ban", tuple(ban))
         up, count, _ = self._told
         if up or count > 0:
             self._bus.send(slot, "calls", (up, count, False, _NOTHING))

@@ -15,6 +15,8 @@ def of(call: Call, cause: int, reason: str, ended_by: str, now: float) -> str:
     """The sentence: "rejected by trunk acme with 403 after 82 ms; next: trunk beta answered"."""
     if call.answered_at is not None:
         last = f"{_name(call)} answered after {seconds(call.answered_at - call.setup_at)}"
+        if call.has_survived:
+            last += "; survived a restart"
         if ended_by == "switch":
             last += f"; ended by the switch: {reason}"
     elif ended_by == "caller":

@@ -123,6 +123,60 @@ class SipConfig(Section):
         le=1_000_000,
     )
     total_burst: Count = key("Such requests that may come at once.", 5000, ge=1, le=1_000_000)
+    register_rate: Number = key(
+        "REGISTERs a second from everybody, which total_rate does not count; the next gets 503, Retry-After.",
+        5000.0,
+        unit="1/s",
+        gt=0,
+        le=1_000_000,
+    )
+    call_rate: Number = key(
+        "INVITEs a second that begin calls, from everybody; the next gets 503. 0: as total_rate.",
+        0.0,
+        unit="1/s",
+        ge=0,
+        le=1_000_000,
+    )
+    source_call_rate: Number = key(
+        "INVITEs a second from one source address; the next gets 503. Not for trunks and registered phones. "
+        "0: as source_rate.",
+        0.0,
+        unit="1/s",
+        ge=0,
+        le=1_000_000,
+    )
+    source_register_rate: Number = key(
+        "REGISTERs a second from one source address; the next gets 503. 0: as source_rate.",
+        0.0,
+        unit="1/s",
+        ge=0,
+        le=1_000_000,
+    )
+    silent_to_strangers: Flag = key(
+        "Whether those who are no trunk and not registered get no answer to OPTIONS, to what cannot be read, "
+        "to requests for other domains than switch.domain, and to anything sent by one of the scanners.",
+        False,
+    )
+    scanners: list[Text] = key(
+        "What the User-Agent of scanners has in it, in any case of letters; for silent_to_strangers.",
+        lambda: [
+            "friendly-scanner",
+            "sipvicious",
+            "sipcli",
+            "sip-scan",
+            "sipsak",
+            "sundayddr",
+            "vaxsipuseragent",
+            "pplsip",
+            "iwar",
+            "sivus",
+            "smap",
+            "gulp",
+            "eyebeam_scan",
+            "nmap",
+        ],
+        max_length=100,
+    )
     max_connections: Count = key("TCP connections at once.", 2000, ge=1, le=100_000)
     max_connections_per_source: Count = key(
         "TCP connections at once from one source address.", 50, ge=1, le=100_000
@@ -201,6 +255,13 @@ class AuthConfig(Section):
         1000,
         ge=1,
         le=100_000,
+    )
+    max_malformed: Count = key(
+        "Messages of one source in a minute that cannot be read, before it is banned; not trunks and "
+        "registered phones. 0: any number.",
+        200,
+        ge=0,
+        le=1_000_000,
     )
     ban_time: Number = key(
         "How long nobody listens to a banned source; each ban soon after lasts twice as long, up to 8 times.",
@@ -286,6 +347,12 @@ class CallsConfig(Section):
         ge=0,
         le=86400,
     )
+    survive_restart: Flag = key(
+        "Whether answered calls go on after a crash of the switch or of a worker: what their dialogs and media "
+        "need is kept with the record, and taken up by the next start if that comes within a minute. "
+        "Otherwise they are ended in the books.",
+        True,
+    )
     max_forks: Count = key("Phones that ring at once for one call.", 10, ge=1, le=100)
     max_calls: Count = key("Calls at once; the next gets 503.", 5000, ge=1, le=1_000_000)
     max_calls_per_user: Count = key("Calls at once that one user may have made.", 10, ge=1, le=100_000)
@@ -305,6 +372,20 @@ class OverloadConfig(Section):
         le=10,
     )
     drop_lag: Number = key("Later than this, they get no answer at all.", 0.5, unit="s", gt=0, le=60)
+    max_wait: Number = key(
+        "A new request over UDP that waited longer than this for its turn gets 503 with Retry-After.",
+        0.2,
+        unit="s",
+        gt=0,
+        le=10,
+    )
+    refuse_rate: Number = key(
+        "Refusals (503) a second for want of time or room; beyond that new requests get no answer at all.",
+        2000.0,
+        unit="1/s",
+        ge=0,
+        le=1_000_000,
+    )
     max_setups: Count = key(
         "Calls that are being set up at once; the next gets 503. Not for emergency calls.",
         2000,

@@ -12,6 +12,9 @@ from .ports import Pair
 from .said import Said, written
 from .targets import parse_host, plain_host
 
+# toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
+LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
+
 
 class Offer:
     """An offer on its way: as it came from ``by``, and the lines with which it was sent on."""
@@ -73,6 +76,19 @@ class MediaLeg:
         address = parse_host(host)
         family = "IP6" if address is not None and address.version == 6 else "IP4"
         self.origin = sdp.Origin("-", number, number, family, host)
+
+    def export(self) -> LegState:
+        """What to keep of it, so that a later process can go on."""
+        ports = tuple(0 if pair is None else pair.port for pair in self.pairs)
+        return self.toward, self.is_nat, self.bound, self.host, self.sent, ports
+
+    def take_up(self, bound: str, host: str, sent: bytes) -> None:
+        """Go on where a leg of an earlier process was."""
+        if sent:
+            self.bound, self.host, self.sent = bound, host, sent
+            self.origin = sdp.Description.parse(sent).origin
+        else:
+            self.take_origin(bound, host)
 
     def pair_of(self, line: int) -> Pair | None:
         """Return the ports of an m-line, or None."""

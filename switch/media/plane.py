@@ -117,6 +117,13 @@ class MediaPlane:
         self._users[pair.index] = (pair.generation, session)
         return pair
 
+    def take_again(self, session: MediaSession, host: str, port: int) -> Pair:
+        """Give a session a pair that one of an earlier process had; NoPortsLeft: it is not to be had."""
+        self._ports.dscp = self.config.dscp
+        pair = self._ports.take_again(host, port)
+        self._users[pair.index] = (pair.generation, session)
+        return pair
+
     def give_back(self, pair: Pair) -> None:
         """Take a pair back."""
         del self._users[pair.index]

@@ -47,13 +47,14 @@ class Pair:
 class _Host:
     """The ports of one local address."""
 
-    __slots__ = ("fresh", "resting")
+    __slots__ = ("again", "fresh", "resting")
 
     def __init__(self, ports: range) -> None:
         even = [port for port in ports if port % 2 == 0 and port + 1 in ports]
         random.SystemRandom().shuffle(even)  # not to be guessed by who wants to inject
         self.fresh = deque(even)
         self.resting: deque[Pair] = deque()  # open, the one that rested longest first
+        self.again: set[int] = set()  # open, although they still stand in ``fresh``
 
 
 class Ports:
@@ -84,7 +85,23 @@ class Ports:
         ports = self._hosts.get(host)
         if ports is None:
             ports = self._hosts[host] = _Host(self._range)
-        pair = self._rested(ports) or self._open(host, ports)
+        return self._use(self._rested(ports) or self._open(host, ports))
+
+    def take_again(self, host: str, port: int) -> Pair:
+        """Return this very pair, which a call had in an earlier process; for the start."""
+        ports = self._hosts.get(host)
+        if ports is None:
+            ports = self._hosts[host] = _Host(self._range)
+        if not self._indexes:
+            raise NoPortsLeft("all descriptors for media are in use")
+        try:
+            self._sockets.open(self._indexes[-1], host, port, self.dscp)
+        except OSError as error:
+            raise NoPortsLeft(str(error)) from error
+        ports.again.add(port)
+        return self._use(Pair(self._indexes.pop(), host, port))
+
+    def _use(self, pair: Pair) -> Pair:
         self._generation = self._generation % 0xFFFFFFFF + 1
         pair.generation = self._generation
         self.in_use += 1
@@ -115,8 +132,11 @@ class Ports:
     def _open(self, host: str, ports: _Host) -> Pair:
         if not self._indexes and not self._close_elsewhere():
             raise NoPortsLeft("all descriptors for media are in use")
-        for _ in range(min(_TRIES, len(ports.fresh))):
+        for _ in range(min(_TRIES + len(ports.again), len(ports.fresh))):
             port = ports.fresh.popleft()
+            if port in ports.again:
+                ports.again.remove(port)  # it is open; when it closes it comes back
+                continue
             try:
                 self._sockets.open(self._indexes[-1], host, port, self.dscp)
             except OSError as error:
@@ -139,7 +159,10 @@ class Ports:
     def _close(self, ports: _Host, pair: Pair) -> None:
         self._sockets.close(pair.index)
         self._indexes.append(pair.index)
-        ports.fresh.append(pair.port)
+        if pair.port in ports.again:
+            ports.again.remove(pair.port)
+        else:
+            ports.fresh.append(pair.port)
 
 
 def affordable_pairs(port_count: int) -> int:

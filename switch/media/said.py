@@ -53,6 +53,7 @@ class Said(NamedTuple):
     description: sdp.Description
     wishes: list[Wish]
     body: _Body | None = None
+    data: bytes = b""  # as it came
 
     def write(self, origin: sdp.Origin, host: str, lines: list[Line]) -> bytes:
         """Return it for the other leg."""
@@ -75,7 +76,7 @@ def written(said: Said) -> bytes:
         return bytes(said.description)
     [wish] = said.wishes
     [media] = said.description.media
-    connection = sdp.Connection("IP4", wish.host or "0.0.0.0")  # noqa: S104 - a hold of old, no address to bind
+    connection = sdp.Connection("IP4", wish.host or "0.0.0.0")
     whole = replace(said.description, connection=connection, media=(replace(media, port=wish.port),))
     return bytes(whole)
 
@@ -158,7 +159,8 @@ def _parse_quickly(data: bytes) -> Said | None:
     ):
         return None
     body = _body(attributes, rest)
-    return Said(body.description, [Wish("audio", _SOUND, int(port), host.decode(), None, body.has_mux)], body)
+    wish = Wish("audio", _SOUND, int(port), host.decode(), None, body.has_mux)
+    return Said(body.description, [wish], body, data)
 
 
 _SOUND = transport_of("RTP/AVP")
@@ -173,4 +175,4 @@ def _parse(data: bytes) -> Said:
         transport = transport_of(media.proto)
         rtcp = media.rtcp if media.rtcp != (media.port + 1, None) else None
         wishes.append(Wish(media.kind, transport, media.port, host, rtcp, media.has_rtcp_mux))
-    return Said(description, wishes)
+    return Said(description, wishes, None, data)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError
 
-from .leg import Agreement, MediaLeg, Offer
-from .negotiate import Clocks, Line, clocks_of, codec_of
+from .leg import Agreement, LegState, MediaLeg, Offer
+from .negotiate import Line, clocks_of, codec_of
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
 from .said import Wish, agree, parse, targets_of
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _MAX_RATE = {"audio": 1000}  # packets a second from one end; more is a flood or a loop
 _MAX_RATE_OF_OTHERS = 20_000
+
+
+# Whether the first leg made the offer, the offer, the answer, the legs; as JSON has it, octets may be text
+SessionState = tuple[bool, bytes, bytes, LegState, LegState]
 
 
 class MediaSession:
@@ -45,7 +49,7 @@ class MediaSession:
         return leg
 
     def adopt(self, other: MediaLeg) -> MediaLeg:
-        """A leg in place of another session's, in the same dialog: what it says goes on there (RFC 3264 §8)."""
+        """A leg in place of another session's, in the same dialog: its origin goes on (RFC 3264 §8)."""
         leg = self.leg(toward=other.toward, is_nat=other.is_nat)
         if other.host:
             leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
@@ -110,6 +114,34 @@ class MediaSession:
                 if other is not partner and other.agreement is not None and partner in other.agreement[:2]:
                     self._link(other.agreement)
                     return
+
+    def export(self, one: MediaLeg, two: MediaLeg) -> SessionState | None:
+        """What to keep of two legs that hear each other, without a copy of anything; None: they do not."""
+        agreement = one.agreement
+        if agreement is None or one.partner is not two or two.agreement is not agreement:
+            return None
+        is_first = agreement.offerer is one
+        return is_first, agreement.offer.data, agreement.answer.data, one.export(), two.export()
+
+    def restore(self, state: SessionState) -> None:
+        """Go on where a session of an earlier process was: the same ports, the same agreement.
+
+        NoPortsLeft: somebody else has them now. What was learnt behind a NAT is learnt again.
+        """
+        is_first, offer, answer, *legs = state
+        for toward, is_nat, bound, host, sent, ports in legs:
+            leg = self.leg(toward=toward, is_nat=is_nat)
+            leg.take_up(bound, host, _octets(sent))
+            for port in ports:
+                leg.pairs.append(self._plane.take_again(self, bound, port) if port else None)
+        one, two = self.legs
+        offerer, answerer = (one, two) if is_first else (two, one)
+        offered, answered = parse(_octets(offer)), parse(_octets(answer))
+        pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
+        lines = [Line(0 if pair is None else pair.port) for pair in pairs]
+        streams = agree(offered, lines, answered)
+        self._link(Agreement(offerer, answerer, offered, answered, streams))
+        self.confirm()
 
     def report(self) -> MediaReport:
         """Count what passed until now."""
@@ -204,18 +236,16 @@ class MediaSession:
             self._unlink(answerer)
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
-        ends: list[tuple[Pair, Stream]] = []
+        ends: list[tuple[int, MediaLeg, Pair, Pair]] = []
         for i, agreed in enumerate(agreement.streams):
             one, two = offerer.pair_of(i), answerer.pair_of(i)
             if not agreed.is_rejected and one is not None and two is not None:
-                clocks = clocks_of(agreed)
-                ends.append((one, self._stream(agreement, i, offerer, one, two, clocks)))
-                ends.append((two, self._stream(agreement, i, answerer, two, one, clocks)))
-        following = NO_END
-        for pair, stream in reversed(ends):
-            is_first = pair is ends[0][0]
-            is_watched = is_first and self.is_confirmed
-            self._plane.engine.program(pair.index, stream._replace(next=following, is_watched=is_watched))
+                ends += (i, offerer, one, two), (i, answerer, two, one)
+        following, engine = NO_END, self._plane.engine
+        for place in reversed(range(len(ends))):  # each end names the next: the chain is made from its tail
+            i, leg, pair, other = ends[place]
+            is_watched = not place and self.is_confirmed
+            engine.program(pair.index, self._stream(agreement, i, leg, pair, other, following, is_watched))
             following = pair.index
         self._watched = following
 
@@ -230,7 +260,14 @@ class MediaSession:
                 self._plane.engine.release(pair.index)
 
     def _stream(
-        self, agreement: Agreement, i: int, leg: MediaLeg, pair: Pair, other: Pair, clocks: Clocks
+        self,
+        agreement: Agreement,
+        i: int,
+        leg: MediaLeg,
+        pair: Pair,
+        other: Pair,
+        following: int,
+        is_watched: bool,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
         said = agreement.offer if leg is agreement.offerer else agreement.answer
@@ -246,11 +283,13 @@ class MediaSession:
             home=leg.toward,
             rtp=rtp,
             rtcp=rtcp,
-            clocks=clocks,
+            clocks=clocks_of(agreement.streams[i]),
+            next=following,
             first_timeout=config.first_rtp_timeout,
             timeout=config.rtp_timeout,
             max_rate=_MAX_RATE.get(wish.kind, _MAX_RATE_OF_OTHERS),
             is_counted=agreement.streams[i].direction is sdp.Direction.SENDRECV,
+            is_watched=is_watched,
             is_nat=leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
             is_mux=wish.has_mux and agreement.offer.wishes[i].has_mux,
             pins_ssrc=wish.kind == "audio",
@@ -258,3 +297,7 @@ class MediaSession:
             is_secured=transport.is_secured,
             has_others=transport.has_others,
         )
+
+
+def _octets(state: bytes | str) -> bytes:
+    return state if isinstance(state, bytes) else state.encode("latin-1")

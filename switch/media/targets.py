@@ -23,6 +23,7 @@ def parse_host(host: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
+@lru_cache(maxsize=4096)
 def plain_host(host: str) -> str:
     """Return the address in its plain form; a name stays what it is."""
     address = parse_host(host)

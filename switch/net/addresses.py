@@ -12,32 +12,19 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple, Protocol
 
-from pyroute2.netlink import NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_ERROR  # type: ignore[import-untyped]
-from pyroute2.netlink.rtnl import (  # type: ignore[import-untyped]
-    RTM_GETROUTE,
-    RTMGRP_IPV4_IFADDR,
-    RTMGRP_IPV4_ROUTE,
-    RTMGRP_IPV4_RULE,
-    RTMGRP_IPV6_IFADDR,
-    RTMGRP_IPV6_ROUTE,
-    RTMGRP_LINK,
-)
-from pyroute2.netlink.rtnl.rtmsg import rtmsg  # type: ignore[import-untyped]
-
 from .clock import Clock
-from .interfaces import list_addresses
+from .interfaces import NLM_F_REQUEST, NLMSG_ERROR, attributes_of, list_addresses
 from .limits import Recent
 from .sockets import Readiness
 from .watchdog import Log
 
-CHANGES = (
-    RTMGRP_LINK
-    | RTMGRP_IPV4_IFADDR
-    | RTMGRP_IPV4_ROUTE
-    | RTMGRP_IPV4_RULE
-    | RTMGRP_IPV6_IFADDR
-    | RTMGRP_IPV6_ROUTE
-)
+CHANGES = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400  # links; addresses, routes and rules of IPv4; of IPv6
+_NETLINK_ROUTE = 0
+_RTM_GETROUTE = 26
+_RTA_DST, _RTA_OIF, _RTA_PREFSRC = 1, 4, 7
+# rtnetlink(7): family, prefix lengths of destination and source, tos, table, protocol, scope, type, flags
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_ATTRIBUTE = struct.Struct("=HH")
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _RTN_LOCAL = 2
 _DISCARD_PORT = 9  # RFC 863; connecting a UDP socket sends nothing anyway
@@ -73,8 +60,7 @@ def plain_host(host: str) -> str:
 class NetlinkRoutes:
     """Route look-ups by netlink.
 
-    The messages are pyroute2's. Its IPRoute is not used: the synchronous one cannot run inside a loop, the
-    asynchronous one not on uvloop. The kernel answers within send(), so that reading never waits.
+    The kernel answers within send(), so that reading never waits.
     """
 
     def find(self, host: str) -> Route:
@@ -87,25 +73,19 @@ class NetlinkRoutes:
         if kind == NLMSG_ERROR:
             error = -struct.unpack_from("=i", data, _HEADER.size)[0]
             raise OSError(error, os.strerror(error), host)
-        route = rtmsg(data)
-        route.decode()
-        source = route.get_attr("RTA_PREFSRC")
+        type_ = _ROUTE.unpack_from(data, _HEADER.size)[7]
+        source = dict(attributes_of(data, _HEADER.size + _ROUTE.size)).get(_RTA_PREFSRC)
         if source is None:  # an old kernel, or a route without any address
             return SocketRoutes().find(host)
-        return Route(_on_link(source, link), address.is_unspecified or route["type"] == _RTN_LOCAL)
+        return Route(_on_link(str(ip_address(source)), link), address.is_unspecified or type_ == _RTN_LOCAL)
 
-    def _request(self, address: IPv4Address | IPv6Address, link: str) -> bytearray:
-        request = rtmsg()
-        request["family"] = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        request["dst_len"] = address.max_prefixlen
-        request["attrs"] = [("RTA_DST", str(address))]
+    def _request(self, address: IPv4Address | IPv6Address, link: str) -> bytes:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        body = _ROUTE.pack(family, address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+        body += _attribute(_RTA_DST, address.packed)
         if link:
-            request["attrs"].append(("RTA_OIF", socket.if_nametoindex(link)))
-        request["header"]["type"] = RTM_GETROUTE
-        request["header"]["flags"] = NLM_F_REQUEST
-        request.encode()
-        data: bytearray = request.data
-        return data
+            body += _attribute(_RTA_OIF, struct.pack("=I", socket.if_nametoindex(link)))
+        return _HEADER.pack(_HEADER.size + len(body), _RTM_GETROUTE, NLM_F_REQUEST, 0, 0) + body
 
 
 class SocketRoutes:
@@ -141,10 +121,15 @@ def _on_link(source: str, link: str) -> str:
     return f"{source}%{link}" if link and ip_address(source).is_link_local else source
 
 
+def _attribute(kind: int, value: bytes) -> bytes:
+    """An attribute of 4 or 16 octets: none needs padding."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value
+
+
 def open_netlink(groups: int) -> socket.socket:
     """Open a netlink socket that hears of changes in these groups."""
     sock = socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, NETLINK_ROUTE
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_ROUTE
     )
     try:
         sock.bind((0, groups))

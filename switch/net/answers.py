@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from switchroom.protocols import sip, stun
@@ -12,6 +13,12 @@ from .limits import NetLimits
 from .udp import Datagram
 
 _BINDING = 1  # RFC 8489 §18.2
+# The headers that a response repeats, when nothing is unusual about them; §8.2.6.2
+_REPEATED = re.compile(rb"\r\n((?:Via|From|To|Call-ID|CSeq): [^\r\n]*)")
+_UNUSUAL = re.compile(rb"\r\n(?:[ \t]|[vfti][ \t]*:|[^:\r\n]*[ \t]:|[a-z])|[\0-\x08\x0b\x0c\x0e-\x1f]")
+_PORT = re.compile(rb";rport(?=[;\s]|$)")
+_VIA = b"Via:"
+_ALL = {_VIA, b"From", b"To: ", b"Call", b"CSeq"}
 _AMPLIFICATION = 1.5  # what an answer to an unproven source may be, times its request
 
 
@@ -40,15 +47,43 @@ class Refusals:
 
     def __init__(self, limits: NetLimits) -> None:
         self.limits = limits
-        self._tag = secrets.token_hex(4)  # the same for all: a retransmission must get the same one, §8.2.7
+        self._tag = "r" + secrets.token_hex(8)  # for all: a retransmission must get the same one, §8.2.7
+        self.ack_mark = f";tag={self._tag}".encode()  # what the ACK to a refusal of ours has
 
     def overload(self, data: bytes, flow: Flow) -> Datagram | None:
         """503: come back later."""
+        if flow.transport == "UDP" and (answer := self._refuse_unread(data, flow)) is not None:
+            return answer, flow
         return self._answer(data, flow, 503, (("Retry-After", self.limits.retry_after),))
 
     def too_large(self, data: bytes, flow: Flow) -> Datagram | None:
         """513: more octets than we read."""
         return self._answer(data, flow, 513, ())
+
+    def _refuse_unread(self, data: bytes, flow: Flow) -> bytes | None:
+        """The 503 to a request as most write them, made of its octets: there is no time for parsing."""
+        end = data.find(b"\r\n\r\n")
+        head = data[:end]
+        if end < 0 or _UNUSUAL.search(head) is not None:
+            return None
+        lines = _REPEATED.findall(head)
+        names = [line[:4] for line in lines]
+        if not lines or names[0] != _VIA or {*names} != _ALL or len(names) != names.count(_VIA) + 4:
+            return None
+        found = _PORT.search(lines[0])
+        if found is None or b"," in lines[0]:
+            return None  # who wants no answer where it came from (RFC 3581) is read in full
+        host = flow.remote[0].partition("%")[0]
+        where = f";rport={flow.remote[1]};received={host}".encode()
+        lines[0] = lines[0][: found.start()] + where + lines[0][found.end() :]
+        for at, line in enumerate(lines):
+            if line.startswith(b"To:"):
+                if b";tag=" in line:
+                    return None
+                lines[at] = line + self.ack_mark
+        last = f"Retry-After: {self.limits.retry_after}\r\nContent-Length: 0\r\n\r\n".encode()
+        answer = b"\r\n".join([b"SIP/2.0 503 Service Unavailable", *lines, last])
+        return answer if len(answer) <= len(data) * _AMPLIFICATION else None
 
     def _answer(
         self, data: bytes, flow: Flow, status: int, headers: tuple[tuple[str, object], ...]

@@ -20,6 +20,8 @@ from switchroom.switch.config import join_address, split_listen
 
 from .addresses import Addresses, may_be_local
 from .answers import Refusals, answer_keep_alive, is_keep_alive
+from .backlog import CROWD, Backlog
+from .bans import BanList
 from .bus import Bus, Frame, Kind, unpack_flow
 from .clock import Clock
 from .connection import Connection
@@ -74,8 +76,13 @@ class SipFace:
         bus: Bus | None = None,
         owners: Owners | None = None,
         sockets: Sequence[socket.socket] = (),
+        bans: BanList | None = None,
+        is_exempt: Callable[[bytes], bool] = lambda data: False,
     ) -> None:
-        """``sockets``, one for each of ``listen``, are there already when several workers share them."""
+        """``sockets``, one for each of ``listen``, are there already when several workers share them.
+
+        ``is_exempt``: whether a new request is never refused for want of time, such as an emergency call.
+        """
         self._bus = bus or Bus()
         self._owners = owners  # of messages; none: whatever comes is ours
         self._sockets = sockets
@@ -93,7 +100,12 @@ class SipFace:
         self._log: Log = log or structlog.get_logger("net")
         self._guard = Guard(self._log, self._clock, self.counters)
         self.public = public or PublicAddress()
-        self._limiter = Limiter(limits, is_trusted, self._clock.now())
+        self._limiter = Limiter(
+            limits, is_trusted, self._clock.now(), bans=bans, mark=lambda: endpoint.mint.head[6:].encode()
+        )
+        self._backlog = Backlog(is_trusted)
+        self._is_serving = False
+        self._is_exempt = is_exempt
         self._refusals = Refusals(limits)
         self._flows = Flows(addresses)
         self._connections = Connections(
@@ -226,12 +238,63 @@ class SipFace:
         self._is_in_pass = True
         self.counters.datagrams_in += len(batch)
         try:
+            if len(batch) >= CROWD or self._is_serving:
+                batch = self._put_in_order(batch, now)
             self._judge(batch, now)
         finally:
             self._finish(now)
 
+    def _put_in_order(self, batch: list[Datagram], now: float) -> list[Datagram]:
+        """There is much: new requests wait until the rest is done; gives the rest."""
+        refused_tag = self._refusals.ack_mark
+        urgent, new = self._backlog.sort(batch)
+        for data, flow in new:
+            self.counters.octets_in += len(data)
+            verdict = self._limiter.judge(flow.remote[0], data, now)
+            if verdict is not Verdict.PASS:
+                self._on_excess(verdict, data, flow)
+            else:
+                self._backlog.put(data, flow, now)
+        if new and not self._is_serving:
+            self._is_serving = True
+            asyncio.get_running_loop().call_soon(self._serve)
+        return [datagram for datagram in urgent if not _acknowledges(datagram[0], refused_tag)]
+
+    def _serve(self) -> None:
+        """Begin some of the new requests that wait; refuse those that waited too long."""
+        now = self._clock.now()
+        self._is_in_pass = True
+        try:
+            taken, late = self._backlog.take(now, self._limits.max_wait)
+            for data, flow, _ in taken:
+                self._begin(data, flow, now)
+            for data, flow, _ in late:
+                if self._is_exempt(data):
+                    self._begin(data, flow, now)
+                else:
+                    may_refuse = self._limiter.may_refuse(now)
+                    self._on_excess(Verdict.OVERLOAD if may_refuse else Verdict.LATE, data, flow)
+        finally:
+            self._finish(now)
+        self._is_serving = bool(self._backlog) and self._is_running
+        if self._is_serving:
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def _begin(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a new request that has waited; ``_judge`` has the same in line."""
+        if len(data) > self._limits.max_message_size:
+            self._flows.put(self._refusals.too_large(data, flow))
+        elif self._owners is not None and (slot := self._owners.owner_of(data, flow.remote[0])) is not None:
+            self._bus.forward(slot, data, flow)
+        else:
+            if self.trace is not None:
+                self._guard.run(self.trace, "in", data, flow)
+            self._guard.run(self._endpoint.receive_datagram, data, flow, now)
+            self._tell(now)
+
     def _judge(self, batch: list[Datagram], now: float) -> None:
-        counters, judge, owners = self.counters, self._limiter.judge, self._owners
+        counters, judge, owners, guard = self.counters, self._limiter.judge, self._owners, self._guard
+        receive, tell, trace = self._endpoint.receive_datagram, self._tell, self.trace
         for data, flow in batch:
             counters.octets_in += len(data)
             verdict = judge(flow.remote[0], data, now)
@@ -244,16 +307,22 @@ class SipFace:
             elif owners is not None and (slot := owners.owner_of(data, flow.remote[0])) is not None:
                 self._bus.forward(slot, data, flow)
             else:
-                if self.trace is not None:
-                    self._guard.run(self.trace, "in", data, flow)
-                self._guard.run(self._endpoint.receive_datagram, data, flow, now)
-                self._tell(now)
+                if trace is not None:
+                    try:
+                        trace("in", data, flow)
+                    except Exception:  # noqa: BLE001
+                        guard.note()
+                try:  # as guard.run does, without a call for each message
+                    receive(data, flow, now)
+                except Exception:  # noqa: BLE001
+                    guard.note()
+                tell(now)
 
     def _on_message(self, data: bytes, connection: Connection, now: float) -> float | None:
         """Take a message from a stream; or say how long it must wait for its source's rate."""
         flow = connection.flow
         verdict = self._limiter.judge(flow.remote[0], data, now)
-        if verdict is Verdict.OVERLOAD:
+        if verdict is Verdict.OVERLOAD or verdict is Verdict.BANNED:
             self._on_excess(verdict, data, flow)
             return None
         if verdict is not Verdict.PASS:
@@ -342,10 +411,14 @@ class SipFace:
     # -- the rest of a pass
 
     def _tell(self, now: float) -> None:
-        next_event, run, on_event = self._endpoint.next_event, self._guard.run, self._on_event
+        next_event, on_event = self._endpoint.next_event, self._on_event
         while (event := next_event()) is not None:
-            if not run(on_event, event, now) and isinstance(event, sip.RequestReceived):
-                self._give_up(event, now)
+            try:
+                on_event(event, now)
+            except Exception:  # noqa: BLE001
+                self._guard.note()
+                if isinstance(event, sip.RequestReceived):
+                    self._give_up(event, now)
 
     def _give_up(self, event: sip.RequestReceived, now: float) -> None:
         """Answer what our fault left unanswered, or it would be repeated, and fail, for half a minute."""
@@ -376,11 +449,15 @@ class SipFace:
             self._arm()
 
     def _send(self) -> list[Failure]:
-        flows, connections = self._flows, self._connections
+        flows, connections, trace = self._flows, self._connections, self.trace
+        put = flows.put
         for item in self._endpoint.datagrams_to_send():
-            if self.trace is not None:
-                self._guard.run(self.trace, "out", *item)
-            flows.put(item)
+            if trace is not None:
+                try:
+                    trace("out", item[0], item[1])
+                except Exception:  # noqa: BLE001
+                    self._guard.note()
+            put(item)
         failures = flows.flush()
         if flows.for_streams:
             for data, flow in flows.take_for_streams():
@@ -417,6 +494,11 @@ class SipFace:
         self._finish(now)
 
 
+def _acknowledges(data: bytes, mark: bytes) -> bool:
+    """Whether an ACK is for a refusal, for which nobody waits."""
+    return data.startswith(b"ACK ") and mark in data
+
+
 class Guard:
     """Runs the engine and its owner; logs what they raise, but not too often."""
 
@@ -432,11 +514,15 @@ class Guard:
         try:
             call(*args, **kwargs)
         except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
-            self._counters.faults += 1
-            if self._lines.take(_LINES_RATE, _LINES_BURST, self._now()):
-                self._log.exception("net.fault", unlogged=self._unlogged)
-                self._unlogged = 0
-            else:
-                self._unlogged += 1
+            self.note()
             return False
         return True
+
+    def note(self) -> None:
+        """Count and log the exception that is being handled."""
+        self._counters.faults += 1
+        if self._lines.take(_LINES_RATE, _LINES_BURST, self._now()):
+            self._log.exception("net.fault", unlogged=self._unlogged)
+            self._unlogged = 0
+        else:
+            self._unlogged += 1

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from pyroute2.netlink import (  # type: ignore[import-untyped]
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-)
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK  # type: ignore[import-untyped]
+# netlink(7), rtnetlink(7); a library for these few would cost the start of the switch 0.1 s
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+RTM_NEWLINK, RTM_GETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 18, 20, 22
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index of the link
@@ -39,13 +36,13 @@ def list_addresses(sock: socket.socket) -> dict[str, str]:
     links = {}
     for body in _dump(sock, RTM_GETLINK, RTM_NEWLINK):
         _, _, index, flags, _ = _LINK.unpack_from(body)
-        name = next((v for kind, v in _attributes(body, _LINK.size) if kind == _IFLA_IFNAME), b"")
+        name = next((v for kind, v in attributes_of(body, _LINK.size) if kind == _IFLA_IFNAME), b"")
         is_up = flags & (_IFF_UP | _IFF_RUNNING) == _IFF_UP | _IFF_RUNNING
         links[index] = Interface(name.rstrip(b"\0").decode(errors="replace"), is_up)
     found = {}
     for body in _dump(sock, RTM_GETADDR, RTM_NEWADDR):
         _, _, flags, _, index = _ADDRESS.unpack_from(body)
-        attributes = dict(_attributes(body, _ADDRESS.size))
+        attributes = dict(attributes_of(body, _ADDRESS.size))
         packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)  # on IPv4 the other is the peer's
         if _IFA_FLAGS in attributes:
             flags = int.from_bytes(attributes[_IFA_FLAGS], "little")
@@ -77,7 +74,8 @@ def _dump(sock: socket.socket, question: int, kind: int) -> Iterator[bytes]:
             at += (size + 3) & ~3
 
 
-def _attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+def attributes_of(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """Type and value of what follows the fixed part of a message."""
     while at + _ATTRIBUTE.size <= len(body):
         size, kind = _ATTRIBUTE.unpack_from(body, at)
         if size < _ATTRIBUTE.size:

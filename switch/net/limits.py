@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .owners import to_tag
+
+if TYPE_CHECKING:
+    from .bans import BanList
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -16,7 +21,6 @@ V = TypeVar("V")
 # What belongs to something that we let begin is not shed before new work: overload must not keep calls up.
 _ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
 _ONGOING_SHARE = 10  # messages that a request which opens something brings with it, generously
-_REFUSED_SHARE = 4  # refusals cost too: what is beyond these is dropped without a word
 _RESERVE_SHARE = 0.25  # on top of the total rate, for trusted sources only: strangers cannot starve them
 
 
@@ -29,6 +33,12 @@ class NetLimits:
     source_burst: float = 400.0
     total_rate: float = 5000.0  # of requests that open something new
     total_burst: float = 5000.0
+    register_rate: float = 5000.0  # of REGISTERs, which total_rate does not count
+    call_rate: float = 0.0  # of INVITEs that begin calls, in all; 0: no limit but total_rate
+    source_call_rate: float = 0.0  # the same from one source; 0: no limit but source_rate
+    source_register_rate: float = 0.0
+    max_wait: float = 0.2  # a new request that waited longer for its turn is refused
+    refuse_rate: float = 2000.0  # refusals; beyond that nothing is answered
     retry_after: int = 5
     max_sources: int = 16384  # remembered; a source that is forgotten starts with a full bucket
     max_connections: int = 2000
@@ -43,7 +53,7 @@ class NetLimits:
     write_buffer_size: int = 131072
     user_timeout: float = 30.0  # unacknowledged octets for so long break a connection; RFC 5482
     send_queue_size: int = 4096  # datagrams that wait while a UDP socket would block
-    receive_buffer_size: int = 1 << 20  # a fifth of a second of traffic: more would only be late
+    receive_buffer_size: int = 4 << 20  # what comes while a pass lasts; the backlog sees to what is late
 
 
 @dataclass(slots=True)
@@ -74,7 +84,9 @@ class Verdict(StrEnum):
     PASS = "pass"
     SOURCE = "source"  # dropped: this source sends too much
     TOTAL = "total"  # dropped: all together send too much
-    OVERLOAD = "overload"  # a new request beyond the total rate: 503 with Retry-After
+    OVERLOAD = "overload"  # a new request beyond its rate: 503 with Retry-After
+    LATE = "late"  # dropped: it waited too long, and there are too many to be refused
+    BANNED = "banned"  # dropped: nobody listens to this source
 
 
 class Recent(Generic[K, V]):
@@ -135,12 +147,27 @@ class Bucket:
 class Limiter:
     """Judges each message by its source and first octets, before anything of it is parsed."""
 
-    def __init__(self, limits: NetLimits, is_trusted: Callable[[str], bool], now: float) -> None:
+    def __init__(
+        self,
+        limits: NetLimits,
+        is_trusted: Callable[[str], bool],
+        now: float,
+        *,
+        bans: BanList | None = None,
+        mark: Callable[[], bytes] = lambda: b"",
+    ) -> None:
+        """``mark`` stands in every identifier that the switch minted."""
         self._limits = limits
         self._is_trusted = is_trusted
+        self._bans = bans
+        self._mark = mark
         self._sources: Recent[str, Bucket] = Recent(limits.max_sources)
+        self._callers: Recent[str, Bucket] = Recent(limits.max_sources)
+        self._registrants: Recent[str, Bucket] = Recent(limits.max_sources)
         self._new = Bucket(limits.total_burst, now)
-        self._refusals = Bucket(limits.total_burst * _REFUSED_SHARE, now)
+        self._registers = Bucket(limits.register_rate, now)
+        self._calls = Bucket(limits.call_rate, now)
+        self._refusals = Bucket(limits.refuse_rate, now)
         self._reserve = Bucket(limits.total_burst * _RESERVE_SHARE, now)
         self._ongoing = Bucket(limits.total_burst * _ONGOING_SHARE, now)
 
@@ -150,22 +177,82 @@ class Limiter:
 
     def judge(self, host: str, data: bytes, now: float) -> Verdict:
         """Say whether a message may pass, and count it."""
-        limits = self._limits
+        limits, bans = self._limits, self._bans
+        if bans is not None and bans.table and self._is_shut_out(host, data, now):
+            return Verdict.BANNED
         bucket = self._sources.young.get(host) or self._bucket_of(host, now)
         if not bucket.take(limits.source_rate, limits.source_burst, now):
             if not self._is_trusted(host):  # asked only here: it may have to look into tables
                 return Verdict.SOURCE
             bucket.tokens = limits.source_burst
-        rate, burst = limits.total_rate, limits.total_burst
         if data.startswith(_ONGOING):
-            is_within = self._ongoing.take(rate * _ONGOING_SHARE, burst * _ONGOING_SHARE, now)
-            return Verdict.PASS if is_within else Verdict.TOTAL
-        if self._new.take(rate, burst, now):
+            return self._judge_ongoing(now)
+        if data.startswith(b"REGISTER "):
+            rate = limits.register_rate
+            is_within = self._registers.take(rate, rate, now)
+            if limits.source_register_rate:
+                is_within &= self._is_within(
+                    self._registrants, host, limits.source_register_rate, now, for_trusted=False
+                )
+        else:
+            is_within = self._new.take(limits.total_rate, limits.total_burst, now)
+            if (limits.call_rate or limits.source_call_rate) and data.startswith(b"INVITE "):
+                is_within &= self._may_call(host, now)
+        if is_within:
             return Verdict.PASS
-        if self._is_trusted(host) and self._reserve.take(rate * _RESERVE_SHARE, burst * _RESERVE_SHARE, now):
+        return self._judge_excess(host, data, now)
+
+    def may_refuse(self, now: float) -> bool:
+        """Whether one more refusal is sent: they cost too."""
+        return self._refusals.take(self._limits.refuse_rate, self._limits.refuse_rate, now)
+
+    def _judge_ongoing(self, now: float) -> Verdict:
+        limits = self._limits
+        rate, burst = limits.total_rate * _ONGOING_SHARE, limits.total_burst * _ONGOING_SHARE
+        return Verdict.PASS if self._ongoing.take(rate, burst, now) else Verdict.TOTAL
+
+    def _judge_excess(self, host: str, data: bytes, now: float) -> Verdict:
+        """What is beyond a rate: requests in dialogs go on, trunks and registered phones have a reserve."""
+        limits = self._limits
+        if to_tag(data) is not None:
+            return self._judge_ongoing(now)
+        rate, burst = limits.total_rate * _RESERVE_SHARE, limits.total_burst * _RESERVE_SHARE
+        if self._is_trusted(host) and self._reserve.take(rate, burst, now):
             return Verdict.PASS
-        is_answered = self._refusals.take(rate * _REFUSED_SHARE, burst * _REFUSED_SHARE, now)
-        return Verdict.OVERLOAD if is_answered else Verdict.TOTAL
+        return Verdict.OVERLOAD if self.may_refuse(now) else Verdict.TOTAL
+
+    def _may_call(self, host: str, now: float) -> bool:
+        limits = self._limits
+        if limits.source_call_rate and not self._is_within(
+            self._callers, host, limits.source_call_rate, now, for_trusted=True
+        ):
+            return False
+        return not limits.call_rate or self._calls.take(limits.call_rate, limits.call_rate, now)
+
+    def _is_within(
+        self, sources: Recent[str, Bucket], host: str, rate: float, now: float, *, for_trusted: bool
+    ) -> bool:
+        """Whether a source keeps to its rate, two seconds' worth at once."""
+        source = source_of(host)
+        bucket = sources.get(source)
+        if bucket is None:
+            bucket = Bucket(2 * rate, now)
+            sources.put(source, bucket)
+        return bucket.take(rate, max(2 * rate, 1.0), now) or (for_trusted and self._is_trusted(host))
+
+    def _is_shut_out(self, host: str, data: bytes, now: float) -> bool:
+        """Whether a banned source says this; what it does in calls that are up is heard."""
+        bans = self._bans
+        assert bans is not None
+        ban = bans.find(host, now)
+        if ban is None or ((mark := self._mark()) and mark in data):
+            return False
+        if ban.reason != "operator" and self._is_trusted(host):
+            return False  # phones behind its address: their passwords are not looked at, see Authenticator
+        if not ban.is_proven and data.startswith(b"REGISTER "):
+            return False  # anybody can forge an address: whose it is may still prove who he is
+        bans.dropped += 1
+        return True
 
     def _bucket_of(self, host: str, now: float) -> Bucket:
         source = source_of(host)

@@ -7,8 +7,9 @@ SIP-If-Match) goes to its worker; and what comes from a trunk, whose messages al
 all reach one worker, is dealt out by the Call-ID. So retransmissions, CANCEL, and copies by another way
 find the first one.
 
-What belongs to a worker that is dead is nobody's: whoever got it answers, and as it knows no such dialog
-with 481 (RFC 3261 §12.2.2).
+What belongs to a worker that is dead waits on the bus for its next life, which goes on with its calls. If
+calls do not survive, it is nobody's: whoever got it answers, and as it knows no such dialog with 481
+(RFC 3261 §12.2.2).
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Owners:
         self._mint, self._slot, self._count = mint, slot, count
         self._is_spread = is_spread
         self._site = mint.head[6:].encode()
+        self._own = mint.head.encode()
         self._heads: dict[bytes, int] = {}  # of the other workers that are there
+        self.has_heirs = False  # whether the next life of a worker goes on with the calls of the last one
 
     def update(self, lives: dict[int, int]) -> None:
         """Take the generation of each worker that is there."""
@@ -52,10 +55,10 @@ class Owners:
         """The slot of the other worker whose message it is, or None: it is ours, or nobody's."""
         if data.startswith(b"SIP/2.0 "):
             at = data.find(_COOKIE) + len(_COOKIE)
-            return self._heads.get(data[at : at + _HEAD_SIZE])
-        tag = _to_tag(data)
+            return self._slot_of(data[at : at + _HEAD_SIZE])
+        tag = to_tag(data)
         if tag is not None:
-            return self._heads.get(tag[:_HEAD_SIZE])
+            return self._slot_of(tag[:_HEAD_SIZE])
         if self._site in data:
             owner = self._named(data)
             if owner is not None:
@@ -65,19 +68,29 @@ class Owners:
             return slot if slot in self._heads.values() else None
         return None
 
+    def _slot_of(self, head: bytes) -> int | None:
+        """The other worker whose life minted an identifier, or whose earlier life did."""
+        slot = self._heads.get(head)
+        if slot is not None or head == self._own or not self.has_heirs:
+            return slot
+        if head[6:] != self._site or head[:6].strip(b"0123456789abcdef"):
+            return None
+        slot = int(head[:2], 16)
+        return slot if slot != self._slot and slot < self._count else None
+
     def _named(self, data: bytes) -> int | None:
         """The worker of the dialog or the publication that a request names."""
         head = data[: data.find(_END) + 2]
         for match in _NAMED.finditer(head):
             for found in re.finditer(re.escape(self._site), match[1]):
-                slot = self._heads.get(match[1][found.start() - 6 : found.end()])
+                slot = self._slot_of(match[1][found.start() - 6 : found.end()])
                 if slot is not None:
                     return slot
         return None
 
 
-def _to_tag(data: bytes) -> bytes | None:
-    """The tag in To; None when there is none."""
+def to_tag(data: bytes) -> bytes | None:
+    """The tag in To of a message that is not parsed; None when there is none."""
     at = data.find(b"\r\nTo: ")  # as nearly everybody writes it
     if at >= 0:
         end = data.find(b"\r\n", at + 6)

@@ -76,7 +76,26 @@ FAMILIES = (
     _counter("sip_overloads", "Requests refused for want of room.", lambda s: s.endpoint.counters.overloads),
     _counter("auth_failures", "Wrong passwords.", lambda s: s.guard.failures),
     _counter("auth_bans", "Sources that were banned.", lambda s: s.guard.bans),
-    _counter("auth_dropped", "Messages of banned sources.", lambda s: s.guard.dropped),
+    _counter(
+        "auth_dropped",
+        "Messages of banned sources, and of those that answer no challenge.",
+        lambda s: s.guard.dropped + s.guard.ban_list.dropped,
+    ),
+    _gauge("auth_banned", "Sources that are banned.", lambda s: len(s.guard.banned(s.clock.now()))),
+    _counter(
+        "sip_ignored",
+        "Requests of strangers that got no answer (silent_to_strangers).",
+        lambda s: s.exchange.strangers.ignored if s.exchange.strangers is not None else 0,
+    ),
+    _counter(
+        "calls_shed",
+        "New calls that were sent away for want of time, or not answered.",
+        lambda s: {
+            "refused": s.exchange.admission.overload.refused,
+            "dropped": s.exchange.admission.overload.dropped,
+        },
+        "how",
+    ),
     _counter(
         "net_datagrams",
         "UDP datagrams of the signalling.",

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Any
 
 from switchroom.protocols.sip.client import ClientTransaction, InviteClient
 from switchroom.protocols.sip.server import InviteServer, ServerTransaction
-
-if TYPE_CHECKING:
-    from switchroom.switch.app import Switch
 
 _KINDS = (
     (InviteClient, "transactions_invite_client"),
@@ -20,7 +17,7 @@ _KINDS = (
 )
 
 
-def count(switch: Switch) -> dict[str, int]:
+def count(switch: Any) -> dict[str, int]:
     """The numbers. What remembers finished transactions for retransmissions goes after half a minute."""
     endpoint, exchange = switch.endpoint, switch.exchange
     calls = list(exchange.calls.values())

@@ -2,8 +2,8 @@
 
 from .interfaces import BindingStore, Direction, Record, RecordSink, RecordStore, StoredBinding, record_id
 from .schema import StoreError
-from .sqlite import SqliteStore, lock_store
 from .settings import SettingStore
+from .sqlite import SqliteStore, lock_store
 from .texts import StoredText, TextStore
 
 __all__ = [

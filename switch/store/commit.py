@@ -17,11 +17,12 @@ from .rows import (
     CALL_COLUMNS,
     LIVE_COLUMNS,
     PLACE_COLUMNS,
+    STATE_COLUMN,
     Row,
     binding_row,
     call_row,
     clean,
-    live_row,
+    open_row,
 )
 from .schema import RECORD_COLUMNS, connect, migrate
 from .texts import TEXT_COLUMNS
@@ -40,7 +41,8 @@ _BAD_ROW = (
 _SINK_CHUNK = 500
 _SINK_SYNC_INTERVAL = 1.0
 
-_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(LIVE_COLUMNS + PLACE_COLUMNS)}) VALUES "
+_OPEN_COLUMNS = (*LIVE_COLUMNS, STATE_COLUMN, *PLACE_COLUMNS)
+_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(_OPEN_COLUMNS)}) VALUES "
 _PUT_CALL = f"INSERT INTO calls ({', '.join(CALL_COLUMNS)}) VALUES "
 _DROP_LIVE = "DELETE FROM live WHERE (id) IN (VALUES "
 _PUT_BINDING = f"INSERT OR REPLACE INTO bindings ({', '.join(BINDING_COLUMNS)}) VALUES "
@@ -204,7 +206,7 @@ def alive_key(slot: int) -> str:
 
 
 def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[str, list[Row]]]:
-    live = [live_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
+    live = [open_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
     ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
     saved = [binding_row(binding) for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]

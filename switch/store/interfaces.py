@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 def _random_octets() -> Iterator[bytes]:
@@ -65,6 +65,7 @@ class Record:
     trunk: str = ""  # the trunk that the call went out by, or that was tried last
     verdict: str = ""  # what became of the call, in plain words
     explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
+    state: Sequence[Any] | None = None  # what another process needs to go on with the call; for JSON
     id: str = field(default_factory=record_id)
 
 
@@ -102,6 +103,11 @@ class BindingStore(Protocol):
         """Return when everything asked for until now is durable."""
 
 
+# Is offered an answered call that a crash left: the record, its state as JSON gives it, the slot of the
+# worker that had it, when that was last alive
+Restore = Callable[[Record, list[Any], int, datetime], bool]
+
+
 class RecordStore(Protocol):
     """Keeps call records. Writes return at once and take a copy: the record may change right after."""
 
@@ -121,8 +127,13 @@ class RecordStore(Protocol):
     def close(self, record: Record) -> None:
         """It ended; nothing is written about it after this."""
 
-    def recover(self, now: datetime, *, died_at: datetime | None = None) -> int:
-        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks."""
+    def recover(
+        self, now: datetime, *, died_at: datetime | None = None, restore: Restore | None = None
+    ) -> int:
+        """Close what a crash left open and count it; for the start, before the first ``open``; it blocks.
+
+        What ``restore`` takes, True, stays open.
+        """
 
     async def recent(self, limit: int = 100) -> list[Record]:
         """Give the records of the latest calls, the newest first."""

@@ -15,6 +15,7 @@ LIVE_COLUMNS = (
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),
     *("setup_at", "ring_at", "answer_at", "codecs", "trunk"),
 )
+STATE_COLUMN = "state"  # of live calls that were answered
 PLACE_COLUMNS = ("slot", "generation")  # of live calls: which life of which worker has them
 CALL_COLUMNS = (
     *LIVE_COLUMNS,
@@ -28,12 +29,18 @@ BINDING_COLUMNS = (
 )
 Row = tuple[Any, ...]
 
-copy_live = attrgetter(*LIVE_COLUMNS)  # what the loop's thread pays: a tuple
+copy_live = attrgetter(*LIVE_COLUMNS, "state")  # what the loop's thread pays: a tuple
 copy_call = attrgetter(*CALL_COLUMNS[:_ENDED], "media_a", "media_b")
 
 
-def live_row(copied: Row) -> Row:
+def open_row(copied: Row) -> Row:
     """Turn what ``copy_live`` took into what SQLite takes."""
+    state = copied[_LIVE]
+    return (*live_row(copied[:_LIVE]), "" if state is None else _encode_state(state))
+
+
+def live_row(copied: Row) -> Row:
+    """The same without the state."""
     id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs, trunk = copied
     return (
         *(id, a, b, caller, callee, from_user, to_user, setup.timestamp()),
@@ -107,6 +114,14 @@ def row_binding(row: Row) -> StoredBinding:
 def clean(row: Sequence[Any]) -> Row:
     """The row with what SQLite cannot take (lone surrogates) replaced."""
     return tuple(v.encode(errors="replace").decode() if isinstance(v, str) else v for v in row)
+
+
+def _as_json(value: Any) -> Any:
+    """Octets and sets of a state."""
+    return value.decode("latin-1") if isinstance(value, bytes) else list(value)
+
+
+_encode_state = json.JSONEncoder(default=_as_json, check_circular=False, separators=(",", ":")).encode
 
 
 def _time(seconds: float) -> datetime:

@@ -49,6 +49,8 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     ALTER TABLE live ADD COLUMN trunk TEXT NOT NULL DEFAULT '';
     ALTER TABLE live ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE live ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+    -- What another process needs to go on with the call: JSON, or nothing.
+    ALTER TABLE live ADD COLUMN state TEXT NOT NULL DEFAULT '';
     ALTER TABLE calls ADD COLUMN trunk TEXT NOT NULL DEFAULT '';
     ALTER TABLE calls ADD COLUMN verdict TEXT NOT NULL DEFAULT '';
     ALTER TABLE calls ADD COLUMN explanation TEXT NOT NULL DEFAULT '';

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
+import secrets
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,12 +15,13 @@ from types import TracebackType
 from typing import Self
 
 from .commit import Committer, alive_key
-from .interfaces import Record, RecordSink, StoredBinding
+from .interfaces import Record, RecordSink, Restore, StoredBinding
 from .rows import (
     BINDING_COLUMNS,
     CALL_COLUMNS,
     LIVE_COLUMNS,
     PLACE_COLUMNS,
+    STATE_COLUMN,
     copy_call,
     copy_live,
     row_binding,
@@ -29,6 +32,7 @@ from .settings import SqliteSettings
 from .texts import SqliteTexts
 from .writer import Writer
 
+MAX_GAP = 60.0  # seconds without a sign of life after which no call is gone on with
 _RESERVE_FOR_ENDS = 0.75  # a call that is up must find room for its end when no new one may begin
 
 
@@ -101,25 +105,35 @@ class SqliteRecords:
             self._writer.pending.alive_at = now.timestamp()
             self._writer.wake()
 
-    def recover(self, now: datetime, *, died_at: datetime | None = None) -> int:
+    def recover(
+        self, now: datetime, *, died_at: datetime | None = None, restore: Restore | None = None
+    ) -> int:
         """Close what a crash left open and count it; for the start, before the first ``open``; it blocks.
 
         A worker closes what earlier lives of its slot left; whoever saw them die knows when, else the last
-        heartbeat tells.
+        heartbeat tells. What ``restore`` takes stays open; it is asked about what was up not long ago.
         """
         where, slots = ("", ()) if self._slot is None else (" WHERE slot = ?", (self._slot,))
-        query = f"SELECT {', '.join(LIVE_COLUMNS + PLACE_COLUMNS)} FROM live{where}"
+        columns = ", ".join((*LIVE_COLUMNS, STATE_COLUMN, *PLACE_COLUMNS))
+        query = f"SELECT {columns} FROM live{where}"
         with closing(connect(self._path)) as connection:
             state = dict(connection.execute("SELECT key, value FROM state WHERE key LIKE 'alive_at%'"))
             left = connection.execute(query, slots).fetchall()
-        for *row, slot, generation in left:
+        restored = 0
+        for *row, kept, slot, generation in left:
             record, alive = row_record(tuple(row)), state.get(alive_key(slot))
-            _end_by_crash(record, died_at or (datetime.fromtimestamp(float(alive), UTC) if alive else None))
+            alive_at = died_at or (datetime.fromtimestamp(float(alive), UTC) if alive else None)
+            last_at = max(filter(None, (alive_at, record.answer_at)), default=now)
+            is_recent = bool(kept) and abs((now - last_at).total_seconds()) <= MAX_GAP
+            if is_recent and restore is not None and restore(record, json.loads(kept), slot, min(last_at, now)):
+                restored += 1
+                continue
+            _end_by_crash(record, alive_at)
             if self._slot is not None:
                 record.verdict = f"{record.verdict} (worker {slot}, life {generation})"
             self.close(record)
         self.heartbeat(now)
-        return len(left)
+        return len(left) - restored
 
     async def recent(self, limit: int = 100) -> list[Record]:
         """Give the records of the latest calls that ended, the newest first."""
@@ -195,6 +209,17 @@ class SqliteStore:
     async def flush(self) -> None:
         """Return when everything asked for until now is durable."""
         await self._writer.flush()
+
+    def identity(self) -> tuple[int, bytes]:
+        """Which life of the switch this is, and the secret of all its lives; for the start, it blocks."""
+        with closing(connect(self._path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            kept = dict(connection.execute("SELECT key, value FROM state WHERE key IN ('life', 'secret')"))
+            life, secret = int(kept.get("life", 0)) + 1, kept.get("secret") or secrets.token_hex(32)
+            put = "INSERT OR REPLACE INTO state (key, value) VALUES ('life', ?), ('secret', ?)"
+            connection.execute(put, (str(life), secret))
+            connection.execute("COMMIT")
+        return life, bytes.fromhex(secret)
 
     def feed(self) -> None:
         """Other workers have ended calls: give the sink what it lacks."""

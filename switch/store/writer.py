@@ -90,7 +90,9 @@ class Writer:
 
     def has_room(self, share: float = 1.0) -> bool:
         """Whether a new entry may come; updates of what waits already are always taken."""
-        return self.waiting_count < self._capacity * share
+        pending = self.pending  # asked for each call: the marks of a batch weigh nothing
+        count = len(pending.records) + len(pending.bindings) + len(pending.texts) + self._writing_count
+        return count < self._capacity * share
 
     def wake(self) -> None:
         """Tell the thread that there is something; call it with the lock held."""

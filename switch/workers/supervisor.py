@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -70,7 +69,7 @@ class Supervisor:
         self.config, self.count = config, count
         self.log = get_logger("supervisor")
         self._state = Path(config.switch.state_dir)
-        self._secret = secrets.token_bytes(32)
+        self._secret, self._generation = b"", 1  # the store has them: identifiers of an earlier life are known
         self._lives: dict[int, _Life] = {}
         self._readers: dict[int, int] = {}  # who reads for a worker that is dead
         self._lock = -1
@@ -98,7 +97,7 @@ class Supervisor:
         self._pairs = [make_pair() for _ in range(self.count)]
         await self.control.start()
         for slot in range(self.count):
-            self._spawn(slot, 1, None)
+            self._spawn(slot, self._generation % _MAX_GENERATION, None)
         await asyncio.gather(*(life.ready for life in self._lives.values()))
         await self.http.start()
         self._watching = asyncio.create_task(self._watch())
@@ -126,9 +125,13 @@ class Supervisor:
             self._lock = -1
 
     def _recover(self, store: SqliteStore) -> None:
-        """Close what the last life of the switch left open, whichever workers had it."""
+        """Close what the last life of the switch left open, but for calls that its workers can go on with."""
+        survive = self.config.calls.survive_restart
         with store:
-            count = store.records.recover(datetime.now(UTC))
+            self._generation, self._secret = store.identity()
+            count = store.records.recover(
+                datetime.now(UTC), restore=(lambda *left: left[2] < self.count) if survive else None
+            )
         if count:
             self.log.warning("records.recovered", count=count)
 
@@ -228,7 +231,8 @@ class Supervisor:
     async def _restart(self, slot: int, life: _Life, died_at: float) -> None:
         if time.monotonic() - life.began_at < _SHORT_LIFE:
             failures = self._failures[slot] = self._failures.get(slot, 0) + 1
-            await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
+            if failures > 1:  # once at once: its calls wait
+                await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (failures - 2), _LONGEST_PAUSE))
         else:
             self._failures[slot] = 0
         self.restarts += 1

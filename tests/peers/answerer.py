@@ -7,7 +7,7 @@ import socket
 import threading
 
 from .ports import free_port
-from .raw import Message, audio, response_to
+from .raw import Headers, Message, audio, response_to
 
 
 class Answerer(threading.Thread):
@@ -20,6 +20,7 @@ class Answerer(threading.Thread):
         self.address = (host, free_port())
         self.socket.bind(self.address)
         self.status, self.is_ending = status, is_ending
+        self.headers: Headers = ()  # of refusals
         self.seen: dict[str, list[Message]] = {}
         self.confirmed: set[str] = set()
         self._is_over = False
@@ -61,6 +62,6 @@ class Answerer(threading.Thread):
             headers = [contact, ("Content-Type", "application/sdp")]
             self.socket.sendto(response_to(message, 200, "OK", tag=tag, headers=headers, body=body), remote)
         elif message.method == "INVITE":
-            self.socket.sendto(response_to(message, self.status, tag=tag), remote)
+            self.socket.sendto(response_to(message, self.status, tag=tag, headers=self.headers), remote)
         elif message.method != "BYE" or self.is_ending:
             self.socket.sendto(response_to(message, 200, "OK", tag=tag), remote)

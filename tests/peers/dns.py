@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 
 import dns.flags
 import dns.message
@@ -123,3 +125,25 @@ async def name_server(*lines: str) -> AsyncIterator[NameServer]:
         transport.close()
         stream.close()
         await stream.wait_closed()
+
+
+@contextlib.contextmanager
+def names(*lines: str) -> Iterator[str]:
+    """A name server in a thread of its own: these tests block their loop."""
+    loop = asyncio.new_event_loop()
+    address: Future[str] = Future()
+
+    async def serve() -> None:
+        async with name_server(*lines) as server:
+            address.set_result(server.address)
+            await over.wait()
+
+    over = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    try:
+        yield address.result(5)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(5)
+        loop.close()

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import sys
+import time
 from typing import Any
 
 import pjsua2 as pj
@@ -212,6 +213,14 @@ class Phone:
     def do_hangup(self, call: int) -> None:
         self.calls[call].hangup(pj.CallOpParam())
 
+    def do_hangup_if_up(self, call: int) -> None:
+        """Some are hung up by the other side, at its own time."""
+        if call in self.calls and self.calls[call].isActive():
+            self.calls[call].hangup(pj.CallOpParam())
+
+    def do_hangup_all(self) -> None:
+        self.endpoint.hangupAllCalls()
+
     def do_hold(self, call: int) -> None:
         self.calls[call].setHold(pj.CallOpParam())
 
@@ -229,6 +238,12 @@ class Phone:
 
     def do_dtmf(self, call: int, digits: str) -> None:
         self.calls[call].dialDtmf(digits)
+
+    def do_pause(self, seconds: float) -> None:
+        """Let the calls go on for a while."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.endpoint.libHandleEvents(10)
 
     def do_message(self, to: str, text: str) -> None:
         buddy = pj.BuddyConfig()

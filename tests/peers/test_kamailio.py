@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .answerer import Answerer
-from .dns import name_server
+from .dns import names
 from .harness import PASSWORD, Switch, Table, user, wait_until
 from .kamailio import DOMAIN, Kamailio
 from .phone import Dialog, Phone
@@ -285,28 +280,6 @@ def test_with_two_workers_one_registers_and_both_take_calls(tmp_path: Path, outs
             called.answer_bye()
             assert far.final(method="BYE", call_id=dialog.call_id).status == 200
         assert switch.said(1_000_000).count("trunk.registered") == 1
-
-
-@contextmanager
-def names(*lines: str) -> Iterator[str]:
-    """A name server in a thread of its own: these tests block their loop."""
-    loop = asyncio.new_event_loop()
-    address: Future[str] = Future()
-
-    async def serve() -> None:
-        async with name_server(*lines) as server:
-            address.set_result(server.address)
-            await over.wait()
-
-    over = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    try:
-        yield address.result(5)
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(5)
-        loop.close()
 
 
 def test_a_carrier_is_found_by_srv_and_its_dead_server_is_passed_over(tmp_path: Path, outside: int) -> None:

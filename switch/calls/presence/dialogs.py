@@ -169,8 +169,8 @@ class Dialogs:
             for is_caller, number in ((True, record.caller), (False, record.callee))
         }
         state = "confirmed" if call.answered_at is not None else "early" if call.rung else "trying"
-        if _is_user(call.account):
-            yield call.account, self._dialog(call.id, "a", state, parties)
+        if _is_user(call.a.account):
+            yield call.a.account, self._dialog(call.id, "a", state, parties)
         ringing = "confirmed" if call.answered_at is not None else "early"
         seen = set[str]()
         for leg in call.forks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 # Another destination would say the same: the number does not exist, is incomplete, or somebody said no.
@@ -110,3 +111,7 @@ class Plan:
     def lines(self) -> tuple[str, ...]:
         """One plain sentence for each rule tried and why it did or did not match; made when asked for."""
         return tuple(self.tell())
+
+    def settle(self) -> None:
+        """Make the lines now: a plan that is kept for long needs nothing else of the router."""
+        self.tell = partial(iter, self.lines)

@@ -47,6 +47,8 @@ class Route:
         self._caller = rewrite_of(config.caller_strip, config.caller_prefix, config.caller_replace)
         self._continue_on = _statuses(config.continue_on) if config.continue_on else None
         self._groups = _groups(config)
+        self._order = config.order
+        self._in_order = range(len(self._groups))
         self._times = config.ring_time
 
     def why_not(self, inquiry: Inquiry) -> str:
@@ -70,36 +72,29 @@ class Route:
     def steps(self, inquiry: Inquiry, number: str, outside: str, rates: Sequence[Rate]) -> tuple[Step, ...]:
         """The steps for a call; ``outside``: the caller's number as trunks and other domains see it."""
         called = self.called(number)
-        order = self.config.order
+        order = self._order
+        chosen: Sequence[int]
         if order == "cost":
             prices = {rate.trunk: rate.price for rate in rates}
             chosen = self._by_cost(prices)
         else:
             prices = {}
-            chosen = self._by_weight(inquiry.chance) if order == "weight" else list(range(len(self._groups)))
-        caller, outside = self._write(inquiry.caller), self._write(outside)
-        return tuple(
-            Step(
-                tuple(
-                    [
-                        Leap(to, called, caller if type(to) is ToUser else outside, prices.get(_trunk(to)))
-                        if prices
-                        else Leap(to, called, caller if type(to) is ToUser else outside)
-                        for to in self._groups[place]
-                    ]
-                ),
-                self._time(place),
-                self._continue_on,
-            )
-            for place in chosen
-        )
-
-    def _write(self, caller: str) -> str:
-        return caller if self._caller is None else self._caller.apply(caller)
-
-    def _time(self, place: int) -> float | None:
-        times = self._times
-        return None if not times else times[place] if len(times) > 1 else times[0]
+            chosen = self._by_weight(inquiry.chance) if order == "weight" else self._in_order
+        caller = inquiry.caller
+        if self._caller is not None:
+            caller, outside = self._caller.apply(caller), self._caller.apply(outside)
+        steps = []
+        for place in chosen:
+            leaps = [
+                Leap(to, called, caller if type(to) is ToUser else outside, prices.get(_trunk(to)))
+                if prices
+                else Leap(to, called, caller if type(to) is ToUser else outside)
+                for to in self._groups[place]
+            ]
+            times = self._times
+            time = None if not times else times[place] if len(times) > 1 else times[0]
+            steps.append(Step(tuple(leaps), time, self._continue_on))
+        return tuple(steps)
 
     def _by_cost(self, prices: dict[str, float]) -> list[int]:
         """The groups of which a trunk has a price, the cheapest first; equal ones in the given order."""
@@ -130,7 +125,7 @@ class Route:
     @property
     def needs_rates(self) -> bool:
         """Whether the steps depend on prices."""
-        return self.config.order == "cost"
+        return self._order == "cost"
 
     def describe(self, steps: Sequence[Step], number: str) -> str:
         """What was chosen, in words."""

@@ -194,8 +194,8 @@ class Router:
     def _search(self, inquiry: Inquiry, number: str, is_emergency: bool) -> _Search:
         places = self._index.find(number)
         steps: tuple[Step, ...] = ()
-        taken: list[tuple[int, tuple[Step, ...]]] = []
-        passed: list[tuple[int, str]] = []
+        taken: tuple[tuple[int, tuple[Step, ...]], ...] = ()
+        passed: tuple[tuple[int, str], ...] = ()
         is_forced = False
         for place in places:
             route = self._routes[place]
@@ -203,18 +203,18 @@ class Router:
             if not why:
                 found = self._steps(route, inquiry, number)
                 if found:
-                    taken.append((place, found))
+                    taken += ((place, found),)
                     steps += found
                     if route.config.fall_through:
                         continue
                     break
                 why = "there is no rate table" if self._rates is None else f"no trunk has a rate for {number}"
-            passed.append((place, why))
+            passed += ((place, why),)
         if is_emergency and not steps and places:
             steps = self._steps(self._routes[places[0]], inquiry, number)
             is_forced = bool(steps)
-            taken = [(places[0], steps)] if steps else []
-        return _Search(inquiry, number, steps, tuple(taken), tuple(passed), is_emergency, is_forced)
+            taken = ((places[0], steps),) if steps else ()
+        return _Search(inquiry, number, steps, taken, passed, is_emergency, is_forced)
 
     def _steps(self, route: Route, inquiry: Inquiry, number: str) -> tuple[Step, ...]:
         rates: Sequence[Rate] = ()

@@ -2,11 +2,14 @@
 
 A call marks an address dead that says nothing, cannot be reached or asks to be left alone (503 with
 Retry-After, RFC 3261 §21.5.4). OPTIONS probes find out the same without a call, and bring it back: two good
-ones in a row (THREATS G13). Names are looked up in the background; a call uses what is known.
+ones in a row (THREATS G13). What calls find counts for more than probes do: who answers calls lives, whatever
+he makes of OPTIONS, and who never answered one is tried by a call again. Names are looked up in the background;
+a call uses what is known.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,11 +23,13 @@ from switchroom.switch.config import TrunkAddress
 GOOD_PROBES = 2  # in a row, until an address is back
 BAD_PROBES = 2  # in a row, until an address that no call has complained of is dead
 DEAD_INTERVAL = 5.0  # seconds between probes of what is dead
-REST = 30.0  # seconds until what died is tried again when nobody probes it
+REST = 30.0  # seconds until what died is tried again by a call when no probe can tell; doubles each time
+MAX_REST = 300.0
 LOCATE_INTERVAL = 60.0
 MAX_RETRY_AFTER = 3600.0
 _START_SPREAD = 2.0  # seconds over which the first probes are spread
 _MAX_HOPS = 10
+_FRESH = 1.0  # seconds for which a call takes the only address as the last one found it
 
 
 class Way(NamedTuple):
@@ -47,15 +52,34 @@ class Probing(NamedTuple):
 class Target(Timed):
     """One address and its health."""
 
-    __slots__ = ("_bad", "_blocked_until", "_good", "_group", "_is_told", "_transaction", "hop", "is_dead")
+    __slots__ = (
+        "_bad",
+        "_blocked_until",
+        "_good",
+        "_group",
+        "_is_told",
+        "_rests",
+        "_transaction",
+        "answers_probes",
+        "heard_at",
+        "hop",
+        "is_dead",
+        "is_doubted",
+        "trouble",
+    )
 
     def __init__(self, group: Targets, hop: Hop) -> None:
         super().__init__()
         self._group = group
         self.hop = hop
         self.is_dead = False
+        self.trouble = ""  # why a connection to it failed last: "certificate", "connect: refused"
         self._blocked_until = 0.0
         self._good = self._bad = 0
+        self.is_doubted = False  # dead only in that it never said a word, to OPTIONS; it may still answer calls
+        self._rests = 0  # in a row, that ended with another silence
+        self.heard_at = -math.inf  # when it last answered a call
+        self.answers_probes = False  # it has, at least once
         self._transaction: sip.ClientTransaction | None = None
         self._is_told = False  # by the worker that probes
         group.means.hosts[hop.host] += 1
@@ -63,7 +87,9 @@ class Target(Timed):
     @property
     def _is_watched(self) -> bool:
         """Whether probes will tell when it is back; if not, the next call finds out."""
-        return self._group.probing.interval > 0 and (self._group.means.is_leader or self._is_told)
+        if self._is_told:
+            return self._group.probing.interval > 0
+        return self.answers_probes and self._group.probing.interval > 0 and self._group.means.is_leader
 
     def is_live(self, now: float) -> bool:
         """Whether calls may go there."""
@@ -72,6 +98,12 @@ class Target(Timed):
         return not self.is_dead or not self._is_watched
 
     # -- what calls and probes find
+
+    def heard(self, now: float) -> None:
+        """It answered a call, somehow."""
+        self.heard_at = now
+        if self._bad or self.is_dead:
+            self.good(now)
 
     def good(self, now: float) -> None:
         """Somebody answered."""
@@ -82,19 +114,26 @@ class Target(Timed):
         if self._good >= GOOD_PROBES or not self._is_watched:
             self.is_dead = False
             self._blocked_until = 0.0
+            self._rests = 0
             self._group.means.on_change(self._group.name)
             self._group.means.log.info("trunk.up", trunk=self._group.name, address=str(self))
 
-    def bad(self, why: str, now: float, rest: float | None = None) -> None:
+    def bad(
+        self, why: str, now: float, rest: float | None = None, *, is_silent_probe: bool = False
+    ) -> None:
         """Nobody did, or wants to be left alone for a while."""
         self._good = self._bad = 0
+        self.is_doubted = is_silent_probe and not self.answers_probes
         if rest is not None:
             self._blocked_until = now + min(rest, MAX_RETRY_AFTER)
         elif not self._is_watched:
-            self._blocked_until = now + REST
+            self._blocked_until = now + min(REST * 2**self._rests, MAX_REST)
+            self._rests = min(self._rests + 1, 8)
         if not self.is_dead:
             self.is_dead = True
             self._group.means.on_change(self._group.name)
+            if why == "transport" and self.trouble:
+                why = f"{why}: {self.trouble}"
             self._group.means.log.warning("trunk.down", trunk=self._group.name, address=str(self), reason=why)
         self.plan(now)
 
@@ -146,18 +185,29 @@ class Target(Timed):
         self._transaction = None
         self._group.means.wheel.disarm(self)
         if not fault:
+            self.answers_probes = True
             self.good(now)
         elif self.is_dead:
             self._good = 0
+        elif self._is_heard(now):
+            self._bad = 0  # calls say that it lives
         else:
             self._bad += 1
             if self._bad >= BAD_PROBES:
-                self.bad(fault, now)
+                self.bad(fault, now, is_silent_probe=fault == "no answer")
                 return
         self.plan(now)
 
+    def _is_heard(self, now: float) -> bool:
+        """Whether calls say that it lives: for a while, or until they say no if it never answers OPTIONS."""
+        if not self.answers_probes:
+            return self.heard_at > -math.inf
+        return now - self.heard_at <= self._group.probing.interval
+
     def learn(self, blocked_until: float | None, now: float) -> None:
         """Another worker knows better: None for alive."""
+        if blocked_until is not None and now - self.heard_at <= self._group.probing.interval:
+            return  # than who has just heard it himself
         if blocked_until is None and self.is_dead:
             self.is_dead, self._blocked_until = False, 0.0
         elif blocked_until is not None:
@@ -189,7 +239,17 @@ class Target(Timed):
 class Targets(Timed):
     """All addresses behind what a trunk's configuration names, in order."""
 
-    __slots__ = ("_found", "_targets", "addresses", "is_proxy", "means", "name", "probing")
+    __slots__ = (
+        "_found",
+        "_known",
+        "_known_until",
+        "_targets",
+        "addresses",
+        "is_proxy",
+        "means",
+        "name",
+        "probing",
+    )
 
     def __init__(
         self,
@@ -208,6 +268,8 @@ class Targets(Timed):
         self.probing = probing
         self._found: dict[TrunkAddress, list[Hop]] = {}
         self._targets: dict[Hop, Target] = {}
+        self._known_until = 0.0  # how long the one address and its way need not be looked for again
+        self._known: tuple[Target, Way]
 
     def start(self, now: float) -> None:
         """Look up the names, and begin to probe what they lead to."""
@@ -216,6 +278,7 @@ class Targets(Timed):
     def stop(self) -> None:
         """Ask nobody any more."""
         self.means.wheel.disarm(self)
+        self._known_until = 0.0
         for target in self._targets.values():
             target.forget()
         self._targets.clear()
@@ -230,6 +293,7 @@ class Targets(Timed):
     def _learn(self, address: TrunkAddress, hops: list[Hop], now: float) -> None:
         if hops or address not in self._found:
             self._found[address] = hops[:_MAX_HOPS]
+            self._known_until = 0.0
         for hop in hops[:_MAX_HOPS]:
             self._target(hop, now)
         for gone in [hop for hop in self._targets if not self.has(hop)]:
@@ -257,24 +321,40 @@ class Targets(Timed):
         return list(found)
 
     def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
-        """The live addresses; after them the dead ones for who has nowhere else to go."""
-        live, dead = [], []
+        """The live addresses, or else those that only OPTIONS say to be dead; ``dead_too``: all, dead ones last."""
+        if now < self._known_until and not dead_too:
+            target, way = self._known
+            if target.is_live(now):
+                return [way]
+        live, dead, doubted = [], [], []
         for hop in self.hops():
             flow = self.means.way_to(hop)
             if flow is None:
                 continue
-            if self._target(hop, now).is_live(now):
+            target = self._target(hop, now)
+            if target.is_live(now):
+                found = target
                 live.append(Way(flow, self.probing.timeout))
             else:
                 dead.append(Way(flow, self.probing.timeout, is_probe=True))
-        return live + dead if dead_too else live
+                if target.is_doubted:
+                    doubted.append(dead[-1])
+        if len(live) == 1 and not dead:  # of several, chance may order them anew each time
+            self._known = found, live[0]
+            self._known_until = now + _FRESH
+        return live + dead if dead_too else live or doubted
 
     def target_of(self, flow: sip.Flow) -> Target | None:
         """The address at the other end of a flow; a long request may have gone by TCP instead of UDP."""
         host, port = flow.remote
-        matching = [t for t in self._targets.values() if (t.hop.host, t.hop.port) == (host, port)]
-        exact = [t for t in matching if t.hop.transport == flow.transport]
-        return next(iter(exact or matching), None)
+        found = None
+        for target in self._targets.values():
+            hop = target.hop
+            if hop.port == port and hop.host == host:
+                if hop.transport == flow.transport:
+                    return target
+                found = found or target
+        return found
 
     def address_of(self, flow: sip.Flow) -> TrunkAddress | None:
         """The entry of the configuration that led to this flow."""
@@ -304,8 +384,14 @@ class Targets(Timed):
         )
 
     def export(self) -> tuple[tuple[Hop, float], ...]:
-        """The dead addresses, for other workers."""
-        return tuple([(hop, target.blocked_until) for hop, target in self._targets.items() if target.is_dead])
+        """The dead addresses that probes will bring back, for other workers; calls of theirs find the others."""
+        return tuple(
+            [
+                (hop, target.blocked_until)
+                for hop, target in self._targets.items()
+                if target.is_dead and target.answers_probes
+            ]
+        )
 
     def learn(self, dead: Sequence[tuple[Hop, float]], now: float) -> None:
         """Take the dead addresses from the worker that probes; all others live."""

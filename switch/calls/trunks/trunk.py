@@ -10,6 +10,7 @@ from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls import identity
 from switchroom.switch.calls.header_rules import HeaderRules
 from switchroom.switch.calls.identity import Header, Identity
+from switchroom.switch.calls.rules import Caller
 from switchroom.switch.calls.trunks.admission import Admission
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.numbers import Plan, full_number, read_number, write_number
@@ -40,6 +41,7 @@ class Trunk:
 
     def __init__(self, config: TrunkConfig, means: Means, country: str = "") -> None:
         self.name = config.name
+        self.caller = Caller(f"trunk:{config.name}", "", trunk=self)  # who calls when it does
         self._means = means
         self._admission = Admission()
         self._set_rules(config, country)
@@ -52,6 +54,11 @@ class Trunk:
         self._plan = Plan(config.country or country, config.national_prefix, config.international_prefix)
         self._admission.configure(config, self._plan)
         self.rules = HeaderRules(config.headers)
+        # Read once, not for every call: what the configuration makes of its texts each time it is asked
+        self._proxies, self._domain = config.proxies, sip.bracketed(config.shown_domain)
+        self._shows_as_is = (
+            config.number_out == "as-is" and not config.caller_number and config.privacy != "always"
+        )
 
     def _set_line(self, config: TrunkConfig) -> None:
         """What leads to the trunk."""
@@ -61,6 +68,8 @@ class Trunk:
         self.registrations = [self._make_registration(one) for one in config.registrations]
         # Users in our Contacts that are names of ours at the trunk, and whom they stand for
         self._aliases = {one.contact_user: one.user for one in self.registrations}
+        self._uri_flow: sip.Flow | None = None  # for which the ends of a Request-URI were made last
+        self._uri_ends = ("", "")
 
     def _make_targets(
         self,
@@ -148,7 +157,7 @@ class Trunk:
     def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
         """The flows for a call, in order; the server that we are registered at comes first."""
         ways = self._targets.ways(now, dead_too=dead_too)
-        ours = self._registered(now)
+        ours = self._registered(now) if self.registrations else None
         if ours is not None and ours.flow is not None and len(ways) > 1:
             remote = ours.flow.remote
             ways.sort(key=lambda way: (way.is_probe, way.flow.remote != remote))
@@ -161,21 +170,34 @@ class Trunk:
         target = self._targets.target_of(flow)
         if target is None:
             return
+        if outcome == "timeout" and target.heard_at > now - self.config.timeout:
+            return  # it answered others meanwhile
         if outcome in ("timeout", "transport"):
             target.bad(str(outcome), now)
         elif outcome == 503 and retry_after:
             target.bad("503", now, retry_after)
         elif outcome != 503:
-            target.good(now)  # a 503 that names no time is no reason to stay away (RFC 3261 §21.5.4)
+            target.heard(now)  # a 503 that names no time is no reason to stay away (RFC 3261 §21.5.4)
+
+    def flow_failed(self, flow: sip.Flow, reason: str) -> None:
+        """Why a connection failed, for whoever reads that the address is down."""
+        target = self._targets.target_of(flow)
+        if target is not None:
+            target.trouble = reason
 
     def authorizer(self) -> sip.Authorizer | None:
         """Who answers the challenges of one leg; None: nobody does (THREATS C2)."""
-        client = self._client(self.config.username, self.config.password.get_secret_value())
+        config = self.config
+        if not config.username:
+            return None
+        client = self._client(config.username, config.password.get_secret_value())
         return None if client is None else sip.DigestAuthorizer(client)
 
     def routes(self, now: float) -> tuple[str, ...]:
         """The Route headers of a new call: the outbound proxy, then the Service-Route (RFC 3608)."""
-        proxies = self.config.proxies
+        proxies = self._proxies
+        if not proxies and not self.registrations:
+            return ()
         first = (route_of(proxies[0].host, proxies[0].port, proxies[0].transport),) if proxies else ()
         ours = self._registered(now)
         service = ours.service_route if ours is not None else ()
@@ -191,17 +213,19 @@ class Trunk:
     def dress(self, caller: Identity, number: str, flow: sip.Flow, now: float) -> Dress:
         """How an INVITE for the number is written to the trunk."""
         config = self.config
-        domain = sip.bracketed(config.shown_domain or flow.remote[0])
-        called = write_number(number, config.number_out, self._plan)
-        shown = self._shown(caller)
+        domain = self._domain or sip.bracketed(flow.remote[0])
+        called = number if self._shows_as_is else write_number(number, config.number_out, self._plan)
+        shown = caller if self._shows_as_is and caller.is_plain else self._shown(caller)
         if config.from_user and not shown.is_private:
             from_ = identity.address(config.from_user, domain, shown.name)
         else:
             from_ = identity.from_header(shown, domain)
         headers = [("Route", route) for route in self.routes(now)]
         headers += identity.identity_headers(shown, config.caller_id, domain)
-        headers += self._forwardings(caller, called, domain)
-        headers = self.rules.kept("out", headers) + self.rules.added("out")
+        if caller.diversions:
+            headers += self._forwardings(caller, called, domain)
+        if config.headers:
+            headers = self.rules.kept("out", headers) + self.rules.added("out")
         return Dress(self._uri(called, flow), from_, identity.address(called, domain), headers)
 
     def _shown(self, caller: Identity) -> Identity:
@@ -214,7 +238,7 @@ class Trunk:
 
     def _forwardings(self, caller: Identity, called: str, domain: str) -> list[Header]:
         form = self.config.diversion
-        if form == "none" or not caller.diversions:
+        if form == "none":
             return []
         said = [self._written(one) for one in caller.diversions]
         headers = identity.diversion_headers(said, domain) if form != "history-info" else []
@@ -226,17 +250,23 @@ class Trunk:
 
     def _uri(self, number: str, flow: sip.Flow) -> str:
         """The Request-URI: the number at the address of the configuration that the flow came from."""
+        if flow is not self._uri_flow:  # calls that follow each other go by the same one
+            self._uri_flow, self._uri_ends = flow, self._ends_for(flow)
+        scheme, rest = self._uri_ends
+        return f"{scheme}:{sip.escape_user(number)}{rest}"
+
+    def _ends_for(self, flow: sip.Flow) -> tuple[str, str]:
+        """The scheme of the Request-URI, and what follows the number."""
         config = self.config
         address = config.targets[0] if config.proxy and config.address else self._targets.address_of(flow)
         if address is None:
             address = TrunkAddress(flow.remote[0], flow.remote[1])
-        params: tuple[tuple[str, str | None], ...] = ()
-        if address.transport not in (None, "UDP", "TLS"):
-            params = (("transport", str(address.transport).lower()),)
         scheme = "sips" if address.is_sips else "sip"
         host = sip.bracketed(config.domain or address.host)
-        port = None if config.domain else address.port
-        return str(sip.Uri(scheme, sip.escape_user(number), None, host, port, params))
+        port = f":{address.port}" if address.port is not None and not config.domain else ""
+        is_said = address.transport not in (None, "UDP", "TLS")
+        params = f";transport={str(address.transport).lower()}" if is_said else ""
+        return scheme, f"@{host}{port}{params}"
 
     def headers_out(self, source: sip.Message | None) -> list[Header]:
         """What rules copy from the other leg's request to the trunk."""
@@ -252,6 +282,8 @@ class Trunk:
         """Who calls, in our own form of numbers."""
         config = self.config
         found = identity.read(request, is_trusted=config.trusted)
+        if config.number_in == "as-is":
+            return found
         return Identity(
             read_number(found.number, config.number_in, self._plan),
             found.name,
@@ -276,7 +308,9 @@ class Trunk:
         elif self.config.called_in == "p-called-party-id":
             uri = identity.called_party(request) or uri
         number = identity.number_in(uri)
-        return read_number(self._aliases.get(number, number), self.config.number_in, self._plan)
+        number = self._aliases.get(number, number)
+        form = self.config.number_in
+        return number if form == "as-is" else read_number(number, form, self._plan)
 
     def headers_in(self, source: sip.Message | None) -> list[Header]:
         """What rules copy from the trunk's request to the other leg, and what they add there."""

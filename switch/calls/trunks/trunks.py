@@ -128,6 +128,7 @@ class Trunks:
     def flow_failed(self, flow: sip.Flow, reason: str, now: float) -> None:
         """A connection closed."""
         for trunk in self:
+            trunk.flow_failed(flow, reason)
             for registration in trunk.registrations:
                 registration.flow_failed(flow, now)
 

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from . import ask, attendance, certificate, check, route, serve, trace
+from . import ask, attendance, bans, certificate, check, route, serve, trace
 from .fault import FaultError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ check.add_to(app)
 certificate.add_to(app)
 ask.add_to(app)
 attendance.add_to(app)
+bans.add_to(app)
 trace.add_to(app)
 route.add_to(app)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from ...calls.routing import Router
-from ...config import Config, ConfigError, load
+from ...config import Config, ConfigError, load, split_listen
 from ..document import describe
 from .fault import FaultError
 from .place import DEFAULT, ConfigOption, JsonOption, SetOption
@@ -65,12 +65,17 @@ def config_doc() -> None:
 
 def _check_files(path: Path, config: Config) -> None:
     """Read the files that the configuration names, as a start would."""
-    from ...net.tls import Tls, TlsError  # only here: the other commands start faster without it
+    from ...calls.stir import Stir, StirError  # only here: the other commands start faster without them
+    from ...net.tls import Tls, TlsError
 
     try:
         Tls(config.tls)
     except TlsError as error:
         raise FaultError(f"{path}: tls: {error}") from None
+    try:
+        Stir(config.stir)
+    except StirError as error:
+        raise FaultError(f"{path}: {error}") from None
 
 
 def _advice(path: Path, config: Config) -> Iterator[str]:
@@ -81,3 +86,10 @@ def _advice(path: Path, config: Config) -> Iterator[str]:
         password = user.password.get_secret_value()
         if len(password) < _SHORT_PASSWORD or password in (user.name, user.number):
             yield f"users.{i}.password: easy to guess; whoever guesses it can call at your cost"
+    listening = {split_listen(text)[0] for text in config.sip.listen}
+    for i, trunk in enumerate(config.trunks):
+        for target in (*trunk.targets, *trunk.proxies):
+            wanted = {target.transport.lower()} if target.transport else {"tls"} if target.is_secure else set()
+            if missing := wanted - listening:
+                kind = missing.pop()
+                yield f"trunks.{i}: no call can leave for {target.host} without a {kind}: entry in sip.listen"

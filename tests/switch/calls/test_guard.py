@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchroom.switch.calls.guard import AccountAttacked, Guard, GuardLimits, SourceBanned, source_of
+from switchroom.switch.calls.guard import AccountAttacked, Ban, Guard, GuardLimits, SourceBanned, source_of
 
 LIMITS = GuardLimits(
     max_failures=20, failure_window=600.0, ban_time=300.0, max_unanswered=10, unanswered_window=60.0
@@ -29,7 +29,7 @@ def guess(guard, times, now, host=EVIL, user="1001", **more):
 def test_a_source_is_banned_after_twenty_failures():
     guard, alerts = make_guard()
     assert guess(guard, 60, 1000.0) == 20
-    assert alerts == [SourceBanned(EVIL, "1001", 1300.0), AccountAttacked("1001", EVIL)]
+    assert alerts == [SourceBanned(Ban(EVIL, 1300.0, 300.0, "passwords"), "1001"), AccountAttacked("1001", EVIL)]
     assert (guard.failures, guard.bans, guard.banned(1000.0)) == (20, 1, {EVIL: 1300.0})
 
 
@@ -132,7 +132,7 @@ def test_memory_is_bounded():
     for i in range(1000):
         guard.failed(f"s{i}", f"{i}" + "x" * 5000, 1000.0)
         guard.may_challenge(f"s{i}", 1000.0)
-    tables = [guard._failed, guard._accounts, guard._unanswered, guard._banned, guard._alerted]
+    tables = [guard._failed, guard._accounts, guard._unanswered, guard.ban_list.table, guard._alerted]
     assert [len(table) for table in tables] == [50] * 5
     assert max(map(len, guard._alerted)) == 64
     assert guard.is_banned("s999", 1000.0)

@@ -13,6 +13,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls.auth import Authenticator
 from switchroom.switch.calls.exchange import Exchange
+from switchroom.switch.calls.features import Features
 from switchroom.switch.calls.guard import Guard
 from switchroom.switch.calls.registrar import Registrar
 from switchroom.switch.calls.routing import Router
@@ -21,6 +22,7 @@ from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import (
     AuthConfig,
+    FeaturesConfig,
     MediaConfig,
     NumbersConfig,
     RegistrarConfig,
@@ -30,6 +32,7 @@ from switchroom.switch.config import (
 )
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.net import Clock
+from switchroom.switch.net.bus import Bus
 from switchroom.switch.store import SqliteStore
 
 SWITCH = ("127.0.0.1", 5060)
@@ -174,6 +177,7 @@ class World:
             config.pop("trunks", TRUNKS), Means(self.endpoint, self, self.flow_to, self.log, "Switchroom")
         )
         self.trunks.start(self.now)
+        features = FeaturesConfig(**config.pop("features", {}))
         self.config = ExchangeConfig(
             domains=frozenset({"example.test"}),
             domain="example.test",
@@ -196,6 +200,7 @@ class World:
             is_local=lambda host: host == "127.0.0.1",
             log=self.log,
         )
+        self.features = Features(features, self.exchange, self.store.settings, Bus(), self.log)
 
     @property
     def now(self) -> float:
@@ -290,6 +295,7 @@ class World:
                 self.endpoint,
                 self.exchange,
                 self.trunks,
+                self.features,
                 *(phone.endpoint for phone in self.phones.values()),
             ]
             due = [at for owner in owners if (at := owner.next_timer()) is not None and at <= until]

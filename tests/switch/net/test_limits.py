@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchroom.switch.net import NetLimits
+from switchroom.switch.net.bans import Ban, BanList
 from switchroom.switch.net.limits import Limiter, Recent, Verdict, source_of
 
-NEW = b"REGISTER sip:x SIP/2.0\r\n"
+NEW = b"MESSAGE sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n"
 ONGOING = (
     b"SIP/2.0 200 OK\r\n",
     b"ACK sip:",
@@ -50,7 +51,7 @@ def test_a_trusted_source_is_not_held_to_it() -> None:
 
 
 def test_beyond_the_total_rate_new_requests_are_refused_then_dropped() -> None:
-    verdicts = flood(limiter(total_rate=100, total_burst=100), 1000, 200, 10)
+    verdicts = flood(limiter(total_rate=100, total_burst=100, refuse_rate=400), 1000, 200, 10)
     assert verdicts[Verdict.PASS] == pytest.approx(100 + 100 * 10, abs=2)
     assert verdicts[Verdict.OVERLOAD] == pytest.approx(400 + 400 * 10, abs=80)  # refusing costs too
     assert verdicts[Verdict.TOTAL] == 10_000 - verdicts[Verdict.PASS] - verdicts[Verdict.OVERLOAD]
@@ -131,3 +132,92 @@ def test_recent_keeps_what_is_used() -> None:
         assert recent.get("used") == 1
     recent.clear()
     assert recent.get("used") is None
+
+
+# -- calls and registrations have rates of their own
+
+REGISTER = b"REGISTER sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n"
+INVITE = b"INVITE sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n"
+REINVITE = b"INVITE sip:x SIP/2.0\r\nTo: <sip:x>;tag=1\r\n\r\n"
+
+
+def test_a_flood_of_calls_does_not_keep_phones_from_registering() -> None:
+    one = limiter(total_rate=100, total_burst=100)
+    flood(one, 1000, 200, 5, INVITE)
+    assert one.judge("192.0.2.1", INVITE, 5.0) is not Verdict.PASS
+    assert one.judge("192.0.2.1", REGISTER, 5.0) is Verdict.PASS
+
+
+def test_registrations_have_a_rate() -> None:
+    assert flood(limiter(register_rate=100), 1000, 200, 10, REGISTER)[Verdict.PASS] == pytest.approx(
+        1100, abs=2
+    )
+
+
+def test_calls_have_a_rate_that_requests_inside_of_them_do_not_meet() -> None:
+    one = limiter(call_rate=100)
+    assert flood(one, 1000, 200, 10, INVITE)[Verdict.PASS] == pytest.approx(1100, abs=2)
+    assert one.judge("192.0.2.1", INVITE, 10.0) is Verdict.OVERLOAD
+    assert one.judge("192.0.2.1", REINVITE, 10.0) is Verdict.PASS
+    assert one.judge("192.0.2.1", NEW, 10.0) is Verdict.PASS
+
+
+@pytest.mark.parametrize(("key", "data"), [("source_call_rate", INVITE), ("source_register_rate", REGISTER)])
+def test_one_source_has_a_rate_of_calls_and_of_registrations(key: str, data: bytes) -> None:
+    one = limiter(**{key: 10})
+    assert flood(one, 100, 1, 10, data)[Verdict.PASS] == pytest.approx(20 + 10 * 10, abs=2)
+    assert one.judge("192.0.2.1", data, 10.0) is Verdict.PASS
+
+
+# -- bans
+
+BAN = Ban("192.0.2.9", 100.0, 100.0, "malformed")
+
+
+def banned(ban: Ban, trusted: tuple[str, ...] = ()) -> Limiter:
+    bans = BanList()
+    bans.put(ban, 0.0)
+    return Limiter(NetLimits(), lambda host: host in trusted, 0.0, bans=bans, mark=lambda: b"abcdef")
+
+
+def test_a_banned_source_is_not_read_until_the_ban_ends() -> None:
+    one = banned(BAN)
+    assert one.judge("192.0.2.9", NEW, 99.0) is Verdict.BANNED
+    assert one.judge("192.0.2.8", NEW, 99.0) is Verdict.PASS
+    assert one.judge("192.0.2.9", NEW, 100.0) is Verdict.PASS
+
+
+def test_what_belongs_to_calls_of_a_banned_source_is_read() -> None:
+    assert (
+        banned(BAN).judge("192.0.2.9", b"BYE sip:x SIP/2.0\r\nTo: <sip:x>;tag=000000abcdef1", 1.0)
+        is Verdict.PASS
+    )
+
+
+def test_a_ban_does_not_hold_for_trunks_and_phones_but_an_operator_s_does() -> None:
+    assert banned(BAN, ("192.0.2.9",)).judge("192.0.2.9", NEW, 1.0) is Verdict.PASS
+    own = BAN._replace(reason="operator")
+    assert banned(own, ("192.0.2.9",)).judge("192.0.2.9", NEW, 1.0) is Verdict.BANNED
+
+
+def test_a_ban_that_forged_addresses_may_have_brought_lets_phones_register() -> None:
+    one = banned(BAN._replace(is_proven=False))
+    assert one.judge("192.0.2.9", REGISTER, 1.0) is Verdict.PASS
+    assert one.judge("192.0.2.9", NEW, 1.0) is Verdict.BANNED
+
+
+def test_of_ipv6_the_network_is_banned() -> None:
+    one = banned(BAN._replace(source="2001:db8::/64"))
+    assert one.judge("2001:db8::7", NEW, 1.0) is Verdict.BANNED
+    assert one.judge("2001:db8:0:1::7", NEW, 1.0) is Verdict.PASS
+
+
+def test_bans_are_lifted_and_bounded() -> None:
+    bans = BanList(max_sources=3)
+    for n in range(10):
+        bans.put(BAN._replace(source=f"192.0.2.{n}"), 0.0)
+    assert [ban.source for ban in bans.rows(1.0)] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
+    assert bans.lift("192.0.2.8") == ["192.0.2.8"]
+    assert bans.lift("192.0.2.8") == []
+    assert bans.lift("") == ["192.0.2.7", "192.0.2.9"]
+    assert not bans.table

@@ -209,7 +209,7 @@ async def test_a_source_beyond_its_rate_is_dropped_and_others_are_served() -> No
 
 
 async def test_overload_is_answered_503_with_retry_after_and_no_state() -> None:
-    limits = NetLimits(total_rate=1, total_burst=2, retry_after=7)
+    limits = NetLimits(register_rate=2, retry_after=7)
     async with Desk(LOCAL, limits=limits) as desk:
         with Udp() as phone:
             for _ in range(3):
@@ -250,7 +250,7 @@ SHORT = b"\r\n".join(
     ],
 )
 async def test_overload_answers_nothing_that_could_be_misused(data: bytes) -> None:
-    async with Desk(LOCAL, limits=NetLimits(total_rate=0.001, total_burst=1)) as desk:
+    async with Desk(LOCAL, limits=NetLimits(total_rate=0.001, total_burst=1, register_rate=0.001)) as desk:
         with Udp() as forged, Udp("127.0.0.2") as phone:
             phone.send(request(), desk.address())
             await phone.receive()

@@ -41,7 +41,7 @@ def start(folder: Path, count: int = 2, **tables: object) -> Switch:
         switch={"workers": count},
         sip=MUCH,
         media={"ports": "45000-49999"},
-        calls={"max_calls_per_user": 5, "user_rate": 1000},
+        calls={"max_calls_per_user": 5, "user_rate": 1000, "survive_restart": False},
         routes=[{"match": "7*", "to": "trunk:out"}],
         trunks=[
             {"name": "out", "address": f"sip:127.0.0.1:{callee}", "options_interval": 0},

@@ -249,3 +249,95 @@ def test_a_thousand_trunks_cost_nothing_to_wait_for() -> None:
     assert one.trunks.next_timer() is not None
     one.walk(3)
     assert len(one.requests("OPTIONS")) == 1000
+
+
+def mute(request: sip.Request, now: float) -> sip.Response | None:
+    """A carrier that answers calls, and no OPTIONS."""
+    return None if request.method == "OPTIONS" else well(request, now)
+
+
+def test_who_answers_calls_and_no_options_lives() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.carriers[ONE] = mute
+    one.trunk.report(flow(ONE), 486, one.now)
+    one.walk(3600)
+    assert hosts(one) == [ONE]
+    assert len(one.requests("OPTIONS")) > 100
+    assert not one.logged("trunk.down")
+
+
+def test_a_call_answered_while_probes_are_lost_keeps_an_address_alive() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.walk(5)
+    one.carriers[ONE] = silent
+    for _ in range(10):
+        one.trunk.report(flow(ONE), "answered", one.now)
+        one.walk(15)
+    assert not one.logged("trunk.down")
+    one.walk(60)  # no calls, no answers
+    assert hosts(one) == []
+
+
+def test_who_never_answered_options_is_called_again_after_a_rest_that_doubles() -> None:
+    one = line(ONE, options_interval=20.0)
+    one.carriers[ONE] = mute
+    one.trunk.report(flow(ONE), 200, one.now)
+    one.walk(100)
+    rests = []
+    for _ in range(6):
+        one.trunk.report(flow(ONE), "timeout", one.now)
+        began = one.now
+        while not hosts(one):
+            one.walk(1)
+        rests.append(round(one.now - began))
+    assert rests == [30, 60, 120, 240, 300, 300]
+    one.trunk.report(flow(ONE), "answered", one.now)
+    one.walk(3)
+    assert len(one.logged("trunk.up")) == 1
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    one.walk(31)
+    assert hosts(one) == [ONE]
+
+
+def test_an_address_that_said_nothing_ever_is_called_when_no_other_lives() -> None:
+    one = line(options_interval=20.0)
+    one.carriers[ONE] = mute
+    while not one.logged("trunk.down"):
+        one.walk(1)
+    assert hosts(one) == [TWO]
+    one.trunk.report(flow(TWO), "timeout", one.now)
+    assert hosts(one) == [ONE]
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    assert hosts(one) == []
+    one.walk(31)
+    one.trunk.report(flow(TWO), "timeout", one.now)
+    one.trunk.report(flow(ONE), 180, one.now)
+    assert one.logged("trunk.up")
+
+
+def test_silence_to_one_call_says_nothing_when_others_were_answered_meanwhile() -> None:
+    one = line(ONE)
+    one.walk(3)
+    one.trunk.report(flow(ONE), 200, one.now)
+    one.walk(1)
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    assert hosts(one) == [ONE]
+    one.walk(3)
+    one.trunk.report(flow(ONE), "timeout", one.now)
+    assert hosts(one) == []
+
+
+def test_news_of_a_death_do_not_reach_who_has_just_been_answered() -> None:
+    leader, other = line(ONE), Line({"name": "acme", "address": [f"sip:{ONE}"]}, is_leader=False)
+    other.start()
+    leader.walk(3)
+    leader.trunk.report(flow(ONE), "timeout", leader.now)
+    news = leader.trunks.export("acme")
+    assert news is not None
+    other.walk(3)
+    other.trunk.report(flow(ONE), 200, other.now)
+    other.trunks.learn(news, other.now)
+    assert hosts(other) == [ONE]
+    other.walk(31)
+    other.trunks.learn(news, other.now)
+    assert hosts(other) == []
