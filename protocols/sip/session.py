@@ -306,6 +306,7 @@ class Session(Inviter, Invitee):
         self.state = _TERMINATED
         if self.refresh is not None:
             self.refresh.stop()
+            self.refresh = None  # it refers to the session: nothing that is over waits for the collector
         invited, self._invited = self._invited, None
         if invited is not None:
             invited.respond(487, now)  # §15.1.2: what is pending is answered nevertheless

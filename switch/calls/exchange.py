@@ -359,7 +359,7 @@ class Exchange:
         plan: Plan | None = None,
         verdict: Verdict | None = None,
     ) -> None:
-        """A call that never begins still leaves a record; ``verdict``: it is its signature that is not good."""
+        """A call that never begins still leaves a record; ``verdict``: its signature is not good."""
         status, headers = refusal
         request = event.request
         reason = sip.REASONS.get(status, "") if verdict is None else verdict.reason

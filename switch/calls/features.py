@@ -202,6 +202,7 @@ class _Yes:
         """What the session tells."""
         if isinstance(event, sip.SessionAcknowledged):
             event.session.bye(now)
+            event.session.context = None
         elif isinstance(event, sip.ReinviteReceived):
             event.session.answer_reinvite(event.transaction, 480, now)
         elif isinstance(event, sip.UpdateReceived | sip.SessionRequestReceived):

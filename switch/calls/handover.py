@@ -1,4 +1,4 @@
-"""A transfer that the transferee's side is asked for: REFER goes on, and NOTIFY comes back (RFC 3515, 5589)."""
+"""A transfer that the transferee's side is asked to do: REFER goes on, NOTIFY comes back (RFC 3515, 5589)."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ class Referral:
         elif self._is_leaving:
             self._is_leaving = False
             self.session.hang_up(now, headers=(("Reason", 'SIP;cause=200;text="Transferred"'),))
+            self.session.context = None  # nothing waits for the collector
 
     def _notify(self, line: str, is_last: bool, now: float) -> sip.ClientTransaction | None:
         left = max(0, round(self._expires_at - now))

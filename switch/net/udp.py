@@ -7,7 +7,6 @@ import ipaddress
 import select
 import socket
 import struct
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -25,9 +24,7 @@ _SK_MEMINFO_DROPS = 8
 TICK = 0.001  # seconds that a message may wait for others, when they come fast
 _FULL_BATCH = 64  # what BatchSocket takes at most: there is more
 _MOST = 1024  # datagrams taken at once, when there are many
-_RAPID = 8  # wake-ups in a row that are hardly further apart
-_RAPID_GAP = 2 * TICK
-_EMPTY_TICKS = 4  # in a row, after which the kernel is asked to wake us again
+_RAPID = 8  # wake-ups in a row that are no further apart
 _REMEMBERED = 1024  # datagrams sent, to tell genuine ICMP errors from forged ones
 _BRANCH = b"branch="
 _RANDOM_SIZE = 20  # octets of the branch that a forger would have to guess
@@ -63,7 +60,7 @@ class UdpListener:
         self._sent: deque[Datagram] = deque(maxlen=_REMEMBERED)
         self._loop = asyncio.get_running_loop()
         self._woken_at = 0.0
-        self._rapid_wakes = self._empty_ticks = 0
+        self._rapid_wakes = 0
         self._readable: Readiness | None = None
         self._writable: Readiness | None = None
 
@@ -112,8 +109,8 @@ class UdpListener:
     def _on_readable(self) -> None:
         """Take one batch: what else there is wakes the loop again, after others had their turn."""
         self._take()
-        now = time.monotonic()  # the loop's own time has milliseconds only
-        self._rapid_wakes = self._rapid_wakes + 1 if now - self._woken_at <= _RAPID_GAP else 0
+        now = self._loop.time()
+        self._rapid_wakes = self._rapid_wakes + 1 if now - self._woken_at <= TICK else 0
         self._woken_at = now
         if self._rapid_wakes >= _RAPID and self._readable is not None:
             self._readable.pause()
@@ -126,11 +123,10 @@ class UdpListener:
         count = self._take()
         if count >= _FULL_BATCH:
             self._loop.call_soon(self._on_tick)
-        elif count or self._empty_ticks < _EMPTY_TICKS:
-            self._empty_ticks = 0 if count else self._empty_ticks + 1
+        elif count:
             self._loop.call_later(TICK, self._on_tick)
         else:
-            self._rapid_wakes = self._empty_ticks = 0
+            self._rapid_wakes = 0
             self._readable.resume()
 
     def _take(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..config import join_address
@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from switchroom.protocols.sip import Flow
 
 
-def message_lines(log: Any) -> Callable[[str, bytes, Flow], None]:
-    """What writes each message to the log at level debug."""
+def message_lines(log: Any, records: Mapping[str, str]) -> Callable[[str, bytes, Flow], None]:
+    """What writes each message to the log at level debug; ``records``: which call has a Call-ID."""
     from .mask import mask  # only where somebody wants to see them
+    from .trace.search import call_id_of
 
     def show(direction: str, octets: bytes, flow: Flow) -> None:
         where = f"{flow.transport.lower()}:{join_address(*flow.remote)}"
-        log.debug("sip.message", direction=direction, remote=where, message=mask(octets))
+        record = records.get(call_id_of(octets))
+        call = {"call": record} if record is not None else {}
+        log.debug("sip.message", direction=direction, remote=where, **call, message=mask(octets))
 
     return show

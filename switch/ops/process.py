@@ -20,8 +20,14 @@ def loop_factory() -> type[asyncio.AbstractEventLoop]:
     return uvloop.Loop
 
 
+def pause_collector() -> None:
+    """While it starts: nothing of what is made then is garbage, and calls may wait for it."""
+    gc.disable()
+
+
 def tune_collector() -> None:
     """After the start: few and short collections."""
+    gc.enable()
     gc.collect()
     gc.freeze()  # what the start made stays for ever: no need to look at it again
     gc.set_threshold(*_GC_THRESHOLDS)

@@ -77,7 +77,8 @@ class Worker:
 
     def _show_messages(self, config: Config) -> None:
         is_debug = config.log.level == "debug"
-        self._switch.show_messages(message_lines(get_logger("serve")) if is_debug else None)
+        records = self._switch.trace.ring.records
+        self._switch.show_messages(message_lines(get_logger("serve"), records) if is_debug else None)
 
     def _on_gone(self) -> None:
         """Without the supervisor there is nobody to share the ports with: end in order."""
@@ -135,8 +136,9 @@ def main() -> None:
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # a signal to the group is for the supervisor
-    from ..ops.process import loop_factory
+    from ..ops.process import loop_factory, pause_collector
 
+    pause_collector()
     sock = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_live(sock))

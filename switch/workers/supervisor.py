@@ -69,7 +69,7 @@ class Supervisor:
         self.config, self.count = config, count
         self.log = get_logger("supervisor")
         self._state = Path(config.switch.state_dir)
-        self._secret, self._generation = b"", 1  # the store has them: identifiers of an earlier life are known
+        self._secret, self._generation = b"", 1  # as the store has them: its identifiers stay known
         self._lives: dict[int, _Life] = {}
         self._readers: dict[int, int] = {}  # who reads for a worker that is dead
         self._lock = -1

@@ -96,7 +96,11 @@ class Office:
         """Verdict and explanation of the last call of somebody."""
 
         def found() -> Table | None:
-            rows = [r for r in self.switch.records() if r["id"] not in self.seen and r["from_user"] == caller and number in r["callee"]]
+            rows = [
+                r
+                for r in self.switch.records()
+                if r["id"] not in self.seen and r["from_user"] == caller and number in r["callee"]
+            ]
             return rows[-1] if rows else None
 
         row = wait_until(found, 5.0, f"the record of {caller} to {number}")
@@ -127,7 +131,9 @@ def office(house: Office) -> Iterator[Office]:
         yield house
 
 
-def call(phone: Phone, number: str, body: bytes = b"", headers: list[tuple[str, str]] | None = None) -> Dialog:
+def call(
+    phone: Phone, number: str, body: bytes = b"", headers: list[tuple[str, str]] | None = None
+) -> Dialog:
     return phone.start_call(number, body or audio("127.0.0.1", 40000), headers=headers or [])
 
 
@@ -219,7 +225,7 @@ def test_all_phones_ring_and_the_others_learn_who_answered(office: Office) -> No
     other, _ = take(two)
     a.answered(dialog)
     cancel = left.wait_for("CANCEL")
-    assert 'cause=200' in cancel.get("reason")
+    assert "cause=200" in cancel.get("reason")
     one.send(response_to(cancel, 200, "OK"))
     left.respond(left.invite, 487, "Cancelled")
     hang_up(a, dialog, other)
@@ -227,7 +233,10 @@ def test_all_phones_ring_and_the_others_learn_who_answered(office: Office) -> No
 
 def test_phones_in_turn_by_their_q(office: Office) -> None:
     a = office.phone(ALICE)
-    first, second = Phone(office.switch.address, "3011", PASSWORD), Phone(office.switch.address, "3011", PASSWORD)
+    first, second = (
+        Phone(office.switch.address, "3011", PASSWORD),
+        Phone(office.switch.address, "3011", PASSWORD),
+    )
     for phone, q in ((first, "0.9"), (second, "0.1")):
         office.stack.enter_context(phone)
         assert phone.register(contact=f"{phone.contact};q={q}").status == 200
@@ -435,7 +444,12 @@ def test_sipp_rings_and_is_cancelled_without_being_marked_dead(office: Office, t
     port = office.carriers["two"].address[1]
     office.carriers["two"].close()
     ladder = callee().receive("OPTIONS", optional=True).called().answer_invite("180 Ringing")
-    ladder = ladder.receive("CANCEL").answer("200 OK", tag=False).answer_invite("487 Request Terminated").receive("ACK")
+    ladder = (
+        ladder.receive("CANCEL")
+        .answer("200 OK", tag=False)
+        .answer_invite("487 Request Terminated")
+        .receive("ACK")
+    )
     sipp = Sipp(tmp_path, ladder, port=port, calls=1, extra=("-aa",)).wait_bound()
     try:
         dialog = call(a, "060")
@@ -468,7 +482,17 @@ def test_route_explain_says_what_the_record_says(office: Office) -> None:
 @pytest.mark.parametrize(("at", "name"), [("2026-12-02T10:00", "3010"), ("2026-12-06T10:00", "two")])
 def test_route_explain_at_a_time(office: Office, at: str, name: str) -> None:
     told = office.switch.cli(
-        "route", "explain", "-c", str(office.switch.file), "--from", ALICE, "--to", "070", "--at", at, "--json"
+        "route",
+        "explain",
+        "-c",
+        str(office.switch.file),
+        "--from",
+        ALICE,
+        "--to",
+        "070",
+        "--at",
+        at,
+        "--json",
     )
     assert told.returncode == 0, told.stderr
     assert name in told.stdout.rpartition("steps")[2]

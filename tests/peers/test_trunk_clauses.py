@@ -16,11 +16,19 @@ from .raw import Message, audio
 
 CARRIER = "127.0.0.6"  # where calls from the carrier come from
 ANNA = "+4930123401"
+HIDDEN = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
 def trunk(name: str, far: Answerer | None = None, **more: object) -> Table:
     address = {"address": f"sip:127.0.0.1:{far.address[1]}"} if far else {}
-    return {"name": name, "domain": "carrier.test", "options_interval": 0.0, "country": "DE", **address, **more}
+    return {
+        "name": name,
+        "domain": "carrier.test",
+        "options_interval": 0.0,
+        "country": "DE",
+        **address,
+        **more,
+    }
 
 
 class Far:
@@ -55,16 +63,19 @@ class Far:
             ),
         ]  # fmt: skip
         routes: list[Table] = [
-            {"match": f"{i:02}*", "strip": 2, "prefix": "+49", "to": f"trunk:{one['name']}"}
+            {"match": f"8{i:02}*", "strip": 3, "prefix": "+49", "to": f"trunk:{one['name']}"}
             for i, one in enumerate(trunks)
             if "address" in one
         ]
         routes += [
-            {"match": "77*", "strip": 2, "prefix": "+49", "to": ["trunk:busy", "trunk:plain"], "order": "sequential"},
+            {
+                "match": "77*", "strip": 2, "prefix": "+49",
+                "to": ["trunk:busy", "trunk:plain"], "order": "sequential",
+            },
             {"match": "112", "to": "trunk:one"},
             {"match": ANNA, "to": "user:1001"},
         ]  # fmt: skip
-        self.codes = {one["name"]: f"{i:02}" for i, one in enumerate(trunks)}
+        self.codes = {one["name"]: f"8{i:02}" for i, one in enumerate(trunks)}
         self.switch = Switch(
             folder / "switch",
             users=[user("1001", caller_id=ANNA), user("1002", caller_id="+4930123402", privacy=True)],
@@ -72,7 +83,6 @@ class Far:
             routes=routes,
             numbers={"emergency": ["112"]},
             calls={"user_rate": 100.0},
-            log={"level": "debug"},
         )
 
     def invite(self, to: Phone, name: str, *, headers: list[tuple[str, str]] | None = None) -> Message:
@@ -119,10 +129,10 @@ def anna(far: Far) -> Iterator[Phone]:
     ("name", "uri", "from_", "header", "value"),
     [
         ("plain", "+4930", f"<sip:{ANNA}@carrier.test>", "", ""),
-        ("national", "030", "<sip:030123401@carrier.test>", "P-Asserted-Identity", "<sip:030123401@carrier.test>"),
-        ("zeros", "004930", "<sip:004930123401@", "Remote-Party-ID", "<sip:004930123401@carrier.test>;party=calling"),
+        ("national", "030", "<sip:030123401@carrier.test>", "P-Asserted-Identity", "<sip:030123401@carrier."),
+        ("zeros", "004930", "<sip:004930123401@", "Remote-Party-ID", "<sip:004930123401@carrier.test>;party"),
         ("bare", "4930", "<sip:acct@carrier.test>", "P-Preferred-Identity", "<sip:4930123401@carrier.test>"),
-        ("hidden", "+4930", '"Anonymous" <sip:anonymous@anonymous.invalid>', "P-Asserted-Identity", f"<sip:{ANNA}@"),
+        ("hidden", "+4930", HIDDEN, "P-Asserted-Identity", f"<sip:{ANNA}@"),
     ],
 )  # fmt: skip
 def test_numbers_and_who_calls(
@@ -139,10 +149,12 @@ def test_numbers_and_who_calls(
 
 
 @pytest.mark.parametrize("name", ["plain", "national"])
-def test_a_caller_who_is_hidden_by_the_configuration_or_by_his_phone(far: Far, anna: Phone, name: str) -> None:
+def test_a_caller_who_is_hidden_by_the_configuration_or_by_his_phone(
+    far: Far, anna: Phone, name: str
+) -> None:
     with Phone(far.switch.address, "1002", PASSWORD) as shy:
         for invite in (far.invite(shy, name), far.invite(anna, name, headers=[("Privacy", "id")])):
-            assert invite.get("from").startswith('"Anonymous" <sip:anonymous@anonymous.invalid>')
+            assert invite.get("from").startswith(HIDDEN)
             said = str(invite)
             if name == "plain":
                 assert "123401" not in said
@@ -266,5 +278,5 @@ def test_retry_after_is_honoured_and_the_next_trunk_is_called(far: Far, anna: Ph
     record = far.switch.wait_record(lambda r: r["callee"] == "7730992")
     assert "rejected by trunk busy with 503" in record["verdict"]
     assert "trunk plain answered" in record["verdict"]
-    (row,) = (row for row in far.switch.ask("trunks") if row["name"] == "busy")
+    (row,) = (row for row in far.switch.ask("trunks") if row["trunk"] == "busy")
     assert "down" in row["addresses"]

@@ -89,7 +89,9 @@ def _advice(path: Path, config: Config) -> Iterator[str]:
     listening = {split_listen(text)[0] for text in config.sip.listen}
     for i, trunk in enumerate(config.trunks):
         for target in (*trunk.targets, *trunk.proxies):
-            wanted = {target.transport.lower()} if target.transport else {"tls"} if target.is_secure else set()
+            wanted = (
+                {target.transport.lower()} if target.transport else {"tls"} if target.is_secure else set()
+            )
             if missing := wanted - listening:
                 kind = missing.pop()
                 yield f"trunks.{i}: no call can leave for {target.host} without a {kind}: entry in sip.listen"

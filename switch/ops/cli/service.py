@@ -116,7 +116,9 @@ class Service:
 
     def _show_messages(self, config: Config) -> None:
         """Write every SIP message to the log at level debug; at others it costs nothing."""
-        self._switch.show_messages(message_lines(self._log) if config.log.level == "debug" else None)
+        records = self._switch.trace.ring.records
+        tap = message_lines(self._log, records) if config.log.level == "debug" else None
+        self._switch.show_messages(tap)
 
     # -- what is the same
 

@@ -472,10 +472,10 @@ def test_info_travels_and_its_answer_too(build: Build) -> None:
     assert alice.take(sip.SessionResponseReceived).response.status == 200
 
 
-def test_a_refer_is_refused(build: Build) -> None:
+def test_a_method_that_nobody_knows_is_refused(build: Build) -> None:
     world = build()
     alice, _, ours, _ = talk(world)
-    ours.send_request("REFER", world.now, headers=(("Refer-To", "<sip:999@evil.test>"),))
+    ours.send_request("DANCE", world.now)
     world.settle()
     response = alice.take(sip.SessionResponseReceived).response
     assert response.status == 405

@@ -458,7 +458,7 @@ def test_garbage_from_the_target_keeps_both_calls(build: Build) -> None:
 def test_a_re_invite_of_the_target_meets_that_of_the_transfer(build: Build) -> None:
     world = build()
     alice, bob, carol = trio(world)
-    _, theirs, asking, asked = consult(alice, bob, carol)
+    _, theirs, asking, _ = consult(alice, bob, carol)
     bob.refer(theirs, "201", replaces=asking)
     event = carol.phone.take(sip.ReinviteReceived)
     event.session.answer_reinvite(event.transaction, 491, world.now)

@@ -95,9 +95,7 @@ async def test_what_follows_fits_what_went_before(
     assert hears(b, a, 7)
 
 
-async def test_a_rejected_line_stays_rejected(
-    plane: MediaPlane, another: Plane, a: Phone, b: Phone
-) -> None:
+async def test_a_rejected_line_stays_rejected(plane: MediaPlane, another: Plane, a: Phone, b: Phone) -> None:
     call = Call(plane, a, b)
     call.session.offer(call.a_leg, call.b_leg, a.describe(VIDEO[0].format(40000), VIDEO[1]))
     call.session.answer(call.b_leg, call.a_leg, b.describe(VIDEO[0].format(0), VIDEO[1]))
@@ -128,8 +126,6 @@ async def test_nothing_is_kept_of_who_does_not_hear_the_other(plane: MediaPlane,
 
 async def test_ports_taken_again_are_not_given_to_others() -> None:
     """They stand in the queue of free ports, too, and must leave it once and come back once."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
     plane = MediaPlane(MediaConfig(ports="41000-41015"), lambda host: "127.0.0.1", lambda session: None)
     plane.start(asyncio.get_running_loop())
     try:
