@@ -313,6 +313,7 @@ class Session(Inviter, Invitee):
 
     def _leave(self) -> None:
         """Forget the session: what comes for it from now on gets 481."""
+        self.refresh = None  # of one that never began
         if self.core.sessions.get(self.local_tag) is self:
             del self.core.sessions[self.local_tag]
             self.core.counters.sessions -= 1

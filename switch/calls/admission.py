@@ -71,6 +71,18 @@ class Admission:
                 return sip.Refusal(error.status)
         return _unreadable(request)
 
+    def why(self, caller: Caller, count: int) -> str:
+        """In plain words, why ``limit`` or ``shed`` said no: for the record, a moment later."""
+        if self.is_draining:
+            return "the switch takes no new calls"
+        if self._records.is_full:
+            return "no records can be written"
+        if count + self.elsewhere >= self._config.max_calls:
+            return "too many calls"
+        if caller.trunk is not None:
+            return f"trunk {caller.trunk.name} has too many calls"
+        return "the caller has too many calls, or too many in a second"
+
     def limit(self, caller: Caller, number: str, count: int, now: float) -> sip.Refusal | None:
         """Why there may not be one more call now."""
         if count + self.elsewhere >= self._config.max_calls or self._records.is_full:

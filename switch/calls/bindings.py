@@ -54,7 +54,7 @@ class Bindings:
         self._connections: dict[int, set[str]] = {}
         self._hosts: dict[str, int] = {}  # source address -> bindings that came from it
         self._count = 0
-        # Tells the other workers what was saved and what is gone; none: we are alone, and forget what expires.
+        # Tells the other workers what was saved and what is gone; none: we are alone and forget what expires.
         self.share: Callable[[Sequence[Binding], Sequence[Binding]], None] | None = None
 
     def __len__(self) -> int:

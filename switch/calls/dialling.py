@@ -191,14 +191,15 @@ class Dialling:
         if breadth is not None or len(trials) > 1:
             breadth = (MAX_BREADTH if breadth is None else breadth) // max(1, len(trials))
         for trial in trials:
-            self._try(trial, breadth, now)
+            trial.attempt = Attempt(trial, breadth)  # all of them: the clock may look at any from here on
+        for trial in trials:
+            self._try(trial.attempt, now)
         if self.hunt.is_over and not self.is_over:
             self.is_over = True
             self.asker.on_failed(self.hunt.best, now)
 
-    def _try(self, trial: Trial, breadth: int | None, now: float) -> None:
-        to = trial.leap.destination
-        attempt = trial.attempt = Attempt(trial, breadth)
+    def _try(self, attempt: Attempt, now: float) -> None:
+        to = attempt.trial.leap.destination
         if isinstance(to, ToUser):
             user = self.exchange.config.users.get(to.name)
             if user is not None:

@@ -374,7 +374,15 @@ class Exchange:
         else:
             session = self.endpoint.accept(event, now, contact=contact_for(event.flow, self.endpoint))
             session.reject(status, now, reason=reason, headers=headers)
-        self.ledger.refused(record, status, reason, plan, "" if verdict is None else verdict.note)
+        self.ledger.refused(record, status, reason, plan, self._why(caller, status, plan, verdict))
+
+    def _why(self, caller: Caller, status: int, plan: Plan | None, verdict: Verdict | None) -> str:
+        """What a refusal's record adds to the status."""
+        if verdict is not None:
+            return verdict.note
+        if status == 503:
+            return self.admission.why(caller, len(self.calls))
+        return plan.reason if plan is not None and not plan.steps else ""
 
     # -- what calls ask
 

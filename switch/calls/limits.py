@@ -44,7 +44,7 @@ class Caps:
             self._credit[account] = max(credit - count, -burst), now
 
     def take_began(self) -> dict[str, int]:
-        """How many calls of each account began since this was asked last; only kept where there are others."""
+        """How many calls of each account began since this was asked last; kept only where others are."""
         began, self._began = self._began, {}
         return began
 

@@ -1,4 +1,4 @@
-"""Calls that outlive their process: what is kept of an answered call, and how the next process goes on with it.
+"""Calls that outlive their process: what is kept of an answered call, and how the next one goes on with it.
 
 The record that says that a call is up carries what its dialogs and its media need. After a crash the media
 ports are bound and linked again before anything else; then both ends are asked whether they still know of

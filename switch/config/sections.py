@@ -67,7 +67,7 @@ class SipConfig(Section):
     """Listeners, timers and limits of the signalling."""
 
     listen: list[Listen] = key(
-        "Where phones reach the switch: udp:, tcp:, tls:, ws: or wss:ADDRESS:PORT; an IPv6 address in brackets.",
+        "Where phones reach the switch: udp:, tcp:, tls:, ws: or wss:ADDRESS:PORT; IPv6 in brackets.",
         lambda: ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"],
         is_live=False,
         min_length=1,
@@ -348,7 +348,7 @@ class CallsConfig(Section):
         le=86400,
     )
     survive_restart: Flag = key(
-        "Whether answered calls go on after a crash of the switch or of a worker: what their dialogs and media "
+        "Whether answered calls go on after a crash of the switch or of a worker: what dialogs and media "
         "need is kept with the record, and taken up by the next start if that comes within a minute. "
         "Otherwise they are ended in the books.",
         True,

@@ -45,7 +45,8 @@ class Backlog:
 
     def sort(self, batch: list[Datagram]) -> tuple[list[Datagram], list[Datagram]]:
         """What is taken at once, and what waits."""
-        urgent, new = [], []
+        urgent: list[Datagram] = []
+        new: list[Datagram] = []
         for datagram in batch:
             data, flow = datagram
             is_renewed = data.startswith(b"REGISTER ") and self._is_trusted(flow.remote[0])

@@ -154,6 +154,8 @@ class Phone:
                     event.transaction.context,
                     RegistrationFailedError(status, f"{sip.REASONS.get(status, '')} ({event.reason})"),
                 )
+            case sip.SubscriptionAnswered() | sip.NotifyReceived() | sip.SubscriptionEnded():
+                pass  # this phone watches nobody
             case _:
                 if isinstance(event.session.context, Call):
                     event.session.context.on_event(event, now)

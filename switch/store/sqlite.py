@@ -124,8 +124,12 @@ class SqliteRecords:
             record, alive = row_record(tuple(row)), state.get(alive_key(slot))
             alive_at = died_at or (datetime.fromtimestamp(float(alive), UTC) if alive else None)
             last_at = max(filter(None, (alive_at, record.answer_at)), default=now)
-            is_recent = bool(kept) and abs((now - last_at).total_seconds()) <= MAX_GAP
-            if is_recent and restore is not None and restore(record, json.loads(kept), slot, min(last_at, now)):
+            may_live = bool(kept) and abs((now - last_at).total_seconds()) <= MAX_GAP
+            if (
+                may_live
+                and restore is not None
+                and restore(record, json.loads(kept), slot, min(last_at, now))
+            ):
                 restored += 1
                 continue
             _end_by_crash(record, alive_at)

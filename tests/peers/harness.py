@@ -208,6 +208,12 @@ class Switch:
             text: str = answer.read().decode()
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
+    def metric_sum(self, name: str) -> float:
+        """All values of one of its metrics, whatever their labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
     def wait_idle(self, timeout: float = 10.0) -> Table:
         """Until nothing is held any more: no call, no media port, no transaction."""
         last: Table = {}

@@ -62,7 +62,10 @@ def test_the_realm_is_the_domain_unless_it_is_given() -> None:
         ("[sip]\nmax_transactions = 1.5", "sip.max_transactions: 1.5: must be a whole number"),
         ("[sip]\ntt1 = 3", "sip.tt1: unknown key; did you mean t1?"),
         ("[spi]\nt1 = 3", "spi: unknown key; did you mean sip?"),
-        ("[zzz]\nt1 = 3", "zzz: unknown key; allowed: switch, sip, tls, websocket, registrar, auth, media, calls,"),
+        (
+            "[zzz]\nt1 = 3",
+            "zzz: unknown key; allowed: switch, sip, tls, websocket, registrar, auth, media, calls,",
+        ),
         ("sip = 3", "sip: 3: must be a table"),
         ("[sip]\nlisten = []", "sip.listen: []: must not be empty"),
         ("[sip]\nlisten = 'udp:0.0.0.0:1'", "sip.listen: udp:0.0.0.0:1: must be a list"),

@@ -3,8 +3,8 @@
 A call marks an address dead that says nothing, cannot be reached or asks to be left alone (503 with
 Retry-After, RFC 3261 §21.5.4). OPTIONS probes find out the same without a call, and bring it back: two good
 ones in a row (THREATS G13). What calls find counts for more than probes do: who answers calls lives, whatever
-he makes of OPTIONS, and who never answered one is tried by a call again. Names are looked up in the background;
-a call uses what is known.
+he makes of OPTIONS, and who never answered one is tried by a call again. Names are looked up in the
+background; a call uses what is known.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Target(Timed):
         self.trouble = ""  # why a connection to it failed last: "certificate", "connect: refused"
         self._blocked_until = 0.0
         self._good = self._bad = 0
-        self.is_doubted = False  # dead only in that it never said a word, to OPTIONS; it may still answer calls
+        self.is_doubted = (
+            False  # dead only in that it never said a word, to OPTIONS; it may still answer calls
+        )
         self._rests = 0  # in a row, that ended with another silence
         self.heard_at = -math.inf  # when it last answered a call
         self.answers_probes = False  # it has, at least once
@@ -118,9 +120,7 @@ class Target(Timed):
             self._group.means.on_change(self._group.name)
             self._group.means.log.info("trunk.up", trunk=self._group.name, address=str(self))
 
-    def bad(
-        self, why: str, now: float, rest: float | None = None, *, is_silent_probe: bool = False
-    ) -> None:
+    def bad(self, why: str, now: float, rest: float | None = None, *, is_silent_probe: bool = False) -> None:
         """Nobody did, or wants to be left alone for a while."""
         self._good = self._bad = 0
         self.is_doubted = is_silent_probe and not self.answers_probes
@@ -321,7 +321,7 @@ class Targets(Timed):
         return list(found)
 
     def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
-        """The live addresses, or else those that only OPTIONS say to be dead; ``dead_too``: all, dead ones last."""
+        """The live ones, or else those that only OPTIONS say to be dead; ``dead_too``: all, these last."""
         if now < self._known_until and not dead_too:
             target, way = self._known
             if target.is_live(now):
@@ -384,7 +384,7 @@ class Targets(Timed):
         )
 
     def export(self) -> tuple[tuple[Hop, float], ...]:
-        """The dead addresses that probes will bring back, for other workers; calls of theirs find the others."""
+        """The dead addresses that probes will bring back, for other workers, whose calls find the others."""
         return tuple(
             [
                 (hop, target.blocked_until)

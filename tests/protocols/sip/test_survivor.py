@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -93,8 +92,8 @@ def _as_before(session: sip.Session, connection: int) -> list[Any]:
 
 
 @pytest.fixture(params=["a", "b"])
-def which(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
+def which(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def test_a_bye_to_a_survivor_ends_it(which: str) -> None:

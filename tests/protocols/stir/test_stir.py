@@ -205,7 +205,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def certificate(
     name: str, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey, *, is_ca: bool = False, days: int = 30, path_length: int | None = None,
+    issuer_key: ec.EllipticCurvePrivateKey, *,
+    is_ca: bool = False, days: int = 30, path_length: int | None = None,
 ) -> x509.Certificate:  # fmt: skip
     return (
         x509.CertificateBuilder()

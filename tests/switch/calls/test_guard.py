@@ -29,7 +29,10 @@ def guess(guard, times, now, host=EVIL, user="1001", **more):
 def test_a_source_is_banned_after_twenty_failures():
     guard, alerts = make_guard()
     assert guess(guard, 60, 1000.0) == 20
-    assert alerts == [SourceBanned(Ban(EVIL, 1300.0, 300.0, "passwords"), "1001"), AccountAttacked("1001", EVIL)]
+    assert alerts == [
+        SourceBanned(Ban(EVIL, 1300.0, 300.0, "passwords"), "1001"),
+        AccountAttacked("1001", EVIL),
+    ]
     assert (guard.failures, guard.bans, guard.banned(1000.0)) == (20, 1, {EVIL: 1300.0})
 
 

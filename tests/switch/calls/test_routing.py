@@ -84,6 +84,9 @@ def test_nothing_matches() -> None:
     plan = router({"match": "8*", "to": "trunk:acme"}).plan(Inquiry("201", "999", "anna"))
     assert (plan.steps, plan.status, plan.reason) == ((), 404, "Not Found")
     assert plan.lines[-1] == "no route takes 999: refused with 404"
+    told = plan.lines
+    plan.settle()
+    assert plan.lines == plan.lines == told
 
 
 def test_many_routes_that_do_not_match_are_counted() -> None:

@@ -85,7 +85,9 @@ def test_wrong_everything(config: StirConfig) -> None:
         "cut": (invite((date, ("Identity", identity[1].replace(";info", "A;info", 1)))), AT, FAILED, 438),
         "another url": (invite((date, ("Identity", identity[1].replace("a/", "b/")))), AT, FAILED, 436),
         "rubbish": (invite((date, ("Identity", "rubbish"))), AT, FAILED, 438),
-        "another ppt": (invite((date, ("Identity", identity[1].replace('"shaken"', "div")))), AT, FAILED, 438),
+        "another ppt": (
+            invite((date, ("Identity", identity[1].replace('"shaken"', "div")))), AT, FAILED, 438,
+        ),
         "unsupported": (invite((date, ("Identity", identity[1].replace('"shaken"', "x")))), AT, FAILED, 437),
         "expired certificate": (
             invite((ours.sign(ORIG, DEST, "A", "1", AT + 86400 * 90)[1],)), AT + 86400 * 90, FAILED, 437,
