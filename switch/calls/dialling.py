@@ -295,6 +295,8 @@ class Dialling:
         assert attempt is not None
         if attempt.trunk is not None:
             invitation.report(attempt.trunk, leg, failure, now)
+        elif failure.status == 430 and attempt.trial.user:
+            self.exchange.registrar.flow_failed_behind(attempt.trial.user, str(leg.session.request.uri), now)
         attempt.failures.append(failure)
         if not attempt.is_silent and failure.status < 600:
             self.call.media.drop(leg.media)

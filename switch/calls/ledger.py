@@ -60,7 +60,8 @@ class Ledger:
     def refused(self, record: Record, status: int, reason: str, plan: Plan | None, why: str) -> None:
         """A call that never began still leaves a record."""
         record.end_at = record.setup_at
-        record.verdict = f"refused by the switch with {status} {reason}" + (f": {why}" if why else "")
+        more = f": {why}" if why and why != reason else ""
+        record.verdict = f"refused by the switch with {status} {reason}{more}"
         if plan is not None:
             record.explanation = plan.lines
         self._close(record, status, reason, "switch")

@@ -98,6 +98,12 @@ class Registrar:
             self._bindings.put(binding.user, kept)
             self._changed(binding.user, now)
 
+    def flow_failed_behind(self, user: str, contact: str, now: float) -> None:
+        """A phone answered 430: behind a proxy (Path) it is no use any more; of others it says nothing."""
+        for binding in self._bindings.of(user, now):
+            if binding.path and binding.contact == contact:
+                self.forget(binding, now)
+
     def count(self) -> int:
         return len(self._bindings)
 

@@ -61,7 +61,7 @@ class Office:
                 user("3016", caller_id="+4930777"),
             ],
             sip={"t1": 0.1, "t2": 0.4, "t4": 0.5},
-            calls={"answer_timeout": 2.0, "contact_timeout": 0.5},
+            calls={"answer_timeout": 2.0, "contact_timeout": 0.5, "user_rate": 1000},
             numbers={"country": "DE"},
             routing={"rates": "rates.csv", "time_zone": "Europe/Berlin"},
             trunks=trunks,

@@ -108,7 +108,7 @@ def test_a_trunk_that_is_stopped(tmp_path: Path) -> None:
             assert second.count("INVITE") == 1
             assert took() < 0.5  # nobody waits for it twice
             process.send_signal(signal.SIGCONT)
-            switch.wait_said("trunk.up", 15)
+            switch.wait_said("trunk.up", 30)
             wait_until(lambda: took() < 1.0 and second.count("INVITE") < 20, 5, "a call")
             before = second.count("INVITE")
             assert took() < 1.0
@@ -129,14 +129,19 @@ def test_drain_and_restart_under_calls(tmp_path: Path) -> None:
                 assert len(up) == size(10, 50)
                 draining = threading.Thread(target=switch.cli, args=("drain",), kwargs={"timeout": 30})
                 draining.start()
-                wait_until(lambda: call(phone) is None, 5, "503 for new calls")
+
+                def is_refused() -> bool:
+                    dialog = call(phone)
+                    if dialog is not None:
+                        up.append(dialog)  # it came before the command
+                    return dialog is None
+
+                wait_until(is_refused, 10, "503 for new calls")
                 for dialog in up:
                     assert dialog.bye().status == 200  # 0 failed in dialogs
                     time.sleep(0.02)
-                assert switch.process is not None
-                for left in list(answerer.confirmed - {dialog.call_id for dialog in up}):
-                    assert left
                 draining.join(30)
+            assert switch.process is not None
             assert switch.process.wait(15) == 0
             began = time.monotonic()
             switch.start()

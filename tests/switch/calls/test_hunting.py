@@ -177,6 +177,32 @@ def test_phones_of_a_user_in_turn(build: Build) -> None:
     assert invited(second)
 
 
+def test_a_phone_behind_a_proxy_is_called_through_it_and_forgotten_when_its_flow_is_gone(
+    build: Build,
+) -> None:
+    """Path is the Route of the call (RFC 3327 §5.3); 430 takes the binding away (RFC 5626 §5.3)."""
+    world = build()
+    alice, proxy = world.phone("127.0.0.2"), world.phone("127.0.0.3")
+    proxy.path = "<sip:127.0.0.3;lr>"
+    world.register(proxy, "bob")
+    alice.call("200")
+    session = proxy.accept()
+    assert session.request.get_all("Route") == ["<sip:127.0.0.3;lr>"]
+    session.reject(430, world.now)
+    world.settle()
+    assert alice.has(sip.SessionRejected)
+    assert world.registrar.lookup("bob", world.now) == []
+
+
+def test_430_of_a_phone_without_a_proxy_says_nothing(build: Build) -> None:
+    world = build()
+    alice, bob = world.phone("127.0.0.2"), world.phone("127.0.0.3", user="bob")
+    alice.call("200")
+    bob.accept().reject(430, world.now)
+    world.settle()
+    assert world.registrar.lookup("bob", world.now)
+
+
 # -- trunks
 
 

@@ -77,6 +77,7 @@ class Phone:
     endpoint: sip.Endpoint
     mint: sip.Mint
     events: list[Any] = field(default_factory=list)
+    path: str = ""  # the proxy before it, for its REGISTER
 
     @property
     def flow(self) -> sip.Flow:
@@ -255,6 +256,7 @@ class World:
                     ("CSeq", f"{sequence} REGISTER"),
                     ("Contact", phone.contact + (f";q={q}" if q else "")),
                     ("Expires", "600"),
+                    *((("Path", phone.path), ("Supported", "path")) if phone.path else ()),
                 ],
             )
             if sequence == 2:
