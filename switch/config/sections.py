@@ -374,7 +374,7 @@ class OverloadConfig(Section):
     drop_lag: Number = key("Later than this, they get no answer at all.", 0.5, unit="s", gt=0, le=60)
     max_wait: Number = key(
         "A new request over UDP that waited longer than this for its turn gets 503 with Retry-After.",
-        0.2,
+        0.5,
         unit="s",
         gt=0,
         le=10,

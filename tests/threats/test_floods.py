@@ -110,7 +110,11 @@ def test_a_flood_without_credentials(flooded: Switch, method: str) -> None:
 def test_a_flood_above_the_total_rate(tmp_path: Path) -> None:
     """B9: beyond the set rate new requests get 503 with Retry-After; the call that is up can be ended."""
     with (
-        Switch(tmp_path, users=users([ALICE, BOB]), sip={"total_rate": 200, "total_burst": 200}) as switch,
+        Switch(
+            tmp_path,
+            users=users([ALICE, BOB]),
+            sip={"total_rate": 200, "total_burst": 200, "register_rate": 200},
+        ) as switch,
         Phone(switch.address, ALICE, PASSWORD) as alice,
         Phone(switch.address, BOB, PASSWORD) as bob,
     ):

@@ -135,7 +135,12 @@ def test_no_record_is_lost_at_kill(tmp_path: Path) -> None:
     """G2 (3 kills with 12 calls; SWITCHROOM_LONG=1: 100 with 50): answered = recorded, durations right."""
     dice = random.Random(1057)
     with Answerer() as answerer:
-        switch = trunked(tmp_path, answerer, media={"first_rtp_timeout": 0, "rtp_timeout": 0})
+        switch = trunked(
+            tmp_path,
+            answerer,
+            media={"first_rtp_timeout": 0, "rtp_timeout": 0},
+            calls={"survive_restart": False},
+        )
         answered: dict[str, float] = {}
         lasted: dict[str, float] = {}
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,7 +33,8 @@ class Ring:
         # The parts of all entries in one row: the garbage collector has nothing to look at
         self._parts: deque[float | str | bytes | Address] = deque()
         self.octets = 0
-        self.records: dict[str, str] = {}  # Call-ID of a leg -> id of the call's record
+        # Call-ID of a leg -> id of the call's record; a plain dict would look for its first one ever longer
+        self.records: OrderedDict[str, str] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -52,7 +53,7 @@ class Ring:
         records = self.records
         records[sip_call_id] = record_id
         if len(records) > self.size:  # more legs than messages: the oldest have none any more
-            del records[next(iter(records))]
+            records.popitem(last=False)
 
     def resize(self, size: int, max_octets: int) -> None:
         """Go on with other bounds."""
