@@ -351,6 +351,8 @@ class Call:
             return
         if self.answered_at is None:
             if now >= self.no_answer_at:
+                if self.dialling is not None:
+                    self.dialling.note_silence(now)
                 self.hang_up("No answer", now, status=480)
             elif self.dialling is not None:
                 self.dialling.check(now)

@@ -126,6 +126,11 @@ class Dialling:
         for trial in self.hunt.stop():
             self._let_go(trial)
 
+    def note_silence(self, now: float) -> None:
+        """The call's time is over: say of whom it waited for."""
+        for trial in self.hunt.trials:
+            self.notes.append(f"{trial.name}: no answer after {verdict.seconds(now - trial.since)}")
+
     def next_check(self) -> float:
         """When somebody was silent, or rang, for long enough."""
         hunt = self.hunt

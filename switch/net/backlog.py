@@ -9,6 +9,7 @@ waiting. What waited too long is refused, or dropped when even refusals are too 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,6 +23,8 @@ CROWD = 32  # datagrams at once that are put in order; fewer are taken as they c
 _TURN = 16  # new requests that are begun before the socket is read again
 _STRANGERS = 4  # of these are strangers' while both wait
 _NEW = (b"INVITE ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"OPTIONS ", b"REFER ", b"NOTIFY ")
+
+_BRANCH = re.compile(rb";[ \t]*branch=([^;,\s]+)")
 
 
 class Waiting(NamedTuple):
@@ -71,6 +74,12 @@ class Backlog:
 def is_new(data: bytes) -> bool:
     """Whether a datagram is a request that opens something: it has no To tag."""
     return data.startswith(_NEW) and to_tag(data) is None
+
+
+def branch_of(data: bytes) -> bytes:
+    """What a request and its repetitions have in common."""
+    found = _BRANCH.search(data)
+    return data[:200] if found is None else found[1]
 
 
 def _take_late(queue: deque[Waiting], before: float) -> list[Waiting]:

@@ -15,18 +15,19 @@ import structlog
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.endpoint import transaction_key
 from switchroom.protocols.sip.flow import Flow
 from switchroom.switch.config import join_address, split_listen
 
 from .addresses import Addresses, may_be_local
 from .answers import Refusals, answer_keep_alive, is_keep_alive
-from .backlog import CROWD, Backlog
+from .backlog import CROWD, Backlog, branch_of
 from .bans import BanList
 from .bus import Bus, Frame, Kind, unpack_flow
 from .clock import Clock
 from .connection import Connection
 from .flows import Flows
-from .limits import Bucket, Limiter, NetCounters, NetLimits, Verdict
+from .limits import Bucket, Limiter, NetCounters, NetLimits, Recent, Verdict
 from .owners import Owners
 from .public import PublicAddress
 from .tcp import Connections
@@ -104,6 +105,7 @@ class SipFace:
             limits, is_trusted, self._clock.now(), bans=bans, mark=lambda: endpoint.mint.head[6:].encode()
         )
         self._backlog = Backlog(is_trusted)
+        self._refused: Recent[bytes, bool] = Recent(limits.max_sources)  # branches of requests
         self._is_serving = False
         self._is_exempt = is_exempt
         self._refusals = Refusals(limits)
@@ -267,18 +269,32 @@ class SipFace:
         try:
             taken, late = self._backlog.take(now, self._limits.max_wait)
             for data, flow, _ in taken:
-                self._begin(data, flow, now)
+                if self._refused.get(branch_of(data)):  # its sender is told already: this is a repetition
+                    self._on_excess(Verdict.OVERLOAD, data, flow)
+                else:
+                    self._begin(data, flow, now)
             for data, flow, _ in late:
                 if self._is_exempt(data):
                     self._begin(data, flow, now)
+                elif not self._limiter.may_refuse(now):
+                    self._on_excess(Verdict.LATE, data, flow)
+                elif self._is_begun(data):
+                    self._begin(data, flow, now)
                 else:
-                    may_refuse = self._limiter.may_refuse(now)
-                    self._on_excess(Verdict.OVERLOAD if may_refuse else Verdict.LATE, data, flow)
+                    self._on_excess(Verdict.OVERLOAD, data, flow)
         finally:
             self._finish(now)
         self._is_serving = bool(self._backlog) and self._is_running
         if self._is_serving:
             asyncio.get_running_loop().call_soon(self._serve)
+
+    def _is_begun(self, data: bytes) -> bool:
+        """Whether a request that waited repeats one that was taken: its call must not be refused now."""
+        try:
+            message = sip.parse(data)
+            return isinstance(message, sip.Request) and transaction_key(message) in self._endpoint.servers
+        except RemoteProtocolError:
+            return False
 
     def _begin(self, data: bytes, flow: Flow, now: float) -> None:
         """Take a new request that has waited; ``_judge`` has the same in line."""
@@ -354,6 +370,7 @@ class SipFace:
     def _on_excess(self, verdict: Verdict, data: bytes, flow: Flow) -> None:
         self.counters.dropped[verdict] += 1
         if verdict is Verdict.OVERLOAD:
+            self._refused.put(branch_of(data), True)
             self._flows.put(self._refusals.overload(data, flow))
 
     def _on_keep_alive(self, data: bytes, flow: Flow) -> None:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -100,7 +101,8 @@ class Office:
             rows = [
                 r
                 for r in self.switch.records()
-                if r["id"] not in self.seen and r["from_user"] == caller and number in r["callee"]
+                if r["setup_at"] >= self.since and r["id"] not in self.seen
+                if r["from_user"] == caller and number in r["callee"]
             ]
             return rows[-1] if rows else None
 
@@ -126,7 +128,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 @pytest.fixture
 def office(house: Office) -> Iterator[Office]:
-    house.seen = {row["id"] for row in house.switch.records()}
+    house.since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    house.seen = set()
     house.stack = ExitStack()
     with house.stack:
         yield house
@@ -258,7 +261,7 @@ def test_nobody_is_registered(office: Office) -> None:
     a = office.phone(ALICE)
     dialog = call(a, "3010")
     assert a.final(1.0, call_id=dialog.call_id).status == 480
-    verdict, explanation = office.story()
+    verdict, explanation = office.story(number="3010")
     assert "user 3010: not registered" in verdict
     assert "3010" in explanation
 
@@ -273,6 +276,7 @@ def test_nobody_answers(office: Office) -> None:
     b.send(response_to(ringing.wait_for("CANCEL"), 200, "OK"))
     ringing.respond(ringing.invite, 487, "Cancelled")
     assert a.final(call_id=dialog.call_id).status in (408, 480)
+    assert "user 3010: no answer after 2" in office.story(number="3010")[0]
 
 
 def test_a_phone_that_left_without_a_word(office: Office) -> None:

@@ -58,6 +58,7 @@ class Target(Timed):
         "_good",
         "_group",
         "_is_told",
+        "_quiet_until",
         "_rests",
         "_transaction",
         "answers_probes",
@@ -76,9 +77,9 @@ class Target(Timed):
         self.trouble = ""  # why a connection to it failed last: "certificate", "connect: refused"
         self._blocked_until = 0.0
         self._good = self._bad = 0
-        self.is_doubted = (
-            False  # dead only in that it never said a word, to OPTIONS; it may still answer calls
-        )
+        # Dead only in that it never said a word, to OPTIONS; it may still answer calls
+        self.is_doubted = False
+        self._quiet_until = 0.0  # it asked not to be asked before
         self._rests = 0  # in a row, that ended with another silence
         self.heard_at = -math.inf  # when it last answered a call
         self.answers_probes = False  # it has, at least once
@@ -124,8 +125,9 @@ class Target(Timed):
         """Nobody did, or wants to be left alone for a while."""
         self._good = self._bad = 0
         self.is_doubted = is_silent_probe and not self.answers_probes
+        self._quiet_until = 0.0
         if rest is not None:
-            self._blocked_until = now + min(rest, MAX_RETRY_AFTER)
+            self._blocked_until = self._quiet_until = now + min(rest, MAX_RETRY_AFTER)
         elif not self._is_watched:
             self._blocked_until = now + min(REST * 2**self._rests, MAX_REST)
             self._rests = min(self._rests + 1, 8)
@@ -147,7 +149,7 @@ class Target(Timed):
         if is_first:
             wait = min(interval, _START_SPREAD) * self._group.means.chance()
         elif self.is_dead:
-            wait = max(min(interval, DEAD_INTERVAL), self._blocked_until - now)
+            wait = max(min(interval, DEAD_INTERVAL), self._quiet_until - now)
         else:
             wait = interval if not self._bad else min(interval, 1.0)
             wait *= self._group.means.wait(0.9, 1.0)

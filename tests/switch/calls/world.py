@@ -161,7 +161,7 @@ class World:
             self.store.bindings, RegistrarConfig(), self.clock, is_local_host=lambda host: host == "127.0.0.1"
         )
         self.media = MediaPlane(
-            MediaConfig(ports="31000-31199"),
+            MediaConfig(ports=config.pop("ports", "31000-31199")),
             lambda _: MEDIA_HOST,
             lambda s: self.exchange.on_media_timeout(s),
         )

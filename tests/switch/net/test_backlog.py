@@ -8,7 +8,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip.flow import Flow
 from switchroom.switch.net import NetLimits
 from switchroom.switch.net.answers import Refusals
-from switchroom.switch.net.backlog import Backlog, is_new
+from switchroom.switch.net.backlog import Backlog, branch_of, is_new
 
 PHONE = Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.7", 5060))
 STRANGER = Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.8", 5070))
@@ -85,3 +85,8 @@ def test_a_refusal_is_the_same_whether_its_request_was_parsed_or_not(more: str) 
     assert (one.via.received, one.via.param("rport")) == ("192.0.2.8", "5070")
     assert len(one.vias) == len(other.vias)
     assert refusals.ack_mark in quick[0]
+
+
+def test_a_repetition_is_known_by_its_branch() -> None:
+    assert branch_of(request("INVITE")) == b"z9hG4bK1"
+    assert branch_of(b"INVITE sip:x SIP/2.0\r\n\r\n") == b"INVITE sip:x SIP/2.0\r\n\r\n"

@@ -341,3 +341,15 @@ def test_news_of_a_death_do_not_reach_who_has_just_been_answered() -> None:
     other.walk(31)
     other.trunks.learn(news, other.now)
     assert hosts(other) == []
+
+
+def test_a_carrier_that_starts_after_the_switch_is_found_by_probes_soon() -> None:
+    """The rest that calls keep does not stop the probes."""
+    one = line(options_interval=20.0)
+    one.carriers[ONE] = silent
+    while not one.logged("trunk.down"):
+        one.walk(1)
+    one.carriers[ONE] = well
+    one.walk(12)
+    assert hosts(one) == [ONE, TWO]
+    assert one.logged("trunk.up")
