@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.attempt import Attempt
+from switchroom.switch.calls.access.auth import Authenticator
+from switchroom.switch.calls.access.guard import AccountAttacked, Guard, SourceBanned
+from switchroom.switch.calls.access.strangers import Strangers
 from switchroom.switch.calls.attendance import Attendance
-from switchroom.switch.calls.auth import Authenticator
-from switchroom.switch.calls.dialling import Errand
 from switchroom.switch.calls.exchange import Exchange
-from switchroom.switch.calls.features import Features
-from switchroom.switch.calls.guard import AccountAttacked, Guard, SourceBanned
-from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.features.features import Features
+from switchroom.switch.calls.hunting.attempt import Attempt
+from switchroom.switch.calls.hunting.dialling import Errand
+from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
 from switchroom.switch.calls.sharing import Sharing
 from switchroom.switch.calls.stir import Stir, attestation
-from switchroom.switch.calls.strangers import Strangers
 from switchroom.switch.calls.survival import Survival
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks

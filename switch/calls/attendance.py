@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from switchroom.protocols.sip.packages.message_summary import Counts
 from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.presence import Dialogs, Mailboxes, Presence, Registrations, Sharing, Statuses
-from switchroom.switch.calls.texts import Texts
+from switchroom.switch.calls.texts.texts import Texts
 from switchroom.switch.config import Config
 from switchroom.switch.net.bus import Bus
 from switchroom.switch.store import TextStore

@@ -14,9 +14,9 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls import bridge, early, passing, updates
-from switchroom.switch.calls.dialling import Dialling, Errand
 from switchroom.switch.calls.early import Early
-from switchroom.switch.calls.hunt import Failure
+from switchroom.switch.calls.hunting.dialling import Dialling, Errand
+from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
@@ -31,7 +31,7 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.identity import Identity
-    from switchroom.switch.calls.registrar import Binding
+    from switchroom.switch.calls.registration.registrar import Binding
     from switchroom.switch.calls.routing import Plan
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media import MediaSession

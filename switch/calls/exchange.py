@@ -13,17 +13,23 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import identity, passing, survival
-from switchroom.switch.calls.admission import Admission
-from switchroom.switch.calls.auth import Authenticated, AuthenticatedTrunk, Authenticator, Challenged, Refused
+from switchroom.switch.calls.access.admission import Admission
+from switchroom.switch.calls.access.auth import (
+    Authenticated,
+    AuthenticatedTrunk,
+    Authenticator,
+    Challenged,
+    Refused,
+)
+from switchroom.switch.calls.access.strangers import Strangers
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
 from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
-from switchroom.switch.calls.registrar import Binding, Registrar
+from switchroom.switch.calls.registration.registrar import Binding, Registrar
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
-from switchroom.switch.calls.strangers import Strangers
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import TrunkConfig, UserConfig
@@ -33,8 +39,8 @@ from switchroom.switch.store import RecordStore
 
 if TYPE_CHECKING:
     from switchroom.protocols.sip.locating import Hop
-    from switchroom.switch.calls.attempt import Attempt
-    from switchroom.switch.calls.dialling import Errand
+    from switchroom.switch.calls.hunting.attempt import Attempt
+    from switchroom.switch.calls.hunting.dialling import Errand
     from switchroom.switch.calls.trunks.means import FlowTo
 
 OnMethod = Callable[[sip.RequestReceived, Caller, float], None]

@@ -9,9 +9,9 @@ from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.attempt import Attempt
     from switchroom.switch.calls.call import Call
-    from switchroom.switch.calls.dialling import Dialling
+    from switchroom.switch.calls.hunting.attempt import Attempt
+    from switchroom.switch.calls.hunting.dialling import Dialling
     from switchroom.switch.calls.trunks.trunk import Trunk
     from switchroom.switch.media import MediaLeg, MediaSession
 

@@ -14,10 +14,10 @@ from switchroom.switch.net.bans import Ban
 from switchroom.switch.net.bus import Bus
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.bindings import Binding
+    from switchroom.switch.calls.access.guard import Guard
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.guard import Guard
-    from switchroom.switch.calls.registrar import Registrar
+    from switchroom.switch.calls.registration.bindings import Binding
+    from switchroom.switch.calls.registration.registrar import Registrar
 
 INTERVAL = 0.25
 _NOTHING: dict[str, int] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.packages import reginfo
-from switchroom.switch.calls.bindings import Binding
+from switchroom.switch.calls.registration.bindings import Binding
 
 
 class Registrations:

@@ -10,7 +10,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.packages import pidf
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls.bindings import Binding
+from switchroom.switch.calls.registration.bindings import Binding
 
 Headers = tuple[tuple[str, str], ...]
 Answer = tuple[int, Headers]

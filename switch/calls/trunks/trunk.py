@@ -8,10 +8,10 @@ from typing import NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls import identity
-from switchroom.switch.calls.header_rules import HeaderRules
 from switchroom.switch.calls.identity import Header, Identity
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.calls.trunks.admission import Admission
+from switchroom.switch.calls.trunks.header_rules import HeaderRules
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.numbers import Plan, full_number, read_number, write_number
 from switchroom.switch.calls.trunks.registration import Registration, RegistrationNews, route_of

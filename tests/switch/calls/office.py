@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Refused
-from switchroom.switch.calls.guard import Guard
+from switchroom.switch.calls.access.auth import Authenticated, Authenticator, Challenged, Refused
+from switchroom.switch.calls.access.guard import Guard
 from switchroom.switch.calls.presence import Dialogs, Mailboxes, Presence, Registrations, Statuses
-from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.rules import Caller
-from switchroom.switch.calls.texts import Texts
+from switchroom.switch.calls.texts.texts import Texts
 from switchroom.switch.config import (
     AuthConfig,
     MessagesConfig,

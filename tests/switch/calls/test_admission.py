@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.overload import Overload
+from switchroom.switch.calls.access.overload import Overload
 from switchroom.switch.calls.rules import OverloadRules
 from tests.switch.calls.test_calls import assert_nothing_left, records, talk
 from tests.switch.calls.world import World, trunk

@@ -19,8 +19,8 @@ from switchroom.protocols.sip.digest import (
     compute_response,
 )
 from switchroom.protocols.sip.flow import Flow
-from switchroom.switch.calls.auth import Authenticated, Authenticator, Challenged, Ignored, Refused
-from switchroom.switch.calls.guard import Guard
+from switchroom.switch.calls.access.auth import Authenticated, Authenticator, Challenged, Ignored, Refused
+from switchroom.switch.calls.access.guard import Guard
 from switchroom.switch.config import AuthConfig, UserConfig
 
 REALM = "switchroom.example"

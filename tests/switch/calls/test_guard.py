@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from switchroom.switch.calls.guard import AccountAttacked, Ban, Guard, GuardLimits, SourceBanned, source_of
+from switchroom.switch.calls.access.guard import (
+    AccountAttacked,
+    Ban,
+    Guard,
+    GuardLimits,
+    SourceBanned,
+    source_of,
+)
 
 LIMITS = GuardLimits(
     max_failures=20, failure_window=600.0, ban_time=300.0, max_unanswered=10, unanswered_window=60.0

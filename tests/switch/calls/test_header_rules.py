@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.header_rules import MAX_COPIED, HeaderRules
+from switchroom.switch.calls.trunks.header_rules import MAX_COPIED, HeaderRules
 from switchroom.switch.config import HeaderRuleConfig
 from switchroom.switch.config.trunks import STRUCTURAL_HEADERS
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.flow import Flow
-from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.config import RegistrarConfig
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store.interfaces import StoredBinding

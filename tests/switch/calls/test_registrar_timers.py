@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from switchroom.protocols.sip.flow import Flow
-from switchroom.switch.calls.bindings import MAX_LOOKED_AT
+from switchroom.switch.calls.registration.bindings import MAX_LOOKED_AT
 
 from .test_registrar import CELL, DESK, NOW, SWITCH, Kept, make_registrar, register
 

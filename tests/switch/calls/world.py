@@ -11,11 +11,11 @@ from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
-from switchroom.switch.calls.auth import Authenticator
+from switchroom.switch.calls.access.auth import Authenticator
+from switchroom.switch.calls.access.guard import Guard
 from switchroom.switch.calls.exchange import Exchange
-from switchroom.switch.calls.features import Features
-from switchroom.switch.calls.guard import Guard
-from switchroom.switch.calls.registrar import Registrar
+from switchroom.switch.calls.features.features import Features
+from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.rules import ExchangeConfig
 from switchroom.switch.calls.trunks.means import Means

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.auth import Authenticated, AuthenticatedTrunk, Authenticator, Challenged, Refused
-from switchroom.switch.calls.guard import Guard
+from switchroom.switch.calls.access.auth import (
+    Authenticated,
+    AuthenticatedTrunk,
+    Authenticator,
+    Challenged,
+    Refused,
+)
+from switchroom.switch.calls.access.guard import Guard
 from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
 from tests.switch.calls.trunks.line import Line, flow
 

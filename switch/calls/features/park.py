@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
-from switchroom.switch.calls import onward
-from switchroom.switch.calls.callback import call_back
+from switchroom.switch.calls.features import onward
+from switchroom.switch.calls.features.callback import call_back
 from switchroom.switch.calls.leg import Leg
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.referral import Referral
+    from switchroom.switch.calls.features.referral import Referral
+    from switchroom.switch.calls.features.transfer import Transfers
     from switchroom.switch.calls.rules import Caller
-    from switchroom.switch.calls.transfer import Transfers
     from switchroom.switch.config import FeaturesConfig
 
 

@@ -15,10 +15,10 @@ from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.dialling import Errand
-from switchroom.switch.calls.hunt import Failure
+from switchroom.switch.calls.features.restoration import Restoration
+from switchroom.switch.calls.hunting.dialling import Errand
+from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import Leg, contact_for, leads_elsewhere, offered, sdp_headers, sdp_of
-from switchroom.switch.calls.restoration import Restoration
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:

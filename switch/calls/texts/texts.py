@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from switchroom.protocols import sip
 from switchroom.protocols.wheel import NEVER, Slots
-from switchroom.switch.calls.bindings import Binding
+from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.rules import Caller
-from switchroom.switch.calls.text_requests import COMPOSING, OVERLOADED, read_text, refusal_of, write_text
+from switchroom.switch.calls.texts.requests import COMPOSING, OVERLOADED, read_text, refusal_of, write_text
 from switchroom.switch.config import MessagesConfig
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.net.limits import Bucket

@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls import bridge, onward
-from switchroom.switch.calls.callback import call_back
-from switchroom.switch.calls.handover import Handover
+from switchroom.switch.calls import bridge
+from switchroom.switch.calls.features import onward
+from switchroom.switch.calls.features.callback import call_back
+from switchroom.switch.calls.features.handover import Handover
+from switchroom.switch.calls.features.onward import Onward
+from switchroom.switch.calls.features.refer import Target, parse_target, warning, who
+from switchroom.switch.calls.features.referral import Referral
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import EXTENSIONS, Leg, contact_for
-from switchroom.switch.calls.onward import Onward
-from switchroom.switch.calls.refer import Target, parse_target, warning, who
-from switchroom.switch.calls.referral import Referral
 from switchroom.switch.calls.routing import Inquiry, Plan
 from switchroom.switch.calls.rules import Caller
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.onward import Sponsor
-    from switchroom.switch.calls.park import Lot
+    from switchroom.switch.calls.features.onward import Sponsor
+    from switchroom.switch.calls.features.park import Lot
     from switchroom.switch.config import FeaturesConfig
     from switchroom.switch.net.bus import Bus
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls.hunt import Failure, Trial
+from switchroom.switch.calls.hunting.hunt import Failure, Trial
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.leg import Leg
-    from switchroom.switch.calls.registrar import Binding
+    from switchroom.switch.calls.registration.registrar import Binding
     from switchroom.switch.calls.trunks import Trunk
     from switchroom.switch.config import UserConfig
 

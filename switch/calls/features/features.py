@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls import pickup
+from switchroom.switch.calls.features import pickup
+from switchroom.switch.calls.features.park import Lot
+from switchroom.switch.calls.features.replaces import Replacements
+from switchroom.switch.calls.features.transfer import Transfers
 from switchroom.switch.calls.leg import contact_for, sdp_headers, sdp_of
-from switchroom.switch.calls.park import Lot
-from switchroom.switch.calls.replaces import Replacements
 from switchroom.switch.calls.routing import Forwarding
-from switchroom.switch.calls.transfer import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

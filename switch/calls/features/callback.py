@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from switchroom.switch.calls.rules import Caller
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.features.transfer import Transfers
     from switchroom.switch.calls.leg import Leg
-    from switchroom.switch.calls.transfer import Transfers
 
 
 class CallBack:

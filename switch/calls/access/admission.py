@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.access.limits import Caps
+from switchroom.switch.calls.access.overload import Overload
 from switchroom.switch.calls.leg import RETRY_AFTER, SDP
-from switchroom.switch.calls.limits import Caps
-from switchroom.switch.calls.overload import Overload
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls import invitation, passing, verdict
-from switchroom.switch.calls.attempt import Attempt, Target, phones
-from switchroom.switch.calls.hunt import Failure, Hunt, Trial
+from switchroom.switch.calls import passing, verdict
+from switchroom.switch.calls.hunting import invitation
+from switchroom.switch.calls.hunting.attempt import Attempt, Target, phones
+from switchroom.switch.calls.hunting.hunt import Failure, Hunt, Trial
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg
 from switchroom.switch.calls.routing import Diversion, Plan, ToTrunk, ToUser
@@ -25,7 +26,7 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.registrar import Binding
+    from switchroom.switch.calls.registration.registrar import Binding
 
 Headers = Sequence[tuple[str, str]]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
-from switchroom.switch.calls.guard import Guard, GuardLimits
+from switchroom.switch.calls.access.guard import Guard, GuardLimits
 from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.dialling import ANSWERED_ELSEWHERE
+from switchroom.switch.calls.hunting.dialling import ANSWERED_ELSEWHERE
 from switchroom.switch.calls.leg import Leg, contact_for, leads_elsewhere, offered, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 

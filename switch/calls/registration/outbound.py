@@ -9,7 +9,7 @@ from typing import NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.grammar import split_list
-from switchroom.switch.calls.bindings import Binding
+from switchroom.switch.calls.registration.bindings import Binding
 
 FLOW_TIMER = 120  # seconds; how often phones are to show that their flow lives (RFC 5626 §4.4.1)
 _MAX_PATHS = 8

@@ -14,7 +14,7 @@ from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls.routing import Diversion, ToTrunk, ToUser
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.attempt import Attempt
+    from switchroom.switch.calls.hunting.attempt import Attempt
     from switchroom.switch.calls.routing import Leap, Plan, Router, Step, Why
 
 MAX_TURNS = 10  # diversions and redirections, one after the other, of one call

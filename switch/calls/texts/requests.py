@@ -13,7 +13,7 @@ from switchroom.switch.store import StoredText
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from switchroom.switch.calls.bindings import Binding
+    from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.config import MessagesConfig
 

@@ -8,11 +8,11 @@ from urllib.parse import quote
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import bridge
+from switchroom.switch.calls.features.refer import Target, who
 from switchroom.switch.calls.leg import Leg, contact_for
-from switchroom.switch.calls.refer import Target, who
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.transfer import Transfers
+    from switchroom.switch.calls.features.transfer import Transfers
     from switchroom.switch.net.bus import Bus
 
 _TOPIC = "refer"  # of the bus

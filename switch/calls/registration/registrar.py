@@ -8,9 +8,15 @@ from email.utils import format_datetime
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.bindings import Binding, Bindings
-from switchroom.switch.calls.gruu import Gruus
-from switchroom.switch.calls.outbound import FLOW_TIMER, Way, flow_key, instance_id, one_flow_each
+from switchroom.switch.calls.registration.bindings import Binding, Bindings
+from switchroom.switch.calls.registration.gruu import Gruus
+from switchroom.switch.calls.registration.outbound import (
+    FLOW_TIMER,
+    Way,
+    flow_key,
+    instance_id,
+    one_flow_each,
+)
 from switchroom.switch.config import RegistrarConfig
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store.interfaces import BindingStore

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls import bridge, onward, pickup
+from switchroom.switch.calls import bridge
+from switchroom.switch.calls.features import onward, pickup
 from switchroom.switch.calls.leg import Leg
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.features.transfer import Transfers
     from switchroom.switch.calls.rules import Caller
-    from switchroom.switch.calls.transfer import Transfers
 
     Find = Callable[[str, str, str], tuple[Call, str] | None]
 

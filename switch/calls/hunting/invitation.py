@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import identity
-from switchroom.switch.calls.attempt import Attempt, Target
-from switchroom.switch.calls.hunt import Failure
+from switchroom.switch.calls.hunting.attempt import Attempt, Target
+from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.identity import Diversion, Identity
 from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.dialling import Dialling, Errand
+    from switchroom.switch.calls.hunting.dialling import Dialling, Errand
     from switchroom.switch.calls.trunks.trunk import Trunk
 
 
