@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .catalog import CODECS, find
 from .codec import Codec, Decoder, Encoder, Format, Samples
-from .resample import resample, to_mono
+from .resampling import resample, to_mono
 
 __all__ = ["CODECS", "Codec", "Decoder", "Encoder", "Format", "Samples", "find", "resample", "to_mono"]

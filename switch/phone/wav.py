@@ -33,7 +33,10 @@ def read_wav(path: Path, rate: int = 8000) -> Samples:
     except (wave.Error, EOFError) as error:
         raise WavError(f"{path}: not a PCM WAV file ({error or 'it ends too early'})") from error
     samples = np.frombuffer(data, "<i2", count=len(data) // 2).astype(np.int16)
-    return resample(to_mono(samples, channels), own_rate, rate)
+    try:
+        return resample(to_mono(samples, channels), own_rate, rate)
+    except ValueError as error:
+        raise WavError(f"{path}: {error}") from error
 
 
 class WavWriter:
