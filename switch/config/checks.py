@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Strict
@@ -15,6 +17,21 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _PATTERN = re.compile(r"(?:[A-Za-z0-9+#*_.-]|\[[0-9A-Za-z*#-]+\]){1,64}")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"@]+@[^\s<>\"@]+")
+
+
+def whole_path(folder: Path, text: str) -> str:
+    """A path as the file has it, relative ones from the file's folder; nothing stays nothing."""
+    return str(folder / Path(text).expanduser()) if text else ""
+
+
+def readable(read: Callable[[str], object]) -> AfterValidator:
+    """Lets a text pass as it is if it can be read; what ``read`` raises says what is wrong with it."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return AfterValidator(check)
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -129,11 +146,6 @@ def _number(text: str) -> str:
     return text
 
 
-def _pattern(text: str) -> str:
-    compile_pattern(text)
-    return text
-
-
 def is_target(text: str) -> bool:
     """Whether a text is user:NAME, trunk:NAME or sip:USER@HOST."""
     kind, _, name = text.partition(":")
@@ -161,5 +173,5 @@ Network = Annotated[str, Strict(), AfterValidator(_network)]
 Domain = Annotated[str, Strict(), AfterValidator(_domain)]
 Name = Annotated[str, Strict(), AfterValidator(_name)]
 Dialled = Annotated[str, Strict(), AfterValidator(_number)]
-Pattern = Annotated[str, Strict(), AfterValidator(_pattern)]
+Pattern = Annotated[str, Strict(), readable(compile_pattern)]
 Target = Annotated[str, Strict(), AfterValidator(check_target)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import model_validator
 
-from .checks import Count, Flag, Number, Text
+from .checks import Count, Flag, Number, Text, whole_path
 from .sections import Section, key
 
 
@@ -67,10 +68,7 @@ class TlsConfig(Section):
 
     def within(self, folder: Path) -> TlsConfig:
         """The same with paths that start in the configuration's folder."""
-
-        def full(text: str) -> str:
-            return str(folder / Path(text).expanduser()) if text else ""
-
+        full = partial(whole_path, folder)
         return self.model_copy(
             update={
                 "certificate": full(self.certificate),

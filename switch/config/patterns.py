@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, PlainValidator, Strict
+from pydantic import PlainValidator, Strict
 
-from .checks import compile_pattern
+from .checks import compile_pattern, readable
 
 MAX_NUMBER = 64  # a longer "number" matches no expression in slashes
 _MAX_EXPRESSION = 128
@@ -135,11 +135,6 @@ def _expression(text: str) -> re.Pattern[str]:
         raise ValueError(f"is no regular expression: {error}") from None
 
 
-def _patterns(text: str) -> str:
-    read_patterns(text)
-    return text
-
-
 def _replacement(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
         raise ValueError("must be a list of a pattern and what to write, such as ['00*', '+\\1']")
@@ -150,5 +145,5 @@ def _replacement(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-Patterns = Annotated[str, Strict(), AfterValidator(_patterns)]
+Patterns = Annotated[str, Strict(), readable(read_patterns)]
 Rewriting = Annotated[tuple[str, ...], PlainValidator(_replacement)]

@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Strict
+from pydantic import Strict
+
+from .checks import readable
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([0-2][0-9]):([0-5][0-9])-([0-2][0-9]):([0-5][0-9])")
@@ -128,27 +130,7 @@ def _is_within(minute: int, begin: int, end: int) -> bool:
     return begin <= minute < end if begin < end else minute >= begin or minute < end
 
 
-def _day_text(text: str) -> str:
-    read_days(text)
-    return text
-
-
-def _hours_text(text: str) -> str:
-    read_hours(text)
-    return text
-
-
-def _dates_text(text: str) -> str:
-    read_dates(text)
-    return text
-
-
-def _zone_text(text: str) -> str:
-    zone(text)
-    return text
-
-
-DayText = Annotated[str, Strict(), AfterValidator(_day_text)]
-HoursText = Annotated[str, Strict(), AfterValidator(_hours_text)]
-DatesText = Annotated[str, Strict(), AfterValidator(_dates_text)]
-ZoneText = Annotated[str, Strict(), AfterValidator(_zone_text)]
+DayText = Annotated[str, Strict(), readable(read_days)]
+HoursText = Annotated[str, Strict(), readable(read_hours)]
+DatesText = Annotated[str, Strict(), readable(read_dates)]
+ZoneText = Annotated[str, Strict(), readable(zone)]
