@@ -183,16 +183,6 @@ def attestation(user: UserConfig | None, shown: str, trunk_attestation: str = ""
     return "A" if stir.canonical_number(shown) in own else "B"
 
 
-def with_verstat(uri: sip.Uri, verstat: str) -> sip.Uri:
-    """The URI with the verdict about its number, in place of what others wrote there (ATIS-1000082)."""
-    if uri.user is None or not verstat:
-        return uri
-    if uri.scheme == "tel":
-        return uri.without_params("verstat").with_params(verstat=verstat)
-    parts = [part for part in uri.user.split(";") if not part.lower().startswith("verstat")]
-    return uri.replace(user=";".join([*parts, f"verstat={verstat}"]))
-
-
 def _from_message(header: stir.IdentityHeader, request: sip.Request) -> stir.Passport:
     """What a compact form says: the message itself (RFC 8224 §4.1)."""
     date = request.get("Date")

@@ -1,7 +1,7 @@
 """Routing: from a number dialled to a plan of who rings, when, and with which numbers; pure, no sockets."""
 
 from .forwarding import Forwarding, Overrides, Settings, Why
-from .numbers import Form, clean_number, is_emergency, normalise, to_format
+from .numbers import clean_number, is_emergency, national, normalise
 from .plan import (
     FINAL,
     Destination,
@@ -23,7 +23,6 @@ __all__ = [
     "FINAL",
     "Destination",
     "Diversion",
-    "Form",
     "Forwarding",
     "Inquiry",
     "Leap",
@@ -41,9 +40,9 @@ __all__ = [
     "Why",
     "clean_number",
     "is_emergency",
+    "national",
     "normalise",
     "parse_destination",
     "read_rates",
     "show_destination",
-    "to_format",
 ]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
-
-Form = Literal["e164", "plus", "national", "00", "as-dialled"]
 
 _SEPARATORS = str.maketrans("", "", "-.() ")  # visual separators of RFC 3966 §3, dialled by phone books
 _NORTH_AMERICA = 1  # ten digits are dialled there without the national prefix
@@ -40,27 +37,9 @@ def normalise(dialled: str, country: str) -> str:
     return library.format_number(found, library.PhoneNumberFormat.E164)
 
 
-def to_format(number: str, form: Form, country: str) -> str:
-    """A number as another network wants it: e164 (digits), plus, national, 00; names stay as they are."""
-    return number if form == "as-dialled" else _formatted(number, form, country)
-
-
 @lru_cache(maxsize=16384)
-def _formatted(number: str, form: Form, country: str) -> str:
-    plus = normalise(number, country)
-    if not plus.startswith("+") or not plus[1:].isdecimal():
-        return number  # an extension, an emergency number, a name
-    if form == "plus":
-        return plus
-    if form == "e164":
-        return plus[1:]
-    if form == "00":
-        return f"00{plus[1:]}"
-    return _national(plus, country)
-
-
-def _national(plus: str, country: str) -> str:
-    """As dialled within the country; a number of another one with the prefix that leads abroad."""
+def national(plus: str, country: str) -> str:
+    """A full number as dialled within a country; one from abroad with the prefix that leads there."""
     if not country:
         return plus
     import phonenumbers as library

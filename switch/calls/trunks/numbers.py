@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from switchroom.switch.calls.routing.numbers import normalise, to_format
+from switchroom.switch.calls.routing.numbers import national, normalise
 from switchroom.switch.config.trunks import NumberForm
 
 _SEPARATORS = str.maketrans("", "", "-.() /")
@@ -88,7 +88,7 @@ def _national(full: str, plan: Plan) -> str | None:
         return None
     prefix = plan.national_prefix
     if prefix is None:
-        return to_format(full, "national", plan.country)
+        return national(full, plan.country)
     return prefix + full[1 + len(code) :]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from switchroom.switch.calls.routing import clean_number, is_emergency, normalise, to_format
+from switchroom.switch.calls.routing import clean_number, is_emergency, national, normalise
 
 
 @pytest.mark.parametrize(
@@ -40,25 +38,17 @@ def test_normalise(dialled: str, country: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "expected"),
+    ("number", "country", "expected"),
     [
-        ("plus", "+442071838750"),
-        ("e164", "442071838750"),
-        ("00", "00442071838750"),
-        ("national", "00442071838750"),
-        ("as-dialled", "+442071838750"),
+        ("+4930123456", "DE", "030123456"),
+        ("+442071838750", "DE", "00442071838750"),
+        ("+442071838750", "US", "011442071838750"),
+        ("+4930123456", "", "+4930123456"),
+        ("+999", "DE", "+999"),
     ],
 )
-def test_forms_of_a_number_abroad(form: Any, expected: str) -> None:
-    assert to_format("+442071838750", form, "DE") == expected
-
-
-def test_forms_within_the_country() -> None:
-    assert to_format("+4930123456", "national", "DE") == "030123456"
-    assert to_format("030123456", "e164", "DE") == "4930123456"
-    assert to_format("201", "e164", "DE") == "201"
-    assert to_format("anna", "national", "DE") == "anna"
-    assert to_format("+442071838750", "national", "US") == "011442071838750"
+def test_national(number: str, country: str, expected: str) -> None:
+    assert national(number, country) == expected
 
 
 @pytest.mark.parametrize(

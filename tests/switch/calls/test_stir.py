@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from switchroom.protocols import sip, stir
-from switchroom.switch.calls.stir import FAILED, NONE, PASSED, Stir, StirError, attestation, with_verstat
+from switchroom.switch.calls.stir import FAILED, NONE, PASSED, Stir, StirError, attestation
 from switchroom.switch.config import StirConfig, UserConfig
 from tests.protocols.stir.test_stir import NOW, certificate, new_key
 
@@ -145,19 +145,6 @@ def test_attestation() -> None:
     assert attestation(UserConfig(name="alice", password="x"), "alice") == "B"  # type: ignore[arg-type]
     assert attestation(None, "+1", "B") == "B"
     assert attestation(None, "+1") == "C"
-
-
-@pytest.mark.parametrize(
-    ("uri", "told"),
-    [
-        ("sip:+1215@x;user=phone", f"sip:+1215;verstat={PASSED}@x;user=phone"),
-        ("sip:+1215;verstat=Lie@x", f"sip:+1215;verstat={PASSED}@x"),
-        ("tel:+1215;verstat=Lie", f"tel:+1215;verstat={PASSED}"),
-        ("sip:x.example", "sip:x.example"),
-    ],
-)
-def test_verstat(uri: str, told: str) -> None:
-    assert str(with_verstat(sip.Uri.parse(uri), PASSED)) == told
 
 
 def test_files_that_cannot_be_used(config: StirConfig, tmp_path: Path) -> None:
