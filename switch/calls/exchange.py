@@ -23,6 +23,7 @@ from switchroom.switch.calls.access.auth import (
 )
 from switchroom.switch.calls.access.strangers import Strangers
 from switchroom.switch.calls.call import Call
+from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
 from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
@@ -163,7 +164,7 @@ class Exchange:
         if owner is not None:
             owner.handle_event(event, now)
         else:
-            _on_stray(event, now)
+            turn_away(event, now)
 
     # -- requests outside of dialogs
 
@@ -503,19 +504,6 @@ class Exchange:
         """A clean stop: every call gets its BYE, CANCEL or refusal."""
         for call in list(self.calls.values()):
             call.hang_up(reason, now, status=503)
-
-
-def _on_stray(event: sip.Event, now: float) -> None:
-    """What comes for a call that is over, while its legs still say good-bye."""
-    if isinstance(event, sip.SessionAnswered):
-        event.session.acknowledge(now)
-        event.session.bye(now)
-    elif isinstance(event, sip.ReinviteReceived):
-        event.session.answer_reinvite(event.transaction, 481, now)
-    elif isinstance(event, sip.ReinviteAnswered):
-        event.session.acknowledge(now)
-    elif isinstance(event, sip.SessionRequestReceived):
-        event.transaction.respond(481, now)
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.features import pickup
 from switchroom.switch.calls.features.park import Lot
 from switchroom.switch.calls.features.replaces import Replacements
@@ -203,12 +204,8 @@ class _Yes:
         if isinstance(event, sip.SessionAcknowledged):
             event.session.bye(now)
             event.session.context = None
-        elif isinstance(event, sip.ReinviteReceived):
-            event.session.answer_reinvite(event.transaction, 480, now)
-        elif isinstance(event, sip.UpdateReceived | sip.SessionRequestReceived):
-            event.transaction.respond(480, now)
-        elif isinstance(event, sip.SessionEnded):
-            event.session.context = None
+        else:
+            turn_away(event, now, 480)
 
 
 def _silent(offer: bytes) -> bytes:

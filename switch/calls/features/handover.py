@@ -8,7 +8,7 @@ from urllib.parse import quote
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import bridge
-from switchroom.switch.calls.features.refer import Target, who
+from switchroom.switch.calls.features.refer import Asked, Target, who
 from switchroom.switch.calls.leg import Leg, contact_for
 
 if TYPE_CHECKING:
@@ -39,16 +39,9 @@ class Handover:
             policy = "local" if trunk is None else trunk.config.refer
         return policy == "pass" and far.session.allows("REFER")
 
-    def ask(
-        self,
-        leg: Leg,
-        far: Leg,
-        transaction: sip.ServerTransaction,
-        request: sip.Request,
-        target: Target,
-        now: float,
-    ) -> bool:
+    def ask(self, asked: Asked, now: float) -> bool:
         """Ask the transferee's side; False: it could not do what is asked for."""
+        leg, far, transaction, request, target = asked
         refer_to = self._refer_to(leg, far, target, now)
         if not refer_to:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from switchroom.protocols import sip
@@ -10,6 +10,9 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.extensions import parse_replaces
 from switchroom.switch.calls import identity
 from switchroom.switch.calls.routing import clean_number
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.leg import Leg
 
 _HARMLESS = frozenset(
     ("subject", "user-to-user", "accept-language", "alert-info", "priority")
@@ -22,6 +25,16 @@ class Target(NamedTuple):
     number: str
     host: str
     replaces: sip.Replaces | None = None
+
+
+class Asked(NamedTuple):
+    """A REFER inside a call: who asks, who is to talk to somebody else, and what is asked for."""
+
+    leg: Leg
+    far: Leg
+    transaction: sip.ServerTransaction
+    request: sip.Request
+    target: Target
 
 
 def parse_target(request: sip.Request) -> Target:

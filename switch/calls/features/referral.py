@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
+from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.leg import ALLOW, contact_for
 
 if TYPE_CHECKING:
@@ -113,14 +114,7 @@ class Referral:
         elif isinstance(event, sip.SessionRequestFailed):
             if event.transaction is self._sent:
                 self.on_response(408, now)
-        elif isinstance(event, sip.ReinviteReceived):
-            event.session.answer_reinvite(event.transaction, 480, now)
-        elif isinstance(event, sip.ReinviteAnswered):
-            event.session.acknowledge(now)
-        elif isinstance(event, sip.UpdateReceived):
-            event.transaction.respond(480, now)
-        elif isinstance(event, sip.SessionRequestReceived):
-            is_option = event.request.method == "OPTIONS"
-            event.transaction.respond(200 if is_option else 480, now, headers=(("Allow", ALLOW),))
-        elif isinstance(event, sip.SessionEnded):
-            event.session.context = None
+        elif isinstance(event, sip.SessionRequestReceived) and event.request.method == "OPTIONS":
+            event.transaction.respond(200, now, headers=(("Allow", ALLOW),))
+        else:
+            turn_away(event, now, 480)

@@ -18,7 +18,7 @@ from switchroom.switch.calls.features import onward
 from switchroom.switch.calls.features.callback import call_back
 from switchroom.switch.calls.features.handover import Handover
 from switchroom.switch.calls.features.onward import Onward
-from switchroom.switch.calls.features.refer import Target, parse_target, warning, who
+from switchroom.switch.calls.features.refer import Asked, parse_target, warning, who
 from switchroom.switch.calls.features.referral import Referral
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import EXTENSIONS, Leg, contact_for
@@ -63,14 +63,15 @@ class Transfers:
             more = [("Unsupported", text)] if status == 420 else warning(text)
             transaction.respond(status, now, headers=more)
             return
-        if self.handover.is_wanted(far) and self.handover.ask(leg, far, transaction, request, target, now):
+        asked = Asked(leg, far, transaction, request, target)
+        if self.handover.is_wanted(far) and self.handover.ask(asked, now):
             return
         if target.replaces is not None:
-            self._attended(leg, far, transaction, request, target, now)
+            self._attended(asked, target.replaces, now)
         elif self.lot is not None and self.lot.is_slot(target.number):
-            self._park(leg, far, transaction, request, target.number, now)
+            self._park(asked, self.lot, now)
         else:
-            self._blind(leg, far, transaction, request, target, now)
+            self._blind(asked, now)
 
     def _refusal(
         self, leg: Leg, transaction: sip.ServerTransaction, request: sip.Request
@@ -108,10 +109,9 @@ class Transfers:
     def _is_waiting(self, far: Leg) -> bool:
         return any(one.far is far for some in self.waiting.values() for one in some)
 
-    def accept(
-        self, leg: Leg, transaction: sip.ServerTransaction, request: sip.Request, now: float
-    ) -> Referral:
+    def accept(self, asked: Asked, now: float) -> Referral:
         """Take a REFER: 202, and the first NOTIFY."""
+        leg, _, transaction, request, _ = asked
         is_silent = (request.get("Refer-Sub") or "").strip().lower() == "false"
         referral = Referral(
             self.exchange, leg, request, now, is_first=not leg.refer_count, is_silent=is_silent
@@ -126,15 +126,8 @@ class Transfers:
 
     # -- somebody new is called
 
-    def _blind(
-        self,
-        leg: Leg,
-        far: Leg,
-        transaction: sip.ServerTransaction,
-        request: sip.Request,
-        target: Target,
-        now: float,
-    ) -> None:
+    def _blind(self, asked: Asked, now: float) -> None:
+        leg, far, transaction, _, target = asked
         exchange = self.exchange
         caller = self.caller_of(leg)
         if caller is None or (target.host and not exchange.is_local(target.host)):
@@ -149,7 +142,7 @@ class Transfers:
         if refusal is not None:
             transaction.respond(refusal.status, now, headers=refusal.headers)
             return
-        referral = self.accept(leg, transaction, request, now)
+        referral = self.accept(asked, now)
         transfer = Transfer(self, leg, far, referral, target.number)
         call = self.open(far, target.number, caller, plan, transfer, f"Transferred to {target.number}", now)
         call.notes.append(f"transferred by {who(leg.account)}")
@@ -202,17 +195,8 @@ class Transfers:
 
     # -- somebody who was called before
 
-    def _attended(
-        self,
-        leg: Leg,
-        far: Leg,
-        transaction: sip.ServerTransaction,
-        request: sip.Request,
-        target: Target,
-        now: float,
-    ) -> None:
-        replaces = target.replaces
-        assert replaces is not None
+    def _attended(self, asked: Asked, replaces: sip.Replaces, now: float) -> None:
+        leg, far, transaction, _, _ = asked
         session = self.exchange.endpoint.find_dialog(replaces.call_id, replaces.to_tag, replaces.from_tag)
         own = session.context if session is not None else None
         if (
@@ -220,13 +204,13 @@ class Transfers:
             and self.handover.has_others
             and far.session.allows("REFER")
             # Another worker may have that call: it is asked by the INVITE of the one who is transferred
-            and self.handover.ask(leg, far, transaction, request, target, now)
+            and self.handover.ask(asked, now)
         ):
             return
         if isinstance(own, Leg) and own.account != leg.account:
             transaction.respond(403, now, headers=warning("the other call is not yours"))
             return
-        referral = self.accept(leg, transaction, request, now)
+        referral = self.accept(asked, now)
         if not isinstance(own, Leg) or own.call is leg.call or own.call.is_over:
             referral.tell(481, "Call Does Not Exist", now)
             return
@@ -262,22 +246,14 @@ class Transfers:
 
     # -- into a slot
 
-    def _park(
-        self,
-        leg: Leg,
-        far: Leg,
-        transaction: sip.ServerTransaction,
-        request: sip.Request,
-        number: str,
-        now: float,
-    ) -> None:
-        assert self.lot is not None
-        slot = self.lot.free_slot(number) if leg.account in self.exchange.config.users else ""
+    def _park(self, asked: Asked, lot: Lot, now: float) -> None:
+        leg, far, transaction, _, target = asked
+        slot = lot.free_slot(target.number) if leg.account in self.exchange.config.users else ""
         if not slot:
             transaction.respond(486, now, headers=warning("the slot is taken"))
             return
-        referral = self.accept(leg, transaction, request, now)
-        self.lot.park(leg, far, slot, referral, now)
+        referral = self.accept(asked, now)
+        lot.park(leg, far, slot, referral, now)
 
 
 class Transfer:
