@@ -20,8 +20,6 @@ from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
-    contact_for,
-    leads_elsewhere,
     offered,
     sdp_headers,
     sdp_of,
@@ -145,39 +143,18 @@ class Call:
         only: Binding | None = None,
     ) -> None:
         """Take the INVITE and call whom the plan names."""
-        exchange, request, flow, caller = self.exchange, event.request, event.flow, self.caller
-        nat = leads_elsewhere(request, flow.remote)
-        a = self.a = Leg(
-            self, self.media.leg(toward=flow.remote[0], is_nat=nat), is_a=True, account=self.account
-        )
-        trunk = caller.trunk
-        if trunk is not None:
-            trunk.take()
-            a.trunk = trunk
-            self.plays_early = trunk.config.early_media != "none"
-            a.codecs = exchange.codecs_of(trunk.config)
-        elif caller.user is not None:
-            a.codecs = exchange.codecs_of(caller.user)
-        a.session = exchange.endpoint.accept(
-            event, now, contact=contact_for(flow, exchange.endpoint), timing=exchange.timing_for(trunk)
-        )
-        a.session.context = a
-        if trunk is not None:
-            a.session.authorizer = trunk.authorizer()
-        if exchange.link is not None:
-            exchange.link(request.call_id, self.id)
-        offer = sdp_of(request)
-        self.has_offer = bool(offer)
+        request, trunk = event.request, self.caller.trunk
+        offer = self.take_caller(event, now)
         self.plan = plan
         self.identity = identity
         hops = request.max_forwards
         errand = Errand(
             identity,
-            a,
+            self.a,
             offer,
             69 if hops is None else hops - 1,
             request.max_breadth if "max-breadth" in request else None,
-            exchange.travelling(request, trunk),
+            self.exchange.travelling(request, trunk),
             request,
             plan.is_emergency,
             ("supported" in request and "100rel" in request.supported)
@@ -186,7 +163,18 @@ class Call:
         )
         self.dial(plan, errand, now)
         if not self.is_over:
-            exchange.tell(self, now)
+            self.exchange.tell(self, now)
+
+    def take_caller(self, event: sip.RequestReceived, now: float) -> bytes:
+        """Take the INVITE that the call begins with; its SDP, or nothing."""
+        caller = self.caller
+        self.a = Leg.of_caller(self, event, caller)
+        self.a.accept(event, caller, now)
+        if caller.trunk is not None:
+            self.plays_early = caller.trunk.config.early_media != "none"
+        offer = sdp_of(event.request)
+        self.has_offer = bool(offer)
+        return offer
 
     def dial(self, plan: Plan, errand: Errand, now: float) -> None:
         """Look for somebody who answers the caller."""

@@ -33,7 +33,6 @@ from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
-from switchroom.switch.config import TrunkConfig, UserConfig
 from switchroom.switch.media import MediaPlane, MediaSession
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store import RecordStore
@@ -400,11 +399,6 @@ class Exchange:
     def timing_for(self, trunk: Trunk | None) -> sip.SessionTiming | None:
         """Session timers of a leg (RFC 4028)."""
         return self.config.timing if trunk is None else self._timings[trunk.config.session_timer]
-
-    @staticmethod
-    def codecs_of(config: UserConfig | TrunkConfig) -> tuple[str, ...]:
-        """The codecs that somebody's legs may use; empty: all."""
-        return tuple(config.codecs) if config.codecs else ()
 
     @staticmethod
     def travelling(request: sip.Request, trunk: Trunk | None) -> passing.Headers:

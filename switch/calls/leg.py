@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.hunting.attempt import Attempt
     from switchroom.switch.calls.hunting.dialling import Dialling
+    from switchroom.switch.calls.rules import Caller
     from switchroom.switch.calls.trunks.trunk import Trunk
+    from switchroom.switch.config import TrunkConfig, UserConfig
     from switchroom.switch.media import MediaLeg, MediaSession
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
@@ -89,6 +91,32 @@ class Leg:
             None  # a re-INVITE that met another: again when, how often so far
         )
 
+    @classmethod
+    def of_caller(cls, call: Call, event: sip.RequestReceived, caller: Caller, *, is_a: bool = True) -> Leg:
+        """The leg of somebody who calls; ``accept`` makes its session."""
+        source = event.flow.remote
+        media = call.media.leg(toward=source[0], is_nat=leads_elsewhere(event.request, source))
+        leg = cls(call, media, is_a=is_a, account=caller.account)
+        leg.codecs = codecs_of(caller.config)
+        return leg
+
+    def accept(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        """Take the INVITE that the leg was made for: from here on it has a session."""
+        exchange, trunk = self.call.exchange, caller.trunk
+        self.session = session = exchange.endpoint.accept(
+            event,
+            now,
+            contact=contact_for(event.flow, exchange.endpoint),
+            timing=exchange.timing_for(trunk),
+        )
+        session.context = self
+        if trunk is not None:
+            trunk.take()
+            self.trunk = trunk
+            session.authorizer = trunk.authorizer()
+        if exchange.link is not None:
+            exchange.link(event.request.call_id, self.call.id)
+
     def handle_event(self, event: sip.Event, now: float) -> None:
         """What its session tells."""
         self.call.handle_event(self, event, now)
@@ -104,6 +132,11 @@ class Leg:
         trunk, self.trunk = self.trunk, None
         if trunk is not None:
             trunk.give_back()
+
+
+def codecs_of(config: UserConfig | TrunkConfig | None) -> tuple[str, ...]:
+    """The codecs that somebody's legs may use; empty: all."""
+    return tuple(config.codecs) if config is not None and config.codecs else ()
 
 
 def offered(media: MediaSession, source: Leg, target: Leg, offer: bytes) -> bytes:

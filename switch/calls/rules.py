@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
-from switchroom.switch.config import UserConfig
+from switchroom.switch.config import TrunkConfig, UserConfig
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.trunks.trunk import Trunk
@@ -21,6 +21,11 @@ class Caller:
     number: str
     user: UserConfig | None = None
     trunk: Trunk | None = None
+
+    @property
+    def config(self) -> UserConfig | TrunkConfig | None:
+        """What the configuration says of it."""
+        return self.user if self.trunk is None else self.trunk.config
 
     @property
     def must_be_signed(self) -> bool:

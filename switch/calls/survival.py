@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from switchroom.protocols import sip
 from switchroom.protocols.sip.survivor import SessionState
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import Leg
+from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.media import MediaLeg, NoPortsLeft
 
@@ -139,7 +139,7 @@ class Survival:
         )
         leg.session.context = leg
         config = exchange.config.users.get(account) if trunk is None else trunk.config
-        leg.codecs = exchange.codecs_of(config) if config is not None else ()
+        leg.codecs = codecs_of(config)
         if trunk is not None:
             trunk.take()
             leg.trunk = trunk

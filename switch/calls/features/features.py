@@ -148,7 +148,7 @@ class Features:
         leg = pickup.find_ringing(self.exchange, caller, rest)
         if leg is None:
             return self._refuse(event, caller, number, 404, "nothing rings there that you may pick up", now)
-        refusal = pickup.pick_up(self.exchange, leg, event, caller, now)
+        refusal = pickup.pick_up(leg, event, caller, now)
         if refusal is not None:
             self.exchange.refuse(event, caller, refusal, now, number)
         return True

@@ -18,7 +18,7 @@ from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.features.restoration import Restoration
 from switchroom.switch.calls.hunting.dialling import Errand
 from switchroom.switch.calls.hunting.hunt import Failure
-from switchroom.switch.calls.leg import Leg, contact_for, leads_elsewhere, offered, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -122,27 +122,7 @@ class Onward(Call):
 
     def take(self, event: sip.RequestReceived, original: Leg, now: float) -> None:
         """Connect a leg that is up with somebody who calls for it."""
-        exchange, flow, caller = self.exchange, event.flow, self.caller
-        nat = leads_elsewhere(event.request, flow.remote)
-        media = self.media.leg(toward=flow.remote[0], is_nat=nat)
-        a = self.a = Leg(self, media, is_a=True, account=caller.account)
-        trunk = caller.trunk
-        config = trunk.config if trunk is not None else caller.user
-        a.codecs = exchange.codecs_of(config) if config is not None else ()
-        if trunk is not None:
-            trunk.take()
-            a.trunk = trunk
-        a.session = exchange.endpoint.accept(
-            event, now, contact=contact_for(flow, exchange.endpoint), timing=exchange.timing_for(trunk)
-        )
-        a.session.context = a
-        if trunk is not None:
-            a.session.authorizer = trunk.authorizer()
-        if exchange.link is not None:
-            exchange.link(event.request.call_id, self.id)
-        offer = sdp_of(event.request)
-        self.has_offer = bool(offer)
-        self._ask(original, offer, now)
+        self._ask(original, self.take_caller(event, now), now)
 
     def _ask(self, original: Leg, offer: bytes, now: float) -> None:
         """Send a leg that is up the offer of its new other end; none: it shall make one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.hunting.dialling import ANSWERED_ELSEWHERE
-from switchroom.switch.calls.leg import Leg, contact_for, leads_elsewhere, offered, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -47,21 +47,16 @@ def find_ringing(exchange: Exchange, caller: Caller, number: str) -> Leg | None:
     return None
 
 
-def pick_up(
-    exchange: Exchange, leg: Leg, event: sip.RequestReceived, caller: Caller, now: float
-) -> sip.Refusal | None:
+def pick_up(leg: Leg, event: sip.RequestReceived, caller: Caller, now: float) -> sip.Refusal | None:
     """Answer the call that rings at a leg with the one who calls for it; a refusal when that cannot be."""
-    call, request, flow = leg.call, event.request, event.flow
+    call = leg.call
     dialling = call.dialling
-    theirs = sdp_of(request)
+    theirs = sdp_of(event.request)
     if dialling is None or dialling.is_over or call.is_over:
         return sip.Refusal(481)
     if not dialling.errand.offer or not theirs:
         return sip.Refusal(488)  # the description of one would have to come before that of the other
-    nat = leads_elsewhere(request, flow.remote)
-    one = Leg(call, call.media.leg(toward=flow.remote[0], is_nat=nat), is_a=False, account=caller.account)
-    config = caller.trunk.config if caller.trunk is not None else caller.user
-    one.codecs = exchange.codecs_of(config) if config is not None else ()
+    one = Leg.of_caller(call, event, caller, is_a=False)
     try:
         shown = offered(call.media, call.a, one, dialling.errand.offer)
         answer = _met(shown, theirs)
@@ -72,12 +67,7 @@ def pick_up(
     except NoPortsLeft:
         return sip.Refusal(503)
     one.media.sent = answer
-    one.session = exchange.endpoint.accept(
-        event, now, contact=contact_for(flow, exchange.endpoint), timing=exchange.timing_for(caller.trunk)
-    )
-    one.session.context = one
-    if exchange.link is not None:
-        exchange.link(request.call_id, call.id)
+    one.accept(event, caller, now)
     _connect(call, one, answer, for_caller, now)
     return None
 

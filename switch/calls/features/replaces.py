@@ -76,7 +76,7 @@ class Replacements:
         if leg.call.answered_at is None:
             if leg.is_a or leg.is_failed:
                 return _NOT_FOUND  # §3: only an early dialog that we have begun can be replaced
-            return pickup.pick_up(exchange, leg, event, caller, now)
+            return pickup.pick_up(leg, event, caller, now)
         if wanted.is_early_only:
             return sip.Refusal(486)
         return self._take(event, caller, leg, now)

@@ -19,7 +19,7 @@ from switchroom.switch.calls.hunting import invitation
 from switchroom.switch.calls.hunting.attempt import Attempt, Target, phones
 from switchroom.switch.calls.hunting.hunt import Failure, Hunt, Trial
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.leg import Leg
+from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.routing import Diversion, Plan, ToTrunk, ToUser
 from switchroom.switch.media import NoPortsLeft
 
@@ -209,7 +209,7 @@ class Dialling:
         if isinstance(to, ToUser):
             user = self.exchange.config.users.get(to.name)
             if user is not None:
-                attempt.codecs = self.exchange.codecs_of(user)
+                attempt.codecs = codecs_of(user)
             only = self.errand.only
             if only is not None and only.user == to.name:
                 found = [only]
@@ -236,7 +236,7 @@ class Dialling:
             return
         trunk.take()
         attempt.trunk = trunk
-        attempt.codecs = self.exchange.codecs_of(trunk.config)
+        attempt.codecs = codecs_of(trunk.config)
         is_nat = trunk.config.nat
         attempt.groups = [
             [Target("", way.flow, is_nat, timeout=way.timeout)]
