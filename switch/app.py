@@ -176,7 +176,7 @@ class Switch:
             is_exempt=self._is_emergency,
         )
         self.endpoint.on_malformed = self._on_malformed
-        self.exchange.strangers = self._strangers(config)
+        self.exchange.reception.strangers = self._strangers(config)
         self.sharing = Sharing(
             self.bus,
             exchange=self.exchange,
@@ -315,7 +315,7 @@ class Switch:
         self.attendance.reconfigure(config, self.clock.now())
         self.features.reconfigure(config.features)
         self.exchange.reconfigure(_exchange_config(config), router)
-        self.exchange.strangers = self._strangers(config)
+        self.exchange.reception.strangers = self._strangers(config)
         self.router = router
         self.endpoint.timers = _timers(config)
         self.face.apply(_limits(config))
@@ -440,7 +440,7 @@ class Switch:
         if self.exchange.is_trusted(host):
             return False
         self.guard.malformed(host, self.clock.now(), is_proven=flow.transport != "UDP")
-        return self.exchange.strangers is not None
+        return self.exchange.reception.strangers is not None
 
     def _strangers(self, config: Config) -> Strangers | None:
         if not config.sip.silent_to_strangers:

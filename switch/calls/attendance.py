@@ -65,7 +65,7 @@ class Attendance:
         self._sharing = Sharing(bus, self.presence, exchange.clock.now)
         self.texts.on_waiting.append(self.presence.mailboxes.on_change)
         registrar.on_change += [self.texts.on_registration, self.presence.on_registration]
-        exchange.on_method |= {
+        exchange.reception.on_method |= {
             "MESSAGE": self.texts.handle,
             "SUBSCRIBE": self.presence.subscribe,
             "PUBLISH": self.presence.publish,

@@ -7,14 +7,15 @@ the caller hears until then, ``bridge.py`` what follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls import bridge, early, passing, updates
+from switchroom.switch.calls import bridge, early, passing
 from switchroom.switch.calls.early import Early
+from switchroom.switch.calls.hearing import CHANGING, ON_EVENT
 from switchroom.switch.calls.hunting.dialling import Dialling, Errand
 from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import (
@@ -120,10 +121,10 @@ class Call:
 
     def handle_event(self, leg: Leg, event: sip.Event, now: float) -> None:
         """What the session of a leg tells."""
-        handler = _ON_EVENT.get(type(event))
+        handler = ON_EVENT.get(type(event))
         if handler is not None:
             handler(leg, event, now)
-            if type(event) in _CHANGING:
+            if type(event) in CHANGING:
                 call = leg.call
                 if (
                     call.answered_at is not None
@@ -380,46 +381,3 @@ def _for_caller(failure: Failure) -> tuple[int, str]:
     if status == 503:
         return 500, f"{status} {reason}"  # RFC 3261 §16.7: 503 would make the caller avoid us for everything
     return status, reason
-
-
-def _on_rejected(leg: Leg, event: sip.SessionRejected, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_rejected(leg, event.response, event.status, event.reason, now)
-
-
-def _on_answer(leg: Leg, event: sip.SessionAnswered, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_answer(leg, event.response, now)
-
-
-def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_progress(leg, event.response, now)
-
-
-# After these the legs may have agreed to something else
-_CHANGING = frozenset((sip.SessionAcknowledged, sip.ReinviteAnswered, sip.UpdateAnswered))
-
-# What a leg's session tells, and who deals with it: the dialling until it is answered, then the bridge.
-_ON_EVENT: dict[type, Callable[[Leg, Any, float], None]] = {
-    sip.SessionProgressed: _on_progress,
-    sip.SessionAnswered: _on_answer,
-    sip.SessionRejected: _on_rejected,
-    sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
-    sip.SessionAcknowledged: lambda leg, e, now: bridge.on_acknowledged(leg, e.request, now),
-    sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
-    sip.ProgressAcknowledged: lambda leg, e, now: early.on_acknowledged(
-        leg.call, leg, e.transaction, e.request, now
-    ),
-    sip.UpdateReceived: lambda leg, e, now: updates.on_received(leg, e.transaction, e.request, now),
-    sip.UpdateAnswered: lambda leg, e, now: updates.on_answered(leg, e.response, now),
-    sip.UpdateRejected: lambda leg, e, now: updates.on_rejected(leg, e.response, e.status, now),
-    sip.ReinviteReceived: lambda leg, e, now: bridge.on_reinvite(leg, e.transaction, e.request, now),
-    sip.ReinviteAnswered: lambda leg, e, now: bridge.on_reinvite_answered(leg, e.response, now),
-    sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
-    sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
-    sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(
-        e.transaction, e.response.status, now, e.response
-    ),
-    sip.SessionRequestFailed: lambda leg, e, now: bridge.on_response(e.transaction, 408, now),
-}

@@ -5,28 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
-from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import identity, passing, survival
 from switchroom.switch.calls.access.admission import Admission
-from switchroom.switch.calls.access.auth import (
-    Authenticated,
-    AuthenticatedTrunk,
-    Authenticator,
-    Challenged,
-    Refused,
-)
-from switchroom.switch.calls.access.strangers import Strangers
+from switchroom.switch.calls.access.auth import Authenticator
+from switchroom.switch.calls.access.reception import Reception
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.farewell import turn_away
+from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
-from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP, Leg, contact_for
+from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
 from switchroom.switch.calls.registration.registrar import Binding, Registrar
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
@@ -38,24 +32,12 @@ from switchroom.switch.net.clock import Clock
 from switchroom.switch.store import RecordStore
 
 if TYPE_CHECKING:
-    from switchroom.protocols.sip.locating import Hop
     from switchroom.switch.calls.hunting.attempt import Attempt
     from switchroom.switch.calls.hunting.dialling import Errand
     from switchroom.switch.calls.trunks.means import FlowTo
 
-OnMethod = Callable[[sip.RequestReceived, Caller, float], None]
 Feature = Callable[[sip.RequestReceived, Caller, str, float], bool]
 OnRequest = Callable[[Leg, sip.ServerTransaction, sip.Request, float], None]
-Located = Callable[[list[sip.Flow], float], None]
-
-
-class Locator(Protocol):
-    """Who knows the DNS."""
-
-    def locate(
-        self, target: Any, port: int | None, transport: str | None, is_secure: bool, done: Any
-    ) -> object:
-        """Ask where a URI leads; ``done(hops, now)`` follows, at once or later."""
 
 
 class Exchange:
@@ -71,7 +53,7 @@ class Exchange:
         registrar: Registrar,
         router: Router,
         trunks: Trunks,
-        resolver: Locator,
+        resolver: NameService,
         media: MediaPlane,
         records: RecordStore,
         clock: Clock,
@@ -82,21 +64,18 @@ class Exchange:
     ) -> None:
         self.endpoint = endpoint
         self.mint = mint
-        self.authenticator = authenticator
         self.registrar = registrar
         self.trunks = trunks
-        self.resolver = resolver
+        self.locator = Locator(resolver, flow_to, log)
         self.media = media
         self.clock = clock
         self.log = log
         self.calls: dict[str, Call] = {}
         self.ledger = Ledger(records, clock, log)
         self.admission = Admission(config, mint, records)
-        # Who deals with requests outside of dialogs, once it is known who sends them; by method
-        self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
+        self.reception = Reception(self, authenticator, peer_names)
         # Asked before routing, in order: True when it took the INVITE (numbers for pickup, park...)
         self.features: list[Feature] = []
-        self.strangers: Strangers | None = None  # those who are not answered at all
         self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
         # Told when a call's legs are not what they were: made, ringing, answered, over
         self.on_call_state: list[Callable[[Call, float], None]] = []
@@ -111,9 +90,7 @@ class Exchange:
         # What the signature of a trunk's INVITE is worth
         self.verify: Callable[[sip.Request, float], Verdict] | None = None
         self._due: Slots[str] = Slots(per_second=4)  # the calls to look at
-        self._flow_to = flow_to
         self._is_local = is_local
-        self._peer_names = peer_names
         self.reconfigure(config, router)
 
     def reconfigure(self, config: ExchangeConfig, router: Router) -> None:
@@ -157,7 +134,7 @@ class Exchange:
         """One event of the engine: what was sent for somebody goes to him, his session's, too."""
         kind: Any = type(event)
         if kind is sip.RequestReceived:
-            self._on_request(event, now)  # type: ignore[arg-type]
+            self.reception.receive(event, now)  # type: ignore[arg-type]
             return
         owner: EventOwner | None = _find_owner(kind)(event)
         if owner is not None:
@@ -165,79 +142,12 @@ class Exchange:
         else:
             turn_away(event, now)
 
-    # -- requests outside of dialogs
-
-    def _on_request(self, event: sip.RequestReceived, now: float) -> None:
-        request = event.request
-        method = request.method
-        if method == "ACK":
-            return  # nothing waits for it
-        if self.strangers is not None and self.strangers.is_ignored(request, event.flow):
-            return
-        if method == "OPTIONS" and self._is_ours(request.uri, event.flow):
-            self._options(event, now)
-            return
-        if method == "INVITE" and self._is_shed(event, now):
-            return
-        caller = self._identify(event, now)
-        if caller is None:
-            return
-        refusal = self._inspect(request)
-        if method == "INVITE":
-            self._invite(event, caller, refusal, now)
-            return
-        handler = self.on_method.get(method)
-        if refusal is not None:
-            self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
-        elif handler is not None:
-            handler(event, caller, now)
-        else:  # OPTIONS for another host: we are no proxy; the rest belongs into a dialog
-            self.endpoint.reply(event, 404 if method == "OPTIONS" else 481, now=now)
-
-    def _inspect(self, request: sip.Request) -> sip.Refusal | None:
-        return sip.inspect_request(request, methods=_methods(tuple(self.on_method)), extensions=EXTENSIONS)
-
-    def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
-        status, reason, headers = self.registrar.handle(event.request, event.flow, caller.account, now)
-        self.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
-
-    def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
-        """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
-        shed = self.admission.shed(self.router.is_emergency, event.request)
-        if isinstance(shed, sip.Refusal):
-            self.endpoint.reply(event, shed.status, now=now, headers=shed.headers)
-            return True
-        return shed
-
-    def _identify(self, event: sip.RequestReceived, now: float) -> Caller | None:
-        """Who asks: a trunk (not to REGISTER) or a user by digest; None: already answered."""
-        request, flow = event.request, event.flow
-        if request.method != "REGISTER":
-            names = self._peer_names(flow) if flow.is_secure else ()
-            trunk = self.trunks.identify(flow, request, now, names)
-            if trunk is not None:
-                return trunk.caller
-        verdict = self.authenticator.authenticate(request, flow, now)
-        if isinstance(verdict, Authenticated):
-            return Caller(verdict.user.name, verdict.user.number or verdict.user.name, user=verdict.user)
-        if isinstance(verdict, AuthenticatedTrunk):
-            trunk = self.trunks.get(verdict.name)
-            if trunk is not None:
-                return trunk.caller
-            self.endpoint.reply(event, 403, now=now)
-        elif isinstance(verdict, Challenged):
-            self.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
-        elif isinstance(verdict, Refused):
-            self.endpoint.reply(
-                event, verdict.status, now=now, reason=verdict.reason, headers=verdict.headers
-            )
-        return None  # Ignored: a banned source hears nothing
-
     def is_trusted(self, host: str) -> bool:
         """Whether requests from there may be a trunk's or a registered phone's."""
         return self.trunks.is_source(host) or self.registrar.has_host(host)
 
-    def _is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
+    def is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
+        """Whether a request for this URI, over this flow, is for the switch."""
         host = uri.host.strip("[]").lower()
         return not host or host == flow.local[0] or self.is_local(host)
 
@@ -245,20 +155,12 @@ class Exchange:
         """Whether a host in a URI, in lower case and without brackets, means this switch."""
         return host in self.config.domains or self._is_local(host)
 
-    def _options(self, event: sip.RequestReceived, now: float) -> None:
-        refusal = self._inspect(event.request)
-        if refusal is not None:
-            self.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
-        else:
-            allow = ", ".join(_methods(tuple(self.on_method)))
-            headers = (("Allow", allow), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
-            self.endpoint.reply(event, 200, now=now, headers=headers)
-
     # -- calls
 
-    def _invite(
+    def invite(
         self, event: sip.RequestReceived, caller: Caller, unsupported: sip.Refusal | None, now: float
     ) -> None:
+        """Somebody who is known calls; ``unsupported``: what the INVITE needs and we have not."""
         request, trunk = event.request, caller.trunk
         refusal = unsupported or self.admission.inspect(request)
         if refusal is None:
@@ -284,7 +186,7 @@ class Exchange:
         if verdict is not None:
             who = replace(who, verstat=verdict.verstat)
         only = None
-        if not self._is_ours(request.uri, event.flow):
+        if not self.is_ours(request.uri, event.flow):
             plan = None
         elif request.uri.params and any(name == "gr" for name, _ in request.uri.params):
             only = self.registrar.resolve_gruu(request.uri, now)
@@ -408,32 +310,6 @@ class Exchange:
             return [*headers, *trunk.headers_in(request)]
         return headers
 
-    def locate(self, uri: str, done: Located) -> None:
-        """Find the flows that a URI leads to; a call that waits for the DNS holds nobody up."""
-        target = sip.Uri.parse(uri)
-
-        def found(hops: list[Hop], now: float) -> None:
-            flows = []
-            for hop in hops:
-                try:
-                    flows.append(self._flow_to(hop.host, hop.port, hop.transport, hop.name))
-                except (OSError, LookupError, ValueError) as error:
-                    self.log.warning("call.unreachable", host=hop.host, error=str(error))
-            done(flows, now)
-
-        self.resolver.locate(target, None, None, False, found)
-
-    def number_of_contact(self, response: sip.Response) -> str:
-        """The number of ours that a redirection names first; empty: it leads elsewhere."""
-        try:
-            contacts = response.contacts
-        except RemoteProtocolError:
-            return ""
-        for contact in contacts:
-            if contact.uri.is_sip and self.is_local(contact.uri.host.strip("[]").lower()):
-                return clean_number(contact.uri.user_unescaped or "")
-        return ""
-
     def tell(self, call: Call, now: float) -> None:
         """A call's legs are not what they were."""
         for told in self.on_call_state:
@@ -498,12 +374,6 @@ class Exchange:
         """A clean stop: every call gets its BYE, CANCEL or refusal."""
         for call in list(self.calls.values()):
             call.hang_up(reason, now, status=503)
-
-
-@lru_cache(maxsize=8)
-def _methods(others: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of dialogs, and those outside that somebody deals with."""
-    return tuple(dict.fromkeys((*ALLOW.split(", "), *others)))
 
 
 class EventOwner(Protocol):

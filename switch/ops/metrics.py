@@ -85,7 +85,7 @@ FAMILIES = (
     _counter(
         "sip_ignored",
         "Requests of strangers that got no answer (silent_to_strangers).",
-        lambda s: s.exchange.strangers.ignored if s.exchange.strangers is not None else 0,
+        lambda s: s.exchange.reception.strangers.ignored if s.exchange.reception.strangers is not None else 0,
     ),
     _counter(
         "calls_shed",

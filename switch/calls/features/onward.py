@@ -8,13 +8,13 @@ whoever is called, or called back, hears the other's description as it stood; th
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from switchroom.protocols import sdp, sip
+from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls.call import Call
+from switchroom.switch.calls.features.moving import Sponsor, fitted, keys_of, settle
 from switchroom.switch.calls.features.restoration import Restoration
 from switchroom.switch.calls.hunting.dialling import Errand
 from switchroom.switch.calls.hunting.hunt import Failure
@@ -32,24 +32,7 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 
 MAX_RETRIES = 4  # of a re-INVITE that met another
-_PRIVATE = (b"a=crypto:", b"a=fingerprint:", b"a=setup:")  # what each end says of its keys
 _TERMINATED = sip.State.TERMINATED
-
-
-class Sponsor(Protocol):
-    """Who wanted the call, and hears what becomes of it."""
-
-    def on_progress(self, status: int, reason: str, now: float) -> None:
-        """Somebody rings."""
-
-    def on_joined(self, now: float) -> None:
-        """The new call is up; the legs that nobody took are about to be hung up."""
-
-    def keeps(self, leg: Leg, now: float) -> bool:
-        """Whether a leg that has lost its other end is seen to; else it gets a BYE."""
-
-    def on_failed(self, status: int, reason: str, now: float) -> None:
-        """All is as it was."""
 
 
 class Onward(Call):
@@ -128,7 +111,7 @@ class Onward(Call):
         """Send a leg that is up the offer of its new other end; none: it shall make one."""
         leg = self.shadow(original, is_a=False)
         try:
-            body = offered(self.media, self.a, leg, _fitted(leg, offer)) if offer else b""
+            body = offered(self.media, self.a, leg, fitted(leg, offer)) if offer else b""
         except (RemoteProtocolError, NoPortsLeft) as error:
             status = error.status if isinstance(error, RemoteProtocolError) else 503
             self._give_up(status, str(error), "switch", now)
@@ -237,7 +220,7 @@ class Onward(Call):
         for original, shadow in self._moving:
             original.mover = None
             shadow.trunk, original.trunk = original.trunk, None
-            _settle(original, now)
+            settle(original, now)
             if original.call not in calls:
                 calls.append(original.call)
         left = [leg for call in calls for leg in (call.a, call.b) if leg is not None and self._is_left(leg)]
@@ -277,7 +260,7 @@ class Onward(Call):
             return
         self._told = far.media.sent
         try:
-            body = offered(self.media, far, leg, _fitted(leg, offer))
+            body = offered(self.media, far, leg, fitted(leg, offer))
         except (RemoteProtocolError, NoPortsLeft) as error:
             self.hang_up(f"No media: {error}", now, cause=488)
             return
@@ -299,7 +282,7 @@ class Onward(Call):
             body = b""
         if not body:
             self.hang_up("No usable SDP", now, cause=488)
-        elif leg is self.a and _keys_of(body) != _keys_of(self._told):
+        elif leg is self.a and keys_of(body) != keys_of(self._told):
             self._renew(far, answer, now)  # its keys are not those that the other one knows
 
     # -- not joined
@@ -370,37 +353,6 @@ class Onward(Call):
 
 
 _REPLACED = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
-
-
-def _fitted(leg: Leg, offer: bytes) -> bytes:
-    """The offer with no fewer m-lines than the leg's dialog has had (RFC 3264 §8)."""
-    had = leg.media.sent.count(b"\r\nm=")
-    if offer.count(b"\nm=") >= had:
-        return offer
-    description = sdp.Description.parse(offer)
-    before = sdp.Description.parse(leg.media.sent).media[len(description.media) :]
-    gone = tuple(sdp.Media(media.kind, 0, media.proto, media.formats) for media in before)
-    return bytes(replace(description, media=description.media + gone))
-
-
-def _settle(leg: Leg, now: float) -> None:
-    """What the leg, or its other end, asked for in the old call is not to be had any more."""
-    call = leg.call
-    for one in (call.a, call.b):
-        if one is None:
-            continue
-        transaction, one.offer_txn, one.retry = one.offer_txn, None, None
-        if transaction is not None and transaction.request.method == "INVITE":
-            one.session.answer_reinvite(transaction, 491, now)
-        elif transaction is not None:
-            transaction.respond(491, now)
-        if one.owes_answer:
-            one.owes_answer = False
-            one.session.acknowledge(now)
-
-
-def _keys_of(body: bytes) -> list[bytes]:
-    return [line for line in body.split(b"\r\n") if line.startswith(_PRIVATE)]
 
 
 def begin(

@@ -28,7 +28,7 @@ from switchroom.switch.calls.rules import Caller
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.features.onward import Sponsor
+    from switchroom.switch.calls.features.moving import Sponsor
     from switchroom.switch.calls.features.park import Lot
     from switchroom.switch.config import FeaturesConfig
     from switchroom.switch.net.bus import Bus

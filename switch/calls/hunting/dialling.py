@@ -18,6 +18,7 @@ from switchroom.switch.calls import passing, verdict
 from switchroom.switch.calls.hunting import invitation
 from switchroom.switch.calls.hunting.attempt import Attempt, Target, phones
 from switchroom.switch.calls.hunting.hunt import Failure, Hunt, Trial
+from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.routing import Diversion, Plan, ToTrunk, ToUser
@@ -256,7 +257,7 @@ class Dialling:
             attempt.groups = [[Target(uri, flow, timeout=timeout)] for flow in flows]
             self._next_group(attempt, Failure(503, "not found", was_reached=False), at)
 
-        self.exchange.locate(uri, located)
+        self.exchange.locator.locate(uri, located)
 
     def _next_group(self, attempt: Attempt, otherwise: Failure, now: float) -> None:
         """Ring the next addresses of a destination; when there is none, it has failed."""
@@ -361,7 +362,7 @@ class Dialling:
         before = attempt.trial.run.plan.inquiry
         if not name or not self.exchange.config.follow_redirects or name in before.forwarders:
             return False
-        number = self.exchange.number_of_contact(response)
+        number = number_of_contact(response, self.exchange.is_local)
         if not number:
             return False
         plan = self.exchange.router.plan(

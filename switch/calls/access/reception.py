@@ -1,0 +1,121 @@
+"""The reception: requests outside of dialogs. Who sends them, and who deals with what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sip
+from switchroom.switch.calls.access.auth import Authenticated, AuthenticatedTrunk, Challenged, Refused
+from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP
+from switchroom.switch.calls.rules import Caller
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.access.auth import Authenticator
+    from switchroom.switch.calls.access.strangers import Strangers
+    from switchroom.switch.calls.exchange import Exchange
+
+OnMethod = Callable[[sip.RequestReceived, Caller, float], None]
+
+
+class Reception:
+    """Calls go on to the exchange; whoever deals with another method stands in ``on_method``."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        authenticator: Authenticator,
+        peer_names: Callable[[sip.Flow], Sequence[str]],
+    ) -> None:
+        """``peer_names`` tells what the certificate at the other end of a flow says."""
+        # Asked once it is known who sends the request
+        self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
+        self.strangers: Strangers | None = None  # those who are not answered at all
+        self._exchange = exchange
+        self._authenticator = authenticator
+        self._peer_names = peer_names
+
+    def receive(self, event: sip.RequestReceived, now: float) -> None:
+        """A request that belongs to no dialog."""
+        request = event.request
+        method = request.method
+        if method == "ACK":
+            return  # nothing waits for it
+        if self.strangers is not None and self.strangers.is_ignored(request, event.flow):
+            return
+        if method == "OPTIONS" and self._exchange.is_ours(request.uri, event.flow):
+            self._options(event, now)
+            return
+        if method == "INVITE" and self._is_shed(event, now):
+            return
+        caller = self._identify(event, now)
+        if caller is None:
+            return
+        refusal = self._inspect(request)
+        if method == "INVITE":
+            self._exchange.invite(event, caller, refusal, now)
+            return
+        handler = self.on_method.get(method)
+        if refusal is not None:
+            self._exchange.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
+        elif handler is not None:
+            handler(event, caller, now)
+        else:  # OPTIONS for another host: we are no proxy; the rest belongs into a dialog
+            self._exchange.endpoint.reply(event, 404 if method == "OPTIONS" else 481, now=now)
+
+    def _inspect(self, request: sip.Request) -> sip.Refusal | None:
+        return sip.inspect_request(request, methods=_methods(tuple(self.on_method)), extensions=EXTENSIONS)
+
+    def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        status, reason, headers = self._exchange.registrar.handle(
+            event.request, event.flow, caller.account, now
+        )
+        self._exchange.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
+
+    def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
+        """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
+        shed = self._exchange.admission.shed(self._exchange.router.is_emergency, event.request)
+        if isinstance(shed, sip.Refusal):
+            self._exchange.endpoint.reply(event, shed.status, now=now, headers=shed.headers)
+            return True
+        return shed
+
+    def _identify(self, event: sip.RequestReceived, now: float) -> Caller | None:
+        """Who asks: a trunk (not to REGISTER) or a user by digest; None: already answered."""
+        request, flow = event.request, event.flow
+        if request.method != "REGISTER":
+            names = self._peer_names(flow) if flow.is_secure else ()
+            trunk = self._exchange.trunks.identify(flow, request, now, names)
+            if trunk is not None:
+                return trunk.caller
+        verdict = self._authenticator.authenticate(request, flow, now)
+        if isinstance(verdict, Authenticated):
+            return Caller(verdict.user.name, verdict.user.number or verdict.user.name, user=verdict.user)
+        if isinstance(verdict, AuthenticatedTrunk):
+            trunk = self._exchange.trunks.get(verdict.name)
+            if trunk is not None:
+                return trunk.caller
+            self._exchange.endpoint.reply(event, 403, now=now)
+        elif isinstance(verdict, Challenged):
+            self._exchange.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
+        elif isinstance(verdict, Refused):
+            self._exchange.endpoint.reply(
+                event, verdict.status, now=now, reason=verdict.reason, headers=verdict.headers
+            )
+        return None  # Ignored: a banned source hears nothing
+
+    def _options(self, event: sip.RequestReceived, now: float) -> None:
+        refusal = self._inspect(event.request)
+        if refusal is not None:
+            self._exchange.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
+        else:
+            allow = ", ".join(_methods(tuple(self.on_method)))
+            headers = (("Allow", allow), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
+            self._exchange.endpoint.reply(event, 200, now=now, headers=headers)
+
+
+@lru_cache(maxsize=8)
+def _methods(others: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of dialogs, and those outside that somebody deals with."""
+    return tuple(dict.fromkeys((*ALLOW.split(", "), *others)))
