@@ -28,20 +28,20 @@ def link_names() -> Path:
 
 
 def extensions() -> list[Extension]:
-    """One extension per .pyx; hand-written C beside it (of _NAME.pyx: NAME_core.c) is linked in."""
+    """One extension per .pyx; hand-written C beside it (of _NAME.pyx: NAME_core.c, NAME/*.c) is linked in."""
     found = []
     for room in ROOMS:
         for pyx in sorted((ROOT / room).rglob("*.pyx")):
             path = pyx.relative_to(ROOT)
-            beside = sorted(
-                str(c.relative_to(ROOT)) for c in pyx.parent.glob(pyx.stem.lstrip("_") + "_core.c")
-            )
+            name = pyx.stem.lstrip("_")
+            beside = [*pyx.parent.glob(f"{name}_core.c"), *pyx.parent.glob(f"{name}/*.c")]
+            headers = [*pyx.parent.glob("*.h"), *pyx.parent.glob(f"{name}/*.h"), ROOT / "codecs" / "codec.h"]
             found.append(
                 Extension(
                     "switchroom." + ".".join(path.with_suffix("").parts),
-                    [str(path), *beside],
-                    depends=sorted(str(h.relative_to(ROOT)) for h in pyx.parent.glob("*.h")),
-                    include_dirs=[str(path.parent)],
+                    [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside)],
+                    depends=sorted({str(h.relative_to(ROOT)) for h in headers}),
+                    include_dirs=[str(path.parent), "."],  # "codecs/codec.h" is for the media engine too
                     extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],
                     extra_link_args=["-pthread"],
                 )

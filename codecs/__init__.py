@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from .catalog import CODECS, find
-from .codec import Codec, Decoder, Encoder, Format, Samples
+from ._native import Config, Decoder, Encoder
+from .catalog import CODECS, Codec, find
+from .codec import CodecError, Format, Library, PacketTime, Samples
 from .resampling import resample, to_mono
 
-__all__ = ["CODECS", "Codec", "Decoder", "Encoder", "Format", "Samples", "find", "resample", "to_mono"]
+__all__ = [
+    "CODECS",
+    "Codec",
+    "CodecError",
+    "Config",
+    "Decoder",
+    "Encoder",
+    "Format",
+    "Library",
+    "PacketTime",
+    "Samples",
+    "find",
+    "resample",
+    "to_mono",
+]

@@ -2,59 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from . import g711, l16
-from .codec import Codec, Decoder, Encoder, Format, Samples
+from ._native import Config, Decoder, Encoder, library_of
+from .codec import Format, Library, PacketTime
 
-__all__ = ["CODECS", "find"]
+__all__ = ["CODECS", "Codec", "find"]
 
-
-class _Encoder:
-    """An encoder without memory: a function."""
-
-    __slots__ = ("encode",)
-
-    def __init__(self, encode: Callable[[Samples], bytes]) -> None:
-        self.encode = encode
+_TWENTY = PacketTime()
 
 
-class _Decoder:
-    """A decoder without memory: a function."""
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One entry of the catalogue."""
 
-    __slots__ = ("decode",)
+    format: Format
+    native: str  # its name in codec.h
+    licence: str = "Apache-2.0"
+    payload_type: int | None = None  # the static one, RFC 3551 table 4
+    packet_time: PacketTime = _TWENTY
+    settings: Mapping[str, int] = field(default_factory=dict, hash=False)
 
-    def __init__(self, decode: Callable[[bytes], Samples]) -> None:
-        self.decode = decode
+    @property
+    def library(self) -> Library | None:
+        """The system's library behind it; None: it is ours and always there."""
+        return library_of(self.native)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it can be used here: its library was found."""
+        library = self.library
+        return library is None or not library.missing
+
+    def config(self, **settings: int) -> Config:
+        """What decoders and encoders are made of, the media engine's too; CodecError for a bad setting."""
+        return Config(self.native, **{**self.settings, **settings})
+
+    def decoder(self, **settings: int) -> Decoder:
+        """Payloads to samples; CodecError when it is not offered here."""
+        return Decoder(self.config(**settings))
+
+    def encoder(self, **settings: int) -> Encoder:
+        """Samples to payloads; CodecError when it is not offered here."""
+        return Encoder(self.config(**settings))
 
 
-def _stateless(
-    name: Format, encode: Callable[[Samples], bytes], decode: Callable[[bytes], Samples]
-) -> tuple[str, Codec]:
-    encoder: Callable[[], Encoder] = partial(_Encoder, encode)
-    decoder: Callable[[], Decoder] = partial(_Decoder, decode)
-    return name.name.lower(), Codec(name, encoder, decoder)
+def _l16(rate: int, channels: int = 1, payload_type: int | None = None) -> Codec:
+    shape = {"sample_rate": rate, "channels": channels}
+    return Codec(Format("L16", rate, channels, rate), "l16", payload_type=payload_type, settings=shape)
 
 
-def _l16(rate: int, channels: int = 1) -> tuple[str, Codec]:
-    return _stateless(Format("L16", rate, channels, rate), l16.encode_l16, l16.decode_l16)
-
-
-CODECS: Mapping[str, Codec] = MappingProxyType(
-    dict(
-        (
-            _stateless(Format("PCMU", 8000, 1, 8000), g711.encode_ulaw, g711.decode_ulaw),
-            _stateless(Format("PCMA", 8000, 1, 8000), g711.encode_alaw, g711.decode_alaw),
-            _l16(8000),
-            _l16(16000),
-            _l16(44100),
-            _l16(44100, 2),
-            _l16(48000),
-        )
-    )
+_ENTRIES = (
+    Codec(Format("PCMU", 8000, 1, 8000), "pcmu", payload_type=0),
+    Codec(Format("PCMA", 8000, 1, 8000), "pcma", payload_type=8),
+    _l16(8000),
+    _l16(16000),
+    _l16(32000),
+    _l16(44100, 1, 11),
+    _l16(44100, 2, 10),
+    _l16(48000),
+    _l16(48000, 2),
 )
+
+CODECS: Mapping[str, Codec] = MappingProxyType({codec.format.name.lower(): codec for codec in _ENTRIES})
 
 
 def find(name: str) -> Codec:

@@ -1,24 +1,31 @@
-"""What every codec offers. Samples are 16-bit PCM in numpy arrays, channels interleaved."""
+"""The words that codecs are spoken of with. Samples are 16-bit PCM in numpy arrays, channels interleaved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Codec", "Decoder", "Encoder", "Format", "Samples"]
+__all__ = ["CodecError", "Format", "Library", "PacketTime", "Samples"]
 
 Samples: TypeAlias = npt.NDArray[np.int16]
+
+
+class CodecError(ValueError):
+    """What a codec was given is not for it: a damaged payload, part of a frame, a setting out of range."""
+
+    def __init__(self, codec: str, reason: str) -> None:
+        super().__init__(f"{codec}: {reason}")
+        self.codec = codec
+        self.reason = reason
 
 
 class Format(NamedTuple):
     """A codec as SDP names it, and the samples on its inner side."""
 
     encoding: str
-    clock_rate: int  # of RTP timestamps; differs from the sample rate for G.722 alone
+    clock_rate: int  # of RTP timestamps; differs from the sample rate for G.722 and Opus
     channels: int
     sample_rate: int
 
@@ -29,22 +36,17 @@ class Format(NamedTuple):
         return name if self.channels == 1 else f"{name}/{self.channels}"
 
 
-class Encoder(Protocol):
-    """Samples to bytes; may remember what came before, so each stream has its own."""
+class PacketTime(NamedTuple):
+    """Milliseconds of sound in one packet: as a rule, and the limits."""
 
-    def encode(self, samples: Samples) -> bytes: ...
-
-
-class Decoder(Protocol):
-    """Bytes to samples; takes whole frames and drops what is left over, whatever the bytes are."""
-
-    def decode(self, data: bytes) -> Samples: ...
+    default: int = 20
+    least: int = 10
+    most: int = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """One entry of the catalogue."""
+class Library(NamedTuple):
+    """A shared library of the system that does a codec's work."""
 
-    format: Format
-    encoder: Callable[[], Encoder]
-    decoder: Callable[[], Decoder]
+    file: str
+    version: str
+    missing: str  # why it cannot be used; "": it can

@@ -157,7 +157,7 @@ def test_the_arrows_are_seen() -> None:
     assert room_of(("switch", "calls", "call")) == "switch/calls"
     assert room_of(("switch", "app")) == "switch"
     assert not is_ours(("codecs",), here)
-    assert is_ours(("codecs", "g711"), here)
+    assert is_ours(("codecs", "catalog"), here)
     found = {name for _, name in imports_of(ROOT / "switch" / "store" / "sqlite.py")}
     assert ("switch", "store", "writer", "Writer") in found
     assert ("sqlite3",) in found

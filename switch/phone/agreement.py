@@ -13,6 +13,7 @@ from switchroom.protocols.errors import RemoteProtocolError
 __all__ = ["Agreement", "agree"]
 
 TELEPHONE_EVENT = "telephone-event"
+_TELEPHONY = (8000, 1, 8000)  # clock, channels, samples: what this phone plays and records
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _known(media: sdp.Media) -> dict[int, tuple[sdp.RtpMap, codecs.Codec]]:
     found: dict[int, tuple[sdp.RtpMap, codecs.Codec]] = {}
     for rtpmap in media.codecs:
         codec = codecs.CODECS.get(rtpmap.name.lower())
-        if codec is not None:
+        if codec is not None and codec.format[1:] == _TELEPHONY and codec.is_offered:
             found[rtpmap.payload_type] = (rtpmap, codec)
     return found
 

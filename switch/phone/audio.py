@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from switchroom.codecs import Samples
+from switchroom.codecs import CodecError, Decoder, Encoder, Samples
 from switchroom.protocols import rtcp, rtp
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 from switchroom.switch.net import Clock
@@ -63,6 +63,8 @@ class Audio:
         self.port = self._sockets.port
         self.is_held = False  # by us: nothing is sent
         self._agreement: Agreement | None = None
+        self._encoder: Encoder | None = None
+        self._decoders: dict[str, Decoder] = {}  # by the name of the codec
         self._source: tuple[str, int] | None = None  # the only one that is listened to
         self._ssrc = secrets.randbits(32)
         self._number = secrets.randbits(16)
@@ -89,6 +91,8 @@ class Audio:
         """Talk to where the descriptions say, from now on."""
         if self._agreement is None or agreement.remote != self._agreement.remote:
             self._source = None
+        if self._agreement is None or agreement.codec != self._agreement.codec:
+            self._encoder = agreement.codec.encoder()
         self._agreement = agreement
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -163,6 +167,7 @@ class Audio:
         """Send what the next 20 ms hold."""
         agreement = self._agreement
         assert agreement is not None
+        assert self._encoder is not None
         timestamp, self._timestamp = self._timestamp, (self._timestamp + PACKET_SAMPLES) & 0xFFFFFFFF
         if self.is_held or not agreement.can_send:
             self._is_talk_start = True
@@ -170,7 +175,7 @@ class Audio:
         if self._digits.is_sending and agreement.event_type is not None:
             self._send_digit(agreement, timestamp, agreement.event_type)
             return
-        payload = agreement.codec.encoder().encode(self._next_samples())
+        payload = self._encoder.encode(self._next_samples())
         self._send(agreement, agreement.payload_type, timestamp, payload, marker=self._is_talk_start)
         self._is_talk_start = False
 
@@ -246,7 +251,13 @@ class Audio:
             if received is not None:
                 self._on_digit(received.digit)
         elif codec is not None and self._recorder is not None:
-            samples = codec.decoder().decode(packet.payload)
+            decoder = self._decoders.get(codec.format.name) or codec.decoder()
+            self._decoders[codec.format.name] = decoder
+            try:
+                samples = decoder.decode(packet.payload)
+            except CodecError:
+                self._malformed += 1
+                return
             self._write(self._playout.push(packet.ssrc, packet.timestamp, samples, now))
 
     def _count(self, packet: rtp.Packet, now: float) -> None:
