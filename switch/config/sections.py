@@ -373,7 +373,8 @@ class OverloadConfig(Section):
     )
     drop_lag: Number = key("Later than this, they get no answer at all.", 0.5, unit="s", gt=0, le=60)
     max_wait: Number = key(
-        "A new request over UDP that waited longer than this for its turn gets 503 with Retry-After.",
+        "New requests over UDP may wait so long for their turn. Once waits were longer for as long again, "
+        "those that are get 503 with Retry-After: a pause of the machine is no overload.",
         0.5,
         unit="s",
         gt=0,

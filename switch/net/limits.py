@@ -37,7 +37,7 @@ class NetLimits:
     call_rate: float = 0.0  # of INVITEs that begin calls, in all; 0: no limit but total_rate
     source_call_rate: float = 0.0  # the same from one source; 0: no limit but source_rate
     source_register_rate: float = 0.0
-    max_wait: float = 0.5  # a new request that waited longer for its turn is refused
+    max_wait: float = 0.5  # of new requests for their turn; beyond that they are refused, see backlog
     refuse_rate: float = 2000.0  # refusals; beyond that nothing is answered
     retry_after: int = 5
     max_sources: int = 16384  # remembered; a source that is forgotten starts with a full bucket

@@ -59,14 +59,44 @@ def test_phones_have_three_turns_of_four_and_strangers_the_rest() -> None:
     assert [item.flow for item in taken] == [STRANGER] * 16
 
 
-def test_what_waits_too_long_is_given_up() -> None:
+def test_what_waits_too_long_is_given_up_once_waits_are_too_long_for_as_long_again() -> None:
     backlog = Backlog(lambda host: False)
-    backlog.put(request("INVITE"), STRANGER, 1.0)
-    backlog.put(request("INVITE"), STRANGER, 1.15)
-    taken, late = backlog.take(1.3, 0.2)
-    assert [item.since for item in late] == [1.0]
-    assert [item.since for item in taken] == [1.15]
+    for n in range(200):
+        backlog.put(request("INVITE"), STRANGER, 1.0 + n / 1000)
+    assert not backlog.take(1.3, 0.2)[1]
+    assert not backlog.take(1.45, 0.2)[1]
+    taken, late = backlog.take(1.51, 0.2)
+    assert len(late) == 200 - 2 * 16
+    assert not taken
     assert not len(backlog)
+
+
+def test_after_a_pause_all_that_came_meanwhile_is_taken() -> None:
+    """However long it was: what counts is whether the queue shrinks afterwards."""
+    backlog = Backlog(lambda host: False)
+    for _ in range(320):
+        backlog.put(request("INVITE"), STRANGER, 1.0)
+    turns = [backlog.take(61.0 + 0.009 * n, 0.2) for n in range(20)]
+    assert sum(len(taken) for taken, _ in turns) == 320
+    assert not any(late for _, late in turns)
+
+
+def test_all_that_is_late_is_given_up_until_waits_are_half_as_long() -> None:
+    backlog = Backlog(lambda host: False)
+
+    def given_up(now: float) -> list[float]:
+        return [item.since for item in backlog.take(now, 0.2)[1]]
+
+    for n in range(20):
+        for _ in range(20):
+            backlog.put(request("INVITE"), STRANGER, 1.0 + n / 10)
+    assert not given_up(1.25)
+    assert set(given_up(1.55)) == {1.0, 1.1, 1.2, 1.3}
+    assert set(given_up(1.65)) == {1.4}  # this is overload: at once, but for those that had their turn
+    assert set(given_up(1.85)) == {1.5, 1.6}
+    assert not given_up(1.79)  # the first has waited for less than half of what it may
+    assert not given_up(2.05)
+    assert set(given_up(2.3)) == {1.9, 2.0}
 
 
 @pytest.mark.parametrize("more", ["", "Subject: x\r\n y\r\n", "v: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK0\r\n"])

@@ -14,7 +14,7 @@ from switchroom.switch.net import NetLimits, NoListenerError
 from switchroom.switch.net.limits import NetCounters
 from switchroom.switch.net.udp import UdpListener
 
-from .desk import TIMEOUT, Desk, Tcp, Udp, call_id_of, request
+from .desk import TIMEOUT, Desk, Tcp, Udp, Walked, call_id_of, request
 
 LOCAL = "udp:127.0.0.1:0"
 
@@ -30,6 +30,26 @@ async def test_requests_are_answered_in_order() -> None:
     assert {answer.status for answer in answers} == {200}
     assert desk.face.counters.datagrams_in == desk.face.counters.datagrams_out == 150
     assert desk.face.counters.octets_in == sum(map(len, requests))
+
+
+@pytest.mark.parametrize(("each", "statuses"), [(0.0, {200}), (0.05, {200, 503})])
+async def test_a_burst_is_refused_when_it_is_too_much_and_not_because_of_a_pause(
+    each: float, statuses: set[int]
+) -> None:
+    """Two seconds in which we did not run; requests that take 50 ms each."""
+    clock = Walked()
+    async with Desk(LOCAL, clock=clock) as desk:
+
+        def answer(event: sip.RequestReceived, now: float) -> None:
+            clock.at += each if desk.events[1:] else 2.0
+            desk.answer(event, now)
+
+        desk.on_request = answer
+        with Udp() as phone:
+            for _ in range(150):
+                phone.send(request(), desk.address())
+            found = {sip.parse(await phone.receive()).status for _ in range(150)}
+    assert found == statuses
 
 
 @pytest.mark.parametrize(
