@@ -57,6 +57,7 @@ def _l16(rate: int, channels: int = 1, payload_type: int | None = None) -> Codec
 _ENTRIES = (
     Codec(Format("PCMU", 8000, 1, 8000), "pcmu", payload_type=0),
     Codec(Format("PCMA", 8000, 1, 8000), "pcma", payload_type=8),
+    Codec(Format("G722", 8000, 1, 16000), "g722", payload_type=9),
     _l16(8000),
     _l16(16000),
     _l16(32000),
