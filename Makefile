@@ -19,7 +19,8 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 
 # Programs that the tests drive, and the packages that have them.
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
-	ip:iproute2 prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio
+	ip:iproute2 prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio \
+	sox:sox ffmpeg:ffmpeg opusenc:opus-tools toast:libgsm-tools speexenc:speex
 
 .PHONY: serve test check peers format clean
 

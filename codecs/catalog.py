@@ -54,10 +54,17 @@ def _l16(rate: int, channels: int = 1, payload_type: int | None = None) -> Codec
     return Codec(Format("L16", rate, channels, rate), "l16", payload_type=payload_type, settings=shape)
 
 
+def _g726(kbit: int, packing: str = "") -> Codec:
+    shape = {"bits": kbit // 8, "aal2": int(packing != "")}
+    return Codec(Format(f"{packing}G726-{kbit}", 8000, 1, 8000), "g726", settings=shape)
+
+
 _ENTRIES = (
     Codec(Format("PCMU", 8000, 1, 8000), "pcmu", payload_type=0),
     Codec(Format("PCMA", 8000, 1, 8000), "pcma", payload_type=8),
     Codec(Format("G722", 8000, 1, 16000), "g722", payload_type=9),
+    Codec(Format("GSM", 8000, 1, 8000), "gsm", payload_type=3, packet_time=PacketTime(20, 20, 60)),
+    *(_g726(kbit, packing) for packing in ("", "AAL2-") for kbit in (32, 24, 16, 40)),
     _l16(8000),
     _l16(16000),
     _l16(32000),

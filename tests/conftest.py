@@ -13,12 +13,20 @@ _PACKAGES = {
     "npm": "npm",
     "dnsmasq": "dnsmasq-base",
     "faketime": "faketime",
+    "ffmpeg": "ffmpeg",
     "kamailio": "kamailio",
+    "opusdec": "opus-tools",
+    "opusenc": "opus-tools",
     "sipp": "sip-tester",
     "sipsak": "sipsak",
+    "sox": "sox",
+    "speexdec": "speex",
+    "speexenc": "speex",
     "svcrack": "sipvicious",
     "svwar": "sipvicious",
+    "toast": "libgsm-tools",
     "tshark": "tshark",
+    "untoast": "libgsm-tools",
 }
 
 

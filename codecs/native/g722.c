@@ -2,6 +2,7 @@
    low bits of the lower band for somebody's data (56 and 48 kbit/s, G.722 §1.4). In RTP its clock counts 8000 Hz
    (RFC 3551 §4.5.2). An octet is two samples: IH in the upper two bits, IL in the lower six. */
 
+#include "fixed.h"
 #include "register.h"
 
 #include <stdlib.h>
@@ -57,16 +58,6 @@ struct coder {
     int16_t first[TAPS - 1], second[TAPS - 1];  /* what the filter has to remember of each phase */
     int dropped;                                /* bits of IL that are not sound */
 };
-
-static inline int clamp(int value, int least, int most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
-static inline int saturate(int value)
-{
-    return clamp(value, -32768, 32767);
-}
 
 /* +1 where the signs are the same, else -1; zero counts as positive. */
 static inline int agreement(int one, int other)
