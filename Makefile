@@ -21,6 +21,10 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
 	ip:iproute2 prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio \
 	sox:sox ffmpeg:ffmpeg opusenc:opus-tools toast:libgsm-tools speexenc:speex
+# Libraries of codecs, which are found at run time, and what sox reads AMR with.
+LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libopencore-amrnb.so.0:libopencore-amrnb0 \
+	libopencore-amrwb.so.0:libopencore-amrwb0 libvo-amrwbenc.so.0:libvo-amrwbenc0 libspeex.so.1:libspeex1 \
+	libspandsp.so.2:libspandsp2 sox/libsox_fmt_amr_nb.so:libsox-fmt-base
 
 .PHONY: serve test check peers format clean
 
@@ -39,6 +43,9 @@ check: $(VENV)/.tests
 peers:
 	@packages=; for peer in $(PEERS); do \
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${peer%%:*}" >/dev/null || packages="$$packages $${peer#*:}"; \
+	done; \
+	for library in $(LIBRARIES); do \
+		ls /usr/lib/*/$${library%%:*} >/dev/null 2>&1 || packages="$$packages $${library#*:}"; \
 	done; \
 	if [ -n "$$packages" ] && [ -n "$(APT)" ]; then \
 		echo "installing for the tests:$$packages"; \

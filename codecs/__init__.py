@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._native import Config, Decoder, Encoder
 from .catalog import CODECS, Codec, find
 from .codec import CodecError, Format, Library, PacketTime, Samples
+from .fmtp import Parameters
 from .resampling import resample, to_mono
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Format",
     "Library",
     "PacketTime",
+    "Parameters",
     "Samples",
     "find",
     "resample",

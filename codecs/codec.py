@@ -37,11 +37,16 @@ class Format(NamedTuple):
 
 
 class PacketTime(NamedTuple):
-    """Milliseconds of sound in one packet: as a rule, and the limits."""
+    """Milliseconds of sound in one packet: as a rule, and what an encoder can make."""
 
     default: int = 20
-    least: int = 10
-    most: int = 60
+    choices: tuple[int, ...] = (10, 20, 30, 40, 50, 60)
+
+    def fit(self, wanted: int | None) -> int:
+        """The longest choice that is not longer than wanted; the shortest when all are. None: as a rule."""
+        if wanted is None:
+            return self.default
+        return max((choice for choice in self.choices if choice <= wanted), default=self.choices[0])
 
 
 class Library(NamedTuple):

@@ -2,6 +2,7 @@
    regular pulses with long-term prediction; bit-exact. Numbers in the comments are the standard's sections.
    33 octets a frame, RFC 3551 §4.5.8. Lost frames are made up as in GSM 06.11: repeated ever more quietly. */
 
+#include "bits.h"
 #include "fixed.h"
 #include "register.h"
 
@@ -392,58 +393,35 @@ static void decode_frame(struct decoder *coder, const struct frame *frame, int16
 
 /* ---- octets ---- */
 
-struct bits {
-    uint8_t *octets;
-    unsigned at;
-};
-
-static void put(struct bits *bits, unsigned value, int count)
-{
-    while (count--) {
-        bits->octets[bits->at >> 3] |= (uint8_t)((value >> count & 1) << (7 - (bits->at & 7)));
-        bits->at++;
-    }
-}
-
-static uint8_t take(const uint8_t *octets, unsigned *at, int count)
-{
-    unsigned window = (unsigned)octets[*at >> 3] << 8;
-    if ((*at & 7) + (unsigned)count > 8)
-        window |= octets[(*at >> 3) + 1];
-    unsigned value = window >> (16 - (*at & 7) - (unsigned)count) & ((1u << count) - 1);
-    *at += (unsigned)count;
-    return (uint8_t)value;
-}
-
 static void write_frame(const struct frame *frame, uint8_t *octets)
 {
-    struct bits bits = {octets, 0};
+    size_t at = 0;
     memset(octets, 0, OCTETS);
-    put(&bits, SIGNATURE, 4);
+    bits_put(octets, &at, SIGNATURE, 4);
     for (int i = 0; i < 8; i++)
-        put(&bits, frame->larc[i], larc_bits[i]);
+        bits_put(octets, &at, frame->larc[i], larc_bits[i]);
     for (const struct block *block = frame->blocks; block < frame->blocks + BLOCKS; block++) {
-        put(&bits, block->lag, 7);
-        put(&bits, block->gain, 2);
-        put(&bits, block->grid, 2);
-        put(&bits, block->amplitude, 6);
+        bits_put(octets, &at, block->lag, 7);
+        bits_put(octets, &at, block->gain, 2);
+        bits_put(octets, &at, block->grid, 2);
+        bits_put(octets, &at, block->amplitude, 6);
         for (int i = 0; i < PULSES; i++)
-            put(&bits, block->pulses[i], 3);
+            bits_put(octets, &at, block->pulses[i], 3);
     }
 }
 
 static void read_frame(const uint8_t *octets, struct frame *frame)
 {
-    unsigned at = 4;
+    struct bits bits = {octets, 4, 8 * OCTETS};
     for (int i = 0; i < 8; i++)
-        frame->larc[i] = take(octets, &at, larc_bits[i]);
+        frame->larc[i] = (uint8_t)bits_take(&bits, larc_bits[i]);
     for (struct block *block = frame->blocks; block < frame->blocks + BLOCKS; block++) {
-        block->lag = take(octets, &at, 7);
-        block->gain = take(octets, &at, 2);
-        block->grid = take(octets, &at, 2);
-        block->amplitude = take(octets, &at, 6);
+        block->lag = (uint8_t)bits_take(&bits, 7);
+        block->gain = (uint8_t)bits_take(&bits, 2);
+        block->grid = (uint8_t)bits_take(&bits, 2);
+        block->amplitude = (uint8_t)bits_take(&bits, 6);
         for (int i = 0; i < PULSES; i++)
-            block->pulses[i] = take(octets, &at, 3);
+            block->pulses[i] = (uint8_t)bits_take(&bits, 3);
     }
 }
 

@@ -12,8 +12,11 @@ from switchroom import codecs
 NAMES = [codec.format.name for codec in codecs.CODECS.values() if codec.is_offered]
 
 
-def test_names_ignore_case() -> None:
+def test_names_ignore_case_and_may_be_short() -> None:
     assert codecs.find("pcmu/8000") is codecs.find("PCMU/8000")
+    assert codecs.find("opus") is codecs.find("opus/48000") is codecs.find("opus/48000/2")
+    assert codecs.find("Speex").format.sample_rate == 8000
+    assert codecs.find("G721/8000") is codecs.find("G726-32/8000")
     assert codecs.find("L16/44100/2").format == codecs.Format("L16", 44100, 2, 44100)
 
 
@@ -30,6 +33,34 @@ def test_the_catalogue_says_what_the_codec_says(name: str) -> None:
         codecs.Format(codec.format.encoding, config.clock_rate, config.channels, config.sample_rate)
         == codec.format
     )
+
+
+def test_static_payload_types_are_those_of_rfc_3551() -> None:
+    found = {c.payload_type: c.format.name for c in codecs.CODECS.values() if c.payload_type is not None}
+    assert found == {
+        0: "PCMU/8000",
+        3: "GSM/8000",
+        8: "PCMA/8000",
+        9: "G722/8000",
+        18: "G729/8000",
+        10: "L16/44100/2",
+        11: "L16/44100",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_packet_time_can_be_made_and_measured(name: str) -> None:
+    codec = codecs.find(name)
+    for ms in codec.packet_time.choices:
+        count = codec.format.sample_rate * ms // 1000
+        data = codec.encoder().encode(np.zeros(count * codec.format.channels, np.int16))
+        assert codec.config().measure(data) == count
+        assert len(codec.decoder().decode(data)) == count * codec.format.channels
+
+
+def test_a_packet_time_is_fitted_to_what_can_be_made() -> None:
+    time = codecs.find("opus").packet_time
+    assert [time.fit(wanted) for wanted in (None, 5, 10, 30, 45, 1000)] == [20, 10, 10, 20, 40, 60]
 
 
 def test_l16_is_in_network_order() -> None:
@@ -54,7 +85,7 @@ def test_only_rows_of_16_bit_samples_are_taken(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_slices_are_taken_and_what_comes_out_is_the_callers(name: str) -> None:
     codec = codecs.find(name)
-    rows = np.zeros((960 * codec.format.channels, 2), np.int16)
+    rows = np.zeros((codec.format.sample_rate // 50 * codec.format.channels, 2), np.int16)
     data = codec.encoder().encode(rows[:, 1])
     assert data == codec.encoder().encode(rows[:, 1].copy())
     samples = codec.decoder().decode(bytearray(data))
