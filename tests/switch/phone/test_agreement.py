@@ -24,7 +24,7 @@ LOCAL = described(
 
 def test_the_other_ends_first_common_codec_and_its_numbers_are_sent() -> None:
     remote = described(
-        "m=audio 5000 RTP/AVP 18 96 0 97", "a=rtpmap:96 pcma/8000", "a=rtpmap:97 TELEPHONE-EVENT/8000"
+        "m=audio 5000 RTP/AVP 4 96 0 97", "a=rtpmap:96 pcma/8000", "a=rtpmap:97 TELEPHONE-EVENT/8000"
     )
     agreement = agree(LOCAL, remote)
     assert agreement.codec.format.name == "PCMA/8000"
