@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, str]]
 
+_ENTER_AFTER = 0.25  # seconds after which a call that is not answered is entered in the books
+
 
 class Call:
     """The call and its legs; each session's events come by its leg."""
@@ -53,6 +55,7 @@ class Call:
         "doubted_until",
         "earlies",
         "early_offerer",
+        "enter_at",
         "exchange",
         "has_offer",
         "has_survived",
@@ -97,6 +100,7 @@ class Call:
         self.setup_at = now
         self.answered_at: float | None = None
         self.no_answer_at = now + exchange.config.answer_timeout
+        self.enter_at = now + _ENTER_AFTER  # so that a crash leaves a record of it
         self.max_duration = exchange.config.max_duration
         self.probe_at = NEVER
         self.look_at = 0.0  # the one look that the exchange has planned
@@ -330,8 +334,8 @@ class Call:
     def next_check(self) -> float:
         """When this call must be looked at again."""
         if self.answered_at is None:
-            dialling = self.dialling
-            return self.no_answer_at if dialling is None else min(self.no_answer_at, dialling.next_check())
+            at = min(self.no_answer_at, self.enter_at)
+            return at if self.dialling is None else min(at, self.dialling.next_check())
         return min(self.probe_at, self.answered_at + self.max_duration, bridge.next_retry(self))
 
     def check(self, now: float) -> None:
@@ -339,6 +343,9 @@ class Call:
         if self.is_over:
             return
         if self.answered_at is None:
+            if now >= self.enter_at:
+                self.enter_at = NEVER
+                self.exchange.ledger.records.open(self.record)
             if now >= self.no_answer_at:
                 if self.dialling is not None:
                     self.dialling.note_silence(now)

@@ -1,4 +1,4 @@
-"""What the workers of one switch tell each other: bindings, bans, and how many calls each account has.
+"""What the workers of one switch tell each other: bindings, bans, and the calls of accounts and trunks.
 
 Bindings and bans are told at once. Calls are told four times a second, so a cap that is spread over workers
 may be exceeded by what begins within a quarter of a second.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.registration.registrar import Registrar
+    from switchroom.switch.calls.trunks.trunks import Usage
 
 INTERVAL = 0.25
 _NOTHING: dict[str, int] = {}
@@ -43,7 +44,7 @@ class Sharing:
         self._now, self._on_ended = now, on_ended
         self._calls: dict[int, int] = {}  # of each other worker
         self._told: tuple[dict[str, int], int, int] = (_NOTHING, -1, -1)
-        self._started: dict[str, int] = {}  # since the last telling
+        self._used: Usage = {}  # of the trunks, as last told
         self._task: asyncio.Task[None] | None = None
         if bus.is_alone:
             return
@@ -76,10 +77,13 @@ class Sharing:
     def _tell_calls(self) -> None:
         exchange = self._exchange
         up, count, ended = dict(exchange.caps.up), len(exchange.calls), self._committed()
-        if (up, count, ended) != self._told:
+        used = exchange.trunks.take_usage()
+        if (up, count, ended) != self._told or used != self._used:
             began = exchange.caps.take_began()
-            self._bus.publish("calls", (up, count, ended != self._told[2], began))
+            self._bus.publish("calls", (up, count, ended != self._told[2], began, used))
             self._told = up, count, ended
+            # What began is told once, so the next telling without it is news again
+            self._used = {name: (calls, 0) for name, (calls, _) in used.items()}
 
     def _tell_bindings(self, saved: Sequence[Binding], gone: Sequence[Binding]) -> None:
         self._bus.publish("bindings", (tuple(saved), tuple((b.user, b.contact) for b in gone)))
@@ -92,11 +96,12 @@ class Sharing:
         self._guard.learn(Ban(*told), self._now())
 
     def _hear_calls(self, told: Any, slot: int) -> None:
-        up, count, has_ended, began = told
+        up, count, has_ended, began, used = told
         caps = self._exchange.caps
         caps.others[slot] = up
         for account, number in began.items():
             caps.spend(account, number, self._now())
+        self._exchange.trunks.hear_usage(slot, used, self._now())
         self._calls[slot] = count
         self._exchange.admission.elsewhere = sum(self._calls.values())
         if has_ended:
@@ -104,6 +109,7 @@ class Sharing:
 
     def _on_lost(self, slot: int) -> None:
         self._exchange.caps.others.pop(slot, None)
+        self._exchange.trunks.hear_usage(slot, {}, self._now())
         self._calls.pop(slot, None)
         self._exchange.admission.elsewhere = sum(self._calls.values())
         self._registrar.worker_lost(slot, self._now())
@@ -113,4 +119,4 @@ class Sharing:
             self._bus.send(slot, "ban", tuple(ban))
         up, count, _ = self._told
         if up or count > 0:
-            self._bus.send(slot, "calls", (up, count, False, _NOTHING))
+            self._bus.send(slot, "calls", (up, count, False, _NOTHING, self._used))

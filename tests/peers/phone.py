@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import ssl
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -100,11 +101,11 @@ class Phone(Wire):
         transport: str = "udp",
         local: tuple[str, int] = ("127.0.0.1", 0),
         domain: str = "",
+        context: ssl.SSLContext | None = None,
     ):
-        super().__init__(server, transport, local)
+        super().__init__(server, transport, local, context)
         self.user, self.password = user, password
         self.domain = domain or f"{server[0]}:{server[1]}"
-        self.suffix = ";transport=tcp" if transport == "tcp" else ""
         self.contact = f"<sip:{user}@{self.here}{self.suffix}>"
         self.identity = f"<sip:{user}@{self.domain}>"
         self.algorithm = "MD5"

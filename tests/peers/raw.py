@@ -7,10 +7,17 @@ import re
 import secrets
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 _COMPACT = {
     "v": "via",
@@ -153,24 +160,59 @@ def direction_of(body: bytes) -> str:
     return found[-1] if found else "sendrecv"
 
 
+class WebSocket:
+    """The frames of a WebSocket that is opened on a connection (RFC 6455, RFC 7118)."""
+
+    def __init__(self, stream: socket.socket, path: str = "/") -> None:
+        uri = parse_uri(f"wss://localhost{path}")
+        self._protocol = ClientProtocol(uri, subprotocols=[Subprotocol("sip")])
+        self._protocol.send_request(self._protocol.connect())
+        stream.sendall(b"".join(self._protocol.data_to_send()))
+        while self._protocol.state is State.CONNECTING:
+            data = stream.recv(4096)
+            assert data, "closed while the WebSocket was opened"
+            self._protocol.receive_data(data)
+            self._protocol.events_received()
+
+    def framed(self, data: bytes) -> bytes:
+        self._protocol.send_text(data)
+        return b"".join(self._protocol.data_to_send())
+
+    def received(self, data: bytes) -> list[bytes]:
+        self._protocol.receive_data(data)
+        frames = [one for one in self._protocol.events_received() if isinstance(one, Frame)]
+        return [bytes(one.data) for one in frames if one.opcode in (Opcode.TEXT, Opcode.BINARY)]
+
+
 class Wire:
-    """One UDP socket or TCP connection that speaks SIP, and a trace of all it said and heard."""
+    """One UDP socket or connection that speaks SIP, and a trace of all it said and heard."""
 
     def __init__(
-        self, server: tuple[str, int], transport: str = "udp", local: tuple[str, int] = ("127.0.0.1", 0)
+        self,
+        server: tuple[str, int],
+        transport: str = "udp",
+        local: tuple[str, int] = ("127.0.0.1", 0),
+        context: ssl.SSLContext | None = None,
     ):
+        """``transport``: udp, tcp, tls, wss; ``context``: what is believed of the server's certificate."""
         self.server = server
+        self.web: WebSocket | None = None
         self.transport = transport
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self.socket = socket.socket(family, kind)
         try:
-            if transport == "tcp":
+            if transport != "udp":
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind(local if family == socket.AF_INET else ("::1", local[1]))
-            if transport == "tcp":
+            if transport != "udp":
                 self.socket.settimeout(5)
                 self.socket.connect(server)
+            if transport in ("tls", "wss"):
+                assert context is not None
+                self.socket = context.wrap_socket(self.socket, server_hostname=server[0])
+            if transport == "wss":
+                self.web = WebSocket(self.socket)
             self.socket.setblocking(False)
             self.address: tuple[str, int] = self.socket.getsockname()[:2]
         except OSError:
@@ -186,6 +228,11 @@ class Wire:
         """Its own address as it stands in a URI."""
         host, port = self.address
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def suffix(self) -> str:
+        """What its URIs say of its transport."""
+        return "" if self.transport == "udp" else f";transport={self.transport.replace('wss', 'ws')}"
 
     def close(self) -> None:
         self.socket.close()
@@ -205,7 +252,7 @@ class Wire:
             self.socket.sendto(data, self.server)
         else:
             self.socket.setblocking(True)
-            self.socket.sendall(data)
+            self.socket.sendall(data if self.web is None else self.web.framed(data))
             self.socket.setblocking(False)
 
     def _note(self, mark: str, data: bytes) -> None:
@@ -213,13 +260,15 @@ class Wire:
 
     def _read(self, until: float) -> bool:
         """Take what the kernel has, or wait for it; False when the time is over or the connection ended."""
-        ready, _, _ = select.select([self.socket], [], [], max(0.0, until - time.monotonic()))
-        if not ready:
+        has_some = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
+        if not has_some and not select.select([self.socket], [], [], max(0.0, until - time.monotonic()))[0]:
             return False
         try:
             data = self.socket.recv(65536)
+        except ssl.SSLWantReadError:
+            return True  # half a record, or one of TLS itself
         except ConnectionError:  # also an ICMP error of an earlier datagram
-            self.is_closed_by_remote = self.transport == "tcp"
+            self.is_closed_by_remote = self.transport != "udp"
             return self.transport == "udp"
         if self.transport == "udp":
             self._note("<", data)
@@ -229,6 +278,11 @@ class Wire:
         if not data:
             self.is_closed_by_remote = True
             return False
+        if self.web is not None:
+            for message in self.web.received(data):
+                self._note("<", message)
+                self._waiting.append(Message.parse(message))
+            return True
         self._buffer += data
         self._cut()
         return True
@@ -342,7 +396,7 @@ class Wire:
             f"CSeq: {cseq} {method}",
         ]
         if contact:
-            suffix = ";transport=tcp" if self.transport == "tcp" else ""
+            suffix = self.suffix
             lines.append(f"Contact: <sip:raw@{here}{suffix}>")
         lines += [f"{n}: {v}" for n, v in headers]
         if body and not any(n.lower() == "content-type" for n, _ in headers):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.access.auth import Authenticator
     from switchroom.switch.calls.access.strangers import Strangers
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.features.elsewhere import Elsewhere
 
 OnMethod = Callable[[sip.RequestReceived, Caller, float], None]
 
@@ -32,6 +33,7 @@ class Reception:
         # Asked once it is known who sends the request
         self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
         self.strangers: Strangers | None = None  # those who are not answered at all
+        self.elsewhere: Elsewhere | None = None  # what other workers have
         self._exchange = exchange
         self._authenticator = authenticator
         self._peer_names = peer_names
@@ -47,9 +49,15 @@ class Reception:
         if method == "OPTIONS" and self._exchange.is_ours(request.uri, event.flow):
             self._options(event, now)
             return
-        if method == "INVITE" and self._is_shed(event, now):
-            return
-        caller = self._identify(event, now)
+        caller = None
+        if method == "INVITE":
+            if self.elsewhere is not None:
+                if self.elsewhere.sends_again(event, now):
+                    return
+                caller = self.elsewhere.caller_of(event)
+            if self._is_shed(event, now):
+                return
+        caller = caller or self._identify(event, now)
         if caller is None:
             return
         refusal = self._inspect(request)

@@ -14,6 +14,7 @@ from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.features import pickup
+from switchroom.switch.calls.features.elsewhere import Elsewhere
 from switchroom.switch.calls.features.park import Lot
 from switchroom.switch.calls.features.replaces import Replacements
 from switchroom.switch.calls.features.transfer import Transfers
@@ -63,7 +64,11 @@ class Features:
         """``find`` knows the call and the user behind what busy lamps are shown."""
         self.exchange = exchange
         self.transfers = Transfers(exchange, config, bus)
-        self.lot = self.transfers.lot = Lot(exchange, self.transfers, config)
+        self.elsewhere = None if bus.is_alone else Elsewhere(exchange, bus)
+        self.lot = self.transfers.lot = Lot(exchange, self.transfers, config, self.elsewhere)
+        if self.elsewhere is not None:
+            exchange.reception.elsewhere = self.elsewhere
+            bus.on_found.append(self._meet)
         self.replacements = Replacements(exchange, self.transfers, find)
         self._store, self._bus, self._log = store, bus, log
         exchange.features.append(self.take)
@@ -114,6 +119,8 @@ class Features:
                     return self._code(event, caller, number, name, number[len(code) :], now)
             return False
         if number in config.slots and caller.user is not None:
+            if self._is_sent_to_lot(event, caller, number, now):
+                return True
             refusal = self.lot.take(event, caller, number, now)
             if refusal is not None:
                 self.exchange.refuse(event, caller, refusal, now, number)
@@ -147,11 +154,24 @@ class Features:
     ) -> bool:
         leg = pickup.find_ringing(self.exchange, caller, rest)
         if leg is None:
+            if self.elsewhere is not None and self.elsewhere.send_on(event, caller, now):
+                return True
             return self._refuse(event, caller, number, 404, "nothing rings there that you may pick up", now)
         refusal = pickup.pick_up(leg, event, caller, now)
         if refusal is not None:
             self.exchange.refuse(event, caller, refusal, now, number)
         return True
+
+    def _is_sent_to_lot(self, event: sip.RequestReceived, caller: Caller, number: str, now: float) -> bool:
+        """Whether somebody waits in that slot of another worker, which has the INVITE now."""
+        if self.elsewhere is None or number in self.lot.parked:
+            return False
+        worker = self.elsewhere.parked.get(number)
+        return worker is not None and self.elsewhere.send_on(event, caller, now, worker)
+
+    def _meet(self, worker: int) -> None:
+        if self.elsewhere is not None:
+            self.elsewhere.meet(worker, list(self.lot.parked))
 
     def _refuse(
         self, event: sip.RequestReceived, caller: Caller, number: str, status: int, why: str, now: float

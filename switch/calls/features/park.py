@@ -15,6 +15,7 @@ from switchroom.switch.calls.leg import Leg
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.features.elsewhere import Elsewhere
     from switchroom.switch.calls.features.referral import Referral
     from switchroom.switch.calls.features.transfer import Transfers
     from switchroom.switch.calls.rules import Caller
@@ -69,8 +70,16 @@ class Parked:
 class Lot:
     """The slots."""
 
-    def __init__(self, exchange: Exchange, transfers: Transfers, config: FeaturesConfig) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        transfers: Transfers,
+        config: FeaturesConfig,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        """``elsewhere``: the slots of other workers."""
         self.config = config
+        self._elsewhere = elsewhere
         self.parked: dict[str, Parked] = {}
         self._exchange, self._transfers = exchange, transfers
 
@@ -81,18 +90,21 @@ class Lot:
     def free_slot(self, number: str) -> str:
         """The slot that a call to be parked there gets; empty: it is taken."""
         if number != self.config.park:
-            return "" if number in self.parked else number
-        return next((slot for slot in self.config.slots if slot not in self.parked), "")
+            return "" if self._is_taken(number) else number
+        return next((slot for slot in self.config.slots if not self._is_taken(slot)), "")
+
+    def _is_taken(self, slot: str) -> bool:
+        return slot in self.parked or (self._elsewhere is not None and slot in self._elsewhere.parked)
 
     def park(self, leg: Leg, far: Leg, slot: str, referral: Referral, now: float) -> None:
         """Put the far leg into a slot; the one who asked leaves."""
         call = far.call
         parked = Parked(self, far, slot, leg.account, now + self.config.park_timeout)
-        self.parked[slot] = parked
+        self._put(slot, parked)
         far.mover = parked
         call.notes.append(f"parked in {slot} by user {leg.account}")
         call.media.drop(leg.media)
-        referral.tell(200, f"Parked in {slot}", now)
+        referral.tell(200, "OK", now, words=f"Parked in {slot}")
         referral.leave(now)
         self._told(far, True, now)
         self._exchange.log.info("call.parked", call=call.id, slot=slot, by=leg.account)
@@ -116,8 +128,16 @@ class Lot:
     def free(self, parked: Parked, now: float) -> None:
         """The slot is empty again."""
         if self.parked.get(parked.slot) is parked:
-            del self.parked[parked.slot]
+            self._put(parked.slot, None)
             self._told(parked.leg, False, now)
+
+    def _put(self, slot: str, parked: Parked | None) -> None:
+        if parked is None:
+            del self.parked[slot]
+        else:
+            self.parked[slot] = parked
+        if self._elsewhere is not None:
+            self._elsewhere.tell_parked(slot, is_taken=parked is not None)
 
     def _told(self, leg: Leg, is_held: bool, now: float) -> None:
         if self._exchange.on_hold is not None:

@@ -57,12 +57,12 @@ class Referral:
         self._sent: sip.ClientTransaction | None = None
         self._is_leaving = False
 
-    def tell(self, status: int, reason: str, now: float) -> None:
-        """How far it is: a status line, the last one when it is final."""
+    def tell(self, status: int, reason: str, now: float, words: str = "") -> None:
+        """How far it is: a status line, the last one when it is final; ``words`` of our own go before any."""
         if self.is_over or status == self._last:
             return
         self._last = status
-        self._next = (f"SIP/2.0 {status} {sip.REASONS.get(status) or reason}", status >= 200)
+        self._next = (f"SIP/2.0 {status} {words or sip.REASONS.get(status) or reason}", status >= 200)
         self._go_on(now)
 
     def leave(self, now: float) -> None:

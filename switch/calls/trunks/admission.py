@@ -18,10 +18,24 @@ _FORBIDDEN = sip.Refusal(403)
 class Admission:
     """The limits of one trunk and what is used of them; a reload changes the limits, not the counts."""
 
-    __slots__ = ("_allowed", "_blocked", "_burst", "_credit", "_max", "_plan", "_rate", "_since", "calls")
+    __slots__ = (
+        "_allowed",
+        "_blocked",
+        "_burst",
+        "_credit",
+        "_max",
+        "_plan",
+        "_rate",
+        "_since",
+        "began",
+        "calls",
+        "elsewhere",
+    )
 
     def __init__(self) -> None:
         self.calls = 0
+        self.elsewhere: dict[int, int] = {}  # calls in other workers, as last told
+        self.began = 0  # calls that took from the rate since the other workers were told
         self._max: int | None = None
         self._rate = self._burst = self._credit = 0.0
         self._since: float | None = None
@@ -42,9 +56,20 @@ class Admission:
             return None
         if is_outgoing and not self._may_call(number):
             return _FORBIDDEN
-        if self._max is not None and self.calls >= self._max:
+        if self._max is not None and self.calls_everywhere >= self._max:
             return _FULL
         return None if not self._rate or self._take_credit(now) else _TOO_FAST
+
+    @property
+    def calls_everywhere(self) -> int:
+        """Calls of all workers."""
+        return self.calls + sum(self.elsewhere.values()) if self.elsewhere else self.calls
+
+    def spend(self, count: int, now: float) -> None:
+        """Another worker let so many calls begin."""
+        if self._rate:
+            self._fill(now)
+            self._credit = max(self._credit - count, -self._burst)
 
     def _may_call(self, number: str) -> bool:
         if not self._blocked and not self._allowed:
@@ -56,15 +81,19 @@ class Admission:
         )
 
     def _take_credit(self, now: float) -> bool:
+        self._fill(now)
+        if self._credit < 1.0:
+            return False
+        self._credit -= 1.0
+        self.began += 1
+        return True
+
+    def _fill(self, now: float) -> None:
         if self._since is None:
             self._credit = self._burst
         else:
             self._credit = min(self._burst, self._credit + (now - self._since) * self._rate)
         self._since = now
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        return True
 
 
 def _any_matches(patterns: list[re.Pattern[str]], forms: Iterable[str]) -> bool:

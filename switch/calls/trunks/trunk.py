@@ -135,8 +135,18 @@ class Trunk:
 
     @property
     def calls(self) -> int:
-        """Calls that are up or being set up, in both directions."""
-        return self._admission.calls
+        """Calls that are up or being set up, in both directions, in all workers."""
+        return self._admission.calls_everywhere
+
+    def take_usage(self) -> tuple[int, int]:
+        """For the other workers: our calls, and how many began since this was asked last."""
+        began, self._admission.began = self._admission.began, 0
+        return self._admission.calls, began
+
+    def hear_usage(self, worker: int, calls: int, began: int, now: float) -> None:
+        """What another worker has of it."""
+        self._admission.elsewhere[worker] = calls
+        self._admission.spend(began, now)
 
     def admit(
         self, number: str, now: float, *, is_emergency: bool = False, is_outgoing: bool = True

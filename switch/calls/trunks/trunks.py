@@ -13,6 +13,9 @@ from switchroom.switch.config import TrunkConfig
 
 _MAX_KNOWN_HOSTS = 10_000
 
+Usage = dict[str, tuple[int, int]]
+"""By trunk: calls that a worker has, and how many began there since it told last."""
+
 
 class Trunks:
     """The trunks of a configuration; an engine like the others: events in, timers, no socket."""
@@ -142,6 +145,15 @@ class Trunks:
         trunk = self._trunks.get(news.name)
         if trunk is not None:
             trunk.learn(news, now)
+
+    def take_usage(self) -> Usage:
+        """What is used of each trunk here, for the other workers."""
+        return {trunk.name: used for trunk in self if (used := trunk.take_usage()) != (0, 0)}
+
+    def hear_usage(self, worker: int, usage: Usage, now: float) -> None:
+        """What another worker uses of the trunks: caps and rates are those of all workers together."""
+        for trunk in self:
+            trunk.hear_usage(worker, *usage.get(trunk.name, (0, 0)), now)
 
     def rows(self, now: float) -> list[dict[str, object]]:
         """Every trunk, one line each."""
