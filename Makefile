@@ -1,5 +1,6 @@
 # make serve   build and start the switch (it writes switchroom.toml the first time)
 # make test    build and run everything that is checked
+# make sanitize  fuzz the codecs under AddressSanitizer, SECONDS=60 for each
 # make format  put the sources in shape
 # make clean   remove what was built
 # CONFIG=FILE ARGS="--set log.level=debug" go to serve.
@@ -26,7 +27,7 @@ LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libopencore-amrnb.
 	libopencore-amrwb.so.0:libopencore-amrwb0 libvo-amrwbenc.so.0:libvo-amrwbenc0 libspeex.so.1:libspeex1 \
 	libspandsp.so.2:libspandsp2 sox/libsox_fmt_amr_nb.so:libsox-fmt-base
 
-.PHONY: serve test check peers format clean
+.PHONY: serve test check sanitize peers format clean
 
 serve: $(VENV)/.installed
 	@exec $(BIN)/switchroom serve $(if $(CONFIG),-c $(CONFIG)) $(ARGS)
@@ -38,6 +39,11 @@ check: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/names && ../../$(BIN)/mypy -p switchroom
+
+SECONDS ?= 60
+
+sanitize: $(VENV)/.tests
+	SWITCHROOM_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/codecs/test_fuzz.py tests/switch/media/test_fuzz.py
 
 # What cannot be installed is no error here: its tests are skipped and say so, and in CI they fail.
 peers:

@@ -114,6 +114,7 @@ cdef class Config:
     def measure(self, data):
         """How many samples per channel a payload holds."""
         cdef Py_buffer source
+        _refuse_missing(&self.value)
         PyObject_GetBuffer(data, &source, PyBUF_SIMPLE)
         try:
             return _checked(&self.value, self.value.codec.measure(&self.value, <const uint8_t*>source.buf, source.len))

@@ -6,14 +6,22 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXTS 64
+
+/* Made once for each library, and kept as long as the process. */
 static const char *text(const char *format, const char *one, const char *other)
 {
-    char *made = NULL;
-    return asprintf(&made, format, one, other) < 0 ? "out of memory" : made;  /* kept as long as the process */
+    static char *kept[TEXTS];
+    static atomic_uint count;
+    unsigned place = atomic_fetch_add(&count, 1);
+    if (place >= TEXTS || asprintf(&kept[place], format, one, other) < 0)
+        return "not known";
+    return kept[place];
 }
 
 static const char *fill(void *library, const char *file, const struct symbol *symbols)
@@ -37,7 +45,7 @@ static const char *version_of(const struct symbol *symbols)
     if (!dladdr(function, &info) || !realpath(info.dli_fname, path))
         return "";
     const char *end = strstr(path, ".so.");
-    return end ? text("%s%s", end + 4, "") : "";
+    return end && strchr(end + 4, '.') ? text("%s%s", end + 4, "") : "";  /* .so.0 alone says nothing */
 }
 
 void library_open(struct codec_library *found, const char *const *files, const char *package,

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SAMPLE_RATE, CHANNELS, BITRATE, COMPLEXITY, FEC, DTX, CBR, LOSS, MUSIC, PLAYBACK_RATE };
 
@@ -66,7 +67,7 @@ static void look(void)
     static const char *const files[] = {"libopus.so.0", NULL};
     library_open(&found, files, "libopus0", symbols);
     if (!found.missing)
-        found.version = opus.version();
+        found.version = strncmp(opus.version(), "libopus ", 8) ? opus.version() : opus.version() + 8;
 }
 
 static const struct codec_library *library(void)

@@ -130,8 +130,9 @@ static int next_mode(struct bits *bits)
     return END;
 }
 
-/* How many frames there are, from the size of each mode's. */
-static int count_frames(const uint8_t *payload, size_t octets)
+/* How many frames there are, from the size of each mode's. What the library would complain of on standard error, a line
+   for each packet, is found here before it is asked: modes that do not exist, layers that it does not look past. */
+static int count_frames(const uint8_t *payload, size_t octets, int frame)
 {
     static const int16_t narrow_bits[9] = {5, 43, 119, 160, 220, 300, 364, 492, 79};
     static const int16_t wide_bits[8] = {4, 36, 112, 192, 352, -1, -1, -1};
@@ -147,8 +148,9 @@ static int count_frames(const uint8_t *payload, size_t octets)
             struct bits ahead = bits;
             if (!bits_take(&ahead, 1))
                 break;
-            int size = wide_bits[bits_take(&ahead, 3)];
-            if (size < 0 || layer == 2)
+            int wide = (int)bits_take(&ahead, 3), size = wide_bits[wide];
+            int is_decoded = layer == 0 ? frame >= 320 : frame == 640;  /* else the library skips it, but no empty one */
+            if (size < 0 || layer == 2 || (is_decoded ? layer == 1 && wide > 1 : wide == 0))
                 return CODEC_DAMAGED;
             bits.at += (size_t)size;
         }
@@ -159,7 +161,7 @@ static int count_frames(const uint8_t *payload, size_t octets)
 
 static int measure(const struct codec_config *config, const uint8_t *payload, size_t octets)
 {
-    int frames = count_frames(payload, octets);
+    int frames = count_frames(payload, octets, config->format.frame_samples);
     if (frames < 0 || frames > CODEC_VALUES_MAX / config->format.frame_samples)
         return CODEC_DAMAGED;
     return frames * config->format.frame_samples;
@@ -208,7 +210,7 @@ static void reset_decoder(void *state)
 static int decode(void *state, const uint8_t *payload, size_t octets, int16_t *pcm, size_t room)
 {
     struct coder *coder = state;
-    int frames = count_frames(payload, octets);
+    int frames = count_frames(payload, octets, coder->frame);
     if (frames < 0 || frames > CODEC_VALUES_MAX / coder->frame)
         return CODEC_DAMAGED;
     if ((size_t)(frames * coder->frame) > room)

@@ -42,6 +42,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "texts",
         "subscriptions",
         "mailbox",
+        "codecs",
         "version",
     ):
         assert f"\n  {command} " in shown
@@ -53,7 +54,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "check", "status", "registrations", "calls", "hangup", "reload", "phone", "version"]
+    "command",
+    ["serve", "check", "status", "registrations", "calls", "hangup", "reload", "phone", "codecs", "version"],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
