@@ -154,6 +154,7 @@ class Switch:
         )
         if self._owners is not None:
             self._owners.has_heirs = config.calls.survive_restart
+            self.bus.subscribe("begun", self._owners.learn)
         self._peers: dict[int, int] = {}  # the other workers that are there: slot -> generation
         self.face = SipFace(
             self.endpoint,
@@ -385,6 +386,7 @@ class Switch:
             if before.get(other) != generation:
                 self.face.release(other)
                 self.bus.found(other)
+                self.bus.publish("begun", self._owners.begun)
         for dead, reader in readers.items():
             if reader == slot:
                 self.face.adopt(dead, self._place.sockets[dead])

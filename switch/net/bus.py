@@ -26,6 +26,8 @@ import structlog
 
 from switchroom.protocols.sip.flow import Flow
 
+from .backlog import is_new
+
 MAX_WAITING = 8 << 20  # octets for one worker
 MAX_FRAME = 1 << 19
 _MAX_BATCH = 60_000  # octets of a message: larger ones are made of pages, which costs more
@@ -87,8 +89,10 @@ class Bus:
     # -- life
 
     def start(self) -> None:
-        """Begin to read."""
+        """Begin to read; first what waited for the last life."""
         if self.line is not None:
+            while self._take(is_stale=True):
+                pass
             asyncio.get_running_loop().add_reader(self.line.inbox.fileno(), self._on_readable)
 
     def stop(self) -> None:
@@ -206,7 +210,7 @@ class Bus:
             self._tick, self._rapid_wakes = None, 0
             loop.add_reader(self.line.inbox.fileno(), self._on_readable)
 
-    def _take(self) -> int:
+    def _take(self, *, is_stale: bool = False) -> int:
         assert self.line is not None
         frames: list[Frame] = []
         for _ in range(_READS_A_TURN):
@@ -217,13 +221,21 @@ class Bus:
             frames += _frames(bytes(self._buffer[:size]))
         if frames:
             self.counters["received"] += len(frames)
-            self.on_frames(frames)
+            self.on_frames([frame for frame in frames if not _is_repeated(frame)] if is_stale else frames)
         return len(frames)
 
     def _tell_all(self, frames: list[Frame]) -> None:
         for frame in frames:
             if frame.kind == Kind.NEWS:
                 self.tell(frame)
+
+
+def _is_repeated(frame: Frame) -> bool:
+    """Whether a frame that waited is left to its repetitions: another worker may have begun them already.
+
+    Over UDP each request that begins something is repeated until it is answered (RFC 3261 §17.1).
+    """
+    return frame.kind == Kind.MESSAGE and is_new(frame.rest) and not unpack_flow(frame.first).is_reliable
 
 
 class _Way:

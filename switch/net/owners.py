@@ -10,12 +10,16 @@ find the first one.
 What belongs to a worker that is dead waits on the bus for its next life, which goes on with its calls. If
 calls do not survive, it is nobody's: whoever got it answers, and as it knows no such dialog with 481
 (RFC 3261 §12.2.2).
+
+What would begin with a worker that is not there begins with whoever got it. That one remembers the Call-ID
+and tells the others when they are all there again: the repetitions of such an INVITE, and its CANCEL, have
+no tag that would say where the call is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from switchroom.protocols import sip
@@ -27,6 +31,7 @@ _TAG = re.compile(rb";[ \t\r\n]*tag[ \t]*=[ \t]*([^;,\s]*)", re.IGNORECASE)
 _CALL_ID = re.compile(rb"\r?\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _NAMED = re.compile(rb"\r?\n(?:replaces|sip-if-match)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 _END = b"\r\n\r\n"
+_MOST_BEGUN, _LONGEST_CALL_ID = 4096, 96  # together less than a frame of the bus
 
 
 class Owners:
@@ -41,6 +46,8 @@ class Owners:
         self._site = mint.head[6:].encode()
         self._own = mint.head.encode()
         self._heads: dict[bytes, int] = {}  # of the other workers that are there
+        self._is_short = False  # one of them is not
+        self._begun: dict[bytes, int] = {}  # by Call-ID: who began a call while one was not there
         self.has_heirs = False  # whether the next life of a worker goes on with the calls of the last one
 
     def update(self, lives: dict[int, int]) -> None:
@@ -50,6 +57,18 @@ class Owners:
             for slot, generation in lives.items()
             if slot != self._slot
         }
+        self._is_short = len(self._heads) < self._count - 1
+
+    @property
+    def begun(self) -> list[bytes]:
+        """Call-IDs of what we began while a worker was not there; the latest."""
+        return [call_id for call_id, slot in self._begun.items() if slot == self._slot]
+
+    def learn(self, call_ids: Sequence[bytes], slot: int) -> None:
+        """Take what another worker says that it began."""
+        for call_id in call_ids:
+            if self._begun.get(call_id) != self._slot:
+                self._remember(call_id, slot)
 
     def owner_of(self, data: bytes, host: str) -> int | None:
         """The slot of the other worker whose message it is, or None: it is ours, or nobody's."""
@@ -63,10 +82,23 @@ class Owners:
             owner = self._named(data)
             if owner is not None:
                 return owner
-        if self._is_spread(host) and (match := _CALL_ID.search(data)) is not None:
-            slot = crc32(match[1].rstrip()) % self._count
-            return slot if slot in self._heads.values() else None
+        is_spread = self._is_spread(host)
+        if not (is_spread or self._is_short or self._begun) or (match := _CALL_ID.search(data)) is None:
+            return None
+        call_id = match[1].rstrip()
+        slot = self._begun.get(call_id)
+        if slot is None and is_spread:
+            slot = crc32(call_id) % self._count
+        if slot in self._heads.values():
+            return slot
+        if self._is_short and data.startswith(b"INVITE ") and len(call_id) <= _LONGEST_CALL_ID:
+            self._remember(call_id, self._slot)
         return None
+
+    def _remember(self, call_id: bytes, slot: int) -> None:
+        self._begun[call_id] = slot
+        if len(self._begun) > _MOST_BEGUN:
+            del self._begun[next(iter(self._begun))]
 
     def _slot_of(self, head: bytes) -> int | None:
         """The other worker whose life minted an identifier, or whose earlier life did."""

@@ -151,3 +151,61 @@ def test_what_a_trunk_begins_is_dealt_out_and_stays_together() -> None:
     assert spread.owner_of(request("BYE", f"To: x;tag={OWN.tag()}", call_id="c1"), "192.0.2.9") is None
     spread.update({0: 3})  # the other one died: all is ours
     assert {spread.owner_of(request("INVITE", call_id=f"c{n}"), "192.0.2.9") for n in range(50)} == {None}
+
+
+async def test_what_waited_for_the_last_life_is_left_to_its_repetitions_if_it_begins_something() -> None:
+    """Another worker may have taken a repetition already; over a connection there is none."""
+    a, b = pair_of_buses()
+    bye = request("BYE", f"To: <sip:b@c>;tag={OWN.tag()}")
+    for data, flow in [
+        (request("INVITE"), UDP),
+        (bye, UDP),
+        (request("INVITE"), TLS),
+        (b"SIP/2.0 200 OK", UDP),
+    ]:
+        a.forward(1, data, flow)
+    a.publish("lamp", 1)
+    a.flush()
+    got: list[Frame] = []
+    b.on_frames = got.extend
+    b.start()
+    assert [frame.rest for frame in got[:3]] == [bye, request("INVITE"), b"SIP/2.0 200 OK"]
+    assert [frame.kind for frame in got[3:]] == [Kind.NEWS]
+    got.clear()
+    a.forward(1, request("INVITE"), UDP)
+    a.flush()
+    await asyncio.sleep(0.05)
+    assert [frame.rest for frame in got] == [request("INVITE")]  # and this is ours to begin
+    close(a, b)
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+def test_a_call_begun_while_a_worker_was_dead_stays_where_it_is(is_spread: bool) -> None:
+    """Its CANCEL and repetitions have no tag that names us, whoever reads them afterwards."""
+    ids = [f"begun-{n}" for n in range(20)]
+    here, there = owners(is_spread=is_spread), Owners(OTHER, 1, 2, is_spread=lambda host: is_spread)
+    here.update({0: 3})  # the other one is dead
+    for call_id in ids:
+        assert here.owner_of(request("INVITE", call_id=call_id), "") is None
+        assert here.owner_of(request("OPTIONS", call_id="o" + call_id), "") is None
+    here.update({0: 3, 1: 10})
+    there.update({0: 3, 1: 10})
+    assert here.begun == [call_id.encode() for call_id in ids]
+    there.learn(here.begun, 0)
+    for method in ("INVITE", "CANCEL"):
+        assert {here.owner_of(request(method, call_id=call_id), "") for call_id in ids} == {None}
+        assert {there.owner_of(request(method, call_id=call_id), "") for call_id in ids} == {0}
+    assert not there.begun
+    fresh = {there.owner_of(request("INVITE", call_id=f"fresh-{n}"), "") for n in range(20)}
+    assert fresh == ({None, 0} if is_spread else {None})
+    there.update({1: 10})  # now that one is dead: so are those calls
+    assert {there.owner_of(request("INVITE", call_id=call_id), "") for call_id in ids} == {None}
+
+
+def test_calls_begun_in_anothers_stead_are_remembered_up_to_a_bound() -> None:
+    here = owners()
+    here.update({0: 3})
+    for n in range(5000):
+        here.owner_of(request("INVITE", call_id=f"call-{n}"), "")
+    here.owner_of(request("INVITE", call_id="x" * 1000), "")
+    assert (len(here.begun), here.begun[-1]) == (4096, b"call-4999")
