@@ -226,10 +226,15 @@ class Baresip:
             return False
         return True
 
-    def received_packets(self) -> int:
-        """RTP packets of its last call, as it tells them at its end."""
-        found = re.findall(r"packets:\s+\d+\s+(\d+)", self.log.read_text(errors="replace"))
-        return int(found[-1]) if found else 0
+    def received_packets(self, timeout: float = 5.0) -> int:
+        """RTP packets of its last call, as it tells them at its end: a moment after the event."""
+        until = time.monotonic() + timeout
+        while True:
+            text = self.log.read_text(errors="replace")
+            if found := re.findall(r"packets:\s+\d+\s+(\d+)", text):
+                return int(found[-1])
+            assert time.monotonic() < until, f"no count of packets in\n{text}"
+            time.sleep(0.02)  # a file grows: there is no event to wait for
 
     def wait_log(self, what: str, *, after: str = "", timeout: float = 5.0) -> None:
         """Wait until its trace holds a text, behind the last occurrence of another."""

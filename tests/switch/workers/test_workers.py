@@ -69,18 +69,41 @@ def workers(switch: Switch) -> dict[int, tuple[int, int]]:
     return {int(m[1]): (int(m[2]), int(m[3])) for m in found if m}
 
 
-def slot_of(dialog: Dialog) -> int:
-    """The worker that has the caller's leg: its tag says so."""
-    found = re.search(r"tag=([0-9a-f]{2})", dialog.remote)
-    assert found, dialog.remote
+def slot_in(to: str) -> int:
+    """The worker that answered: its tag says so."""
+    found = re.search(r"tag=([0-9a-f]{2})", to)
+    assert found, to
     return int(found[1], 16)
 
 
+def slot_of(dialog: Dialog) -> int:
+    """The worker that has the caller's leg."""
+    return slot_in(dialog.remote)
+
+
+def placed(
+    stack: ExitStack,
+    switch: Switch,
+    name: object,
+    slot: int,
+    transport: str = "udp",
+    password: str = PASSWORD,
+) -> Phone:
+    """A phone which that worker reads: the kernel deals ports and connections out, so try some."""
+    for _ in range(64):
+        phone = stack.enter_context(Phone(switch.address, str(name), password, transport))
+        answer, _ = phone.ask("OPTIONS", f"sip:{phone.domain}")
+        if slot_in(answer.get("to")) == slot:
+            return phone
+    raise AssertionError(f"none of 64 ports is worker {slot}'s")
+
+
 def phones(stack: ExitStack, switch: Switch, names: range, transport: str) -> list[Phone]:
+    """Registered; each worker reads half of them, two neighbours each."""
     count = switch.config["switch"]["workers"]
     if count > 1:  # a worker that is about to read for itself knows no nonce of the one that read for it
         wait_until(lambda: len(workers(switch)) == count, 10, "all workers")
-    made = [stack.enter_context(Phone(switch.address, str(n), PASSWORD, transport)) for n in names]
+    made = [placed(stack, switch, n, i // 2 % count, transport) for i, n in enumerate(names)]
     for phone in made:
         assert phone.register(contact=phone.contact).status == 200
     return made
@@ -218,7 +241,7 @@ def test_a_cap_holds_over_all_workers(switch: Switch) -> None:
     """Five calls at once: a sixth gets 503, also from a port that another worker reads."""
     with ExitStack() as stack:
         (b,) = phones(stack, switch, range(2002, 2003), "udp")
-        made = [stack.enter_context(Phone(switch.address, "2001", PASSWORD)) for _ in range(8)]
+        made = [placed(stack, switch, 2001, i % 2) for i in range(8)]
         dialogs = []
         for phone in made[:5]:
             dialogs.append(phone.start_call("2002", audio("127.0.0.1", 40000)))
@@ -262,8 +285,8 @@ def test_a_reload_reaches_all_workers_and_their_next_lives(switch: Switch) -> No
     os.kill(workers(switch)[0][0], signal.SIGKILL)  # the leader, too, can die
     wait_until(lambda: workers(switch).get(0, (0, life))[1] == life + 1, 15, "the next life")
     with ExitStack() as stack:
-        for _ in range(8):  # from ports of both workers
-            phone = stack.enter_context(Phone(switch.address, "2999", "another-password"))
+        for slot in (0, 1):
+            phone = placed(stack, switch, 2999, slot, password="another-password")
             assert phone.register(contact=phone.contact).status == 200
             assert phone.register(0, contact=phone.contact).status == 200
     switch.file.write_text("[sip]\nnonsense = 1\n")
