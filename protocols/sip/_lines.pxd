@@ -4,7 +4,7 @@ from ._values cimport Octets
 
 cdef enum:
     UNKNOWN, VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, ROUTE, RECORD_ROUTE, KEPT  # the typed values that are kept
-    CONTENT_LENGTH, MAX_FORWARDS
+    CONTENT_LENGTH, MAX_FORWARDS, CONTENT_TYPE
 
 cdef struct Line:
     int32_t start
@@ -32,6 +32,7 @@ cdef class Lines:
     cdef bint index(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1
     cdef int add_octets(self, bytes line) except -1
     cdef Line* find(self, int number) noexcept
+    cdef int double(self) noexcept
     cdef str text(self, Line* line)
     cdef int write(self, str name, object value, Line* line) except -1
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1

@@ -17,7 +17,7 @@ cdef enum:
     MOST_NAMES = 128
 
 KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "", "content-length",
-        "max-forwards"]
+        "max-forwards", "content-type"]
 cdef str OTHERS = """accept accept-encoding accept-language alert-info allow authentication-info authorization
     call-info content-language error-info in-reply-to p-asserted-identity p-preferred-identity path privacy
     proxy-authenticate proxy-authorization proxy-require reason remote-party-id require service-route session-id
@@ -285,15 +285,21 @@ cdef class Lines:
 
     def _find_double(self):
         """The key of a header that stands again although it may stand only once."""
+        cdef int number = self.double()
+        return KEYS[number] if number else None
+
+    cdef int double(self) noexcept:
+        """The number of a header that stands again although it may stand only once; 0: there is none."""
         cdef uint8_t seen[MOST_NAMES]
         cdef Py_ssize_t at
+        cdef int number
         memset(seen, 0, MOST_NAMES)
         for at in range(self.count):
             number = self.lines[at].number
             if IS_SINGLE[number] and seen[number]:
-                return KEYS[number]
+                return number
             seen[number] = True
-        return None
+        return 0
 
     cdef int write(self, str name, object value, Line* line) except -1:
         """Write a checked line behind the others; the caller puts it in its place."""

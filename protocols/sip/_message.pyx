@@ -9,11 +9,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memchr, memcmp, memcpy
 
 from ._lines cimport (
-    CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, UNKNOWN, VIA,
-    Line, Lines, is_same_name, view,
+    CALL_ID, CONTACT, CONTENT_LENGTH, CONTENT_TYPE, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO,
+    UNKNOWN, VIA, Line, Lines, is_same_name, view,
 )
 from ._values cimport (
-    Octets, ascii, count_controls, read_cseq, read_name_addr, read_number, read_uri, read_via, skip_token, text_of,
+    Octets, ascii, count_controls, read_cseq, read_name_addr, read_number, read_uri, read_via, skip_space, skip_token,
+    text_of,
 )
 
 from ..errors import RemoteProtocolError
@@ -99,11 +100,6 @@ cdef object tag_of(object address):
 
 cdef class Head(Lines):
     """A start line, header lines, a body; typed values are made once and kept."""
-
-    cdef public str method, reason, _uri_text
-    cdef public int status
-    cdef public bytes body
-    cdef object kept_uri
 
     def __cinit__(self):
         self.method = self.reason = self._uri_text = ""
@@ -209,6 +205,10 @@ cdef class Head(Lines):
     # -- writing
 
     def _pack(self, str start):
+        """The message on the wire."""
+        return self.pack(start)
+
+    cdef bytes pack(self, str start):
         """The message on the wire; this is the only place where one is written."""
         cdef Octets text
         cdef Py_ssize_t size, at, total, span
@@ -309,6 +309,10 @@ cdef class Head(Lines):
 
     def _check_typed(self):
         """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
+        self.check_typed()
+
+    cdef int check_typed(self) except -1:
+        """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
         if not self.listed(VIA):
             raise RemoteProtocolError("via is missing")
         self.single(FROM)
@@ -322,6 +326,35 @@ cdef class Head(Lines):
             self.listed(ROUTE)
         if self.find(RECORD_ROUTE) != NULL:
             self.listed(RECORD_ROUTE)
+        return 0
+
+    def _is_sound(self):
+        """Whether all that ``validate`` wants is there in its usual form; False: it has to look itself."""
+        if self.double():
+            return False
+        self.check_typed()
+        if not self.has_usual_type():
+            return False
+        if self.status:
+            return len(self.listed(VIA)) == 1
+        return (<tuple>self.single(CSEQ))[1] == self.method and not (<tuple>self.uri)[6]
+
+    cdef bint has_usual_type(self) noexcept:
+        """Whether Content-Type is type/subtype without spaces, or not there."""
+        cdef Line* line = self.find(CONTENT_TYPE)
+        cdef Py_ssize_t at, middle
+        if line == NULL:
+            return True
+        if line.is_folded or line.value_end - line.value > 200:
+            return False
+        middle = skip_token(self.octets, line.value, line.value_end)
+        if middle == line.value or middle == line.value_end or self.octets[middle] != c"/":
+            return False
+        at = skip_token(self.octets, middle + 1, line.value_end)
+        if at == middle + 1:
+            return False
+        at = skip_space(self.octets, at, line.value_end)
+        return at == line.value_end or self.octets[at] == c";"
 
     @property
     def uri(self):

@@ -20,6 +20,7 @@ cdef inline str ascii(Octets p, Py_ssize_t start, Py_ssize_t end):
     memcpy(PyUnicode_1BYTE_DATA(text), p + start, end - start)
     return text
 
+cpdef object find_param(tuple params, str name)
 cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end)
 cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
 cdef Py_ssize_t skip_token(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept

@@ -62,7 +62,7 @@ cdef int bind() except -1:
     return 0
 
 
-def find_param(tuple params, str name):
+cpdef object find_param(tuple params, str name):
     """The parameter's value unquoted, "" when it has none, None when it is not there."""
     cdef str key, value
     for pair in params:

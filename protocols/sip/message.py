@@ -142,7 +142,11 @@ class Message(Extended):
         return self.get_list("allow")
 
     def validate(self) -> None:
-        """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
+        """Check what RFC 3261 §8.1.1 and §8.1.3 make mandatory; RemoteProtocolError says what is wrong."""
+        if not self._is_sound():
+            self._check()
+
+    def _check(self) -> None:
         double = self._find_double()
         if double is not None:  # how requests are smuggled past a checker
             raise RemoteProtocolError(f"{double} stands more than once")
@@ -207,9 +211,8 @@ class Request(Message):
         except RemoteProtocolError:
             return False
 
-    def validate(self) -> None:
-        """Check what RFC 3261 §8.1.1 makes mandatory; RemoteProtocolError says what is wrong."""
-        super().validate()
+    def _check(self) -> None:
+        super()._check()
         if self.cseq.method != self.method:
             raise RemoteProtocolError(f"cseq: method is not {self.method}: {self.cseq.method!r:.40}")
         if self.uri.headers:  # §19.1.1 allows none here; obeying them would let the sender write our headers
@@ -241,9 +244,8 @@ class Response(Message):
     def __bytes__(self) -> bytes:
         return self._pack(f"SIP/2.0 {self.status} {self.reason}")
 
-    def validate(self) -> None:
-        """Check what RFC 3261 §8.1.3 wants of a response to us; RemoteProtocolError says what is wrong."""
-        super().validate()
+    def _check(self) -> None:
+        super()._check()
         if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
             raise RemoteProtocolError("response with more than one Via")
 

@@ -31,7 +31,8 @@ static bool is_urgent(const struct command *command, int sleep)
 {
     if (command->verb == CLOSE)  /* somebody may want the port or the descriptor */
         return true;
-    return command->verb == WATCH && sleep == FOR_GOOD;
+    bool is_watched = command->verb == WATCH || (command->verb == PROGRAM && command->program.is_watched);
+    return is_watched && sleep == FOR_GOOD;
 }
 
 int engine_push(struct engine *engine, const struct command *command)
@@ -82,7 +83,7 @@ static void program_end(struct engine *engine, struct end *end, const struct pro
     if (program->is_mux)
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
     end->is_armed = true;
-    set_watched(engine, end, false);
+    set_watched(engine, end, program->is_watched);
 }
 
 static void release_end(struct engine *engine, struct end *end)

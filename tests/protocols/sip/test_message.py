@@ -366,6 +366,11 @@ def test_mandatory_headers(sip: ModuleType, name: str, accessor: str) -> None:
         ("Record-Route: <>", "record-route"),
         ("Content-Type: x", "content-type"),
         ("Content-Type: a/b x", "content-type"),
+        ("Content-Type: a/b/c", "content-type"),
+        ("Content-Type: a/", "content-type"),
+        ("Content-Type: /b", "content-type"),
+        ("Content-Type:", "content-type"),
+        (f"Content-Type: a/{'b' * 250} x", "content-type"),
     ],
 )
 def test_malformed_values_are_named(sip: ModuleType, line: str, text: str) -> None:
@@ -374,6 +379,16 @@ def test_malformed_values_are_named(sip: ModuleType, line: str, text: str) -> No
         sip.parse(request(line, without=name)).validate()
     assert str(caught.value).startswith(text)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a/b", "a/b;x=y", "a/b \t; x=y", "a / b", "a/b;" + 300 * "x", "a\r\n /b", "A/B.c-d+e", 'a/b;x="\u00e9"'],
+)
+def test_content_types_that_are_sound(sip: ModuleType, value: str) -> None:
+    message = sip.parse(request(f"Content-Type: {value}"))
+    message.validate()
+    assert message.content_type in ("a/b", "a/b.c-d+e")
 
 
 @pytest.mark.parametrize(
