@@ -15,9 +15,8 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls import bridge, early, passing
 from switchroom.switch.calls.early import Early
-from switchroom.switch.calls.hearing import CHANGING, ON_EVENT
+from switchroom.switch.calls.hunting.attempt import Failure
 from switchroom.switch.calls.hunting.dialling import Dialling, Errand
-from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
@@ -123,19 +122,10 @@ class Call:
                 return one
         return None
 
-    def handle_event(self, leg: Leg, event: sip.Event, now: float) -> None:
-        """What the session of a leg tells."""
-        handler = ON_EVENT.get(type(event))
-        if handler is not None:
-            handler(leg, event, now)
-            if type(event) in CHANGING:
-                call = leg.call
-                if (
-                    call.answered_at is not None
-                    and not call.is_over
-                    and call.kept is not call.a.media.agreement
-                ):
-                    self.exchange.keep(call)
+    def keep_changes(self) -> None:
+        """Its legs may have agreed to something else: a later process is to go on with that."""
+        if self.answered_at is not None and not self.is_over and self.kept is not self.a.media.agreement:
+            self.exchange.keep(self)
 
     # -- set-up
 

@@ -17,6 +17,7 @@ from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.reception import Reception
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.farewell import turn_away
+from switchroom.switch.calls.hearing import HEARING
 from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
@@ -136,8 +137,12 @@ class Exchange:
         if kind is sip.RequestReceived:
             self.reception.receive(event, now)  # type: ignore[arg-type]
             return
-        owner: EventOwner | None = _find_owner(kind)(event)
-        if owner is not None:
+        owner: EventOwner | Leg | None = _find_owner(kind)(event)
+        if isinstance(owner, Leg):
+            hear = HEARING.get(kind)
+            if hear is not None:
+                hear(owner, event, now)
+        elif owner is not None:
             owner.handle_event(event, now)
         else:
             turn_away(event, now)

@@ -25,24 +25,39 @@ def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
         leg.dialling.on_progress(leg, event.response, now)
 
 
-# After these the legs may have agreed to something else
-CHANGING = frozenset((sip.SessionAcknowledged, sip.ReinviteAnswered, sip.UpdateAnswered))
+# After these three the legs may have agreed to something else, and the leg may be another call's
 
-ON_EVENT: dict[type, Callable[[Leg, Any, float], None]] = {
+
+def _on_acknowledged(leg: Leg, event: sip.SessionAcknowledged, now: float) -> None:
+    bridge.on_acknowledged(leg, event.request, now)
+    leg.call.keep_changes()
+
+
+def _on_reinvite_answered(leg: Leg, event: sip.ReinviteAnswered, now: float) -> None:
+    bridge.on_reinvite_answered(leg, event.response, now)
+    leg.call.keep_changes()
+
+
+def _on_update_answered(leg: Leg, event: sip.UpdateAnswered, now: float) -> None:
+    updates.on_answered(leg, event.response, now)
+    leg.call.keep_changes()
+
+
+HEARING: dict[type, Callable[[Leg, Any, float], None]] = {
     sip.SessionProgressed: _on_progress,
     sip.SessionAnswered: _on_answer,
     sip.SessionRejected: _on_rejected,
     sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
-    sip.SessionAcknowledged: lambda leg, e, now: bridge.on_acknowledged(leg, e.request, now),
+    sip.SessionAcknowledged: _on_acknowledged,
     sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
     sip.ProgressAcknowledged: lambda leg, e, now: early.on_acknowledged(
         leg.call, leg, e.transaction, e.request, now
     ),
     sip.UpdateReceived: lambda leg, e, now: updates.on_received(leg, e.transaction, e.request, now),
-    sip.UpdateAnswered: lambda leg, e, now: updates.on_answered(leg, e.response, now),
+    sip.UpdateAnswered: _on_update_answered,
     sip.UpdateRejected: lambda leg, e, now: updates.on_rejected(leg, e.response, e.status, now),
     sip.ReinviteReceived: lambda leg, e, now: bridge.on_reinvite(leg, e.transaction, e.request, now),
-    sip.ReinviteAnswered: lambda leg, e, now: bridge.on_reinvite_answered(leg, e.response, now),
+    sip.ReinviteAnswered: _on_reinvite_answered,
     sip.ReinviteRejected: lambda leg, e, now: bridge.on_reinvite_rejected(leg, e.response, e.status, now),
     sip.SessionRequestReceived: lambda leg, e, now: bridge.on_request(leg, e.transaction, e.request, now),
     sip.SessionResponseReceived: lambda leg, e, now: bridge.on_response(

@@ -117,10 +117,6 @@ class Leg:
         if exchange.link is not None:
             exchange.link(event.request.call_id, self.call.id)
 
-    def handle_event(self, event: sip.Event, now: float) -> None:
-        """What its session tells."""
-        self.call.handle_event(self, event, now)
-
     def forget(self) -> None:
         """It is gone: what its session still tells is for nobody, and nothing waits for the collector."""
         self.session.context = None

@@ -16,8 +16,8 @@ from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.features.moving import Sponsor, fitted, keys_of, settle
 from switchroom.switch.calls.features.restoration import Restoration
+from switchroom.switch.calls.hunting.attempt import Failure
 from switchroom.switch.calls.hunting.dialling import Errand
-from switchroom.switch.calls.hunting.hunt import Failure
 from switchroom.switch.calls.leg import Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 

@@ -7,16 +7,45 @@ from typing import TYPE_CHECKING, NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls.hunting.hunt import Failure, Trial
+from switchroom.switch.calls.routing import ToUser
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.hunting.hunt import Run
     from switchroom.switch.calls.leg import Leg
     from switchroom.switch.calls.registration.registrar import Binding
+    from switchroom.switch.calls.routing import Leap, Why
     from switchroom.switch.calls.trunks import Trunk
     from switchroom.switch.config import UserConfig
 
 # After these the next address of the same destination is tried (RFC 3263 §4.3); other answers are its own
 _ELSEWHERE = (503, 408)
+_UNINFORMATIVE = (480, 408, 487)  # another's refusal says more
+_BUSY = (486, 600)
+_NO_ANSWER = (408, 480, 487)
+
+
+class Failure(NamedTuple):
+    """Why a destination came to nothing."""
+
+    status: int
+    reason: str
+    response: sip.Response | None = None
+    was_reached: bool = True  # somebody answered something, or rang
+    is_ours: bool = False  # the fault is in the offer, or with us
+
+    @property
+    def why(self) -> Why | None:
+        """The kind of forwarding that it is a case for."""
+        if not self.was_reached:
+            return "unreachable"
+        if self.status in _BUSY:
+            return "busy"
+        return "no-answer" if self.status in _NO_ANSWER else None
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """6xx first, then whatever says more than "not there", then the lower class (§16.7 step 6)."""
+        return self.status < 600, self.status in _UNINFORMATIVE, self.status // 100
 
 
 class Target(NamedTuple):
@@ -31,23 +60,34 @@ class Target(NamedTuple):
 
 
 class Attempt:
-    """Addresses in groups: those of one group ring together, the groups come one after the other."""
+    """One destination that is tried: its addresses in groups; one group rings after the other."""
 
     __slots__ = (
         "breadth",
         "codecs",
         "failures",
+        "give_up_at",
         "group_ends_at",
         "groups",
+        "is_over",
+        "leap",
         "legs",
+        "run",
         "silent_at",
-        "trial",
+        "since",
         "trunk",
+        "user",
     )
 
-    def __init__(self, trial: Trial, breadth: int | None = None) -> None:
-        self.trial = trial
-        self.breadth = breadth  # legs that may be made of it at once, here and further on (RFC 5393)
+    def __init__(self, leap: Leap, run: Run, give_up_at: float, now: float) -> None:
+        to = leap.destination
+        self.leap = leap
+        self.run = run  # the plan that it is a part of
+        self.user = to.name if isinstance(to, ToUser) else ""
+        self.since = now
+        self.give_up_at = give_up_at
+        self.is_over = False
+        self.breadth: int | None = None  # legs that may be made of it at once, here and further on (RFC 5393)
         self.trunk: Trunk | None = None
         self.codecs: tuple[str, ...] = ()  # that its legs may use; empty: all
         self.groups: list[list[Target]] = []  # that are still to be tried
@@ -59,12 +99,17 @@ class Attempt:
     @property
     def account(self) -> str:
         """The user's name or trunk:NAME."""
-        return self.trunk.caller.account if self.trunk is not None else self.trial.user
+        return self.trunk.caller.account if self.trunk is not None else self.user
+
+    @property
+    def name(self) -> str:
+        """The destination in plain words."""
+        return self.leap.name
 
     @property
     def next_at(self) -> float:
         """When something must be done about it."""
-        return min(self.silent_at, self.group_ends_at)
+        return min(self.give_up_at, self.silent_at, self.group_ends_at)
 
     @property
     def is_silent(self) -> bool:
@@ -75,7 +120,7 @@ class Attempt:
         """Whether the next group is for a failure like this one."""
         if not self.groups or failure.status >= 600:
             return False
-        if self.trunk is None and self.trial.user:
+        if self.trunk is None and self.user:
             return True  # another phone of the same user
         return not failure.was_reached or failure.status in _ELSEWHERE
 

@@ -16,8 +16,8 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls import passing, verdict
 from switchroom.switch.calls.hunting import invitation
-from switchroom.switch.calls.hunting.attempt import Attempt, Target, phones
-from switchroom.switch.calls.hunting.hunt import Failure, Hunt, Trial
+from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target, phones
+from switchroom.switch.calls.hunting.hunt import Hunt
 from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg, codecs_of
@@ -84,7 +84,7 @@ class Dialling:
         self.legs: list[Leg] = []  # all that were made, the failed ones too
         self.is_over = False
         self.notes = call.notes  # what came of each destination, in plain words
-        self.hunt = Hunt(exchange.router, max_trials=exchange.config.max_forks, notes=self.notes)
+        self.hunt = Hunt(exchange.router, max_attempts=exchange.config.max_forks, notes=self.notes)
 
     # -- for the asker
 
@@ -107,8 +107,8 @@ class Dialling:
                     other.session.hang_up(now, headers=ANSWERED_ELSEWHERE)
                     self.call.media.drop(other.media)
                     other.forget()
-        for trial in self.hunt.stop():
-            self._let_go(trial)
+        for left in self.hunt.stop():
+            self._let_go(left)
         self.legs = [leg]
 
     def lose(self, leg: Leg, failure: Failure, now: float) -> None:
@@ -125,33 +125,28 @@ class Dialling:
                 leg.is_failed = True
                 leg.session.hang_up(now, headers=headers)
                 leg.forget()
-        for trial in self.hunt.stop():
-            self._let_go(trial)
+        for left in self.hunt.stop():
+            self._let_go(left)
 
     def note_silence(self, now: float) -> None:
         """The call's time is over: say of whom it waited for."""
-        for trial in self.hunt.trials:
-            self.notes.append(f"{trial.name}: no answer after {verdict.seconds(now - trial.since)}")
+        for attempt in self.hunt.attempts:
+            self.notes.append(f"{attempt.name}: no answer after {verdict.seconds(now - attempt.since)}")
 
     def next_check(self) -> float:
         """When somebody was silent, or rang, for long enough."""
-        hunt = self.hunt
-        at = hunt.next_at
-        for trial in hunt.trials:
-            at = min(at, trial.attempt.silent_at, trial.attempt.group_ends_at)
-        return at
+        return self.hunt.next_at
 
     def check(self, now: float) -> None:
         """Go on where somebody was silent, or rang, for long enough."""
-        for trial in list(self.hunt.trials):
-            attempt = trial.attempt
-            if trial.is_over:
+        for attempt in list(self.hunt.attempts):
+            if attempt.is_over:
                 continue
             if attempt.silent_at <= now:
                 self._drop_legs(attempt, now, "timeout")
                 self._failed(attempt, Failure(408, "silent", was_reached=False), now)
-            elif trial.give_up_at <= now or attempt.group_ends_at <= now:
-                is_last = trial.give_up_at <= now
+            elif attempt.give_up_at <= now or attempt.group_ends_at <= now:
+                is_last = attempt.give_up_at <= now
                 if is_last:
                     attempt.groups.clear()
                 self._drop_legs(attempt, now, "")
@@ -192,21 +187,20 @@ class Dialling:
 
     # -- destinations
 
-    def _try_all(self, trials: list[Trial], now: float) -> None:
+    def _try_all(self, attempts: list[Attempt], now: float) -> None:
         # Those that are tried at once share the breadth; those that come later have it all (RFC 5393 §5.3.3)
         breadth = self.errand.breadth
-        if breadth is not None or len(trials) > 1:
-            breadth = (MAX_BREADTH if breadth is None else breadth) // max(1, len(trials))
-        for trial in trials:
-            trial.attempt = Attempt(trial, breadth)  # all of them: the clock may look at any from here on
-        for trial in trials:
-            self._try(trial.attempt, now)
+        if breadth is not None or len(attempts) > 1:
+            breadth = (MAX_BREADTH if breadth is None else breadth) // max(1, len(attempts))
+        for attempt in attempts:
+            attempt.breadth = breadth
+            self._try(attempt, now)
         if self.hunt.is_over and not self.is_over:
             self.is_over = True
             self.asker.on_failed(self.hunt.best, now)
 
     def _try(self, attempt: Attempt, now: float) -> None:
-        to = attempt.trial.leap.destination
+        to = attempt.leap.destination
         if isinstance(to, ToUser):
             user = self.exchange.config.users.get(to.name)
             if user is not None:
@@ -230,7 +224,7 @@ class Dialling:
             self._next_group(attempt, Failure(480, "no such trunk", was_reached=False), now)
             return
         is_emergency = self.errand.is_emergency
-        refusal = trunk.admit(attempt.trial.leap.called, now, is_emergency=is_emergency)
+        refusal = trunk.admit(attempt.leap.called, now, is_emergency=is_emergency)
         if refusal is not None:
             text = "may not call this number" if refusal.status == 403 else "full"
             self._failed(attempt, Failure(refusal.status, f"trunk {name}: {text}", was_reached=False), now)
@@ -248,10 +242,9 @@ class Dialling:
         self._next_group(attempt, Failure(503, "no address of it is alive", was_reached=False), now)
 
     def _try_uri(self, attempt: Attempt, uri: str, now: float) -> None:
-        trial = attempt.trial
 
         def located(flows: list[sip.Flow], at: float) -> None:
-            if trial.is_over or self.is_over:
+            if attempt.is_over or self.is_over:
                 return
             timeout = self.exchange.config.contact_timeout
             attempt.groups = [[Target(uri, flow, timeout=timeout)] for flow in flows]
@@ -302,8 +295,8 @@ class Dialling:
         assert attempt is not None
         if attempt.trunk is not None:
             invitation.report(attempt.trunk, leg, failure, now)
-        elif failure.status == 430 and attempt.trial.user:
-            self.exchange.registrar.flow_failed_behind(attempt.trial.user, str(leg.session.request.uri), now)
+        elif failure.status == 430 and attempt.user:
+            self.exchange.registrar.flow_failed_behind(attempt.user, str(leg.session.request.uri), now)
         attempt.failures.append(failure)
         if not attempt.is_silent and failure.status < 600:
             self.call.media.drop(leg.media)
@@ -313,14 +306,13 @@ class Dialling:
 
     def _failed(self, attempt: Attempt, failure: Failure, now: float) -> None:
         """All addresses that rang are done with: the next ones, or the next destination."""
-        trial = attempt.trial
         self._note(attempt, failure, now)
         if attempt.may_go_on(failure):
             self._drop_media(attempt, now)
             self._next_group(attempt, failure, now)
             return
-        self._let_go(trial)
-        fresh = self.hunt.fail(trial, failure, now)
+        self._let_go(attempt)
+        fresh = self.hunt.fail(attempt, failure, now)
         if failure.status >= 600 and not fresh:
             self.give_up(now, passing.of_refusal(failure.response))
             self.asker.on_failed(failure, now)
@@ -344,13 +336,12 @@ class Dialling:
                 if outcome and attempt.trunk is not None:
                     attempt.trunk.report(leg.session.flow, outcome, now)
 
-    def _let_go(self, trial: Trial) -> None:
-        """A trunk has one call less, and nothing of the trial waits for the collector."""
-        attempt = trial.attempt
+    @staticmethod
+    def _let_go(attempt: Attempt) -> None:
+        """A trunk has one call less, and the attempt keeps no legs alive that refer to it."""
         if attempt.trunk is not None:
             attempt.trunk.give_back()
             attempt.trunk = None
-        del trial.attempt
 
     # -- forwarding
 
@@ -358,8 +349,8 @@ class Dialling:
         """A phone of ours sends the call to a number of ours: it is routed as if that user had dialled it."""
         attempt = leg.attempt
         assert attempt is not None
-        name = attempt.trial.user
-        before = attempt.trial.run.plan.inquiry
+        name = attempt.user
+        before = attempt.run.plan.inquiry
         if not name or not self.exchange.config.follow_redirects or name in before.forwarders:
             return False
         number = number_of_contact(response, self.exchange.is_local)
@@ -370,21 +361,19 @@ class Dialling:
         )
         if not plan.steps:
             return False
-        plan.diversion = Diversion(name, attempt.trial.leap.called, "deflection")
+        plan.diversion = Diversion(name, attempt.leap.called, "deflection")
         self._drop_legs(attempt, now, "")
         self.notes.append(f"user {name} redirected the call to {number}")
         self._drop_media(attempt, now)
-        trial = attempt.trial
-        self._let_go(trial)
-        self._try_all(self.hunt.redirect(trial, plan, now), now)
+        self._let_go(attempt)
+        self._try_all(self.hunt.redirect(attempt, plan, now), now)
         return True
 
     # -- the story
 
     def _note(self, attempt: Attempt, failure: Failure, now: float) -> None:
-        trial = attempt.trial
-        after = verdict.seconds(now - trial.since)
+        after = verdict.seconds(now - attempt.since)
         if failure.response is not None:
-            self.notes.append(f"rejected by {trial.name} with {failure.status} after {after}")
+            self.notes.append(f"rejected by {attempt.name} with {failure.status} after {after}")
         else:
-            self.notes.append(f"{trial.name}: {failure.reason} after {after}")
+            self.notes.append(f"{attempt.name}: {failure.reason} after {after}")

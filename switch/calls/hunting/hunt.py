@@ -1,4 +1,4 @@
-"""A hunt: who rings now, who next, and when it is over. Pure: it knows neither legs nor messages.
+"""A hunt: who rings now, who next, and when it is over. Pure: it makes no legs and reads no messages.
 
 The steps of a plan come one after the other, the leaps of a step ring together (RFC 3261 §16.5 to §16.7).
 A user who forwards is replaced by a plan of his own, in the place where he rang; the router sees to it that
@@ -7,44 +7,16 @@ nobody forwards a call twice, so that A to B to A ends at once (THREATS C9).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from switchroom.protocols import sip
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls.routing import Diversion, ToTrunk, ToUser
+from switchroom.switch.calls.hunting.attempt import Attempt, Failure
+from switchroom.switch.calls.routing import Diversion, ToUser
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.hunting.attempt import Attempt
-    from switchroom.switch.calls.routing import Leap, Plan, Router, Step, Why
+    from switchroom.switch.calls.routing import Leap, Plan, Router, Step
 
 MAX_TURNS = 10  # diversions and redirections, one after the other, of one call
-_UNINFORMATIVE = (480, 408, 487)  # another's refusal says more
-_BUSY = (486, 600)
-_NO_ANSWER = (408, 480, 487)
-
-
-class Failure(NamedTuple):
-    """Why a destination came to nothing."""
-
-    status: int
-    reason: str
-    response: sip.Response | None = None
-    was_reached: bool = True  # somebody answered something, or rang
-    is_ours: bool = False  # the fault is in the offer, or with us
-
-    @property
-    def why(self) -> Why | None:
-        """The kind of forwarding that it is a case for."""
-        if not self.was_reached:
-            return "unreachable"
-        if self.status in _BUSY:
-            return "busy"
-        return "no-answer" if self.status in _NO_ANSWER else None
-
-    @property
-    def rank(self) -> tuple[bool, bool, int]:
-        """6xx first, then whatever says more than "not there", then the lower class (§16.7 step 6)."""
-        return self.status < 600, self.status in _UNINFORMATIVE, self.status // 100
 
 
 class Run:
@@ -62,47 +34,22 @@ class Run:
         self.diversions = diversions  # that led here, the last one first
 
 
-class Trial:
-    """One destination that is being tried."""
-
-    __slots__ = ("attempt", "give_up_at", "is_over", "leap", "run", "since")
-
-    def __init__(self, leap: Leap, run: Run, give_up_at: float, now: float) -> None:
-        self.leap = leap
-        self.run = run
-        self.give_up_at = give_up_at
-        self.since = now
-        self.is_over = False
-        self.attempt: Attempt  # belongs to whoever tries it
-
-    @property
-    def user(self) -> str:
-        """The user who is tried, or nothing."""
-        to = self.leap.destination
-        return to.name if isinstance(to, ToUser) else ""
-
-    @property
-    def name(self) -> str:
-        """The destination in plain words."""
-        return name_of(self.leap)
-
-
 class Hunt:
-    """``begin``, then ``fail`` for each trial that came to nothing: both give the trials to make next."""
+    """``begin``, then ``fail`` for each attempt that came to nothing: both give those to make next."""
 
-    __slots__ = ("_left", "_router", "failures", "notes", "trials")
+    __slots__ = ("_left", "_router", "attempts", "failures", "notes")
 
-    def __init__(self, router: Router, *, max_trials: int, notes: list[str]) -> None:
+    def __init__(self, router: Router, *, max_attempts: int, notes: list[str]) -> None:
         self._router = router
-        self._left = max_trials
+        self._left = max_attempts
         self.notes = notes  # what was decided on the way
-        self.trials: list[Trial] = []  # that may still answer
+        self.attempts: list[Attempt] = []  # that may still answer
         self.failures: list[Failure] = []
 
     @property
     def is_over(self) -> bool:
         """Nobody is left who could answer."""
-        return not self.trials
+        return not self.attempts
 
     @property
     def best(self) -> Failure:
@@ -111,33 +58,26 @@ class Hunt:
 
     @property
     def next_at(self) -> float:
-        """When somebody has rung long enough."""
-        trials = self.trials
-        if len(trials) == 1:
-            return trials[0].give_up_at
-        return min((trial.give_up_at for trial in trials), default=NEVER)
+        """When somebody was silent, or rang, for long enough."""
+        return min([attempt.next_at for attempt in self.attempts], default=NEVER)
 
-    def begin(self, plan: Plan, now: float) -> list[Trial]:
+    def begin(self, plan: Plan, now: float) -> list[Attempt]:
         """Start with the first step."""
-        fresh: list[Trial] = []
+        fresh: list[Attempt] = []
         self._advance(Run(plan, None, ()), now, fresh)
         return fresh
 
-    def expired(self, now: float) -> list[Trial]:
-        """Those who have rung long enough."""
-        return [trial for trial in self.trials if trial.give_up_at <= now]
-
-    def fail(self, trial: Trial, failure: Failure, now: float) -> list[Trial]:
-        """A trial came to nothing: what is to be tried now."""
-        if trial.is_over:
+    def fail(self, attempt: Attempt, failure: Failure, now: float) -> list[Attempt]:
+        """An attempt came to nothing: what is to be tried now."""
+        if attempt.is_over:
             return []
-        trial.is_over = True
-        self.trials.remove(trial)
-        fresh: list[Trial] = []
-        run, why = trial.run, failure.why
-        plan = self._router.divert(trial.user, why, run.plan.inquiry) if why and trial.user else None
+        attempt.is_over = True
+        self.attempts.remove(attempt)
+        fresh: list[Attempt] = []
+        run, why = attempt.run, failure.why
+        plan = self._router.divert(attempt.user, why, run.plan.inquiry) if why and attempt.user else None
         if plan is not None:
-            self._turn(trial.leap, plan, run, now, fresh)
+            self._turn(attempt.leap, plan, run, now, fresh)
             run.open -= 1
         else:
             self._lose(run, failure)
@@ -146,21 +86,21 @@ class Hunt:
         self._advance(run, now, fresh)
         return fresh
 
-    def redirect(self, trial: Trial, plan: Plan, now: float) -> list[Trial]:
+    def redirect(self, attempt: Attempt, plan: Plan, now: float) -> list[Attempt]:
         """Somebody sent the call on by a 3xx: his plan takes his place."""
-        trial.is_over = True
-        self.trials.remove(trial)
-        fresh: list[Trial] = []
-        self._turn(trial.leap, plan, trial.run, now, fresh)
-        trial.run.open -= 1
-        self._advance(trial.run, now, fresh)
+        attempt.is_over = True
+        self.attempts.remove(attempt)
+        fresh: list[Attempt] = []
+        self._turn(attempt.leap, plan, attempt.run, now, fresh)
+        attempt.run.open -= 1
+        self._advance(attempt.run, now, fresh)
         return fresh
 
-    def stop(self) -> list[Trial]:
+    def stop(self) -> list[Attempt]:
         """No more: those that were still tried."""
-        left, self.trials = self.trials, []
-        for trial in left:
-            trial.is_over = True
+        left, self.attempts = self.attempts, []
+        for attempt in left:
+            attempt.is_over = True
         return left
 
     def _lose(self, run: Run, failure: Failure) -> None:
@@ -170,7 +110,7 @@ class Hunt:
         if failure.response is not None and run.step.is_final(failure.status):
             run.is_stopped = True
 
-    def _advance(self, run: Run, now: float, fresh: list[Trial]) -> None:
+    def _advance(self, run: Run, now: float, fresh: list[Attempt]) -> None:
         """When nobody of a step is left, the next step; when no step is left, that of the plan around it."""
         while not run.open:
             if run.index < len(run.plan.steps) and not run.is_stopped:
@@ -188,7 +128,7 @@ class Hunt:
                 outer.open -= 1
                 run = outer
 
-    def _launch(self, leap: Leap, run: Run, give_up_at: float, now: float, fresh: list[Trial]) -> None:
+    def _launch(self, leap: Leap, run: Run, give_up_at: float, now: float, fresh: list[Attempt]) -> None:
         if isinstance(leap.destination, ToUser):
             user = leap.destination.name
             plan = self._router.divert(user, "always", run.plan.inquiry)
@@ -200,34 +140,26 @@ class Hunt:
             if ring_time is not None:
                 give_up_at = min(give_up_at, now + ring_time)
         if not self._left:
-            self.notes.append(f"{name_of(leap)} was not tried: too many destinations")
+            self.notes.append(f"{leap.name} was not tried: too many destinations")
             self._lose(run, Failure(480, "too many destinations"))
             return
         self._left -= 1
-        trial = Trial(leap, run, give_up_at, now)
-        self.trials.append(trial)
-        fresh.append(trial)
+        attempt = Attempt(leap, run, give_up_at, now)
+        self.attempts.append(attempt)
+        fresh.append(attempt)
 
-    def _turn(self, leap: Leap, plan: Plan, run: Run, now: float, fresh: list[Trial]) -> None:
+    def _turn(self, leap: Leap, plan: Plan, run: Run, now: float, fresh: list[Attempt]) -> None:
         """The plan of somebody who forwards, or what it says instead of one."""
         run.open += 1
         if not plan.steps:
-            self.notes.append(f"{name_of(leap)}: {plan.reason}")
+            self.notes.append(f"{leap.name}: {plan.reason}")
             self._lose(run, Failure(plan.status, plan.reason))
         elif len(run.diversions) >= MAX_TURNS:
-            self.notes.append(f"{name_of(leap)}: forwarded too often")
+            self.notes.append(f"{leap.name}: forwarded too often")
             self._lose(run, Failure(480, "Forwarded too often"))
         else:
             diversions = run.diversions
             if plan.diversion is not None:
-                self.notes.append(f"{name_of(leap)} forwarded it ({plan.diversion.reason})")
+                self.notes.append(f"{leap.name} forwarded it ({plan.diversion.reason})")
                 diversions = (plan.diversion, *diversions)
             self._advance(Run(plan, run, diversions), now, fresh)
-
-
-def name_of(leap: Leap) -> str:
-    """A destination in plain words."""
-    to = leap.destination
-    if isinstance(to, ToUser):
-        return f"user {to.name}"
-    return f"trunk {to.name}" if isinstance(to, ToTrunk) else to.uri

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import identity
-from switchroom.switch.calls.hunting.attempt import Attempt, Target
-from switchroom.switch.calls.hunting.hunt import Failure
+from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target
 from switchroom.switch.calls.identity import Diversion, Identity
 from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
 
@@ -77,7 +76,7 @@ Written = tuple[str, str, str, list[tuple[str, str]]]
 
 def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now: float) -> Written:
     """Request-URI, From without its tag, To, and what else tells who calls."""
-    leap = attempt.trial.leap
+    leap = attempt.leap
     who = _caller_of(errand, attempt)
     trunk = attempt.trunk
     if trunk is not None:
@@ -87,7 +86,7 @@ def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now:
             more += trunk.headers_out(errand.request)
         return target.uri or dress.uri, dress.from_, dress.to, more
     more = identity.diversion_headers(who.diversions, domain) if who.diversions else []
-    if who.diversions and attempt.trial.user:
+    if who.diversions and attempt.user:
         more += identity.history_headers(who.diversions, leap.called, domain)
     to = f"<sip:{sip.escape_user(leap.called)}@{domain}>"
     return target.uri, identity.from_header(who, domain), to, more
@@ -95,7 +94,7 @@ def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now:
 
 def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
     """The caller as the route shows it, and who has forwarded the call."""
-    who, leap, diversions = errand.identity, attempt.trial.leap, attempt.trial.run.diversions
+    who, leap, diversions = errand.identity, attempt.leap, attempt.run.diversions
     if diversions:
         told = tuple([Diversion(one.number, one.reason) for one in diversions])
         who = replace(who, diversions=told + who.diversions)

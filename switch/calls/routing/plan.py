@@ -74,6 +74,14 @@ class Leap(NamedTuple):
     caller: str
     price: float | None = None  # by the rate table
 
+    @property
+    def name(self) -> str:
+        """The destination in plain words."""
+        to = self.destination
+        if isinstance(to, ToUser):
+            return f"user {to.name}"
+        return f"trunk {to.name}" if isinstance(to, ToTrunk) else to.uri
+
 
 class Step(NamedTuple):
     """Leaps that ring at once, for how long, and after which answers the next step is tried."""
