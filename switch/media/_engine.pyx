@@ -26,7 +26,7 @@ cdef extern from "engine_core.h" nogil:
         uint64_t first_timeout, timeout
         uint32_t peer, next, generation, call, max_rate
         uint8_t clock_count
-        bint is_counted, is_watched, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
+        bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
     struct command:
         verb verb
         uint32_t index
@@ -130,8 +130,8 @@ cdef class Engine:
         """Tell an end whom to hear and where to send; latches start anew."""
         cdef command message
         cdef program *p = &message.program
-        (p.peer, p.call, p.generation, home, rtp, rtcp, clocks, p.next, first_timeout, timeout, p.max_rate,
-         p.is_counted, p.is_watched, p.is_nat, p.is_mux, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others) = stream
+        p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms = stream
+        _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
         if p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
             raise IndexError(p.peer)
         message.verb = PROGRAM

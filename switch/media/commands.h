@@ -31,8 +31,7 @@ static bool is_urgent(const struct command *command, int sleep)
 {
     if (command->verb == CLOSE)  /* somebody may want the port or the descriptor */
         return true;
-    bool is_watched = command->verb == WATCH || (command->verb == PROGRAM && command->program.is_watched);
-    return is_watched && sleep == FOR_GOOD;
+    return command->verb == WATCH && sleep == FOR_GOOD;
 }
 
 int engine_push(struct engine *engine, const struct command *command)
@@ -83,7 +82,7 @@ static void program_end(struct engine *engine, struct end *end, const struct pro
     if (program->is_mux)
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
     end->is_armed = true;
-    set_watched(engine, end, program->is_watched);
+    set_watched(engine, end, false);
 }
 
 static void release_end(struct engine *engine, struct end *end)

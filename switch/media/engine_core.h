@@ -29,7 +29,7 @@ struct program {
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */
     uint8_t clock_count;
-    bool is_counted, is_watched;              /* counted: silence of this end means something */
+    bool is_counted;                          /* silence of this end means something */
     bool is_nat, is_mux, pins_ssrc;
     bool is_rtp, is_secured, has_others;      /* others: DTLS and STUN beside RTP */
 };

@@ -9,7 +9,7 @@ from switchroom.protocols import sdp
 
 from .negotiate import Line
 from .ports import Pair
-from .said import Said, written
+from .said import Agreed, Said, written
 from .targets import parse_host, plain_host
 
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
@@ -30,13 +30,13 @@ class Offer:
 
 
 class Agreement(NamedTuple):
-    """An offer and its answer, both as they came in, and the streams that came of them."""
+    """An offer and its answer, both as they came in, and what came of them."""
 
     offerer: MediaLeg
     answerer: MediaLeg
     offer: Said
     answer: Said
-    streams: tuple[sdp.Stream, ...]
+    agreed: Agreed
 
 
 class MediaLeg:
@@ -99,11 +99,11 @@ class MediaLeg:
         """What its other end said last, without a hold that the opposite leg asked for; b"": nothing yet."""
         if self.agreement is None:
             return b""
-        offerer, _, offer, answer, streams = self.agreement
+        offerer, _, offer, answer, agreed = self.agreement
         if offerer is self:
             return written(offer)
         data = written(answer)
-        if all(_asks_for_all(offer.description, stream) for stream in streams):
+        if all(_asks_for_all(offer.description, stream) for stream in agreed.streams):
             return data
         whole = sdp.Description.parse(data)
         return bytes(sdp.make_reoffer(whole, sdp.Direction.SENDRECV))

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from switchroom.protocols import sdp
 
+from .stream import Terms
+
 _DIRECTIONS = frozenset(direction.value for direction in sdp.Direction)
 _OF_ONE_LEG = frozenset(
     (
@@ -37,6 +39,8 @@ _GONE_SOUND = _GONE_UNSECURED | {"ssrc"}  # one source needs no telling, and its
 _FORMATS = frozenset(("rtpmap", "fmtp", "ptime", "maxptime"))  # hold no address, whatever a leg calls itself
 _UNTIMED = frozenset(("telephone-event", "cn"))
 _MAX_CLOCKS = 8
+_MAX_RATE = {"audio": 1000}  # packets a second from one end; more is a flood or a loop
+_MAX_RATE_OF_OTHERS = 20_000
 
 
 Clocks = tuple[tuple[int, int], ...]
@@ -84,7 +88,25 @@ def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[
     )
 
 
-def clocks_of(stream: sdp.Stream) -> Clocks:
+def terms_of(stream: sdp.Stream) -> Terms | None:
+    """Return what the engine must know of an m-line that both ends take, None for another."""
+    transport = None if stream.is_rejected else transport_of(stream.answer.proto)
+    if transport is None:
+        return None
+    kind = stream.answer.kind
+    return Terms(
+        codec=_codec_of(stream),
+        clocks=_clocks_of(stream),
+        max_rate=_MAX_RATE.get(kind, _MAX_RATE_OF_OTHERS),
+        is_counted=stream.direction is sdp.Direction.SENDRECV,
+        pins_ssrc=kind == "audio",
+        is_rtp=transport.is_rtp,
+        is_secured=transport.is_secured,
+        has_others=transport.has_others,
+    )
+
+
+def _clocks_of(stream: sdp.Stream) -> Clocks:
     """Return payload type and clock rate of what jitter can be measured on."""
     codecs, offered, answered = stream.codecs, stream.offer, stream.answer.formats
     if answered != offered.formats and not set(answered) <= set(offered.formats):
@@ -99,7 +121,7 @@ def _clocks(codecs: tuple[sdp.RtpMap, ...]) -> Clocks:
     )[:_MAX_CLOCKS]
 
 
-def codec_of(stream: sdp.Stream) -> str:
+def _codec_of(stream: sdp.Stream) -> str:
     """Return the name of the codec that the answer prefers, "" when there is none."""
     for codec in stream.codecs:
         if codec.encoding.lower() not in _UNTIMED:

@@ -124,10 +124,11 @@ class MediaPlane:
         self._users[pair.index] = (pair.generation, session)
         return pair
 
-    def give_back(self, pair: Pair) -> None:
-        """Take a pair back."""
-        del self._users[pair.index]
-        self._ports.give_back(pair)
+    def give_back(self, *pairs: Pair) -> None:
+        """Take pairs back."""
+        for pair in pairs:
+            del self._users[pair.index]
+        self._ports.give_back(*pairs)
         if self._tidying is None and self._loop is not None:
             self._tidying = self._loop.call_later(IDLE_TIMEOUT, self._tidy)
 

@@ -14,14 +14,16 @@ from typing import NamedTuple
 
 from switchroom.protocols import sdp
 
-from .negotiate import Line, Transport, rewrite, transport_of
+from .negotiate import Line, Transport, rewrite, terms_of, transport_of
+from .stream import Terms
 from .targets import target_host
 
-_QUICK = re.compile(
-    rb"v=0\r\no=[!-~]{1,64} [0-9]{1,18} [0-9]{1,18} IN IP4 ([0-9.]{7,15})\r\ns=[ -~]{0,64}\r\n"
-    rb"c=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0\r\n((?:a=[!-~]{1,64}\r\n){0,4})"
-    rb"m=audio ([1-9][0-9]{0,4}) (RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32})"
-)
+# In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
+_ORIGIN = re.compile(rb"v=0\r\no=[!-~]{1,64} [0-9]{1,18} [0-9]{1,18} IN IP4 ([0-9.]{7,15})")
+_SESSION = re.compile(rb"[ -~]{0,64}\r\nc=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})")
+_MEDIA = re.compile(rb"RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
+_PORT = re.compile(rb"[1-9][0-9]{0,4}")
+_MAX_SIZE = 1500  # octets; what is kept of a phone is not more
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
 _PLACE = sdp.Origin("-", 0, 0, "IP4", "192.0.2.0")
@@ -122,7 +124,14 @@ def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target]:
     )
 
 
-def agree(sent: Said, lines: list[Line], answer: Said) -> tuple[sdp.Stream, ...]:
+class Agreed(NamedTuple):
+    """What an offer and its answer come to, by m-line."""
+
+    streams: tuple[sdp.Stream, ...]
+    terms: tuple[Terms | None, ...]  # None: rejected
+
+
+def agree(sent: Said, lines: list[Line], answer: Said) -> Agreed:
     """Check an answer against its offer, as that was sent on with ``lines``; RFC 3264 §6."""
     if sent.body is not None and answer.body is not None and lines[0].port:
         return _agreed(sent.body, answer.body)
@@ -133,34 +142,51 @@ def agree(sent: Said, lines: list[Line], answer: Said) -> tuple[sdp.Stream, ...]
             for media, line in zip(offer.media, lines, strict=True)
         ]
         offer = replace(offer, media=tuple(media))
-    return sdp.answers(offer, answer.description)
+    return _agree(offer, answer.description)
+
+
+def _agree(offer: sdp.Description, answer: sdp.Description) -> Agreed:
+    streams = sdp.answers(offer, answer)
+    return Agreed(streams, tuple([terms_of(stream) for stream in streams]))
 
 
 @lru_cache(maxsize=1024)
-def _agreed(offer: _Body, answer: _Body) -> tuple[sdp.Stream, ...]:
-    return sdp.answers(offer.description, answer.description)
+def _agreed(offer: _Body, answer: _Body) -> Agreed:
+    return _agree(offer.description, answer.description)
 
 
 def _parse_quickly(data: bytes) -> Said | None:
-    found = _QUICK.fullmatch(data)
-    if found is None:
+    before, _, line = data.partition(b"\r\nm=audio ")
+    origin, _, session = before.partition(b"\r\ns=")
+    port, _, media = line.partition(b" ")
+    is_from = _ORIGIN.fullmatch(origin)
+    if is_from is None or _PORT.fullmatch(port) is None or len(data) > _MAX_SIZE:
         return None
-    origin_host, host, attributes, port, rest = found.groups()
-    if b"a=ssrc:" in rest:
-        rest = _SSRC.sub(b"", rest)  # as negotiate leaves it out
-    if b"a=rtcp:" in rest:
-        rest = rest.replace(b"\na=rtcp:%d\r\n" % (int(port) + 1), b"\n")  # says what goes without saying
-    known_by = attributes + rest
-    if (
-        _DIFFERS_EACH_TIME.search(known_by)
-        or host in known_by
-        or origin_host in known_by
-        or int(port) > 65534
-    ):
+    number = int(port)
+    if b"a=ssrc:" in media:
+        media = _SSRC.sub(b"", media)  # as negotiate leaves it out
+    if b"a=rtcp:" in media:
+        media = media.replace(b"\na=rtcp:%d\r\n" % (number + 1), b"\n")  # says what goes without saying
+    found = _look(session, media)
+    if found is None or number > 65534:
         return None
-    body = _body(attributes, rest)
-    wish = Wish("audio", _SOUND, int(port), host.decode(), None, body.has_mux)
-    return Said(body.description, [wish], body, data)
+    host, attributes, body = found
+    if is_from[1] in attributes or is_from[1] in media:
+        return None
+    return Said(body.description, [Wish("audio", _SOUND, number, host, None, body.has_mux)], body, data)
+
+
+@lru_cache(maxsize=2048)
+def _look(session: bytes, media: bytes) -> tuple[str, bytes, _Body] | None:
+    """Return the address that a session has, its attributes, and what it shares with others."""
+    found = _SESSION.fullmatch(session)
+    if found is None or _MEDIA.fullmatch(media) is None:
+        return None
+    host, attributes = found[1], found[2][2:] + b"\r\n" if found[2] else b""
+    known_by = attributes + media
+    if _DIFFERS_EACH_TIME.search(known_by) or host in known_by:
+        return None
+    return host.decode(), attributes, _body(attributes, media)
 
 
 _SOUND = transport_of("RTP/AVP")

@@ -8,19 +8,15 @@ from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError
 
 from .leg import Agreement, LegState, MediaLeg, Offer
-from .negotiate import Line, clocks_of, codec_of
+from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
 from .said import Wish, agree, parse, targets_of
-from .stream import NO_END, Stream
+from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
 
 if TYPE_CHECKING:
     from .plane import MediaPlane
-
-_MAX_RATE = {"audio": 1000}  # packets a second from one end; more is a flood or a loop
-_MAX_RATE_OF_OTHERS = 20_000
-
 
 # Whether the first leg made the offer, the offer, the answer, the legs; as JSON has it, octets may be text
 SessionState = tuple[bool, bytes, bytes, LegState, LegState]
@@ -76,9 +72,11 @@ class MediaSession:
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
         said = parse(data)
-        streams = agree(offer.said, offer.lines, said)
-        lines = [self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(streams)]
-        self._link(Agreement(target, source, offer.said, said, streams))
+        agreed = agree(offer.said, offer.lines, said)
+        lines = [
+            self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
+        ]
+        self._link(Agreement(target, source, offer.said, said, agreed))
         offer.answer = data
         offer.rewritten = target.write(said, lines)
         if not all(line.port for line in lines):
@@ -139,8 +137,8 @@ class MediaSession:
         offered, answered = parse(_octets(offer)), parse(_octets(answer))
         pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
         lines = [Line(0 if pair is None else pair.port) for pair in pairs]
-        streams = agree(offered, lines, answered)
-        self._link(Agreement(offerer, answerer, offered, answered, streams))
+        agreed = agree(offered, lines, answered)
+        self._link(Agreement(offerer, answerer, offered, answered, agreed))
         self.confirm()
 
     def report(self) -> MediaReport:
@@ -154,9 +152,10 @@ class MediaSession:
         for leg in self.legs if second is None else (first, second):
             if leg is None or leg.agreement is None:
                 continue
-            for i, stream in enumerate(leg.agreement.streams):
-                codec = codec_of(stream)
-                if codec and not stream.is_rejected:
+            agreed = leg.agreement.agreed
+            for i, (stream, terms) in enumerate(zip(agreed.streams, agreed.terms, strict=True)):
+                codec = "" if terms is None else terms.codec
+                if codec:
                     codecs[codec] = None
                 self._count(streams, leg, i, stream.answer.kind, codec)
         other = second.number if second is not None else 1
@@ -167,9 +166,12 @@ class MediaSession:
         report = self.report()
         if self._report is None:
             self._report = report
+            pairs: list[Pair] = []
             for leg in self.legs:
                 leg.partner = leg.agreement = leg.offer = None
-                self._give_back(leg, range(len(leg.pairs)))
+                pairs += [pair for pair in leg.pairs if pair is not None]
+                leg.pairs = []
+            self._plane.give_back(*pairs)
             self._plane.forget(self)
         return report
 
@@ -205,19 +207,14 @@ class MediaSession:
         """Give back the ports that neither an agreement nor an open offer needs."""
         needed: set[int] = set()
         if leg.agreement is not None:
-            needed = {i for i, stream in enumerate(leg.agreement.streams) if not stream.is_rejected}
+            needed = {i for i, stream in enumerate(leg.agreement.agreed.streams) if not stream.is_rejected}
         for other in self.legs:
             offer = other.offer
             if offer is not None and not offer.answer and (other is leg or offer.by is leg):
                 needed |= {i for i, line in enumerate(offer.lines) if line.port}
-        self._give_back(leg, [i for i in range(len(leg.pairs)) if i not in needed])
-
-    def _give_back(self, leg: MediaLeg, lines: range | list[int]) -> None:
-        for i in lines:
-            pair = leg.pairs[i]
-            if pair is not None:
-                if self._report is None:
-                    self._count(self._past, leg, i, "", "")
+        for i, pair in enumerate(leg.pairs):
+            if pair is not None and i not in needed:
+                self._count(self._past, leg, i, "", "")
                 leg.pairs[i] = None
                 self._plane.give_back(pair)
 
@@ -236,18 +233,22 @@ class MediaSession:
             self._unlink(answerer)
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
-        ends: list[tuple[int, MediaLeg, Pair, Pair]] = []
-        for i, agreed in enumerate(agreement.streams):
-            one, two = offerer.pair_of(i), answerer.pair_of(i)
-            if not agreed.is_rejected and one is not None and two is not None:
-                ends += (i, offerer, one, two), (i, answerer, two, one)
         following, engine = NO_END, self._plane.engine
-        for place in reversed(range(len(ends))):  # each end names the next: the chain is made from its tail
-            i, leg, pair, other = ends[place]
-            is_watched = not place and self.is_confirmed
-            engine.program(pair.index, self._stream(agreement, i, leg, pair, other, following, is_watched))
-            following = pair.index
+        for i, terms in reversed([*enumerate(agreement.agreed.terms)]):
+            one, two = offerer.pair_of(i), answerer.pair_of(i)
+            if terms is None or one is None or two is None:
+                continue
+            # Each end names the next: the chain is made from its tail
+            offered, answered = agreement.offer.wishes[i], agreement.answer.wishes[i]
+            is_mux = offered.has_mux and answered.has_mux
+            stream = self._stream(answerer, answered, terms, two, one, following, is_mux)
+            engine.program(two.index, stream)
+            stream = self._stream(offerer, offered, terms, one, two, two.index, offered.has_mux)
+            engine.program(one.index, stream)
+            following = one.index
         self._watched = following
+        if self.is_confirmed and following != NO_END:
+            engine.watch(following)
 
     def _unlink(self, leg: MediaLeg) -> None:
         partner = leg.partner
@@ -261,41 +262,30 @@ class MediaSession:
 
     def _stream(
         self,
-        agreement: Agreement,
-        i: int,
         leg: MediaLeg,
+        wish: Wish,
+        terms: Terms,
         pair: Pair,
         other: Pair,
         following: int,
-        is_watched: bool,
+        is_mux: bool,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
-        said = agreement.offer if leg is agreement.offerer else agreement.answer
-        wish = said.wishes[i]
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
-        transport = wish.transport
-        assert transport is not None  # such a line was rejected
         config = self._plane.config
         return Stream(
-            peer=other.index,
-            call=self.number,
-            generation=pair.generation,
-            home=leg.toward,
-            rtp=rtp,
-            rtcp=rtcp,
-            clocks=clocks_of(agreement.streams[i]),
-            next=following,
-            first_timeout=config.first_rtp_timeout,
-            timeout=config.rtp_timeout,
-            max_rate=_MAX_RATE.get(wish.kind, _MAX_RATE_OF_OTHERS),
-            is_counted=agreement.streams[i].direction is sdp.Direction.SENDRECV,
-            is_watched=is_watched,
-            is_nat=leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
-            is_mux=wish.has_mux and agreement.offer.wishes[i].has_mux,
-            pins_ssrc=wish.kind == "audio",
-            is_rtp=transport.is_rtp,
-            is_secured=transport.is_secured,
-            has_others=transport.has_others,
+            other.index,
+            self.number,
+            pair.generation,
+            leg.toward,
+            rtp,
+            rtcp,
+            following,
+            config.first_rtp_timeout,
+            config.rtp_timeout,
+            leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
+            is_mux,
+            terms,
         )
 
 

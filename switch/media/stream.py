@@ -8,6 +8,19 @@ NO_END = 0xFFFFFFFF  # the engine's word for "none"
 DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unsent")  # as in statistics.h
 
 
+class Terms(NamedTuple):
+    """What was agreed on for an m-line, whichever end sends."""
+
+    codec: str = ""  # that the answer prefers; "" when there is none (T.38)
+    clocks: tuple[tuple[int, int], ...] = ()  # payload type, clock rate: what jitter is measured in
+    max_rate: int = 0  # packets a second; 0: any
+    is_counted: bool = False  # silence means something: not on hold
+    pins_ssrc: bool = False
+    is_rtp: bool = True
+    is_secured: bool = False  # SRTP: only the header can be looked at
+    has_others: bool = False  # DTLS and STUN beside RTP
+
+
 class Stream(NamedTuple):
     """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
 
@@ -17,19 +30,12 @@ class Stream(NamedTuple):
     home: str  # where the signalling comes from: on a NAT leg, the only host that can be learnt
     rtp: tuple[str, int] | None = None  # as signalled; None: nobody may send, nothing is sent
     rtcp: tuple[str, int] | None = None
-    clocks: tuple[tuple[int, int], ...] = ()  # payload type, clock rate: what jitter is measured in
-    next: int = NO_END  # the next end of the call; see is_watched
+    next: int = NO_END  # the next end of the call; whose chain begins where ``watch`` says
     first_timeout: float = 0.0
     timeout: float = 0.0
-    max_rate: int = 0  # packets a second; 0: any
-    is_counted: bool = False  # silence means something: not on hold
-    is_watched: bool = False  # the chain of the call begins here and its silence is reported
     is_nat: bool = False
     is_mux: bool = False
-    pins_ssrc: bool = False
-    is_rtp: bool = True
-    is_secured: bool = False  # SRTP: only the header can be looked at
-    has_others: bool = False  # DTLS and STUN beside RTP
+    terms: Terms = Terms()
 
 
 class Counters(NamedTuple):

@@ -97,18 +97,19 @@ def test_both_ways_lead_to_the_same(data: bytes, is_mux: bool, port: int) -> Non
 @settings(max_examples=800)
 @given(descriptions(), descriptions())
 def test_both_ways_agree_to_the_same(offer: bytes, answer: bytes) -> None:
-    def agreed(way: object) -> object:
+    def told(way: object) -> object:
         assert callable(way)
         try:
             offered = way(offer)
-            streams = said.agree(
+            agreed = said.agree(
                 offered, [Line(4000 if wish.can_be_relayed else 0) for wish in offered.wishes], way(answer)
             )
         except RemoteProtocolError as error:
             return error.status
-        return [(stream.direction, stream.codecs, stream.is_rejected) for stream in streams]
+        streams = [(stream.direction, stream.codecs, stream.is_rejected) for stream in agreed.streams]
+        return streams, agreed.terms
 
-    assert agreed(said.parse) == agreed(said._parse)
+    assert told(said.parse) == told(said._parse)
 
 
 def test_what_baresip_adds_goes_the_quick_way() -> None:
