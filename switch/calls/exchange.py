@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -189,7 +188,7 @@ class Exchange:
                 return
         who = self.identity_of(request, caller)
         if verdict is not None:
-            who = replace(who, verstat=verdict.verstat)
+            who = who._replace(verstat=verdict.verstat)
         only = None
         if not self.is_ours(request.uri, event.flow):
             plan = None

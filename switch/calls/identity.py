@@ -7,8 +7,8 @@ even read here (THREATS C8); the wish to stay hidden is, whoever has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from switchroom.protocols import sip
@@ -53,8 +53,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Diversion:
+class Diversion(NamedTuple):
     """One forwarding that a call went through: by whom and why (RFC 5806 §3)."""
 
     number: str
@@ -63,8 +62,7 @@ class Diversion:
     is_private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A caller: what is known of it, and what it wants others to know."""
 
     number: str

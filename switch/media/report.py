@@ -33,10 +33,12 @@ def sum_up(streams: list[StreamReport], leg: int) -> Direction:
     packets = size = lost = 0
     jitter_ms = 0.0
     for stream in streams:
-        if stream.leg == leg:
-            counters = stream.counters
+        if stream.leg == leg and (counters := stream.counters).packets:
             packets += counters.packets
             size += counters.size
             lost += max(0, counters.lost)
             jitter_ms = max(jitter_ms, counters.jitter_ms)
-    return Direction(packets, size, lost, round(jitter_ms, 3))
+    return Direction(packets, size, lost, round(jitter_ms, 3)) if packets else _SILENCE
+
+
+_SILENCE = Direction()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
@@ -97,5 +96,5 @@ def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
     who, leap, diversions = errand.identity, attempt.leap, attempt.run.diversions
     if diversions:
         told = tuple([Diversion(one.number, one.reason) for one in diversions])
-        who = replace(who, diversions=told + who.diversions)
-    return who if leap.caller == who.number else replace(who, number=leap.caller)
+        who = who._replace(diversions=told + who.diversions)
+    return who if leap.caller == who.number else who._replace(number=leap.caller)

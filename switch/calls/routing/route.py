@@ -49,6 +49,8 @@ class Route:
         self._groups = _groups(config)
         self._order = config.order
         self._in_order = range(len(self._groups))
+        # What ``describe`` says of the steps, where no number and no price decides which they are
+        self._words = "" if config.order in ("weight", "cost") else _words(config.order, self._groups)
         self._times = config.ring_time
 
     def why_not(self, inquiry: Inquiry) -> str:
@@ -129,15 +131,22 @@ class Route:
 
     def describe(self, steps: Sequence[Step], number: str) -> str:
         """What was chosen, in words."""
-        shown = "; ".join(" and ".join(map(_shown, step.leaps)) for step in steps)
+        words = self._words
+        if not words:
+            shown = "; ".join([" and ".join(map(_shown, step.leaps)) for step in steps])
+            words = f"{_WORDS[self._order]}{shown}"
         written = self.called(number)
-        rewritten = f"{number} becomes {written}; " if written != number else ""
-        return f"{rewritten}{_WORDS[self.config.order]}{shown}"
+        return words if written == number else f"{number} becomes {written}; {words}"
 
 
 def _shown(leap: Leap) -> str:
     text = show_destination(leap.destination)
     return text if leap.price is None else f"{text} at {leap.price:g}"
+
+
+def _words(order: str, groups: Sequence[_Group]) -> str:
+    shown = "; ".join(" and ".join(map(show_destination, group)) for group in groups)
+    return f"{_WORDS[order]}{shown}"
 
 
 def _trunk(destination: Destination) -> str:
