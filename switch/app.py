@@ -196,7 +196,9 @@ class Switch:
         self.exchange.link = self.trace.ring.link
         self.stir = Stir(config.stir)
         self.exchange.sign = self._sign
-        self.exchange.verify = lambda request, now: self.stir.verify(request, self.clock.posix(now))
+        self.exchange.verify = lambda request, trunk, now: self.stir.verify(
+            request, self.clock.posix(now), trunk.whole_in
+        )
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.control = ControlServer(state / "control.sock", self._handlers())
         self.metrics = Metrics(self)
@@ -357,7 +359,7 @@ class Switch:
         user = self.router.users.get(account)
         source = self.trunks.get(account.removeprefix("trunk:")) if user is None else None
         attest = attestation(user, errand.identity.number, source.config.attestation if source else "")
-        self.stir.sign_request(invite, attest, account, self.clock.posix(now))
+        self.stir.sign_request(invite, attest, account, self.clock.posix(now), attempt.trunk.whole_out)
 
     def _refresh_hosts(self) -> None:
         """Ask for what the configuration names, so that its addresses are known before somebody calls."""

@@ -80,8 +80,3 @@ def party_of(uri: Uri) -> dict[str, str]:
 
 
 _SHORTEST_NUMBER = 7
-
-
-def parties_of(uri: Uri) -> dict[str, list[str]]:
-    """The same for dest, where there may be several."""
-    return {kind: [value] for kind, value in party_of(uri).items()}

@@ -88,7 +88,7 @@ class Exchange:
         # Signs an INVITE before it goes out (RFC 8224)
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
         # What the signature of a trunk's INVITE is worth
-        self.verify: Callable[[sip.Request, float], Verdict] | None = None
+        self.verify: Callable[[sip.Request, Trunk, float], Verdict] | None = None
         self._due: Slots[str] = Slots(per_second=4)  # the calls to look at
         self._is_local = is_local
         self.reconfigure(config, router)
@@ -175,7 +175,7 @@ class Exchange:
         verdict = None
         if trunk is not None:
             if self.verify is not None and trunk.config.verify != "off":
-                verdict = self.verify(request, now)
+                verdict = self.verify(request, trunk, now)
             if trunk.config.headers:
                 trunk.strip_in(request)
         if self.on_replaces is not None and "replaces" in request and self.on_replaces(event, caller, now):

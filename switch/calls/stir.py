@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ _MAX_FILES = 10_000
 _KEY_LIFETIME = 300.0  # seconds that a chain is not looked at again
 
 Headers = tuple[tuple[str, str], ...]
+Whole = Callable[[str], str]  # a number as a trunk has it written -> E.164 with +; others as they are
 
 
 class StirError(ValueError):
@@ -80,14 +82,16 @@ class Stir:
         """Whether there is a key."""
         return self._key is not None
 
-    def sign(self, orig: sip.Uri, dest: sip.Uri, attest: str, account: str, at: float) -> Headers:
+    def sign(
+        self, orig: sip.Uri, dest: sip.Uri, attest: str, account: str, at: float, whole: Whole = str
+    ) -> Headers:
         """The Identity and Date headers of a call that goes out; ``at`` in seconds since 1970."""
         if self._key is None or not attest:
             return ()
         url = self._config.certificate_url
         statement = stir.Passport(
-            orig=stir.party_of(orig),
-            dest=stir.parties_of(dest),
+            orig=_party(orig, whole),
+            dest=_dest(dest, whole),
             iat=int(at),
             x5u=url,
             ppt="shaken",
@@ -97,33 +101,35 @@ class Stir:
         header = stir.IdentityHeader(statement.sign(self._key), url, ppt="shaken")
         return ("Date", formatdate(int(at), usegmt=True)), ("Identity", str(header))
 
-    def sign_request(self, invite: sip.Request, attest: str, account: str, at: float) -> None:
+    def sign_request(
+        self, invite: sip.Request, attest: str, account: str, at: float, whole: Whole = str
+    ) -> None:
         """Sign an INVITE that is ready to go, about the number that it shows to the trunk."""
         asserted = invite.get_list("P-Asserted-Identity")
         orig = sip.NameAddr.parse(asserted[0]).uri if asserted else invite.from_.uri
-        for name, value in self.sign(orig, invite.to.uri, attest, account, at):
+        for name, value in self.sign(orig, invite.to.uri, attest, account, at, whole):
             invite.set(name, value)
 
-    def verify(self, request: sip.Request, at: float) -> Verdict:
+    def verify(self, request: sip.Request, at: float, whole: Whole = str) -> Verdict:
         """What the signatures of a request say about its caller, at a time since 1970."""
         texts = request.get_all("Identity")[:_MAX_IDENTITIES]
         if not texts:
             return Verdict(NONE, 428, "the call is not signed")
         try:
             self._check_date(request, at)
-            found = [self._read_identity(text, request, at) for text in texts]
-            return self._judge(found, request)
+            found = [self._read_identity(text, request, at, whole) for text in texts]
+            return self._judge(found, request, whole)
         except RemoteProtocolError as error:
             status = error.status if error.status in _REASONS else 438
             return Verdict(FAILED, status, f"the signature is not accepted: {error}")
 
     # -- the parts of verification (RFC 8224 §6.2)
 
-    def _read_identity(self, text: str, request: sip.Request, at: float) -> stir.Passport:
+    def _read_identity(self, text: str, request: sip.Request, at: float, whole: Whole) -> stir.Passport:
         """One statement, verified."""
         header = stir.IdentityHeader.parse(text)
         if header.is_compact:
-            statement = _from_message(header, request)
+            statement = _from_message(header, request, whole)
             signed, signature = statement.signed_octets(), stir.split(header.token)[1]
         else:
             statement, signature = stir.parse(header.token)
@@ -154,20 +160,20 @@ class Stir:
             raise RemoteProtocolError("the Date is too long ago, or in the future", status=403)
 
     @staticmethod
-    def _judge(found: list[stir.Passport], request: sip.Request) -> Verdict:
+    def _judge(found: list[stir.Passport], request: sip.Request, whole: Whole) -> Verdict:
         """Compare the statements with the message: who calls, and whom, over diversions (RFC 8946)."""
         plain = [statement for statement in found if statement.ppt != "div"]
         if not plain:
             raise RemoteProtocolError("there are only diversions", status=438)
-        callers = _callers(request)
-        called = stir.party_of(request.to.uri)
+        callers = _callers(request, whole)
+        called = _party(request.to.uri, whole)
         statement = next((s for s in plain if dict(s.orig) in callers), None)
         if statement is None:
             raise RemoteProtocolError("it is about another caller", status=438)
         reached = _parties(statement.dest)
         for _ in found:
             reached += [p for s in found if s.div in reached for p in _parties(s.dest) if p not in reached]
-        if called not in reached and stir.party_of(request.uri) not in reached:
+        if called not in reached and _party(request.uri, whole) not in reached:
             raise RemoteProtocolError("it is about a call to somebody else", status=438)
         attest = f" with attestation {statement.attest}" if statement.attest else ""
         return Verdict(PASSED, 0, f"the caller is vouched for{attest}", statement.attest)
@@ -183,22 +189,36 @@ def attestation(user: UserConfig | None, shown: str, trunk_attestation: str = ""
     return "A" if stir.canonical_number(shown) in own else "B"
 
 
-def _from_message(header: stir.IdentityHeader, request: sip.Request) -> stir.Passport:
+def _from_message(header: stir.IdentityHeader, request: sip.Request, whole: Whole) -> stir.Passport:
     """What a compact form says: the message itself (RFC 8224 §4.1)."""
     date = request.get("Date")
     if header.ppt or date is None:
         raise RemoteProtocolError("the compact form needs a Date, and says nothing more", status=438)
     return stir.Passport(
-        stir.party_of(request.from_.uri), stir.parties_of(request.to.uri), int(_seconds(date)), header.info
+        _party(request.from_.uri, whole), _dest(request.to.uri, whole), int(_seconds(date)), header.info
     )
 
 
-def _callers(request: sip.Request) -> list[dict[str, str]]:
+def _party(uri: sip.Uri, whole: Whole) -> dict[str, str]:
+    """Who a URI is: by the number that is meant, however the trunk has it written (RFC 8224 §8.3)."""
+    user = uri.user_unescaped or ""
+    number = whole(user)
+    if number != user and number.startswith("+"):
+        return {"tn": number[1:]}
+    return stir.party_of(uri)
+
+
+def _dest(uri: sip.Uri, whole: Whole) -> dict[str, list[str]]:
+    """The same for the dest claim, where there may be several."""
+    return {kind: [value] for kind, value in _party(uri, whole).items()}
+
+
+def _callers(request: sip.Request, whole: Whole) -> list[dict[str, str]]:
     """Who calls, as From and P-Asserted-Identity say."""
     uris = [request.from_.uri]
     for text in request.get_list("P-Asserted-Identity")[:2]:
         uris.append(sip.NameAddr.parse(text).uri)
-    return [stir.party_of(uri) for uri in uris]
+    return [_party(uri, whole) for uri in uris]
 
 
 def _parties(party: object) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from switchroom.protocols import stir
 from tests.switch.net.certificates import Authority
 
 from .answerer import Answerer
-from .harness import PASSWORD, Switch, Table, user
+from .harness import PASSWORD, Switch, Table, user, wait_until
 from .phone import Phone
 from .raw import Message, audio
 
@@ -39,7 +39,13 @@ class Border:
             folder / "second",
             users=[user("1002", caller_id=BEN)],
             trunks=[
-                {"name": "first", "sources": ["127.0.0.1/32", CARRIER], "verify": "require"},
+                {
+                    "name": "first",
+                    "sources": ["127.0.0.1/32", CARRIER],
+                    "verify": "require",
+                    "number_in": "e164",
+                    "country": "US",
+                },
                 {"name": "gateway", "sources": [GATEWAY], "verify": "log"},
             ],
             routes=[{"match": BEN, "to": "user:1002"}, {"match": "911", "to": "user:1002"}],
@@ -62,12 +68,14 @@ class Border:
                 {"name": "second", **signing},
                 {**signing, "name": "callee", "address": here},
                 {"name": "unsigned", **signing, "sign": False},
+                {"name": "inland", **signing, "number_out": "national", "country": "US"},
                 {"name": "branch", "sources": [CARRIER]},
                 {"name": "office", "sources": [GATEWAY], "attestation": "A"},
             ],
             routes=[
                 {"match": BEN, "to": "trunk:second"},
                 {"match": "9*", "to": "trunk:unsigned", "strip": 1, "prefix": "+"},
+                {"match": "8*", "to": "trunk:inland", "strip": 1, "prefix": "+"},
                 {"match": "+1*", "to": "trunk:callee"},
             ],
             stir={
@@ -148,9 +156,13 @@ def test_whom_we_vouch_for(border: Border, account: str, local: str, attest: str
     assert account not in claims["origid"]
 
 
-def test_what_one_switch_signs_the_other_believes_and_tells_the_phone(border: Border, ben: Phone) -> None:
+@pytest.mark.parametrize("dialled", [BEN, "8" + BEN[1:]])  # the latter by a trunk that has 2125551202
+def test_what_one_switch_signs_the_other_believes_and_tells_the_phone(
+    border: Border, ben: Phone, dialled: str
+) -> None:
+    since = len(border.second.records())
     with Phone(border.first.address, "1001", PASSWORD) as anna:
-        dialog = anna.start_call(BEN, audio(anna.address[0], 40000))
+        dialog = anna.start_call(dialled, audio(anna.address[0], 40000))
         called = ben.incoming()
         assert isinstance(called.invite, Message)
         assert f"sip:{ANNA};verstat=TN-Validation-Passed@" in called.invite.get("from")
@@ -160,6 +172,7 @@ def test_what_one_switch_signs_the_other_believes_and_tells_the_phone(border: Bo
         anna.send(dialog.request("BYE"))
         called.answer_bye()
         anna.final(method="BYE", call_id=dialog.call_id)
+    wait_until(lambda: len(border.second.records()) > since, 5, "the record")
     record = border.second.wait_record(lambda r: r["caller"] == ANNA and r["cause"] == 200)
     assert record["verdict"].startswith("TN-Validation-Passed: the caller is vouched for with attestation A")
 

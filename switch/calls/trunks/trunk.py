@@ -310,6 +310,14 @@ class Trunk:
             found.is_asserted,
         )
 
+    def whole_in(self, number: str) -> str:
+        """A number as the trunk writes it, in E.164."""
+        return read_number(number, self.config.number_in, self._plan)
+
+    def whole_out(self, number: str) -> str:
+        """A number as we write it to the trunk, in E.164."""
+        return read_number(number, self.config.number_out, self._plan)
+
     def called(self, request: sip.Request) -> str:
         """The number that a call from the trunk is for."""
         uri = request.uri

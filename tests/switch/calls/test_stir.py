@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from switchroom.protocols import sip, stir
 from switchroom.switch.calls.stir import FAILED, NONE, PASSED, Stir, StirError, attestation
+from switchroom.switch.calls.trunks import Plan, read_number
 from switchroom.switch.config import StirConfig, UserConfig
 from tests.protocols.stir.test_stir import NOW, certificate, new_key
 
@@ -63,6 +64,22 @@ def test_what_we_sign_we_believe(config: StirConfig) -> None:
     )
     asserted = (*headers, ("P-Asserted-Identity", "<sip:+12155551212@us.example>"))
     assert ours.verify(invite(asserted, caller="anonymous"), AT).is_good
+
+
+def test_numbers_are_meant_not_as_a_trunk_has_them_written(config: StirConfig) -> None:
+    """RFC 8224 §8.3: what is dialled inside a country is signed with its country code, and compared so."""
+    ours, plan = Stir(config), Plan("US")
+
+    def whole(text: str) -> str:
+        return read_number(text, "national", plan)
+
+    request = invite((), caller="2155551212", called="2125551213")
+    ours.sign_request(request, "A", "1001", AT, whole)
+    header = stir.IdentityHeader.parse(request.get("Identity") or "")
+    statement = stir.parse(header.token)[0]
+    assert (statement.orig, statement.dest) == ({"tn": "12155551212"}, {"tn": ["12125551213"]})
+    assert ours.verify(request, AT, whole).is_good
+    assert not ours.verify(request, AT).is_good
 
 
 def test_nothing_to_sign_with(config: StirConfig) -> None:
@@ -132,7 +149,9 @@ def test_diversion(config: StirConfig) -> None:
         {"tn": "12155551212"}, {"tn": ["12125551213"]}, int(AT), URL, "div", div={"tn": "12125550000"}
     )
     header = ("Identity", str(stir.IdentityHeader(div.sign(KEY), URL, ppt="div")))
-    assert ours._judge([stir.parse(h[1].split(";")[0])[0] for h in (shaken[1], header)], invite(())).is_good
+    assert ours._judge(
+        [stir.parse(h[1].split(";")[0])[0] for h in (shaken[1], header)], invite(()), str
+    ).is_good
     assert ours.verify(invite(shaken), AT).status == 438  # not without the diversion
     assert ours.verify(invite((header,)), AT).status == 438  # nor the diversion alone
 
