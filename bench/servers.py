@@ -123,7 +123,7 @@ listen = {json.dumps(listen)}
 [auth]
 realm = "127.0.0.1"
 [media]
-ports = "20000-59999"
+ports = "16384-65535"
 {call_limits}
 [api]
 listen = ""
@@ -249,7 +249,8 @@ def wait_ready(server: subprocess.Popen[bytes], timeout: float = 30.0) -> None:
             time.sleep(0.05)
 
 
-def _allow_descriptors() -> None:
+def allow_descriptors() -> None:
+    """Raise the limit for us and what we start."""
     with suppress(ValueError, OSError):  # root may raise the limit, others use what they have
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
@@ -264,7 +265,7 @@ def running(command: list[str], out: Path, *, is_server: bool = False) -> Iterat
             stdout=log,
             stderr=log,
             cwd=out.parent,
-            preexec_fn=_allow_descriptors if is_server else None,
+            preexec_fn=allow_descriptors if is_server else None,
         )
     try:
         yield process
