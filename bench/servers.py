@@ -124,6 +124,8 @@ listen = {json.dumps(listen)}
 realm = "127.0.0.1"
 [media]
 ports = "16384-65535"
+first_rtp_timeout = 0
+rtp_timeout = 0
 {call_limits}
 [api]
 listen = ""
