@@ -89,6 +89,7 @@ class Switch:
             mint=self.mint,
             max_transactions=config.sip.max_transactions,
             udp_request_limit=config.sip.udp_request_limit,
+            limits=_message_limits(config),
             user_agent=config.switch.name,
         )
         self.guard = Guard(on_alert=self._on_alert)
@@ -583,10 +584,19 @@ def _timers(config: Config) -> sip.Timers:
     return sip.Timers(t1=config.sip.t1, t2=config.sip.t2, t4=config.sip.t4)
 
 
+def _message_limits(config: Config) -> sip.Limits:
+    return sip.Limits(
+        message_size=config.sip.max_message_size,
+        header_count=config.sip.max_headers,
+        header_size=config.sip.max_header_size,
+    )
+
+
 def _limits(config: Config) -> NetLimits:
     given = config.sip
     return NetLimits(
         max_message_size=given.max_message_size,
+        max_head_size=given.max_head_size,
         source_rate=given.source_rate,
         source_burst=given.source_burst,
         total_rate=given.total_rate,

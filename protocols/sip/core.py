@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..wheel import Slots, Wheel
 from .events import Event, RequestFailed, ResponseReceived
 from .flow import Flow
+from .head import LIMITS, Limits
 from .identifiers import Mint
 from .inspection import METHODS
 from .message import Request, Response
@@ -105,6 +106,7 @@ class Core:
         "advertise",
         "clients",
         "counters",
+        "limits",
         "max_transactions",
         "merges",
         "mint",
@@ -124,6 +126,7 @@ class Core:
         mint: Mint | None = None,
         max_transactions: int = 200_000,
         udp_request_limit: int = 1300,
+        limits: Limits = LIMITS,
         user_agent: str = "Switchroom",
         advertise: Callable[[Flow], tuple[str, int]] | None = None,
     ) -> None:
@@ -131,6 +134,7 @@ class Core:
         self.mint = mint or Mint()
         self.max_transactions = max_transactions
         self.udp_request_limit = udp_request_limit  # RFC 3261 §18.1.1; 0: UDP whatever the size
+        self.limits = limits  # of the datagrams that it reads
         self.user_agent = user_agent
         # Told who sent what cannot be read; True: no answer to it
         self.on_malformed: Callable[[Flow], bool] = _answer_malformed

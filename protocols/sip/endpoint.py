@@ -44,7 +44,7 @@ class Endpoint(Core):
             if not data:
                 return
         try:
-            message = parse(data)
+            message = parse(data, self.limits)
         except RemoteProtocolError as error:
             self.receive_malformed(error, flow)
         else:

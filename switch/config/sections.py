@@ -105,6 +105,25 @@ class SipConfig(Section):
         le=65536,
         is_live=False,
     )
+    max_headers: Count = key(
+        "Header lines of one message; more of them get 400.", 128, ge=32, le=1024, is_live=False
+    )
+    max_header_size: Count = key(
+        "The longest header line that is read; a longer one gets 400.",
+        8192,
+        unit="octets",
+        ge=1024,
+        le=65536,
+        is_live=False,
+    )
+    max_head_size: Count = key(
+        "The header section of one message on a connection; a larger one ends the connection.",
+        32768,
+        unit="octets",
+        ge=4096,
+        le=65536,
+        is_live=False,
+    )
     source_rate: Number = key(
         "Messages a second from one source address; what is beyond is dropped. Not for trunks.",
         200.0,

@@ -40,7 +40,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []  # until it is open
         self._websocket = self._make_websocket() if flow.transport in ("WS", "WSS") else None
-        self._framer = self._websocket or sip.StreamFramer(owner.limits.max_message_size)
+        self._framer = self._websocket or sip.StreamFramer(
+            owner.limits.max_message_size, owner.limits.max_head_size
+        )
         self._is_open = False  # both handshakes, of TLS and of WebSocket, are over
         self._pinged_at: float | None = None
         self._partial_at: float | None = None  # when the first octet of an unfinished message came

@@ -291,7 +291,7 @@ class SipFace:
     def _is_begun(self, data: bytes) -> bool:
         """Whether a request that waited repeats one that was taken: its call must not be refused now."""
         try:
-            message = sip.parse(data)
+            message = sip.parse(data, self._endpoint.limits)
             return isinstance(message, sip.Request) and transaction_key(message) in self._endpoint.servers
         except RemoteProtocolError:
             return False
@@ -350,7 +350,8 @@ class SipFace:
             return None
         if self.trace is not None:
             self._guard.run(self.trace, "in", data, flow)
-        message = sip.parse(data)  # raises: what is no message ends the connection, whose framing is in doubt
+        # Raises: what is no message ends the connection, whose framing is in doubt.
+        message = sip.parse(data, self._endpoint.limits)
         self._is_in_pass = True
         if connection.peer_names and isinstance(message, sip.Request):
             self._note_alias(message, connection)

@@ -29,6 +29,7 @@ class NetLimits:
     """The limits of the listeners; times in seconds, rates in messages a second, sizes in octets."""
 
     max_message_size: int = 65536
+    max_head_size: int = 32768  # of a message's header section on a connection
     source_rate: float = 200.0
     source_burst: float = 400.0
     total_rate: float = 5000.0  # of requests that open something new

@@ -9,6 +9,7 @@ from ..peers.harness import Switch
 from ..peers.raw import Message, SilenceError, Wire
 from .messages import message
 
+CLOSED = 0  # no answer
 BIG = "A" * 10_000
 HUGE = "B" * 40_000
 
@@ -108,6 +109,32 @@ def test_oversized_fields(target: Switch, transport: str) -> None:
             assert probe.options() < 1.0, name
     assert not [n for n in accepted if n not in SHOULD]
     assert len(accepted) <= 0.3 * len(SHOULD)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_how_much_is_too_much_is_configured(
+    target: Switch, tmp_path_factory: pytest.TempPathFactory, transport: str
+) -> None:
+    """The same messages, to a switch with its default limits and to one with smaller ones."""
+    sip = {"max_headers": 32, "max_header_size": 1024, "max_head_size": 4096}
+    said = {}
+    with Switch(tmp_path_factory.mktemp("narrow"), users=[], sip=sip) as narrow:
+        for switch in (target, narrow):
+            for name, extra in {
+                "fits": "X-A: b\r\n" * 20 + f"X-B: {'b' * 1000}\r\n",
+                "headers": "X-A: b\r\n" * 40,
+                "header": f"X-B: {'b' * 1100}\r\n",
+                "head": f"X-B: {'b' * 1000}\r\n" * 5,
+            }.items():
+                with Wire(switch.address, transport) as wire:
+                    text = message(extra=extra).replace("127.0.0.1:9;", f"127.0.0.1:{wire.address[1]};")
+                    wire.send(text.replace("SIP/2.0/UDP", f"SIP/2.0/{transport.upper()}"))
+                    answer = wire.receive(2)
+                    said[switch is narrow, name] = answer.status if answer else CLOSED
+    sound = said[False, "fits"]
+    assert {status for (is_narrow, _), status in said.items() if not is_narrow} == {sound}
+    head = CLOSED if transport == "tcp" else sound  # a datagram has its own bound
+    assert [said[True, name] for name in ("fits", "headers", "header", "head")] == [sound, 400, 400, head]
 
 
 def test_the_probe_can_fail() -> None:
