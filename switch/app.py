@@ -305,11 +305,13 @@ class Switch:
                 self.store.purge(self.clock.utc(self.clock.now()))
             self._refresh_hosts()
 
-    def reload(self, config: Config) -> list[str]:
-        """Apply a new configuration to what begins from now on; gives the keys that need a restart."""
-        router = Router.of(config, overrides=self.router.overrides)  # first: it may find a fault
-        tls = Tls(config.tls)  # a certificate that cannot be used changes nothing
-        stir = Stir(config.stir)
+    async def reload(self, config: Config) -> list[str]:
+        """Apply a new configuration to what begins from now on; gives the keys that need a restart.
+
+        ValueError: a file that it names cannot be used; then nothing has changed.
+        """
+        # Read and built in a thread: a rate table may have a hundred thousand lines, and calls go on
+        router, tls, stir = await asyncio.to_thread(self._prepare, config)
         waiting = find_restart_keys(self._started, config)
         self.config = config
         self.stir = stir
@@ -334,6 +336,10 @@ class Switch:
         self.face.flush()
         self.log.info("switch.reloaded", needs_restart=waiting)
         return waiting
+
+    def _prepare(self, config: Config) -> tuple[Router, Tls, Stir]:
+        """What a configuration has in other files; called in a thread."""
+        return Router.of(config, overrides=self.router.overrides), Tls(config.tls), Stir(config.stir)
 
     # -- where things are
 

@@ -45,7 +45,6 @@ class WebSocketStream:
         """``server`` is transport, host (its name, if it has one) and port of one that we connect to."""
         self.pings = 0
         self._rules = rules
-        self._max_size = max_message_size
         self._unread = bytearray()
         self._events: deque[Request | Response | Frame] = deque()
         self._output: list[bytes] = []

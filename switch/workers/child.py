@@ -99,7 +99,7 @@ class Worker:
             raise LookupError("the worker is starting")
         if name == "reload":
             config = arguments["config"]
-            waiting = self._switch.reload(config)
+            waiting = await self._switch.reload(config)
             if self._logs is not None:
                 self._logs.apply(config.log)
             self._show_messages(config)

@@ -26,6 +26,9 @@ class Rate(NamedTuple):
     valid_from: float = -math.inf
 
 
+_Row = tuple[str, float, float]  # trunk, price, valid_from
+
+
 class RatesError(ValueError):
     """The table cannot be used; says the line, the column and the value."""
 
@@ -34,32 +37,31 @@ class RateTable:
     """Longest prefix match for each trunk."""
 
     def __init__(self, rates: Iterable[Rate] = ()) -> None:
-        found: dict[str, list[Rate]] = {}
-        for rate in rates:
-            found.setdefault(rate.prefix, []).append(rate)
-        # newest first, so that the first that holds already is the one
-        self._rates = {
-            prefix: tuple(sorted(rows, key=lambda rate: -rate.valid_from)) for prefix, rows in found.items()
-        }
+        found: dict[str, list[_Row]] = {}
+        for prefix, trunk, price, valid_from in rates:
+            found.setdefault(prefix, []).append((trunk, price, valid_from))
+        # Newest first, so that the first that holds already is the one. Tuples of plain values: a collection
+        # looks at them once and never again, however many there are.
+        self._rows = {prefix: tuple(sorted(rows, key=lambda row: -row[2])) for prefix, rows in found.items()}
         self._lengths = tuple(sorted({len(prefix) for prefix in found}, reverse=True))
 
     def __len__(self) -> int:
-        return sum(map(len, self._rates.values()))
+        return sum(map(len, self._rows.values()))
 
     def find(self, number: str, at: float = math.inf) -> list[Rate]:
         """The rate of each trunk for a number in E.164, with or without plus; the cheapest first."""
         digits = number[1:] if number[:1] == "+" else number
         size = len(digits)
-        rates = self._rates
+        table = self._rows
         found: dict[str, Rate] = {}
         for length in self._lengths:
             if length > size:
                 continue
-            rows = rates.get(digits[:length])
+            rows = table.get(digits[:length])
             if rows is not None:
-                for rate in rows:
-                    if rate.valid_from <= at and rate.trunk not in found:
-                        found[rate.trunk] = rate
+                for trunk, price, valid_from in rows:
+                    if valid_from <= at and trunk not in found:
+                        found[trunk] = Rate(digits[:length], trunk, price, valid_from)
         if len(found) < 2:
             return list(found.values())
         return sorted(found.values(), key=lambda rate: (rate.price, rate.trunk))

@@ -31,6 +31,7 @@ class Service:
     def __init__(self, path: Path, overrides: list[str], config: Config, logs: Handle) -> None:
         self._path, self._overrides, self._config, self._logs = path, overrides, config, logs
         self._stop_asked = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
         self._draining: asyncio.Task[None] | None = None
         self._house: Switch | Supervisor
@@ -110,7 +111,7 @@ class Service:
         return len(self._switch.exchange.calls)
 
     async def _apply(self, config: Config) -> dict[str, object]:
-        needs_restart = self._switch.reload(config)
+        needs_restart = await self._switch.reload(config)
         self._show_messages(config)
         return {"needs_restart": needs_restart}
 
@@ -154,8 +155,9 @@ class Service:
 
     async def _reload(self) -> dict[str, object]:
         try:
-            config = await asyncio.to_thread(load, self._path, self._overrides)
-            told = await self._apply(config)
+            async with self._reloading:  # the last one asked for is the last one applied
+                config = await asyncio.to_thread(load, self._path, self._overrides)
+                told = await self._apply(config)
         except ConfigError as error:
             self._log.error("reload.refused", reason=" | ".join(error.faults))
             raise
