@@ -94,6 +94,7 @@ class Switch:
                 self.config[name] = table
         self.file = folder / "switchroom.toml"
         self.log = folder / "serve.log"
+        self.arguments: list[str] = []  # more of its command line
         self.process: subprocess.Popen[bytes] | None = None
 
     # ---- life
@@ -107,6 +108,7 @@ class Switch:
         """Start it and wait until it answers an OPTIONS."""
         self.write()
         command = [*TETHER, *prefix, sys.executable, "-m", "switchroom.switch", "serve", "-c", str(self.file)]
+        command += self.arguments
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 command,
