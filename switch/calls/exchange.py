@@ -298,9 +298,9 @@ class Exchange:
 
     # -- what calls ask
 
-    def domain_for(self, leg: Leg) -> str:
-        """The domain in the addresses that we write."""
-        return self.config.domain or sip.bracketed(leg.session.flow.local[0])
+    def domain_for(self, flow: sip.Flow) -> str:
+        """The domain in the addresses that we write to the other end of a flow: one that leads back to us."""
+        return self.config.domain or sip.bracketed(self.endpoint.advertised(flow)[0])
 
     def timing_for(self, trunk: Trunk | None) -> sip.SessionTiming | None:
         """Session timers of a leg (RFC 4028)."""

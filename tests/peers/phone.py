@@ -81,7 +81,7 @@ class Dialog:
         contact = [
             (
                 "Contact",
-                f"<sip:{self.phone.user}@{self.phone.address[0]}:{self.phone.address[1]}{self.phone.suffix}>",
+                f"<sip:{self.phone.user}@{self.phone.here}{self.phone.suffix}>",
             )
         ]
         kind = [("Content-Type", "application/sdp")] if body else []

@@ -204,7 +204,8 @@ class Wire:
         try:
             if transport != "udp":
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.socket.bind(local if family == socket.AF_INET else ("::1", local[1]))
+            host = "::1" if family == socket.AF_INET6 and ":" not in local[0] else local[0]
+            self.socket.bind((host, local[1]))
             if transport != "udp":
                 self.socket.settimeout(5)
                 self.socket.connect(server)

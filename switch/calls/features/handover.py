@@ -51,7 +51,7 @@ class Handover:
         ]
         caller = self.transfers.caller_of(leg)
         if caller is not None and caller.number:
-            domain = self.transfers.exchange.domain_for(far)
+            domain = self.transfers.exchange.domain_for(far.session.flow)
             headers.append(("Referred-By", f"<sip:{sip.escape_user(caller.number)}@{domain}>"))
         sent = far.session.send_request("REFER", now, headers=headers)
         if sent is None:

@@ -146,7 +146,8 @@ class Transfers:
         transfer = Transfer(self, leg, far, referral, target.number)
         call = self.open(far, target.number, caller, plan, transfer, f"Transferred to {target.number}", now)
         call.notes.append(f"transferred by {who(leg.account)}")
-        headers = (("Referred-By", f"<sip:{sip.escape_user(caller.number)}@{exchange.domain_for(leg)}>"),)
+        domain = exchange.domain_for(leg.session.flow)
+        headers = (("Referred-By", f"<sip:{sip.escape_user(caller.number)}@{domain}>"),)
         call.call_for(far, plan, self.identity_of(far), headers if caller.number else (), now)
 
     def caller_of(self, leg: Leg) -> Caller | None:

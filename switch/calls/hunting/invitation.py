@@ -24,7 +24,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
     body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
     trunk = attempt.trunk
-    uri, from_, to, more = _written(errand, attempt, target, exchange.domain_for(errand.caller), now)
+    uri, from_, to, more = _written(errand, attempt, target, exchange.domain_for(flow), now)
     mint = exchange.mint
     headers: list[tuple[str, str]] = [
         *[("Route", route) for route in target.routes],

@@ -64,9 +64,8 @@ def read_text(
 
 
 def write_text(text: StoredText, binding: Binding, mint: sip.Mint, domain: str, name: str) -> sip.Request:
-    """The MESSAGE that brings a text to one phone; it has no Contact (RFC 3428 §4)."""
-    host = domain or sip.bracketed(binding.flow.local[0])
-    sender = sip.NameAddr(text.sender_name, sip.Uri("sip", sip.escape_user(text.sender), None, host), ())
+    """The MESSAGE that brings a text to one phone; it has no Contact (RFC 3428 §4). ``domain`` is ours."""
+    sender = sip.NameAddr(text.sender_name, sip.Uri("sip", sip.escape_user(text.sender), None, domain), ())
     return sip.Request(
         "MESSAGE",
         binding.contact,
@@ -74,7 +73,7 @@ def write_text(text: StoredText, binding: Binding, mint: sip.Mint, domain: str, 
             *[("Route", route) for route in binding.path],
             ("Max-Forwards", "70"),
             ("From", f"{sender};tag={mint.tag()}"),
-            ("To", f"<sip:{sip.escape_user(text.called or text.user)}@{host}>"),
+            ("To", f"<sip:{sip.escape_user(text.called or text.user)}@{domain}>"),
             ("Call-ID", mint.call_id()),
             ("CSeq", "1 MESSAGE"),
             ("Date", format_datetime(text.sent_at, usegmt=True)),

@@ -237,7 +237,8 @@ class Texts:
             self._send(waiting.text, binding, now).context = attempt
 
     def _send(self, text: StoredText, binding: Binding, now: float) -> sip.ClientTransaction:
-        request = write_text(text, binding, self._mint, self._domain, self._endpoint.user_agent)
+        domain = self._domain or sip.bracketed(self._endpoint.advertised(binding.flow)[0])
+        request = write_text(text, binding, self._mint, domain, self._endpoint.user_agent)
         return self._endpoint.send_request(request, binding.flow, now)
 
     def taken(self, line: _Line, now: float) -> None:
