@@ -294,7 +294,7 @@ class TrunkConfig(Section):
     headers: list[HeaderRuleConfig] = key("Rules about headers.", list, max_length=64)
     options_interval: Number = key(
         "How often each address of the trunk is asked (OPTIONS) whether it is there. 0: never; then an "
-        "address that failed is tried again after half a minute.",
+        "address that failed is tried again after half a minute, later after one, two, four, five.",
         30.0,
         unit="s",
         ge=0,

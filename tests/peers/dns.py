@@ -128,22 +128,29 @@ async def name_server(*lines: str) -> AsyncIterator[NameServer]:
 
 
 @contextlib.contextmanager
-def names(*lines: str) -> Iterator[str]:
+def serving(*lines: str) -> Iterator[NameServer]:
     """A name server in a thread of its own: these tests block their loop."""
     loop = asyncio.new_event_loop()
-    address: Future[str] = Future()
+    started: Future[NameServer] = Future()
 
     async def serve() -> None:
         async with name_server(*lines) as server:
-            address.set_result(server.address)
+            started.set_result(server)
             await over.wait()
 
     over = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
     try:
-        yield address.result(5)
+        yield started.result(5)
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(5)
         loop.close()
+
+
+@contextlib.contextmanager
+def names(*lines: str) -> Iterator[str]:
+    """The same, by its address."""
+    with serving(*lines) as server:
+        yield server.address

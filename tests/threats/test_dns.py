@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..peers.answerer import Answerer
+from ..peers.dns import serving
 from ..peers.harness import PASSWORD, Switch, user, wait_until
 from ..peers.phone import Phone
 from ..peers.ports import TETHER, free_port
@@ -131,6 +132,25 @@ def test_d2_five_hundred_servers_and_strangers(tmp_path: Path) -> None:
                     time.sleep(0.1)
             assert len(queries(log)) == before
             assert switch.is_alive
+
+
+def test_d2_aliases_that_lead_nowhere(tmp_path: Path) -> None:
+    """D2: CNAMEs in a ring, to themselves, in a long chain (dnsmasq serves none of these)."""
+    rings = ("a.test. 60 IN CNAME b.test.", "b.test. 60 IN CNAME a.test.", "own.test. 60 IN CNAME own.test.")
+    chain = [f"c{i}.test. 60 IN CNAME c{i + 1}.test." for i in range(40)]
+    with serving(*rings, *chain) as server, Answerer() as carrier:
+        for name in ("a.test", "own.test", "c0.test"):
+            with (
+                switch_with(tmp_path / name, server.address, name, carrier) as switch,
+                Phone(switch.address, "1001", PASSWORD) as alice,
+            ):
+                since = len(server.asked)
+                status, seconds = call(alice, "911")
+                assert (status in (480, 500, 503), seconds < 4) == (True, True), (name, status, seconds)
+                assert len(server.asked) - since <= 10, server.asked[since:]
+                assert call(alice, "921")[0] == 200
+                assert switch.status()["loop_lag_max"] < 1
+                assert "Traceback" not in switch.said(1_000_000)
 
 
 @pytest.mark.peer("dnsmasq")
