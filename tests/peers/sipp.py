@@ -198,6 +198,12 @@ class Ladder:
             headers=headers,
         )
 
+    def redirect(self, status: str, contact: str) -> Ladder:
+        """A final response that says where else to look."""
+        to = "[last_To:];tag=[pid]b[call_number]"
+        text = f"SIP/2.0 {status}\n[last_Via:]\n[last_From:]\n{to}\n[last_Call-ID:]\n[last_CSeq:]\n{contact}"
+        return self.send(text + "\n")
+
     def keep(self, name: str, header: str = "Via:") -> str:
         """The action that keeps a header of the message received, for `[$name]`."""
         return f'<ereg regexp=".*" search_in="hdr" header="{header}" check_it="true" assign_to="{name}"/>'
@@ -209,7 +215,14 @@ class Ladder:
         return self.receive("INVITE", action=action, timeout=timeout)
 
     def callee_request(
-        self, method: str, body: str = "", *, cseq: int, branch: str = "[branch]", retrans: bool = True
+        self,
+        method: str,
+        body: str = "",
+        *,
+        cseq: int,
+        branch: str = "[branch]",
+        retrans: bool = True,
+        headers: str = "",
     ) -> Ladder:
         """A request inside the dialog from the side that was called."""
         if method == "INVITE":
@@ -219,7 +232,7 @@ class Ladder:
             f"Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch={branch}\nMax-Forwards: 70\n"
             "From:[$local];tag=[pid]b[call_number]\nTo:[$remote]\nCall-ID: [call_id]\n"
             f"CSeq: {cseq} {method}\n"
-            f"Contact: <sip:callee@[local_ip]:[local_port]>\n\n{body}"
+            f"Contact: <sip:callee@[local_ip]:[local_port]>\n{headers}\n{body}"
         )
         return self.send(text, retrans=retrans and method != "ACK")
 

@@ -91,6 +91,29 @@ def test_a_call_without_an_offer(scene: Scene) -> None:
         assert media_address(description)[1] != 39000
 
 
+def test_a_reinvite_without_an_offer(scene: Scene) -> None:
+    """The other phone makes the offer, in its 200; the answer comes in the ACK, through both legs."""
+    target = scene.callee(
+        callee()
+        .called()
+        .answer("200 OK", sdp(), retrans=True)
+        .receive("ACK")
+        .receive("INVITE")
+        .answer("200 OK", sdp("sendrecv", version=2), tag=False, retrans=True)
+        .receive("ACK")
+        .end_of_call()
+    )
+    ladder = scene.ladder().invite(sdp()).answered().ack().pause(100)
+    ladder.invite("").receive(100, optional=True).receive(200).ack(sdp("recvonly", version=2))
+    source = scene.caller(ladder.pause(100).bye())
+    scene.succeeds()
+    assert body(target.received("INVITE")[-1]).strip() == b""
+    assert direction_of(body(target.received("ACK")[-1])) == "recvonly"
+    offers = [m for m in source.received("SIP/2.0 200") if "INVITE" in m]
+    assert direction_of(body(offers[-1])) == "sendrecv"
+    assert media_address(body(offers[-1])) == media_address(body(offers[0]))
+
+
 def test_a_reinvite_that_is_refused_leaves_the_call_up(scene: Scene) -> None:
     scene.callee(
         answered_call()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ANSWER_TIMEOUT, T1, Scene
+from .conftest import ANSWER_TIMEOUT, T1, Scene, next_name
 from .harness import PASSWORD, Switch, users, wait_until
 from .phone import Phone
 from .raw import SilenceError, audio, response_to
-from .sipp import callee, caller, sdp
+from .sipp import Sipp, callee, caller, sdp
+from .test_sipp_extensions import header
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -303,6 +304,31 @@ def test_nothing_is_left_behind(switch: Switch) -> None:
     switch.wait_idle(64 * T1 + 5)
     assert wait_until(lambda: switch.is_alive, 1, "alive")
     assert all(row["end_at"] for row in switch.records())
+
+
+def test_a_phone_that_redirects_is_a_phone_that_forwards(scene: Scene) -> None:
+    """302 to a number of ours is followed by us; the caller hears only who answered."""
+    third = next_name()
+    moved = f"Contact: <sip:{third}@{scene.switch.address[0]}:{scene.switch.address[1]}>\n"
+    target = scene.callee(callee().called().redirect("302 Moved Temporarily", moved).receive("ACK"))
+    ladder = callee().called().answer("200 OK", sdp(), retrans=True).receive("ACK").end_of_call()
+    comes = Sipp(scene.folder, ladder, port=scene.register(third)).wait_bound()
+    scene.cast.append(comes)
+    source = scene.caller(scene.ladder().invite(sdp()).answered().ack().pause(100).bye())
+    scene.succeeds()
+    assert target.received("ACK")
+    [diversion] = {header(message, "Diversion") for message in comes.received("INVITE")}
+    assert f"sip:{scene.b}@" in diversion
+    assert not source.received("SIP/2.0 3")
+    assert scene.record()["to_user"] == third
+
+
+def test_a_redirection_to_somewhere_else_is_not_followed(scene: Scene) -> None:
+    moved = "Contact: <sip:900@192.0.2.1>\n"
+    scene.callee(callee().called().redirect("302 Moved Temporarily", moved).receive("ACK"))
+    source = scene.caller(scene.ladder().invite(sdp()).receive(100, optional=True).receive(480).ack_failure())
+    scene.succeeds()
+    assert "192.0.2.1" not in "".join(source.received("SIP/2.0 480"))
 
 
 def test_a_wrong_password_gets_no_call(scene: Scene) -> None:
