@@ -29,46 +29,20 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(name)
 
 
-class Logger(structlog.BoundLoggerBase):
-    """structlog's logger with a threshold that a reload can change."""
-
-    threshold: ClassVar[int] = 20
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Something for whoever looks for a fault."""
-        if self.threshold <= 10:
-            self._proxy_to_logger("debug", event, **fields)
-
-    def info(self, event: str, **fields: object) -> None:
-        """Something that happens in the ordinary course."""
-        if self.threshold <= 20:
-            self._proxy_to_logger("info", event, **fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Something that somebody should look at one day."""
-        if self.threshold <= 30:
-            self._proxy_to_logger("warning", event, **fields)
-
-    def error(self, event: str, **fields: object) -> None:
-        """Something that does not work."""
-        self._proxy_to_logger("error", event, **fields)
-
-    def exception(self, event: str, **fields: object) -> None:
-        """An error with the exception that is being handled."""
-        self._proxy_to_logger("error", event, exc_info=True, **fields)
-
-    @property
-    def is_debug(self) -> bool:
-        """Whether debug lines are written: ask before making an expensive one."""
-        return self.threshold <= 10
-
-
 class Limiter:
     """Lets so many lines a second of one kind of event through, and counts the rest (THREATS B12)."""
 
     def __init__(self, max_rate: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_rate, self._clock = max_rate, clock
         self._kinds: dict[str, list[float]] = {}  # event: begin of its second, lines in it, kept back
+
+    def keeps_back(self, event: str) -> bool:
+        """Whether a line of this kind is not written now; asked before anything is made of it."""
+        kind = self._kinds.get(event)
+        if kind is None or kind[1] < self.max_rate or self._clock() - kind[0] >= 1.0:
+            return False
+        kind[2] += 1
+        return True
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
         """As a processor of structlog; debug lines are for somebody who wants them all."""
@@ -85,6 +59,41 @@ class Limiter:
         if kind[2]:
             event["kept_back"], kind[2] = int(kind[2]), 0
         return event
+
+
+class Logger(structlog.BoundLoggerBase):
+    """structlog's logger with a threshold that a reload can change."""
+
+    threshold: ClassVar[int] = 20
+    limiter: ClassVar[Limiter] = Limiter(sys.maxsize)
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Something for whoever looks for a fault."""
+        if self.threshold <= 10:
+            self._proxy_to_logger("debug", event, **fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something that happens in the ordinary course."""
+        if self.threshold <= 20 and not self.limiter.keeps_back(event):
+            self._proxy_to_logger("info", event, **fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something that somebody should look at one day."""
+        if self.threshold <= 30 and not self.limiter.keeps_back(event):
+            self._proxy_to_logger("warning", event, **fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something that does not work."""
+        self._proxy_to_logger("error", event, **fields)
+
+    def exception(self, event: str, **fields: object) -> None:
+        """An error with the exception that is being handled."""
+        self._proxy_to_logger("error", event, exc_info=True, **fields)
+
+    @property
+    def is_debug(self) -> bool:
+        """Whether debug lines are written: ask before making an expensive one."""
+        return self.threshold <= 10
 
 
 class Handle:
@@ -148,7 +157,7 @@ def configure(config: LogConfig, stream: TextIO | None = None, *, worker: int | 
     """Set up the logs of this process; of one of several workers each line says which."""
     writer = LineWriter(stream or sys.stderr)
     limiter, renderer = Limiter(config.max_rate), Renderer(config.format == "json", worker)
-    Logger.threshold = _LEVELS[config.level]
+    Logger.threshold, Logger.limiter = _LEVELS[config.level], limiter
     structlog.configure(
         processors=[limiter, renderer],
         wrapper_class=Logger,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from switchroom.protocols.sip import Flow
 
 Address = tuple[str, int]
 
 _OVERHEAD = 160  # octets that an entry takes beside its message
-_PARTS = 6  # when, direction, octets, and the flow: transport, local, remote
+_Parts = tuple[float, str, bytes, str, Address, Address]
 
 
 class Entry(NamedTuple):
@@ -29,23 +29,22 @@ class Ring:
     def __init__(self, now: Callable[[], float], size: int, max_octets: int) -> None:
         self._now = now
         self.size, self.max_octets = size, max_octets
-        self._most = size * _PARTS
-        # The parts of all entries in one row: the garbage collector has nothing to look at
-        self._parts: deque[float | str | bytes | Address] = deque()
+        # Plain tuples of plain values: the garbage collector looks at them once and never again
+        self._entries: deque[_Parts] = deque()
         self.octets = 0
         # Call-ID of a leg -> id of the call's record; a plain dict would look for its first one ever longer
         self.records: OrderedDict[str, str] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
-        return len(self._parts) // _PARTS
+        return len(self._entries)
 
     def put(self, direction: str, data: bytes, flow: Flow) -> None:
         """Keep a message; called for each one."""
-        parts = self._parts
-        parts.extend((self._now(), direction, data, flow.transport, flow.local, flow.remote))
+        entries = self._entries
+        entries.append((self._now(), direction, data, flow.transport, flow.local, flow.remote))
         self.octets += len(data) + _OVERHEAD
-        if self.octets > self.max_octets or len(parts) > self._most:
+        if self.octets > self.max_octets or len(entries) > self.size:
             self._shrink()
 
     def link(self, sip_call_id: str, record_id: str) -> None:
@@ -58,25 +57,20 @@ class Ring:
     def resize(self, size: int, max_octets: int) -> None:
         """Go on with other bounds."""
         self.size, self.max_octets = size, max_octets
-        self._most = size * _PARTS
         self._shrink()
 
     def entries(self, since: float = 0.0) -> list[Entry]:
         """What is kept of the time after an instant, the oldest first."""
         found = []
-        parts: list[Any] = list(self._parts)
-        for start in range(len(parts) - _PARTS, -1, -_PARTS):
-            at, direction, data, *flow = parts[start : start + _PARTS]
+        for at, direction, data, transport, local, remote in reversed(self._entries):
             if at <= since:
                 break
-            found.append(Entry(at, direction, data, Flow(*flow)))
+            found.append(Entry(at, direction, data, Flow(transport, local, remote)))
         found.reverse()
         return found
 
     def _shrink(self) -> None:
-        parts = self._parts
-        drop: Callable[[], Any] = parts.popleft
-        while parts and (self.octets > self.max_octets or len(parts) > self._most):
-            _, _, data, _, _, _ = drop(), drop(), drop(), drop(), drop(), drop()
-            self.octets -= len(data) + _OVERHEAD
+        entries = self._entries
+        while entries and (self.octets > self.max_octets or len(entries) > self.size):
+            self.octets -= len(entries.popleft()[2]) + _OVERHEAD
             self.forgotten += 1

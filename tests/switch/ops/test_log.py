@@ -140,10 +140,14 @@ def test_a_flood_of_one_event_leaves_room_for_the_others() -> None:
         except structlog.DropEvent:
             return None
 
-    assert sum(passes("noise") is not None for _ in range(1000)) == 5
+    assert not limiter.keeps_back("noise")
+    assert sum(passes("noise") is not None for _ in range(900)) == 5
+    assert all(limiter.keeps_back("noise") for _ in range(100))  # counted like the others
+    assert not limiter.keeps_back("other")
     assert passes("other") == {"event": "other"}
     assert all(passes("noise", "debug") for _ in range(100))  # whoever asks for debug wants it all
     now = 101.0
+    assert not limiter.keeps_back("noise")
     assert passes("noise") == {"event": "noise", "kept_back": 995}
     assert passes("noise") == {"event": "noise"}
 
