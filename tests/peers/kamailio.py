@@ -71,14 +71,16 @@ request_route {{
             sl_send_reply("423", "Interval Too Brief");
             exit;
         }}
-        append_to_reply("Service-Route: <sip:{host}:{port};lr>\\r\\n");
+        append_to_reply("Service-Route: <sip:{host}:{port};lr;orig>\\r\\n");
         save("location");
         exit;
     }}
     if (!is_method("INVITE")) {{ sl_send_reply("405", "Method Not Allowed"); exit; }}
     record_route();
     if ($sp == {pstn}) {{
-        $ru = "sip:acct@{domain}";
+        $var(is_number) = {accounts_are_numbers};
+        if ($var(is_number) == 1) $ru = "sip:" + $(rU{{s.substr,1,0}}) + "@{domain}";
+        else $ru = "sip:acct@{domain}";
         if (!lookup("location")) {{ sl_send_reply("404", "Not Registered"); exit; }}
         append_hf("P-Asserted-Identity: <sip:+44207946001@{domain}>\\r\\n");
         t_relay();
@@ -88,6 +90,7 @@ request_route {{
         proxy_challenge("{domain}", "0"); exit;
     }}
     consume_credentials();
+    append_hf("X-Route: $hdr(Route)\r\n");
     loose_route();
     $du = "sip:127.0.0.1:{pstn}";
     t_relay();
@@ -127,7 +130,7 @@ class Kamailio:
         self.address = (HOST, self.port)
         settings = {
             "host": HOST, "port": self.port, "domain": DOMAIN, "password": "secret", "nonce_lifetime": 300,
-            "min_expires": 0,
+            "min_expires": 0, "accounts_are_numbers": 0,
         } | values  # fmt: skip
         self.file = folder / "kamailio.cfg"
         self.file.write_text((_HEAD + route).format(**settings))

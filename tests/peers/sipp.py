@@ -38,6 +38,7 @@ class Ladder:
     number: str = ""
     user: str = "sipp"
     password: str = ""
+    account: str = ""  # whose password it is, when it is not the user's
     invite_at: int = -1
     cseq: int = 0
     is_in_dialog: bool = False
@@ -112,7 +113,11 @@ class Ladder:
         body = body if body is not None else ""
         for attempt in range(2 if self.password and authenticate and not self.is_in_dialog else 1):
             self.cseq += 1
-            proof = f"[authentication username={self.user} password={self.password}]\n" if attempt else ""
+            proof = (
+                f"[authentication username={self.account or self.user} password={self.password}]\n"
+                if attempt
+                else ""
+            )
             self.invite_at = len(self.steps)
             self.send(
                 self._request("INVITE", cseq=self.cseq, extra=proof + headers, body=body), retrans=retrans

@@ -96,6 +96,9 @@ def test_we_register_call_out_and_hang_up_with_digest(tmp_path: Path, outside: i
         invite = invite_of(called)
         assert invite.get("from").startswith(f"<sip:+4930123401@{DOMAIN}>")
         assert invite.get("p-asserted-identity") == f"<sip:+4930123401@{DOMAIN}>"
+        assert (
+            invite.get("x-route") == f"<sip:{carrier.address[0]}:{carrier.port};lr;orig>"
+        )  # its Service-Route
         assert "proxy-authorization" not in invite.start.lower() + str(invite).lower()
         far.accept(called, audio(far.address[0], 40002))
         phone.answered(dialog)
@@ -252,6 +255,41 @@ def test_a_carrier_that_stands_still_is_passed_over_within_four_seconds(tmp_path
         finally:
             carrier.signal(signal.SIGCONT)
         switch.wait_said("trunk.up", timeout=15)
+
+
+def test_each_of_our_numbers_is_registered_and_called_by_itself(tmp_path: Path, outside: int) -> None:
+    """Two registrations at one trunk: the carrier calls each number at the Contact of its own."""
+    accounts = ["4930123401", "4930123402"]
+    many = [{"aor": f"sip:{account}@{DOMAIN}", "expires": 60} for account in accounts]
+    with (
+        Kamailio.carrier(tmp_path, outside, accounts_are_numbers=1) as carrier,
+        Switch(
+            tmp_path / "switch",
+            users=[user("1001"), user("1002")],
+            trunks=[trunk(carrier, registrations=many, called_in="request", number_in="e164-plain")],
+            routes=[
+                {"match": f"+{account}", "to": f"user:{name}"}
+                for account, name in zip(accounts, ("1001", "1002"), strict=True)
+            ],
+        ).start() as switch,
+        Phone(switch.address, "1001", PASSWORD) as one,
+        Phone(switch.address, "1002", PASSWORD) as two,
+        at_outside(carrier, outside) as far,
+    ):
+        wait_until(
+            lambda: switch.ask("trunks")[0]["registrations"].count("registered at") == 2, 5, "both registered"
+        )
+        for phone, account in ((one, accounts[0]), (two, accounts[1])):
+            assert phone.register().status == 200
+            calling = begin_call(far, f"+{account}")
+            called = phone.incoming()
+            phone.accept(called, audio(phone.address[0], 40000))
+            far.answered(calling)
+            assert one.receive(0) is None
+            assert two.receive(0) is None
+            far.send(calling.request("BYE"))
+            called.answer_bye()
+            assert far.final(method="BYE", call_id=calling.call_id).status == 200
 
 
 def test_with_two_workers_one_registers_and_both_take_calls(tmp_path: Path, outside: int) -> None:
