@@ -1,8 +1,13 @@
-"""IPv6, and a call between a telephone of each family."""
+"""IPv6, and a call between a telephone of each family, over UDP and TLS."""
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
+
+import pytest
+
+from switchroom.switch.ops.cli.certificate import make_certificate
 
 from .harness import PASSWORD, Switch, users
 from .phone import Phone
@@ -11,15 +16,23 @@ from .raw import audio, media_address
 from .rtp import Sound
 
 
-def test_a_call_from_six_to_four(tmp_path: Path) -> None:
-    port = free_port()
-    listen = [f"udp:127.0.0.1:{port}", f"udp:[::1]:{port}", f"tcp:[::1]:{port}"]
-    switch = Switch(tmp_path, users=users([1001, 1002]), sip={"listen": listen})
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+def test_a_call_from_six_to_four(tmp_path: Path, transport: str) -> None:
+    port, server = free_port(), free_port()
+    listen = [f"udp:127.0.0.1:{port}", f"{transport}:127.0.0.1:{server}", f"{transport}:[::1]:{server}"]
+    certificate = tmp_path / "switch.pem"
+    certificate.write_bytes(make_certificate(["127.0.0.1", "::1"]))
+    context = ssl.create_default_context(cafile=str(certificate))
+    switch = Switch(
+        tmp_path / "switch", users=users([1001, 1002]), sip={"listen": listen},
+        tls={"certificate": str(certificate)},
+    )  # fmt: skip
     switch.address = ("127.0.0.1", port)
+    six_domain = f"[::1]:{server}"
     with (
         switch,
-        Phone(("::1", port), "1001", PASSWORD, domain=f"[::1]:{port}") as six,
-        Phone(switch.address, "1002", PASSWORD) as four,
+        Phone(("::1", server), "1001", PASSWORD, transport, domain=six_domain, context=context) as six,
+        Phone(("127.0.0.1", server), "1002", PASSWORD, transport, context=context) as four,
         Sound("::1") as a,
         Sound("127.0.0.1") as b,
     ):
@@ -31,6 +44,9 @@ def test_a_call_from_six_to_four(tmp_path: Path) -> None:
         answer = six.answered(dialog)
         assert b"c=IN IP6 ::1" in answer.body
         assert b"c=IN IP4 127.0.0.1" in called.invite.body  # type: ignore[union-attr]
+        assert f"[::1]:{server}" in answer.target
+        assert f"127.0.0.1:{server}" in called.target
+        assert "::1" not in str(called.invite)
         a.remote, b.remote = media_address(answer.body), media_address(called.invite.body)  # type: ignore[union-attr]
         a.send(20)
         assert b.receive(20) == 20
