@@ -11,7 +11,7 @@ from ..store.interfaces import Direction, Record, RecordStore
 
 __all__ = ["Direction", "Record", "RecordLines", "find", "recent"]
 
-_MAX_RECORDS = 1000  # the latest ones that are looked through
+_MAX_RECORDS = 1000  # in one table
 
 _ID = b'{"id":"'  # each line begins with it
 _BLOCK = 65536
@@ -106,8 +106,8 @@ async def recent(store: RecordStore, limit: int) -> list[dict[str, object]]:
 
 
 async def find(store: RecordStore, record: str) -> dict[str, object]:
-    """All that is known of one of the latest calls: by its id, or a beginning that only one has."""
-    found = [one for one in await store.recent(_MAX_RECORDS) if record and one.id.startswith(record)]
+    """All that is known of a call that ended: by its id, or a beginning that only one has."""
+    found = await store.beginning(record) if record else []
     if len(found) != 1:
         raise LookupError(f"record: {record}: {'several begin so' if found else 'there is no such record'}")
     fields = dataclasses.asdict(found[0])

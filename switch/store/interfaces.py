@@ -138,6 +138,9 @@ class RecordStore(Protocol):
     async def recent(self, limit: int = 100) -> list[Record]:
         """Give the records of the latest calls, the newest first."""
 
+    async def beginning(self, id: str, limit: int = 2) -> list[Record]:
+        """Give the records of ended calls, however old, whose id is this or begins so."""
+
     async def flush(self) -> None:
         """Return when everything asked for until now is durable."""
 

@@ -35,6 +35,11 @@ from .writer import Writer
 MAX_GAP = 60.0  # seconds without a sign of life after which no call is gone on with
 _RESERVE_FOR_ENDS = 0.75  # a call that is up must find room for its end when no new one may begin
 
+_SELECT_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
+_SELECT_RECENT = f"{_SELECT_CALLS} ORDER BY seq DESC LIMIT ?"
+_SELECT_BEGINNING = f"{_SELECT_CALLS} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+_LAST = "\U0010ffff"  # sorts after whatever an id may go on with
+
 
 class SqliteBindings:
     """A BindingStore."""
@@ -141,16 +146,21 @@ class SqliteRecords:
 
     async def recent(self, limit: int = 100) -> list[Record]:
         """Give the records of the latest calls that ended, the newest first."""
-        return await asyncio.to_thread(self._read_recent, limit)
+        return await asyncio.to_thread(self._read, _SELECT_RECENT, limit)
+
+    async def beginning(self, id: str, limit: int = 2) -> list[Record]:
+        """Give the records of ended calls, however old, whose id is this or begins so; by the index."""
+        if not id.isascii():
+            return []  # none of ours has such an id, and SQLite takes no lone surrogates
+        return await asyncio.to_thread(self._read, _SELECT_BEGINNING, id, id + _LAST, limit)
 
     async def flush(self) -> None:
         """Return when everything asked for until now is durable."""
         await self._writer.flush()
 
-    def _read_recent(self, limit: int) -> list[Record]:
-        query = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY seq DESC LIMIT ?"
+    def _read(self, query: str, *values: str | int) -> list[Record]:
         with closing(connect(self._path)) as connection:
-            return [row_record(row) for row in connection.execute(query, (limit,))]
+            return [row_record(row) for row in connection.execute(query, values)]
 
     def _put(self, record: Record, *, is_closed: bool) -> None:
         writer = self._writer

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from switchroom.switch.ops import records
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.store import Direction, Record, SqliteStore, StoreError, record_id
 from switchroom.switch.store.schema import MIGRATIONS
@@ -111,6 +112,26 @@ async def test_the_newest_comes_first_and_the_limit_holds(tmp_path: Path) -> Non
         await store.flush()
         found = await store.records.recent(3)
     assert [record.call_id_a for record in found] == ["a149", "a148", "a147"]
+
+
+async def test_a_call_is_found_by_how_its_id_begins_however_many_followed(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        first, near = ended(0, id="0190a-1"), ended(1, id="0190a-12")
+        for record in (first, near, *(ended(number) for number in range(2, 1500))):
+            store.records.close(record)
+        await store.flush()
+
+        async def found(id: str) -> list[Record]:
+            return await store.records.beginning(id)
+
+        assert await found("0190a-12") == [near]
+        assert await found("0190a-1") == await found("0190a") == [first, near]
+        for nobody in ("0190a-2", "0190_", "%", "0190a-123", "\xe4", "\ud800"):
+            assert await found(nobody) == []
+        assert (await records.find(store.records, "0190a-12"))["call_id_a"] == "a1"
+        for unclear, why in (("0190a", "several begin so"), ("", "there is no such record")):
+            with pytest.raises(LookupError, match=why):
+                await records.find(store.records, unclear)
 
 
 async def test_a_record_that_is_closed_twice_is_one(tmp_path: Path) -> None:
