@@ -131,20 +131,19 @@ class Exchange:
         self.admission.is_draining = value
 
     def handle_event(self, event: sip.Event, now: float) -> None:
-        """One event of the engine: what was sent for somebody goes to him, his session's, too."""
+        """One event of the engine: it goes to the leg whose session tells it, or to who else waits for it."""
         kind: Any = type(event)
-        if kind is sip.RequestReceived:
+        hear = HEARING.get(kind)
+        if hear is not None and isinstance(leg := event.session.context, Leg):  # type: ignore[union-attr]
+            hear(leg, event, now)
+        elif kind is sip.RequestReceived:
             self.reception.receive(event, now)  # type: ignore[arg-type]
-            return
-        owner: EventOwner | Leg | None = _find_owner(kind)(event)
-        if isinstance(owner, Leg):
-            hear = HEARING.get(kind)
-            if hear is not None:
-                hear(owner, event, now)
-        elif owner is not None:
-            owner.handle_event(event, now)
         else:
-            turn_away(event, now)
+            owner: EventOwner | None = _find_owner(kind)(event)
+            if owner is None:
+                turn_away(event, now)
+            elif not isinstance(owner, Leg):  # what a leg does not hear is of no use to a call
+                owner.handle_event(event, now)
 
     def is_trusted(self, host: str) -> bool:
         """Whether requests from there may be a trunk's or a registered phone's."""
