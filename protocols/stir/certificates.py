@@ -76,6 +76,6 @@ def _has_issued(issuer: x509.Certificate, issued: x509.Certificate, depth: int) 
         if not limits.ca or (limits.path_length is not None and limits.path_length < depth):
             return False
         issued.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, InvalidSignature, TypeError, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, InvalidSignature, TypeError, ValueError):
         return False
     return True

@@ -75,6 +75,7 @@ class Stir:
         self._chains = {url: _read(Path(path)) for url, path in config.certificates.items()}
         if config.certificate_folder:
             self._chains |= _read_folder(Path(config.certificate_folder))
+        self._authorities: dict[str, stir.NumberAuthority] = {}
         self._keys: dict[str, tuple[EllipticCurvePublicKey, float]] = {}
 
     @property
@@ -141,7 +142,20 @@ class Stir:
         if abs(at - statement.iat) > self._config.max_age:
             raise RemoteProtocolError("it was made too long ago, or in the future", status=403)
         stir.verify(signed, signature, self._key_at(statement.x5u, at))
+        if self._config.check_numbers:
+            self._check_number(statement)
         return statement
+
+    def _check_number(self, statement: stir.Passport) -> None:
+        """The certificate lists who calls, or who diverts (RFC 8226 §9, RFC 8946 §4)."""
+        party = statement.div if statement.ppt == "div" else statement.orig
+        number = str((party or {}).get("tn", ""))
+        authority = self._authorities.get(statement.x5u)
+        if authority is None:
+            authority = stir.number_authority(self._chains[statement.x5u][0])
+            self._authorities[statement.x5u] = authority
+        if not authority.covers(number):
+            raise RemoteProtocolError("the certificate is not for this number", status=437)
 
     def _key_at(self, url: str, at: float) -> EllipticCurvePublicKey:
         chain = self._chains.get(url)

@@ -38,6 +38,11 @@ class StirConfig(Section):
         "",
         max_length=4096,
     )
+    check_numbers: bool = key(
+        "Whether a certificate must list the number that it signs for (TNAuthList, RFC 8226); one that "
+        "names a service provider may sign for all of them.",
+        False,
+    )
     max_age: Count = key(
         "A signature that was made longer ago, or as far in the future, is stale.",
         60,

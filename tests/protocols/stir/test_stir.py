@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from switchroom.protocols import stir
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 from switchroom.protocols.sip import Uri
+from switchroom.protocols.stir.authority import OID
 
 # RFC 8225 appendix A: header, claims and keys (an ECDSA signature is another one each time)
 HEADER = (
@@ -206,9 +207,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def certificate(
     name: str, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, issuer: str,
     issuer_key: ec.EllipticCurvePrivateKey, *,
-    is_ca: bool = False, days: int = 30, path_length: int | None = None,
+    is_ca: bool = False, days: int = 30, path_length: int | None = None, numbers: bytes = b"",
 ) -> x509.Certificate:  # fmt: skip
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
@@ -217,8 +218,10 @@ def certificate(
         .not_valid_before(NOW - timedelta(days=1))
         .not_valid_after(NOW + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=path_length), critical=True)
-        .sign(issuer_key, hashes.SHA256())
     )
+    if numbers:  # the list of those that it may sign for
+        builder = builder.add_extension(x509.UnrecognizedExtension(OID, numbers), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:

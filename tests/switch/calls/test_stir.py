@@ -82,6 +82,28 @@ def test_numbers_are_meant_not_as_a_trunk_has_them_written(config: StirConfig) -
     assert not ours.verify(request, AT).is_good
 
 
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [
+        ("300fa20d160b3132313535353531323132", 0),  # 12155551212, who calls
+        ("300fa20d160b3132313535353531323133", 437),  # another number
+        ("3008a00616043730394a", 0),  # a provider
+        ("3000", 437),
+        ("", 437),  # no list at all
+    ],
+)
+def test_a_certificate_may_have_to_list_its_numbers(
+    config: StirConfig, tmp_path: Path, numbers: str, status: int
+) -> None:
+    leaf = certificate("SHAKEN 1234", KEY, "root", ROOT_KEY, numbers=bytes.fromhex(numbers))
+    (tmp_path / "certs/cert.example.org/a/sp.pem").write_bytes(leaf.public_bytes(Encoding.PEM))
+    for is_checked in (False, True):
+        ours = Stir(config.model_copy(update={"check_numbers": is_checked}))
+        request = invite(ours.sign(ORIG, DEST, "A", "1001", AT))
+        for _ in range(2):  # what was read of it is kept
+            assert ours.verify(request, AT).status == (status if is_checked else 0)
+
+
 def test_nothing_to_sign_with(config: StirConfig) -> None:
     assert Stir(StirConfig()).sign(ORIG, DEST, "A", "1001", AT) == ()
     assert not Stir(StirConfig()).can_sign
