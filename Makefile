@@ -64,7 +64,6 @@ peers:
 	elif [ -n "$$packages" ]; then \
 		echo "missing, and neither root nor sudo to install them:$$packages"; \
 	fi
-	@$(BIN)/pip install -q --only-binary :all: 'pjsua2-python>=2.15' || echo "no wheel of pjsua2-python: its tests are skipped"
 
 $(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 	$(BIN)/pip install -q -e .
@@ -72,6 +71,7 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 
 $(VENV)/.tests: $(SOURCES) | $(BIN)/pip
 	$(BIN)/pip install -q -e '.[test]'
+	@$(BIN)/pip install -q --only-binary :all: 'pjsua2-python>=2.15' || echo "no wheel of pjsua2-python: its tests are skipped"
 	@touch $@ $(VENV)/.installed
 
 # Debian keeps venv and the headers of Python in packages of their own.
