@@ -103,6 +103,32 @@ def test_the_offer_comes_in_a_reliable_response(scene: Scene) -> None:
     assert direction_of(body(target.received("PRACK")[0])) == "recvonly"
 
 
+def test_a_prack_has_another_offer(scene: Scene) -> None:
+    """RFC 3262 §5: it travels as UPDATE, as the 183 is acknowledged there; the PRACK gets the answer."""
+    target = scene.callee(
+        callee()
+        .called()
+        .answer_invite("183 Session Progress", sdp(), headers=reliable(9) + ALLOW)
+        .receive("PRACK")
+        .answer("200 OK", tag=False)
+        .receive("UPDATE")
+        .answer("200 OK", sdp("recvonly", version=2), tag=False)
+        .pause(100)
+        .answer_invite("200 OK", retrans=True)
+        .receive("ACK")
+        .end_of_call()
+    )
+    ladder = scene.ladder().invite(sdp(), headers=SUPPORTED).receive(100, optional=True)
+    ladder.receive(183, action=_TARGET + _RSEQ)
+    source = scene.caller(prack(ladder, sdp("sendonly", version=2)).receive_200().ack().pause(100).bye())
+    scene.succeeds()
+    assert direction_of(body(target.received("UPDATE")[0])) == "sendonly"
+    answer = next(m for m in source.received("SIP/2.0 200") if "PRACK" in header(m, "CSeq"))
+    assert direction_of(body(answer)) == "recvonly"
+    last = next(m for m in source.received("SIP/2.0 200") if "INVITE" in header(m, "CSeq"))
+    assert body(last).strip() == b""
+
+
 def test_two_early_dialogs_of_one_phone(scene: Scene) -> None:
     """Two phones behind one proxy: each reliable 183 is acknowledged in its own dialog, and one answers."""
     target = scene.callee(
