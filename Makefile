@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DEBIAN_FRONTEND := noninteractive
 
 SOURCES := setup.py pyproject.toml $(shell find switch codecs protocols -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*_core.c') \
-	$(wildcard codecs/native/*.c)
+	$(wildcard codecs/native/*.c codecs/sound/*.c)
 
 # How to install Debian packages: as root, with sudo, or not at all.
 APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 0 ]; then echo apt-get; \
@@ -45,7 +45,7 @@ check: $(VENV)/.tests
 SECONDS ?= 60
 
 sanitize: $(VENV)/.tests
-	SWITCHROOM_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/codecs/test_fuzz.py tests/switch/media/test_fuzz.py
+	SWITCHROOM_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/codecs/test_fuzz.py tests/codecs/test_sound.py tests/switch/media/test_fuzz.py
 
 # What cannot be installed is no error here: its tests are skipped and say so, and in CI they fail.
 peers:

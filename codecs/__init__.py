@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from ._native import Config, Decoder, Encoder
+from ._sound import (
+    Concealer,
+    GainControl,
+    NoiseGenerator,
+    VoiceDetector,
+    amplify,
+    describe_noise,
+    level,
+    mix,
+)
 from .catalog import CODECS, Codec, find
 from .codec import CodecError, Format, Library, PacketTime, Samples
 from .fmtp import Parameters
@@ -12,15 +22,23 @@ __all__ = [
     "CODECS",
     "Codec",
     "CodecError",
+    "Concealer",
     "Config",
     "Decoder",
     "Encoder",
     "Format",
+    "GainControl",
     "Library",
+    "NoiseGenerator",
     "PacketTime",
     "Parameters",
     "Samples",
+    "VoiceDetector",
+    "amplify",
+    "describe_noise",
     "find",
+    "level",
+    "mix",
     "resample",
     "to_mono",
 ]
