@@ -20,7 +20,7 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 
 # Programs that the tests drive, and the packages that have them.
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
-	ip:iproute2 prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio \
+	ip:iproute2 nft:nftables prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio \
 	sox:sox ffmpeg:ffmpeg opusenc:opus-tools toast:libgsm-tools speexenc:speex
 # Libraries of codecs, which are found at run time, and what sox reads AMR with.
 LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libopencore-amrnb.so.0:libopencore-amrnb0 \
