@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._native import Config, Decoder, Encoder
 from ._sound import (
     Concealer,
+    DtmfDetector,
     GainControl,
     NoiseGenerator,
     VoiceDetector,
@@ -25,6 +26,7 @@ __all__ = [
     "Concealer",
     "Config",
     "Decoder",
+    "DtmfDetector",
     "Encoder",
     "Format",
     "GainControl",

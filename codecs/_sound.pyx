@@ -18,6 +18,11 @@ cdef extern from "sound.h" nogil:
         pass
     struct conceal_state "conceal":
         pass
+    struct dtmf_state "dtmf":
+        int hop
+        char current
+    void dtmf_init(dtmf_state*, int rate)
+    size_t dtmf_run(dtmf_state*, const int16_t* pcm, size_t samples, char* keys, size_t room)
     void sound_mix(const int16_t* const* given, int16_t* const* out, size_t members, size_t samples)
     int sound_level(const int16_t* pcm, size_t samples)
     void sound_gain(int16_t* pcm, size_t samples, float* start, float gain)
@@ -33,7 +38,7 @@ cdef extern from "sound.h" nogil:
     void conceal_good(conceal_state*, int16_t* pcm, size_t samples)
     void conceal_lost(conceal_state*, int16_t* pcm, size_t samples)
 
-__all__ = ["Concealer", "GainControl", "NoiseGenerator", "VoiceDetector", "amplify", "describe_noise", "level", "mix"]
+__all__ = ["Concealer", "DtmfDetector", "GainControl", "NoiseGenerator", "VoiceDetector", "amplify", "describe_noise", "level", "mix"]
 
 cdef object _INT16 = np.dtype(np.int16)
 cdef Py_ssize_t _MOST = 1 << 20  # samples at once
@@ -193,3 +198,37 @@ cdef class Concealer:
         if count:
             conceal_lost(self._state, &pcm[0], count)
         return result
+
+
+cdef class DtmfDetector:
+    """Hears keys in the sound; ITU-T Q.24."""
+
+    cdef dtmf_state* _state
+
+    def __cinit__(self, int rate=8000):
+        _checked_rate(rate)
+        self._state = <dtmf_state*>malloc(sizeof(dtmf_state))
+        if self._state is NULL:
+            raise MemoryError
+        dtmf_init(self._state, rate)
+
+    def __dealloc__(self):
+        free(self._state)
+
+    @property
+    def current(self):
+        """The key that is down, or an empty string."""
+        return chr(self._state.current) if self._state.current else ""
+
+    def process(self, samples):
+        """Return the keys that began in these samples; each is said once, some 40 ms after its beginning."""
+        cdef const int16_t[::1] pcm = samples
+        cdef char keys[256]
+        cdef Py_ssize_t at = 0, count = _checked_count(pcm.shape[0]), step = 200 * self._state.hop
+        cdef size_t found
+        heard = b""
+        while at < count:
+            found = dtmf_run(self._state, &pcm[at], min(step, count - at), keys, sizeof(keys))
+            heard += keys[:found]
+            at += step
+        return heard.decode("ascii")

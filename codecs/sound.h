@@ -78,4 +78,22 @@ void conceal_good(struct conceal *conceal, int16_t *pcm, size_t samples);
 /* Make up what did not come; silence after 60 ms. No delay is added. */
 void conceal_lost(struct conceal *conceal, int16_t *pcm, size_t samples);
 
+/* -- tones.c: DTMF in the sound; ITU-T Q.23, Q.24 */
+
+#define DTMF_WINDOW_MAX (SOUND_RATE_MAX * 51 / 4000) /* 12.75 ms; one looks every half of it */
+
+struct dtmf {
+    int rate, window, hop;
+    int fresh;                       /* samples since the last look */
+    float coefficient[8], cosine[8], sine[8], advance[8];  /* four rows, four columns */
+    float phase[8];                  /* of the look before */
+    char candidate, current;         /* keys, or 0 */
+    int hits, misses;
+    int16_t past[DTMF_WINDOW_MAX];
+};
+void dtmf_init(struct dtmf *dtmf, int rate);
+/* Look for keys: writes those that begin to `keys` (at most samples / hop + 1 of them) and returns how many.
+   dtmf->current is the one that is down, else 0. */
+size_t dtmf_run(struct dtmf *dtmf, const int16_t *pcm, size_t samples, char *keys, size_t room);
+
 #endif

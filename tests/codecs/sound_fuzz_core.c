@@ -52,6 +52,8 @@ int main(int count, char **words)
         struct noise noise;
         struct vad vad;
         struct agc agc;
+        struct dtmf dtmf;
+        dtmf_init(&dtmf, rate);
         conceal_init(&conceal, rate), noise_init(&noise, chance(1u << 30)), vad_init(&vad, rate);
         agc_init(&agc, (int)chance(128), (float)(1 + chance(1000)));
         for (int i = 0; i < 20; i++) {
@@ -71,6 +73,10 @@ int main(int count, char **words)
             noise_set(&noise, payload, wild);
             free(payload);
             noise_run(&noise, pcm, samples);
+            char *keys = malloc(3);
+            if (dtmf_run(&dtmf, pcm, samples, keys, 3) > 3)
+                abort();
+            free(keys);
             free(pcm);
         }
         mixing();
