@@ -13,6 +13,11 @@ HERE = Path(__file__).parent
 _TRANSPORTS = {"udp": "u1", "tcp": "t1", "tls": "l1"}
 
 
+def has_tls() -> bool:
+    """Whether the sipp of this machine was built with TLS; Debian's 3.6.1 was not."""
+    return "-TLS" in subprocess.run(["sipp", "-v"], capture_output=True, text=True, check=False).stdout
+
+
 def sipp(
     scenario: str, port: int, folder: Path, *more: str, host: str = "127.0.0.1", transport: str = "udp"
 ) -> list[str]:

@@ -96,6 +96,7 @@ class Setup:
     workers: int = 1
     transport: str = "udp"  # of both legs: udp, tcp or tls
     callee_host: str = "127.0.0.1"  # [::1] has ports of its own
+    media_ports: str = "20000-59999"
     is_guarded: bool = False  # the limits that a new switch has, instead of none
     more: str = ""  # TOML behind the rest
 
@@ -123,7 +124,7 @@ listen = {json.dumps(listen)}
 [auth]
 realm = "127.0.0.1"
 [media]
-ports = "16384-65535"
+ports = "{setup.media_ports}"
 first_rtp_timeout = 0
 rtp_timeout = 0
 {call_limits}

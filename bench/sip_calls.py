@@ -3,7 +3,8 @@
     python bench/sip_calls.py                                    250, 500 and 1,000 calls/s, 10 s each
     python bench/sip_calls.py --rates 1000,1500,2000 --seconds 20
     python bench/sip_calls.py --auth                             callers prove who they are (digest)
-    python bench/sip_calls.py --transport tcp                    or tls: both legs, one connection each
+    python bench/sip_calls.py --transport tcp                    or tls, if sipp was built with it: both legs,
+                                                                 one connection each
     python bench/sip_calls.py --workers 2                        so many processes of the switch
     python bench/sip_calls.py --peer kamailio --peer sippy       the same load on these servers too
 
@@ -112,6 +113,8 @@ def main() -> None:
         "--repeat", type=int, default=1, help="runs of each rate; the one with the least CPU counts"
     )
     options = parser.parse_args()
+    if options.transport == "tls" and not load.has_tls():
+        raise SystemExit("--transport tls: this sipp was built without TLS")
     rows = []
     for rate in map(int, options.rates.split(",")):
         for server in ("switchroom", *options.peer):

@@ -156,7 +156,7 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
     hold = up / rate + 8
     with tempfile.TemporaryDirectory(prefix="sip_growth.") as name:
         folder = Path(name)
-        setup = Setup(callee_host="[::1]", workers=workers_for(up))
+        setup = Setup(callee_host="[::1]", workers=workers_for(up), media_ports="16384-65535")
         with (
             server_running("switchroom", folder, setup) as process,
             running(load.callee(folder, host="[::1]"), folder / "callee.log"),
