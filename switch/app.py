@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from switchroom.protocols import sip
+from switchroom.switch import settings
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.access.strangers import Strangers
@@ -20,7 +20,6 @@ from switchroom.switch.calls.hunting.attempt import Attempt
 from switchroom.switch.calls.hunting.dialling import Errand
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
-from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
 from switchroom.switch.calls.sharing import Sharing
 from switchroom.switch.calls.stir import Stir, attestation
 from switchroom.switch.calls.survival import Survival
@@ -31,25 +30,22 @@ from switchroom.switch.media import MediaPlane
 from switchroom.switch.net import (
     Addresses,
     Clock,
-    NetLimits,
-    PublicAddress,
     SipFace,
     Tls,
     Watchdog,
-    WebSocketRules,
 )
 from switchroom.switch.net.bans import Ban
 from switchroom.switch.net.bus import Bus
 from switchroom.switch.net.owners import Owners
 from switchroom.switch.net.place import Place
 from switchroom.switch.net.resolver import Resolver, means_of
-from switchroom.switch.ops import objects, records
-from switchroom.switch.ops.control import ControlServer, by_leader
+from switchroom.switch.ops.control import ControlServer
 from switchroom.switch.ops.http import HttpServer
 from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.ops.trace import Tap, Trace
+from switchroom.switch.questions import Questions
 from switchroom.switch.store import Record, SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
@@ -83,13 +79,13 @@ class Switch:
             flush=lambda: self.face.flush(),
             means=lambda: means_of(self.face.bound, self.addresses, self.config.dns.prefer),
         )
-        self.mint = sip.Mint() if place is None else _mint(place)
+        self.mint = sip.Mint() if place is None else settings.mint(place)
         self.endpoint = sip.Endpoint(
-            timers=_timers(config),
+            timers=settings.timers(config),
             mint=self.mint,
             max_transactions=config.sip.max_transactions,
             udp_request_limit=config.sip.udp_request_limit,
-            limits=_message_limits(config),
+            limits=settings.message_limits(config),
             user_agent=config.switch.name,
         )
         self.guard = Guard(on_alert=self._on_alert)
@@ -103,7 +99,7 @@ class Switch:
             is_local_host=self.is_local,
             secret=b"" if place is None else place.secret,
         )
-        self.registrar.max_contacts = _max_contacts(config)
+        self.registrar.max_contacts = settings.max_contacts(config)
         self.media = MediaPlane(
             config.media, self.addresses.local_for, self._on_media_timeout, public_for=self._public_for
         )
@@ -122,7 +118,7 @@ class Switch:
             country=config.numbers.country,
         )
         self.exchange = Exchange(
-            _exchange_config(config),
+            settings.exchange_config(config),
             endpoint=self.endpoint,
             mint=self.mint,
             authenticator=self.authenticator,
@@ -161,7 +157,7 @@ class Switch:
             self.endpoint,
             self.exchange.handle_event,
             listen=config.sip.listen,
-            limits=_limits(config),
+            limits=settings.limits(config),
             addresses=self.addresses,
             is_trusted=self.exchange.is_trusted,
             timers=[self.exchange, self.registrar, self.trunks, self.attendance, self.features],
@@ -169,8 +165,8 @@ class Switch:
             log=self.log,
             clock=self.clock,
             tls=Tls(config.tls),
-            websocket=_websocket(config),
-            public=_public(config),
+            websocket=settings.websocket(config),
+            public=settings.public(config),
             bus=self.bus,
             owners=self._owners,
             sockets=() if place is None else place.sockets[place.slot],
@@ -201,7 +197,7 @@ class Switch:
             request, self.clock.posix(now), trunk.whole_in
         )
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
-        self.control = ControlServer(state / "control.sock", self._handlers())
+        self.control = ControlServer(state / "control.sock", Questions(self).handlers())
         self.metrics = Metrics(self)
         self.http = HttpServer(config.api.listen, self.metrics)
         self.started_at = self.clock.utc(self.clock.now())
@@ -317,15 +313,15 @@ class Switch:
         self.stir = stir
         self.authenticator.update(config.users, config.auth, config.trunks)
         self.registrar.update(config.registrar, {user.name for user in config.users})
-        self.registrar.max_contacts = _max_contacts(config)
+        self.registrar.max_contacts = settings.max_contacts(config)
         self.attendance.reconfigure(config, self.clock.now())
         self.features.reconfigure(config.features)
-        self.exchange.reconfigure(_exchange_config(config), router)
+        self.exchange.reconfigure(settings.exchange_config(config), router)
         self.exchange.reception.strangers = self._strangers(config)
         self.router = router
-        self.endpoint.timers = _timers(config)
-        self.face.apply(_limits(config))
-        self.face.apply_transports(tls, _websocket(config), _public(config))
+        self.endpoint.timers = settings.timers(config)
+        self.face.apply(settings.limits(config))
+        self.face.apply_transports(tls, settings.websocket(config), settings.public(config))
         self._advertise(config)
         self.media.config = config.media
         self.resolver.apply(config.dns)
@@ -370,7 +366,7 @@ class Switch:
 
     def _refresh_hosts(self) -> None:
         """Ask for what the configuration names, so that its addresses are known before somebody calls."""
-        for uri in _named_targets(self.config):
+        for uri in settings.named_targets(self.config):
             self.resolver.known(uri)
 
     def _is_spread(self, host: str) -> bool:
@@ -434,12 +430,12 @@ class Switch:
 
     def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
         if isinstance(alert, SourceBanned):
-            self._log_ban(alert.ban, alert.user)
+            self.log_ban(alert.ban, alert.user)
             self.sharing.banned(alert.ban)
         else:
             self.log.warning("auth.attacked", source=alert.source, user=alert.user)
 
-    def _log_ban(self, ban: Ban, user: str = "") -> None:
+    def log_ban(self, ban: Ban, user: str = "") -> None:
         told = {"user": user} if user else {}
         self.log.warning(
             "auth.banned", source=ban.source, reason=ban.reason, seconds=round(ban.seconds), **told
@@ -464,226 +460,10 @@ class Switch:
         found = _INVITED.match(data)
         return found is not None and self.router.is_emergency(found[1].decode("ascii", "replace"))
 
-    # -- questions
-
-    def _handlers(self) -> dict[str, Any]:
-        return {
-            "status": lambda: self.status(),
-            "registrations": by_leader(lambda: self.registrations()),
-            "trunks": by_leader(lambda: self.trunks.rows(self.clock.now())),
-            "calls": lambda: self.calls(),
-            **self.attendance.handlers(),
-            "hangup": lambda call: self.hangup(call),
-            "bans": by_leader(lambda: self.bans()),
-            "ban": lambda source, seconds: self.ban(source, seconds),
-            "unban": lambda source: self.unban(source),
-            "records": by_leader(lambda limit=20: records.recent(self.store.records, limit)),
-            "record": by_leader(lambda record: records.find(self.store.records, record)),
-            "objects": lambda: objects.count(self),
-            "trace": lambda what="", since=0.0: self.trace.messages(what, since),
-            "drain": lambda: self.drain(is_draining=True),
-            "undrain": lambda: self.drain(is_draining=False),
-        }
+    # -- the operator
 
     def drain(self, *, is_draining: bool) -> dict[str, object]:
         """Send new calls away, or take them again; calls in progress go on."""
         self.exchange.is_draining = is_draining
         self.log.info("switch.draining" if is_draining else "switch.undrained")
         return {"is_draining": is_draining, "calls": len(self.exchange.calls)}
-
-    def status(self) -> dict[str, object]:
-        """The switch in numbers."""
-        now = self.clock.now()
-        return {
-            "started_at": self.started_at.isoformat(),
-            "uptime": round((self.clock.utc(now) - self.started_at).total_seconds(), 1),
-            "listen": [f"{t}:{h}:{p}" for t, h, p in self.face.bound],
-            "api": self.http.address,
-            "registrations": self.registrar.count(),
-            "calls": len(self.exchange.calls),
-            "calls_total": self.exchange.calls_started,
-            "sessions": self.endpoint.counters.sessions,
-            "transactions": self.endpoint.counters.transactions,
-            "media_ports": self.media.ports_in_use,
-            "subscriptions": len(self.attendance.presence),
-            "texts": len(self.attendance.texts),
-            "is_draining": self.exchange.is_draining,
-            "forwarded": self.bus.counters["forwarded"],
-            "loop_lag_max": round(self.watchdog.max_lag, 4),
-        }
-
-    def registrations(self) -> list[dict[str, object]]:
-        """Every contact of every user."""
-        now = self.clock.now()
-        return [
-            {
-                "user": b.user,
-                "contact": b.contact,
-                "source": f"{b.flow.transport.lower()}:{b.flow.remote[0]}:{b.flow.remote[1]}",
-                "expires": round(b.expires_at - now),
-                "q": b.q,
-                "user_agent": b.user_agent,
-            }
-            for b in self.registrar.all(now)
-        ]
-
-    def calls(self) -> list[dict[str, object]]:
-        """The calls in progress."""
-        now = self.clock.now()
-        return [
-            {
-                "id": call.id,
-                "caller": call.record.caller,
-                "callee": call.record.callee,
-                "state": "ringing" if call.answered_at is None else "up",
-                "seconds": round(now - (call.setup_at if call.answered_at is None else call.answered_at), 1),
-            }
-            for call in self.exchange.calls.values()
-        ]
-
-    def bans(self) -> list[dict[str, object]]:
-        """Who is not listened to."""
-        now = self.clock.now()
-        return [
-            {"source": ban.source, "reason": ban.reason, "seconds_left": round(ban.until - now)}
-            for ban in self.guard.ban_list.rows(now)
-        ]
-
-    def ban(self, source: str, seconds: float) -> dict[str, object]:
-        """Listen to a source no more; every worker is asked this."""
-        try:
-            ban = self.guard.ban(source, seconds, self.clock.now())
-        except ValueError:
-            raise LookupError(f"source: {source}: is no address") from None
-        self._log_ban(ban)
-        return {"source": ban.source}
-
-    def unban(self, source: str) -> dict[str, object]:
-        """Listen to a source again, or to all (""); every worker is asked this."""
-        try:
-            lifted = self.guard.lift(source)
-        except ValueError:
-            raise LookupError(f"source: {source}: is no address") from None
-        if source and not lifted:
-            raise LookupError(f"source: {source}: is not banned")
-        for one in lifted:
-            self.log.info("auth.unbanned", source=one)
-        return {"lifted": lifted}
-
-    def hangup(self, call: str) -> dict[str, object]:
-        """End a call by its id, or by a beginning of it that only one call has."""
-        found = [key for key in self.exchange.calls if key.startswith(call)] if call else []
-        if len(found) != 1:
-            raise LookupError(
-                f"call: {call}: {'several calls begin so' if found else 'there is no such call'}"
-            )
-        self.exchange.calls[found[0]].hang_up("Hung up by the operator", self.clock.now())
-        self.face.flush()
-        return {"id": found[0]}
-
-
-def _mint(place: Place) -> sip.Mint:
-    return sip.Mint(place.slot, place.generation, secret=place.secret)
-
-
-def _timers(config: Config) -> sip.Timers:
-    return sip.Timers(t1=config.sip.t1, t2=config.sip.t2, t4=config.sip.t4)
-
-
-def _message_limits(config: Config) -> sip.Limits:
-    return sip.Limits(
-        message_size=config.sip.max_message_size,
-        header_count=config.sip.max_headers,
-        header_size=config.sip.max_header_size,
-    )
-
-
-def _limits(config: Config) -> NetLimits:
-    given = config.sip
-    return NetLimits(
-        max_message_size=given.max_message_size,
-        max_head_size=given.max_head_size,
-        source_rate=given.source_rate,
-        source_burst=given.source_burst,
-        total_rate=given.total_rate,
-        total_burst=given.total_burst,
-        register_rate=given.register_rate,
-        call_rate=given.call_rate,
-        source_call_rate=given.source_call_rate,
-        source_register_rate=given.source_register_rate,
-        max_wait=config.overload.max_wait,
-        refuse_rate=config.overload.refuse_rate,
-        retry_after=config.overload.retry_after,
-        max_connections=given.max_connections,
-        max_connections_per_source=given.max_connections_per_source,
-        message_timeout=given.message_timeout,
-        idle_timeout=given.idle_timeout,
-        handshake_timeout=config.tls.handshake_timeout,
-        handshake_rate=config.tls.handshake_rate,
-        handshake_burst=config.tls.handshake_burst,
-    )
-
-
-def _max_contacts(config: Config) -> dict[str, int]:
-    return {user.name: user.max_contacts for user in config.users if user.max_contacts is not None}
-
-
-def _websocket(config: Config) -> WebSocketRules:
-    given = config.websocket
-    return WebSocketRules(given.path, tuple(given.origins), given.ping_interval)
-
-
-def _public(config: Config) -> PublicAddress:
-    return PublicAddress(config.sip.public_address, config.sip.inside)
-
-
-def _exchange_config(config: Config) -> ExchangeConfig:
-    calls = config.calls
-    caps = {
-        user.name: (calls.max_calls_per_user if user.max_calls is None else user.max_calls, calls.user_rate)
-        for user in config.users
-    }
-    return ExchangeConfig(
-        domains=frozenset({config.switch.domain.lower()} - {""}),
-        domain=config.switch.domain,
-        answer_timeout=calls.answer_timeout,
-        max_duration=calls.max_duration,
-        probe_interval=calls.probe_interval,
-        max_forks=calls.max_forks,
-        max_calls=calls.max_calls,
-        caps=caps,
-        users={user.name: user for user in config.users},
-        contact_timeout=calls.contact_timeout,
-        follow_redirects=calls.follow_redirects,
-        timing=_timing(config),
-        overload=OverloadRules(
-            config.overload.lag,
-            config.overload.drop_lag,
-            config.overload.max_setups,
-            config.overload.retry_after,
-        ),
-        user_agent=config.switch.name,
-        survive_restart=calls.survive_restart,
-    )
-
-
-def _timing(config: Config) -> sip.SessionTiming | None:
-    calls = config.calls
-    if calls.session_timer == "off":
-        return None
-    return sip.SessionTiming(calls.session_interval, calls.session_min, "auto", calls.session_timer)
-
-
-def _named_targets(config: Config) -> list[sip.Uri]:
-    """The fixed URIs of routes whose hosts are names, not addresses; trunks look after theirs."""
-    targets = {to for route in config.routes for to in route.targets if to.startswith("sip")}
-    uris = [sip.Uri.parse(to) for to in sorted(targets)]
-    return [uri for uri in uris if not _is_address(uri.host.strip("[]"))]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
