@@ -197,7 +197,8 @@ class Switch:
             request, self.clock.posix(now), trunk.whole_in
         )
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
-        self.control = ControlServer(state / "control.sock", Questions(self).handlers())
+        self.questions = Questions(self)
+        self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)
         self.http = HttpServer(config.api.listen, self.metrics)
         self.started_at = self.clock.utc(self.clock.now())
@@ -461,6 +462,22 @@ class Switch:
         return found is not None and self.router.is_emergency(found[1].decode("ascii", "replace"))
 
     # -- the operator
+
+    def status(self) -> dict[str, object]:
+        """The switch in numbers, as ``switchroom status`` shows them."""
+        return self.questions.status()
+
+    def registrations(self) -> list[dict[str, object]]:
+        """Every contact of every user."""
+        return self.questions.registrations()
+
+    def calls(self) -> list[dict[str, object]]:
+        """The calls in progress."""
+        return self.questions.calls()
+
+    def hangup(self, call: str) -> dict[str, object]:
+        """End a call by its id, or by a beginning of it that only one call has; LookupError if none has."""
+        return self.questions.hangup(call)
 
     def drain(self, *, is_draining: bool) -> dict[str, object]:
         """Send new calls away, or take them again; calls in progress go on."""

@@ -21,15 +21,15 @@ class Questions:
         """What the control socket may be asked; ``by_leader`` goes to one worker, the rest to all."""
         switch = self._switch
         return {
-            "status": lambda: self.status(),
+            "status": self.status,
             "registrations": by_leader(lambda: self.registrations()),
             "trunks": by_leader(lambda: switch.trunks.rows(switch.clock.now())),
-            "calls": lambda: self.calls(),
+            "calls": self.calls,
             **switch.attendance.handlers(),
-            "hangup": lambda call: self.hangup(call),
+            "hangup": self.hangup,
             "bans": by_leader(lambda: self.bans()),
-            "ban": lambda source, seconds: self.ban(source, seconds),
-            "unban": lambda source: self.unban(source),
+            "ban": self.ban,
+            "unban": self.unban,
             "records": by_leader(lambda limit=20: records.recent(switch.store.records, limit)),
             "record": by_leader(lambda record: records.find(switch.store.records, record)),
             "objects": lambda: objects.count(switch),
