@@ -174,6 +174,8 @@ def text(value: object) -> str:
         return given
     if len(given) > _MAX_VALUE:
         given = given[:_MAX_VALUE] + "…"
+    if given.isprintable() and '"' not in given and "\\" not in given:
+        return f'"{given}"'  # most of what needs quotes has no more than a space
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in given) + '"'
 
 
