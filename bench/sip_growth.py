@@ -8,7 +8,8 @@ rate that is always the same. bytes is what the server's memory grew by for each
 a call costs then. calls: so many calls are brought up and held; bytes is what memory grew by for each, with
 their media ports; cpu is that of bringing up and ending them. The callee listens on [::1]: the ports of one
 address would not do for 20,000 calls. A call has four descriptors: where the limit of descriptors cannot be
-raised (CAP_SYS_RESOURCE), so many workers share the calls as need be.
+raised (CAP_SYS_RESOURCE), so many workers share the calls as need be; each keeps some of its descriptors for
+signalling, and refuses with 503 what the rest has no room for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import argparse
 import hashlib
 import math
 import re
-import resource
 import socket
 import tempfile
 import time
@@ -42,8 +42,11 @@ from servers import (
     tree_of,
 )
 
+from switchroom.switch.media.ports import affordable_pairs
+
 REALM = "127.0.0.1"
-DESCRIPTORS_A_CALL = 4.5  # RTP and RTCP of both legs, and that workers do not get the same share
+MEDIA_PORTS = 16384, 65535
+PAIRS_A_CALL = 2 * 1.1  # one for each leg, and that workers do not get the same share
 WINDOW = 40  # REGISTERs on their way at once
 
 
@@ -147,7 +150,7 @@ def measure_calls(folder: Path, pids: list[int], options: argparse.Namespace, nu
 def workers_for(calls: int) -> int:
     """Processes that may open the sockets of so many calls."""
     allow_descriptors()
-    return math.ceil(calls * DESCRIPTORS_A_CALL / resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return math.ceil(calls * PAIRS_A_CALL / affordable_pairs(len(range(*MEDIA_PORTS)) + 1))
 
 
 def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
     hold = up / rate + 8
     with tempfile.TemporaryDirectory(prefix="sip_growth.") as name:
         folder = Path(name)
-        setup = Setup(callee_host="[::1]", workers=workers_for(up), media_ports="16384-65535")
+        setup = Setup(callee_host="[::1]", workers=workers_for(up), media_ports="{}-{}".format(*MEDIA_PORTS))
         with (
             server_running("switchroom", folder, setup) as process,
             running(load.callee(folder, host="[::1]"), folder / "callee.log"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane, NoPortsLeft
 from switchroom.switch.media._engine import Engine
-from switchroom.switch.media.ports import Ports
+from switchroom.switch.media.ports import Ports, affordable_pairs
 
 from .conftest import local_for
 from .phones import Call, Phone
@@ -266,3 +267,9 @@ def test_what_comes_after_the_stop_does_no_harm(a: Phone, b: Phone) -> None:
             fresh.leg(toward="::1", is_nat=False), fresh.leg(toward="::1", is_nat=False), a.describe()
         )
     loop.close()
+
+
+def test_descriptors_are_kept_for_what_is_not_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (20_000, 20_000))
+    assert affordable_pairs(49_152) == (20_000 - 4096) // 2  # signalling, storage and API have the rest
+    assert affordable_pairs(100) == 400  # no more than eight addresses have in so small a range
