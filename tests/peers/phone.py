@@ -196,11 +196,12 @@ class Phone(Wire):
         return super().request(method, uri, headers=extra, contact=False, **rest)
 
     def start_call(
-        self, number: str, body: bytes = b"", headers: Headers = (), timeout: float = 5.0
+        self, number: str, body: bytes = b"", headers: Headers = (), timeout: float = 5.0, call_id: str = ""
     ) -> Dialog:
         """Send an INVITE, and again with credentials; what comes then is the caller's to expect."""
         uri = f"sip:{number}@{self.domain}"
-        call_id, from_ = secrets.token_hex(8), f"{self.identity};tag={secrets.token_hex(4)}"
+        call_id = call_id or secrets.token_hex(8)
+        from_ = f"{self.identity};tag={secrets.token_hex(4)}"
         via = branch()
         first = self.request("INVITE", uri, from_=from_, call_id=call_id, headers=headers, body=body, via=via)
         self.send(first)
