@@ -28,7 +28,7 @@ cdef enum:
     MAX_FIELDS = 20
     MAX_PDU_SIZE = 70000
     MAX_TLVS = 64
-    MAX_ITEMS = 254
+    MAX_ITEMS = 255
     NUMBER_SIZE = 21
 
 cdef object _new = tuple.__new__
@@ -83,6 +83,8 @@ def parse_pdus(data not None, Py_ssize_t start=0, Py_ssize_t max_size=MAX_PDU_SI
     cdef const uint8_t* octets
     cdef uint32_t size, command_id, status, number
     cdef Cursor body
+    if start < 0:
+        raise ValueError(f"start {start} is negative")
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         octets = <const uint8_t*>view.buf

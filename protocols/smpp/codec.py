@@ -42,6 +42,8 @@ def parse_pdus(
 
     After a ``Malformed`` that is fatal nothing can be read any more: its command_length is a lie.
     """
+    if start < 0:
+        raise ValueError(f"start {start} is negative")
     found: list[Pdu | Malformed] = []
     end = len(data)
     while end - start >= 16:

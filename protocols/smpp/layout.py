@@ -60,10 +60,10 @@ _TEXTS = {
     "final_date": 17,
     "message_id": 65,
 }
-_OTHERS = {
-    "short_message": (MESSAGE, 254),
-    "dest_address": (DESTINATIONS, 254),
-    "unsuccess_sme": (UNSUCCESSFUL, 254),
+_OTHERS = {  # SMPP 3.4 says 254, 5.0 what the octet before them can say
+    "short_message": (MESSAGE, 255),
+    "dest_address": (DESTINATIONS, 255),
+    "unsuccess_sme": (UNSUCCESSFUL, 255),
 }
 _REFUSALS = {
     "system_id": Status.RINVSYSID,
