@@ -14,6 +14,8 @@ from setuptools import Extension, find_packages, setup
 
 ROOT = Path(__file__).parent
 ROOMS = ("switch", "codecs", "protocols")
+# C of another room that a module is linked with
+SHARED = {"switch/media/_conversion.pyx": ("codecs/resampling_core.c", "codecs/sound/conceal.c")}
 
 
 def link_names() -> Path:
@@ -35,11 +37,11 @@ def extensions() -> list[Extension]:
             path = pyx.relative_to(ROOT)
             name = pyx.stem.lstrip("_")
             beside = [*pyx.parent.glob(f"{name}_core.c"), *pyx.parent.glob(f"{name}/*.c")]
-            headers = [*pyx.parent.glob("*.h"), *pyx.parent.glob(f"{name}/*.h"), ROOT / "codecs" / "codec.h"]
+            headers = [*pyx.parent.glob("*.h"), *pyx.parent.glob(f"{name}/*.h"), *(ROOT / "codecs").glob("*.h")]
             found.append(
                 Extension(
                     "switchroom." + ".".join(path.with_suffix("").parts),
-                    [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside)],
+                    [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside), *SHARED.get(str(path), ())],
                     depends=sorted({str(h.relative_to(ROOT)) for h in headers}),
                     include_dirs=[str(path.parent), "."],  # "codecs/codec.h" is for the media engine too
                     extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],

@@ -1,11 +1,13 @@
 """The media engine for Python: a thin face on engine_core.c. Nothing here runs for a packet."""
 
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import os
 
+from ._conversion import Converter
 from .stream import Counters, Totals
 
 cdef extern from "unistd.h" nogil:
@@ -27,10 +29,13 @@ cdef extern from "engine_core.h" nogil:
         uint32_t peer, next, generation, call, max_rate
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
+    struct converter:
+        pass
     struct command:
         verb verb
         uint32_t index
         program program
+        converter *converter
     struct snapshot:
         uint64_t packets, bytes, rtcp_packets, out_of_order, duplicates, last_at
         uint64_t dropped[7]
@@ -130,10 +135,13 @@ cdef class Engine:
         """Tell an end whom to hear and where to send; latches start anew."""
         cdef command message
         cdef program *p = &message.program
-        p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms = stream
+        (
+            p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
+            conversion,
+        ) = stream
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
-        if p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
-            raise IndexError(p.peer)
+        if index >= self._engine.capacity or p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
+            raise IndexError(index, p.peer)
         message.verb = PROGRAM
         message.index = index
         _parse((home, 0), &p.home)
@@ -144,6 +152,10 @@ cdef class Engine:
         p.clock_count = min(len(clocks), <int>MAX_CLOCKS)
         for i in range(p.clock_count):
             p.clocks[i].payload_type, p.clocks[i].rate = clocks[i]
+        message.converter = NULL
+        if conversion is not None:
+            made = Converter(conversion)
+            message.converter = <converter *>PyCapsule_GetPointer(made.hand_over(), "switchroom.converter")
         self._push(&message)
 
     def read(self, uint32_t index, uint32_t generation):

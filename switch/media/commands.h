@@ -17,6 +17,16 @@ static inline uint64_t monotonic(void)
     return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
+/* Returns the new one, which goes on where the old one was when the call is the same. */
+static struct converter *replaced(struct converter *old, struct converter *new, bool is_same_call)
+{
+    if (old != NULL && new != NULL && is_same_call)
+        new->follow(new, old);
+    if (old != NULL)
+        old->destroy(old);
+    return new;
+}
+
 /* -- the loop's thread */
 
 static void kick(struct engine *engine)
@@ -36,8 +46,11 @@ static bool is_urgent(const struct command *command, int sleep)
 
 int engine_push(struct engine *engine, const struct command *command)
 {
-    if (!engine->is_running)  /* stopped: everything is closed already */
+    if (!engine->is_running) {  /* stopped: everything is closed already */
+        if (command->verb == PROGRAM)
+            replaced(command->converter, NULL, false);
         return 0;
+    }
     uint32_t tail = atomic_load_explicit(&engine->command_tail, memory_order_relaxed);
     uint32_t used = tail - atomic_load_explicit(&engine->command_head, memory_order_acquire);
     if (used == COMMANDS) {
@@ -67,9 +80,12 @@ static void set_watched(struct engine *engine, struct end *end, bool is_watched)
     end->watched_at = monotonic();
 }
 
-static void program_end(struct engine *engine, struct end *end, const struct program *program)
+static void program_end(
+    struct engine *engine, struct end *end, const struct program *program, struct converter *converter)
 {
-    if (end->program.generation != program->generation) {
+    bool is_same_call = end->program.generation == program->generation;
+    end->converter = replaced(end->converter, converter, is_same_call);
+    if (!is_same_call) {
         atomic_store(&end->generation, 0);  /* readers see nothing until the new count has begun */
         memset(&end->statistics, 0, sizeof end->statistics);
         memset(end->latches, 0, sizeof end->latches);
@@ -90,6 +106,7 @@ static void release_end(struct engine *engine, struct end *end)
     set_watched(engine, end, false);
     end->is_armed = false;
     end->program.peer = NO_END;
+    end->converter = replaced(end->converter, NULL, false);
 }
 
 static void close_end(struct engine *engine, struct end *end)
@@ -117,7 +134,7 @@ static void obey(struct engine *engine, const struct command *command)
         open_end(engine, end, command->index, command->fds);
         break;
     case PROGRAM:
-        program_end(engine, end, &command->program);
+        program_end(engine, end, &command->program, command->converter);
         break;
     case WATCH:
         set_watched(engine, end, end->is_armed);

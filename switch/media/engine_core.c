@@ -119,6 +119,26 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
     SET(engine->totals.bytes, engine->totals.bytes + size);
 }
 
+/* RTCP speaks of sources that the other end never hears of: it ends here. */
+static void convert(
+    struct engine *engine, struct end *from, int channel, const uint8_t *data, size_t size, uint64_t now)
+{
+    struct outgoing *out = &engine->outgoing;
+    struct converter *converter = from->converter;
+    if (channel != RTP)
+        return;
+    converter->take(converter, data, size, now);
+    for (;;) {
+        if (out->count == BATCH)
+            flush(engine, from);
+        uint8_t *packet = engine->made[out->count];
+        size_t made = converter->make(converter, packet, DATAGRAM_SIZE);
+        if (made == 0)
+            return;
+        pass_on(engine, from, RTP, packet, made);
+    }
+}
+
 /* -- batches in */
 
 static void take(struct engine *engine, struct end *end, int channel, int i, uint64_t now)
@@ -135,10 +155,12 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
             reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
         }
     }
-    if (reason == DROP_NONE)
+    if (reason != DROP_NONE)
+        count_drop(engine, end, reason);
+    else if (end->converter == NULL)
         pass_on(engine, end, out_channel, engine->data[i], size);
     else
-        count_drop(engine, end, reason);
+        convert(engine, end, out_channel, engine->data[i], size, now);
 }
 
 static void receive(struct engine *engine, uint32_t index, int channel)

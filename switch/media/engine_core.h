@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "converter.h"
 #include "latch.h"
 #include "statistics.h"
 
@@ -43,6 +44,7 @@ struct command {
         int fds[CHANNELS];
         struct program program;
     };
+    struct converter *converter;              /* PROGRAM: what to do with the RTP from this end; NULL: pass it on */
 };
 
 /* One m-line of one leg: two sockets, the address they face, and what came from it. */
@@ -51,6 +53,7 @@ struct end {
     bool is_open, is_armed, is_watched, is_again[CHANNELS];
     struct latch latches[CHANNELS];
     struct program program;
+    struct converter *converter;
     struct statistics statistics;
     uint64_t rtcp_at, watched_at, window_at;
     uint32_t window_count;
@@ -97,6 +100,7 @@ struct engine {
     union address sources[BATCH];
     uint8_t data[BATCH][DATAGRAM_SIZE];
     struct outgoing outgoing;
+    uint8_t made[BATCH][DATAGRAM_SIZE];       /* by converters, under the place that a packet has in outgoing */
 
     struct expiry *expiries;
     _Alignas(64) _Atomic uint32_t expiry_head;

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from switchroom.codecs import Config
 
 NO_END = 0xFFFFFFFF  # the engine's word for "none"
 DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unsent")  # as in statistics.h
@@ -21,6 +24,26 @@ class Terms(NamedTuple):
     has_others: bool = False  # DTLS and STUN beside RTP
 
 
+class Incoming(NamedTuple):
+    """A payload type that may come in where sound is converted."""
+
+    payload_type: int
+    clock_rate: int  # Hz
+    config: Config | None = None  # of the decoder; None: it is not decoded
+    copied_as: int | None = None  # the payload type under which it leaves as it is
+    is_event: bool = False  # telephone-event, RFC 4733
+
+
+class Conversion(NamedTuple):
+    """What becomes of the sound from one end whose other end knows another codec; ``struct conversion`` in C."""
+
+    incoming: tuple[Incoming, ...]
+    payload_type: int
+    config: Config  # of the encoder
+    packet_ms: int
+    event: tuple[int, int] | None = None  # payload type and clock rate of telephone-event; None: not taken
+
+
 class Stream(NamedTuple):
     """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
 
@@ -36,6 +59,7 @@ class Stream(NamedTuple):
     is_nat: bool = False
     is_mux: bool = False
     terms: Terms = Terms()
+    conversion: Conversion | None = None  # None: packets pass as they are
 
 
 class Counters(NamedTuple):
