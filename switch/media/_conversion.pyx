@@ -37,7 +37,8 @@ cdef enum:
 
 
 cdef codec_config _config(object config) except *:
-    return (<codec_config *>PyCapsule_GetPointer(config.capsule, "switchroom.codec_config"))[0]
+    capsule = config.capsule  # what it holds lives as long
+    return (<codec_config *>PyCapsule_GetPointer(capsule, "switchroom.codec_config"))[0]
 
 
 cdef class Converter:

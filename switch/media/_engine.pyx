@@ -154,8 +154,8 @@ cdef class Engine:
             p.clocks[i].payload_type, p.clocks[i].rate = clocks[i]
         message.converter = NULL
         if conversion is not None:
-            made = Converter(conversion)
-            message.converter = <converter *>PyCapsule_GetPointer(made.hand_over(), "switchroom.converter")
+            capsule = Converter(conversion).hand_over()
+            message.converter = <converter *>PyCapsule_GetPointer(capsule, "switchroom.converter")
         self._push(&message)
 
     def read(self, uint32_t index, uint32_t generation):
