@@ -11,7 +11,7 @@ from .description import Description
 from .lines import Attribute
 from .media import Media, named_codecs
 
-__all__ = ["limit_codecs"]
+__all__ = ["has_codec", "is_of_format", "keep_codecs", "limit_codecs"]
 
 _OF_FORMAT = frozenset(("rtpmap", "fmtp", "rtcp-fb"))
 _EVENT = "telephone-event"
@@ -23,7 +23,7 @@ def limit_codecs(description: Description, names: tuple[str, ...]) -> Descriptio
     A name is an encoding (``PCMA``, ``opus``), or with a clock rate one form of it (``L16/16000``).
     An audio stream that has none of them is refused with port 0, as long as another stream is left.
     """
-    media = tuple([_limited(line, names) for line in description.media])
+    media = tuple([keep_codecs(line, names) for line in description.media])
     if media == description.media:
         return description
     if all(line.is_rejected for line in media):
@@ -31,7 +31,8 @@ def limit_codecs(description: Description, names: tuple[str, ...]) -> Descriptio
     return replace(description, media=media)
 
 
-def _limited(media: Media, names: tuple[str, ...]) -> Media:
+def keep_codecs(media: Media, names: tuple[str, ...]) -> Media:
+    """Keep the named codecs of one line; with none of them it is refused with port 0."""
     if media.kind != "audio" or media.is_rejected or not media.is_rtp:
         return media
     maps = tuple([pair for pair in media.attributes if pair.name == "rtpmap"])
@@ -42,6 +43,11 @@ def _limited(media: Media, names: tuple[str, ...]) -> Media:
         return Media(media.kind, 0, media.proto, media.formats)
     attributes = tuple([pair for pair in media.attributes if _is_kept(pair, formats)])
     return replace(media, formats=formats, attributes=attributes)
+
+
+def has_codec(media: Media, name: str) -> bool:
+    """Whether a line has the codec of that name, as ``limit_codecs`` understands it."""
+    return any(name.lower() in _names_of(codec) for codec in media.codecs)
 
 
 @lru_cache(maxsize=512)  # phones and trunks are few kinds, and each says the same in every call
@@ -63,8 +69,13 @@ def _names_of(codec: RtpMap) -> tuple[str, str, str]:
     return encoding, codec.name.lower(), f"{encoding}/{codec.clock_rate}"
 
 
+def is_of_format(attribute: Attribute) -> bool:
+    """Whether an attribute speaks of one format of its line."""
+    return attribute.name in _OF_FORMAT
+
+
 def _is_kept(attribute: Attribute, formats: tuple[str, ...]) -> bool:
-    if attribute.name not in _OF_FORMAT:
+    if not is_of_format(attribute):
         return True
     number = (attribute.value or "").lstrip(" ").partition(" ")[0]
     return number in formats or number == "*"

@@ -136,11 +136,10 @@ def codecs_of(config: UserConfig | TrunkConfig | None) -> tuple[str, ...]:
 
 
 def offered(media: MediaSession, source: Leg, target: Leg, offer: bytes) -> bytes:
-    """The offer of one leg for another, with no codecs but those that both may use."""
-    for codecs in (source.codecs, target.codecs):
-        if codecs:
-            offer = bytes(sdp.limit_codecs(sdp.Description.parse(offer), codecs))
-    return media.offer(source.media, target.media, offer)
+    """The offer of one leg for another: what both may use, and what can be converted for the other."""
+    if source.codecs:
+        offer = bytes(sdp.limit_codecs(sdp.Description.parse(offer), source.codecs))
+    return media.offer(source.media, target.media, offer, target.codecs)
 
 
 def sdp_of(message: sip.Request | sip.Response) -> bytes:

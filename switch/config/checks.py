@@ -15,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _NUMBER = re.compile(r"[0-9+*#]{1,32}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_CODEC = re.compile(r"[A-Za-z0-9._+-]{1,32}(?:/[0-9]{4,6}(?:/[0-9]{1,2})?)?")
 _PATTERN = re.compile(r"(?:[A-Za-z0-9+#*_.-]|\[[0-9A-Za-z*#-]+\]){1,64}")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"@]+@[^\s<>\"@]+")
 
@@ -100,6 +101,12 @@ def is_host_name(text: str) -> bool:
     return _HOST_NAME.fullmatch(text) is not None
 
 
+def _codec(text: str) -> str:
+    if not _CODEC.fullmatch(text):
+        raise ValueError("must be a codec: PCMA, G722, opus/48000/2")
+    return text
+
+
 def _listen(text: str) -> str:
     transport, host, port = split_listen(text)
     return f"{transport}:{join_address(host, port)}"
@@ -162,6 +169,7 @@ def check_target(text: str) -> str:
 
 
 Text = Annotated[str, Strict()]
+Codec = Annotated[str, Strict(), AfterValidator(_codec)]
 Count = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]

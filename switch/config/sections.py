@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 from .checks import (
     Address,
     ApiListen,
+    Codec,
     Count,
     Domain,
     Flag,
@@ -325,6 +326,12 @@ class MediaConfig(Section):
         le=86400,
     )
     dscp: Count = key("The mark of media packets (RFC 2474); 46 is EF.", 46, ge=0, le=63)
+    transcode: list[Codec] = key(
+        "The codecs that sound is converted between where two legs have none in common (see "
+        "`switchroom codecs`); those whose library is missing do not count. Empty: never.",
+        lambda: ["PCMA", "PCMU", "G722", "opus"],
+        max_length=32,
+    )
 
     @property
     def port_range(self) -> range:

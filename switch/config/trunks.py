@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, SecretStr, Strict, field_validator, model_validator
 
-from .checks import Count, Dialled, Domain, Flag, Name, Network, Number, Pattern, Text, is_host_name
+from .checks import Codec, Count, Dialled, Domain, Flag, Name, Network, Number, Pattern, Text, is_host_name
 from .sections import Section, key
 
 _ADDRESS = re.compile(
@@ -19,7 +19,6 @@ _ADDRESS = re.compile(
 _AOR = re.compile(r"sips?:[^\s<>\"@:;?]{1,128}@[^\s<>\"@;?]{1,255}")
 _USER_PART = re.compile(r"[A-Za-z0-9_.!~*'()+-]{1,64}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!%*_+`'~.-]{1,64}")
-_CODEC = re.compile(r"[A-Za-z0-9._+-]{1,32}(?:/[0-9]{4,6}(?:/[0-9]{1,2})?)?")
 _COUNTRY = re.compile(r"(?:[A-Z]{2})?")
 _SECURE = ("TLS", "WSS")
 # What makes a message the message that it is; nobody writes these by rule (RFC 3261 §7.3, §20).
@@ -95,12 +94,6 @@ def _header_pattern(text: str) -> str:
     return text
 
 
-def _codec(text: str) -> str:
-    if not _CODEC.fullmatch(text):
-        raise ValueError("must be a codec: PCMA, G722, opus/48000/2")
-    return text
-
-
 def _country(text: str) -> str:
     if not _COUNTRY.fullmatch(text):
         raise ValueError("must be two capital letters, such as DE, GB or US")
@@ -117,7 +110,6 @@ Address = Annotated[str, Strict(), AfterValidator(_address)]
 Aor = Annotated[str, Strict(), AfterValidator(_aor)]
 UserPart = Annotated[str, Strict(), AfterValidator(_user_part)]
 HeaderPattern = Annotated[str, Strict(), AfterValidator(_header_pattern)]
-Codec = Annotated[str, Strict(), AfterValidator(_codec)]
 Country = Annotated[str, Strict(), AfterValidator(_country)]
 CertificateName = Annotated[str, Strict(), AfterValidator(_certificate_name)]
 

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, SecretStr, Strict
 
-from .checks import Count, Dialled, Flag, Name, Number, is_target
+from .checks import Codec, Count, Dialled, Flag, Name, Number, is_target
 from .patterns import Patterns
 from .sections import Section, key
-from .trunks import Codec
 
 _FORWARD_NUMBER = re.compile(r"[0-9+*#]{1,32}")
 

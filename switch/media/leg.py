@@ -11,19 +11,21 @@ from .negotiate import Line
 from .ports import Pair
 from .said import Agreed, Said, written
 from .targets import parse_host, plain_host
+from .transcoding import Side
 
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
 
 
 class Offer:
-    """An offer on its way: as it came from ``by``, and the lines with which it was sent on."""
+    """An offer on its way: as it came from ``by``, and as it was sent on, with which lines."""
 
-    __slots__ = ("answer", "by", "lines", "rewritten", "said")
+    __slots__ = ("answer", "by", "lines", "rewritten", "said", "sent")
 
-    def __init__(self, by: MediaLeg, said: Said, lines: list[Line]) -> None:
+    def __init__(self, by: MediaLeg, said: Said, sent: Said, lines: list[Line]) -> None:
         self.by = by
         self.said = said
+        self.sent = sent
         self.lines = lines
         self.answer = b""  # the last answer, and what was made of it
         self.rewritten = b""
@@ -37,6 +39,13 @@ class Agreement(NamedTuple):
     offer: Said
     answer: Said
     agreed: Agreed
+
+    def side_of(self, leg: MediaLeg, line: int) -> Side | None:
+        """What becomes of the sound of one of the two; None: it passes as it is."""
+        decided = self.agreed.plans[line]
+        if decided is None:
+            return None
+        return decided.offerer if leg is self.offerer else decided.answerer
 
 
 class MediaLeg:

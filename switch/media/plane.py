@@ -47,6 +47,11 @@ class MediaPlane:
         self._last_number = 0
 
     @property
+    def converted(self) -> tuple[str, ...]:
+        """The codecs that sound is converted between."""
+        return tuple(self.config.transcode)
+
+    @property
     def ports_in_use(self) -> int:
         """UDP ports that calls hold."""
         return 2 * self._ports.in_use

@@ -17,6 +17,7 @@ from switchroom.protocols import sdp
 from .negotiate import Line, Transport, rewrite, terms_of, transport_of
 from .stream import Terms
 from .targets import target_host
+from .transcoding import Names, Plan, answer_of, extend, plan
 
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
 _ORIGIN = re.compile(rb"v=0\r\no=[!-~]{1,64} [0-9]{1,18} [0-9]{1,18} IN IP4 ([0-9.]{7,15})")
@@ -88,9 +89,8 @@ class _Body:
 
     __slots__ = ("description", "has_mux", "head", "muxed", "plain")
 
-    def __init__(self, attributes: bytes, rest: bytes) -> None:
-        text = b"v=0\r\no=%s\r\ns=-\r\nc=IN IP4 192.0.2.0\r\nt=0 0\r\n%sm=audio %d %s"
-        self.description = sdp.Description.parse(text % (str(_PLACE).encode(), attributes, _QUICK_PORT, rest))
+    def __init__(self, description: sdp.Description) -> None:
+        self.description = description
         self.has_mux = self.description.media[0].has_rtcp_mux
         self.head, self.plain = self._cut(Line(_QUICK_PORT))
         _, self.muxed = self._cut(Line(_QUICK_PORT, is_mux=True))
@@ -102,7 +102,10 @@ class _Body:
         return head[head.index(b"\r\nt=") :] + b"m=audio ", b" " + tail
 
 
-_body = lru_cache(maxsize=256)(_Body)
+@lru_cache(maxsize=256)
+def _body(attributes: bytes, rest: bytes) -> _Body:
+    text = b"v=0\r\no=%s\r\ns=-\r\nc=IN IP4 192.0.2.0\r\nt=0 0\r\n%sm=audio %d %s"
+    return _Body(sdp.Description.parse(text % (str(_PLACE).encode(), attributes, _QUICK_PORT, rest)))
 
 
 def parse(data: bytes) -> Said:
@@ -124,35 +127,79 @@ def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target]:
     )
 
 
+def extended(said: Said, allowed: Names, converted: Names) -> Said:
+    """Return an offer as it goes to a leg that may use some codecs only, with those that we convert to."""
+    if not allowed and not converted:
+        return said
+    if said.body is not None:
+        body = _extended(said.body, allowed, converted)
+        return said if body is said.body else said._replace(description=body.description, body=body)
+    description = extend(said.description, allowed, converted)
+    if description is said.description:
+        return said
+    ports = [media.port for media in description.media]
+    wishes = [wish._replace(port=port) for wish, port in zip(said.wishes, ports, strict=True)]
+    return said._replace(description=description, wishes=wishes)
+
+
+@lru_cache(maxsize=512)
+def _extended(body: _Body, allowed: Names, converted: Names) -> _Body:
+    description = extend(body.description, allowed, converted)
+    return body if description is body.description else _Body(description)
+
+
 class Agreed(NamedTuple):
     """What an offer and its answer come to, by m-line."""
 
     streams: tuple[sdp.Stream, ...]
     terms: tuple[Terms | None, ...]  # None: rejected
+    plans: tuple[Plan | None, ...]  # None: packets pass as they are
+    told: _Body | None = None  # what the offerer is told where the answer is another's, if it is short
 
 
-def agree(sent: Said, lines: list[Line], answer: Said) -> Agreed:
-    """Check an answer against its offer, as that was sent on with ``lines``; RFC 3264 §6."""
-    if sent.body is not None and answer.body is not None and lines[0].port:
-        return _agreed(sent.body, answer.body)
-    offer = sent.description
-    if any(media.port and not line.port for media, line in zip(offer.media, lines, strict=True)):
+def agree(offer: Said, sent: Said, lines: list[Line], answer: Said, converted: Names) -> Agreed:
+    """Check an answer against its offer, as that was ``sent`` on with ``lines``; RFC 3264 §6."""
+    if sent.body is not None and offer.body is not None and answer.body is not None and lines[0].port:
+        return _agreed(offer.body, sent.body, answer.body, converted)
+    description = sent.description
+    if any(media.port and not line.port for media, line in zip(description.media, lines, strict=True)):
         media = [
             media if line.port else replace(media, port=0)
-            for media, line in zip(offer.media, lines, strict=True)
+            for media, line in zip(description.media, lines, strict=True)
         ]
-        offer = replace(offer, media=tuple(media))
-    return _agree(offer, answer.description)
+        description = replace(description, media=tuple(media))
+    return _agree(offer.description, description, answer.description, converted)
 
 
-def _agree(offer: sdp.Description, answer: sdp.Description) -> Agreed:
-    streams = sdp.answers(offer, answer)
-    return Agreed(streams, tuple([terms_of(stream) for stream in streams]))
+def told(answer: Said, agreed: Agreed) -> Said:
+    """Return an answer as the offerer may see it: with codecs that it knows."""
+    if not any(agreed.plans):
+        return answer
+    if agreed.told is not None:
+        return answer._replace(description=agreed.told.description, body=agreed.told)
+    return answer._replace(description=_told(answer.description, agreed.plans), body=None)
+
+
+def _told(answer: sdp.Description, plans: tuple[Plan | None, ...]) -> sdp.Description:
+    pairs = zip(answer.media, plans, strict=True)
+    return replace(answer, media=tuple([m if one is None else answer_of(m, one) for m, one in pairs]))
+
+
+def _agree(
+    offer: sdp.Description, sent: sdp.Description, answer: sdp.Description, converted: Names
+) -> Agreed:
+    streams = sdp.answers(sent, answer)
+    pairs = zip(offer.media, streams, strict=True)
+    plans = tuple([plan(media, stream, converted) for media, stream in pairs])
+    return Agreed(streams, tuple([terms_of(stream) for stream in streams]), plans)
 
 
 @lru_cache(maxsize=1024)
-def _agreed(offer: _Body, answer: _Body) -> Agreed:
-    return _agree(offer.description, answer.description)
+def _agreed(offer: _Body, sent: _Body, answer: _Body, converted: Names) -> Agreed:
+    agreed = _agree(offer.description, sent.description, answer.description, converted)
+    if any(agreed.plans):
+        return agreed._replace(told=_Body(_told(answer.description, agreed.plans)))
+    return agreed
 
 
 def _parse_quickly(data: bytes) -> Said | None:

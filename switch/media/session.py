@@ -11,9 +11,10 @@ from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
-from .said import Wish, agree, parse, targets_of
+from .said import Wish, agree, extended, parse, targets_of, told
 from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
+from .transcoding import Names, Side
 
 if TYPE_CHECKING:
     from .plane import MediaPlane
@@ -51,18 +52,19 @@ class MediaSession:
             leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
         return leg
 
-    def offer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
-        """Return the offer of ``source`` as ``target`` may see it."""
+    def offer(self, source: MediaLeg, target: MediaLeg, data: bytes, codecs: Names = ()) -> bytes:
+        """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = parse(data)
+        sent = extended(said, codecs, self._plane.converted)
         try:
-            lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(said.wishes)]
+            lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self._resolve(target)
         except NoPortsLeft:
             self._prune(source)
             self._prune(target)
             raise
-        target.offer = Offer(source, said, lines)
-        return target.write(said, lines)
+        target.offer = Offer(source, said, sent, lines)
+        return target.write(sent, lines)
 
     def answer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
         """Return the answer of ``source`` as ``target`` may see it; from now on media flows between them."""
@@ -72,13 +74,13 @@ class MediaSession:
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
         said = parse(data)
-        agreed = agree(offer.said, offer.lines, said)
+        agreed = agree(offer.said, offer.sent, offer.lines, said, self._plane.converted)
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
         self._link(Agreement(target, source, offer.said, said, agreed))
         offer.answer = data
-        offer.rewritten = target.write(said, lines)
+        offer.rewritten = target.write(told(said, agreed), lines)
         if not all(line.port for line in lines):
             self._prune(source)
             self._prune(target)
@@ -137,7 +139,10 @@ class MediaSession:
         offered, answered = parse(_octets(offer)), parse(_octets(answer))
         pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
         lines = [Line(0 if pair is None else pair.port) for pair in pairs]
-        agreed = agree(offered, lines, answered)
+        shown = parse(answerer.sent) if answerer.sent else offered
+        if len(shown.wishes) != len(lines):
+            shown = offered  # what it saw since then was refused
+        agreed = agree(offered, shown, lines, answered, self._plane.converted)
         self._link(Agreement(offerer, answerer, offered, answered, agreed))
         self.confirm()
 
@@ -155,6 +160,8 @@ class MediaSession:
             agreed = leg.agreement.agreed
             for i, (stream, terms) in enumerate(zip(agreed.streams, agreed.terms, strict=True)):
                 codec = "" if terms is None else terms.codec
+                if (side := leg.agreement.side_of(leg, i)) is not None:
+                    codec = side.codec
                 if codec:
                     codecs[codec] = None
                 self._count(streams, leg, i, stream.answer.kind, codec)
@@ -241,9 +248,11 @@ class MediaSession:
             # Each end names the next: the chain is made from its tail
             offered, answered = agreement.offer.wishes[i], agreement.answer.wishes[i]
             is_mux = offered.has_mux and answered.has_mux
-            stream = self._stream(answerer, answered, terms, two, one, following, is_mux)
+            side = agreement.side_of(answerer, i)
+            stream = self._stream(answerer, answered, terms, two, one, following, is_mux, side)
             engine.program(two.index, stream)
-            stream = self._stream(offerer, offered, terms, one, two, two.index, offered.has_mux)
+            side = agreement.side_of(offerer, i)
+            stream = self._stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side)
             engine.program(one.index, stream)
             following = one.index
         self._watched = following
@@ -269,8 +278,11 @@ class MediaSession:
         other: Pair,
         following: int,
         is_mux: bool,
+        side: Side | None,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
+        if side is not None:
+            terms = terms._replace(codec=side.codec, clocks=side.clocks)
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
         config = self._plane.config
         return Stream(
@@ -286,6 +298,7 @@ class MediaSession:
             leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
             is_mux,
             terms,
+            None if side is None else side.conversion,
         )
 
 

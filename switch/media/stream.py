@@ -35,7 +35,7 @@ class Incoming(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """What becomes of the sound from one end whose other end knows another codec; ``struct conversion`` in C."""
+    """What becomes of sound whose other end knows another codec; ``struct conversion`` in C."""
 
     incoming: tuple[Incoming, ...]
     payload_type: int

@@ -20,7 +20,9 @@ def local_for(toward: str) -> str:
 
 @pytest.fixture
 async def plane() -> AsyncIterator[MediaPlane]:
-    plane = MediaPlane(MediaConfig(ports="22000-27999"), local_for, lambda session: None, quarantine=0.0)
+    """One that relays and converts nothing."""
+    config = MediaConfig(ports="22000-27999", transcode=[])
+    plane = MediaPlane(config, local_for, lambda session: None, quarantine=0.0)
     plane.start(asyncio.get_running_loop())
     yield plane
     plane.stop()

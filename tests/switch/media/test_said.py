@@ -94,20 +94,27 @@ def test_both_ways_lead_to_the_same(data: bytes, is_mux: bool, port: int) -> Non
     assert outcome(said.parse, data, line) == outcome(said._parse, data, line)
 
 
+ALLOWED = st.sampled_from([(), ("PCMA",), ("G722", "PCMU")])
+CONVERTED = st.sampled_from([(), ("PCMA", "PCMU", "G722")])
+
+
 @settings(max_examples=800)
-@given(descriptions(), descriptions())
-def test_both_ways_agree_to_the_same(offer: bytes, answer: bytes) -> None:
+@given(descriptions(), descriptions(), ALLOWED, CONVERTED)
+def test_both_ways_agree_to_the_same(
+    offer: bytes, answer: bytes, allowed: tuple[str, ...], converted: tuple[str, ...]
+) -> None:
     def told(way: object) -> object:
         assert callable(way)
         try:
-            offered = way(offer)
-            agreed = said.agree(
-                offered, [Line(4000 if wish.can_be_relayed else 0) for wish in offered.wishes], way(answer)
-            )
+            offered, answered = way(offer), way(answer)
+            sent = said.extended(offered, allowed, converted)
+            lines = [Line(4000 if wish.can_be_relayed else 0) for wish in sent.wishes]
+            agreed = said.agree(offered, sent, lines, answered, converted)
         except RemoteProtocolError as error:
             return error.status
         streams = [(stream.direction, stream.codecs, stream.is_rejected) for stream in agreed.streams]
-        return streams, agreed.terms
+        answer_told = said.told(answered, agreed).write(ORIGIN, "::9", lines)
+        return sent.write(ORIGIN, "::9", lines), streams, agreed.terms, answer_told
 
     assert told(said.parse) == told(said._parse)
 
