@@ -66,6 +66,8 @@ class Baresip:
         transport: str = "udp",
         is_answering: bool = True,
         register_interval: int = 600,
+        codec: str = "PCMU/8000/1",
+        packet_ms: int = 20,
     ):
         folder.mkdir(parents=True)
         self.folder, self.user = folder, user
@@ -74,7 +76,7 @@ class Baresip:
         mode = "auto" if is_answering else "manual"
         (folder / "accounts").write_text(
             f"<sip:{user}@{server[0]}:{server[1]};transport={transport}>;auth_user={user};auth_pass={password}"
-            f";answermode={mode};audio_codecs=PCMU/8000/1;regint={register_interval}\n"
+            f";answermode={mode};audio_codecs={codec};ptime={packet_ms};regint={register_interval}\n"
         )
         (folder / "contacts").write_text("")
         self.log = folder / "log"
@@ -99,7 +101,7 @@ class Baresip:
                 "rtp_ports\t29100-32700",  # its default would take the ports of other processes
                 "rtp_stats\tyes",
                 f"module_path\t{_MODULES}",
-                *(f"module\t{name}.so" for name in ("g711", "sndfile", "aufile")),
+                *(f"module\t{name}.so" for name in ("g711", "g722", "opus", "sndfile", "aufile")),
                 "module_tmp\taccount.so",
                 "module_app\tmenu.so",
                 "module_app\tctrl_tcp.so",

@@ -325,7 +325,9 @@ def test_codecs_of_a_trunk_are_all_that_it_is_offered(build: Build) -> None:
     alice.call("70", alice.sdp.replace(b"AVP 0 101", b"AVP 0 8 101"))
     offer = one.take(sip.RequestReceived).request.body
     assert b"RTP/AVP 8 101" in offer
-    alice.call("70")
+    alice.call("70")  # PCMU alone: converted
+    assert b"RTP/AVP 8 101" in one.take(sip.RequestReceived).request.body
+    alice.call("70", alice.sdp.replace(b"AVP 0 101", b"AVP 4 101"))  # G.723: not
     assert alice.take(sip.SessionRejected).status == 488
 
 
