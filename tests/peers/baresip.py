@@ -19,26 +19,29 @@ RATE = 8000
 _MODULES = "/usr/lib/baresip/modules"
 
 
-def write_tone(path: Path, hertz: float, seconds: float = 30.0) -> Path:
-    """A mono WAV of one sine wave at half amplitude."""
-    samples = 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(RATE * seconds)) / RATE)
+def write_tone(path: Path, hertz: float, seconds: float = 30.0, rate: int = RATE, channels: int = 1) -> Path:
+    """A WAV of one sine wave at half amplitude, the same in all channels."""
+    samples = 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)
     with wave.open(str(path), "wb") as out:
-        out.setnchannels(1)
+        out.setnchannels(channels)
         out.setsampwidth(2)
-        out.setframerate(RATE)
-        out.writeframes((samples * 32767).astype("<i2").tobytes())
+        out.setframerate(rate)
+        out.writeframes((samples * 32767).astype("<i2").repeat(channels).tobytes())
     return path
 
 
 def read_wave(path: Path) -> tuple[NDArray[np.float64], int]:
-    """Samples of a recording that may still be written to (its header then lies about the length)."""
+    """Samples of a recording that may still be written to (its header then lies about the length).
+
+    Of several channels the first one.
+    """
     data = path.read_bytes()
     at = data.find(b"data")
     if at < 0 or len(data) < at + 8:
         return np.zeros(0), RATE
-    rate = int.from_bytes(data[24:28], "little")
+    channels, rate = int.from_bytes(data[22:24], "little"), int.from_bytes(data[24:28], "little")
     body = data[at + 8 :]
-    return np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(float), rate
+    return np.frombuffer(body[: len(body) // 2 * 2], "<i2")[::channels].astype(float), rate
 
 
 def share_of_tone(samples: NDArray[np.float64], rate: int, hertz: float, width: float = 15.0) -> float:
@@ -72,7 +75,8 @@ class Baresip:
         folder.mkdir(parents=True)
         self.folder, self.user = folder, user
         self.port = self._control = 0
-        write_tone(folder / "tone.wav", tone)
+        rate, channels = (int(part) for part in codec.split("/")[1:])
+        write_tone(folder / "tone.wav", tone, rate=rate, channels=channels)
         mode = "auto" if is_answering else "manual"
         (folder / "accounts").write_text(
             f"<sip:{user}@{server[0]}:{server[1]};transport={transport}>;auth_user={user};auth_pass={password}"
