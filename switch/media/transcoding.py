@@ -24,6 +24,7 @@ _G711 = ("PCMU/8000", "PCMA/8000")
 _PLAIN = frozenset(("RTP/AVP", "RTP/AVPF"))
 _EVENT = "telephone-event"
 _MAX_INCOMING = 16  # CONVERSION_FORMATS
+_MAX_PAYLOAD = 1400  # octets: what passes in one frame of Ethernet, whatever is put around it
 _OF_SOUND = frozenset(
     ("ptime", "maxptime", "extmap", "ssrc")
 )  # and of one leg, when the other has another codec
@@ -290,7 +291,12 @@ def _packet_ms(codec: Codec, media: sdp.Media) -> int:
     wanted = media.ptime or codec.packet_time.default
     if longest is not None and longest.isdecimal() and int(longest):
         wanted = min(wanted, int(longest))
-    return codec.packet_time.fit(int(wanted))
+    fitting = codec.packet_time.fit(int(wanted))
+    config = codec.config()
+    octets_ms = config.frame_octets * config.sample_rate / config.frame_samples / 1000
+    while fitting * octets_ms > _MAX_PAYLOAD and fitting > codec.packet_time.choices[0]:
+        fitting = codec.packet_time.fit(fitting - 1)
+    return fitting
 
 
 def _event(codecs: tuple[sdp.RtpMap, ...], clock_rate: int) -> sdp.RtpMap | None:

@@ -16,6 +16,7 @@ enum {
     MAX_PAUSE_S = 60,          /* a time stamp that moves on by more is another clock */
     PACKET_ROOM = 2048,
     EVENT_OCTETS = 4,
+    NO_JUMP = -1,
 };
 #define SCRATCH (SOUND_RATE_MAX / 1000 * MAX_PACKET_MS * 2)  /* stereo */
 #define SECOND 1000000000ull
@@ -25,6 +26,15 @@ struct voice {
     void *decoder;
     struct resampler *resampler;  /* NULL: the rates are the same */
     struct conceal *conceal;      /* NULL: the codec has its own */
+};
+
+/* A packet that needs no encoder. */
+struct ready {
+    size_t octets;                /* 0: there is none */
+    uint32_t timestamp;
+    uint8_t payload_type;
+    bool is_marked;
+    uint8_t payload[PACKET_ROOM];
 };
 
 struct transcoder {
@@ -48,8 +58,9 @@ struct transcoder {
     bool is_marked;
     uint32_t event_timestamp, event_out;  /* of the event that is going on: as it came, as it leaves */
     bool has_event;
-    size_t ready_size;            /* a packet that is made already */
-    uint8_t ready[PACKET_ROOM];
+    int jump_at;                  /* where in `samples` the time stamp moves on by jump_by */
+    uint32_t jump_by;
+    struct ready ready;
 
     int rate, channels, frame;    /* of the encoder; `frame` samples make a packet */
     int begin, end, room;         /* of the samples that wait */
@@ -72,14 +83,14 @@ static void write32(uint8_t *at, uint32_t value)
     write16(at + 2, (uint16_t)value);
 }
 
-static size_t write_header(struct transcoder *t, uint8_t *packet, uint8_t payload_type, uint32_t timestamp)
+static size_t write_header(
+    struct transcoder *t, uint8_t *packet, uint8_t payload_type, bool is_marked, uint32_t timestamp)
 {
     packet[0] = 0x80;
-    packet[1] = (uint8_t)(payload_type | (t->is_marked ? 0x80 : 0));
+    packet[1] = (uint8_t)(payload_type | (is_marked ? 0x80 : 0));
     write16(packet + 2, t->sequence_number++);
     write32(packet + 4, timestamp);
     write32(packet + 8, t->ssrc);
-    t->is_marked = false;
     return RTP_HEADER;
 }
 
@@ -104,41 +115,57 @@ static size_t encode(struct transcoder *t, const int16_t *pcm, uint8_t *packet, 
         t->is_marked = true;  /* what comes after a pause begins a talk spurt */
         return 0;
     }
-    return write_header(t, packet, t->terms.payload_type, timestamp) + (size_t)octets;
+    bool is_marked = t->is_marked;
+    t->is_marked = false;
+    return write_header(t, packet, t->terms.payload_type, is_marked, timestamp) + (size_t)octets;
 }
 
+static size_t write_ready(struct transcoder *t, uint8_t *packet, size_t room)
+{
+    struct ready *ready = &t->ready;
+    size_t octets = ready->octets;
+    if (octets == 0 || octets > room - RTP_HEADER)
+        return 0;
+    ready->octets = 0;
+    memcpy(packet + RTP_HEADER, ready->payload, octets);
+    return write_header(t, packet, ready->payload_type, ready->is_marked, ready->timestamp) + octets;
+}
+
+/* Samples that fill packets come first: they are older than what is ready. */
 static size_t make(struct converter *converter, uint8_t *packet, size_t room)
 {
     struct transcoder *t = (struct transcoder *)converter;
-    size_t size = t->ready_size;
-    if (size != 0 && size <= room) {
-        memcpy(packet, t->ready, size);
-        t->ready_size = 0;
-        return size;
+    for (;;) {
+        if (t->begin == t->jump_at) {
+            t->timestamp += t->jump_by;
+            t->jump_at = NO_JUMP;
+            t->is_marked = true;  /* a talk spurt begins */
+        }
+        if (t->end - t->begin < t->frame)
+            return write_ready(t, packet, room);
+        size_t size = encode(t, t->samples + t->begin, packet, room);
+        t->begin += t->frame;
+        if (size != 0)
+            return size;
     }
-    for (size = 0; size == 0 && t->end - t->begin >= t->frame; t->begin += t->frame)
-        size = encode(t, t->samples + t->begin, packet, room);
-    return size;
 }
 
-/* Fill the last packet up with silence, so that what follows can have another time stamp. Returns its samples. */
-static int finish_frame(struct transcoder *t)
+/* The time stamp of what is appended next. */
+static uint32_t time_at_end(const struct transcoder *t)
 {
-    int waiting = t->end - t->begin, missing = t->frame - waiting;
-    if (waiting == 0)
-        return 0;
-    memset(t->samples + t->end, 0, (size_t)missing * sizeof *t->samples);
-    t->ready_size = encode(t, t->samples + t->begin, t->ready, sizeof t->ready);
-    t->begin = t->end = 0;
-    return missing;
+    return t->timestamp + ticks_of(t, t->end - t->begin) + (t->jump_at == NO_JUMP ? 0 : t->jump_by);
 }
 
-/* The sender's time moved on by `ticks` of his without a sound. */
+/* The sender's time moved on by `ticks` of his without a sound: the last packet is filled up with silence, so that what
+ * follows can have another time stamp. */
 static void jump(struct transcoder *t, uint32_t ticks, uint32_t clock_rate)
 {
-    int64_t by = (int64_t)ticks * t->terms.config.format.clock_rate / clock_rate - ticks_of(t, finish_frame(t));
-    t->timestamp += by > 0 ? (uint32_t)by : 0;
-    t->is_marked = true;
+    int begun = (t->end - t->begin) % t->frame, missing = begun ? t->frame - begun : 0;
+    memset(t->samples + t->end, 0, (size_t)missing * sizeof *t->samples);
+    t->end += missing;
+    int64_t by = (int64_t)ticks * t->terms.config.format.clock_rate / clock_rate - ticks_of(t, missing);
+    t->jump_at = t->end;
+    t->jump_by = by > 0 ? (uint32_t)by : 0;
 }
 
 static void append(struct transcoder *t, const int16_t *pcm, int count)
@@ -237,16 +264,23 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
     t->next_timestamp += (uint32_t)((int64_t)count * incoming->clock_rate / format->sample_rate);
 }
 
+static void get_ready(struct transcoder *t, uint8_t payload_type, bool is_marked, uint32_t timestamp,
+                      const uint8_t *payload, size_t octets)
+{
+    t->ready.octets = octets;
+    t->ready.payload_type = payload_type;
+    t->ready.is_marked = is_marked;
+    t->ready.timestamp = timestamp;
+    memcpy(t->ready.payload, payload, octets);
+}
+
 /* A codec that both ends know leaves as it came. */
 static void take_copy(struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp, bool is_marked,
                       const uint8_t *payload, size_t octets)
 {
-    if (octets > sizeof t->ready - RTP_HEADER || t->ready_size != 0)
+    if (octets > sizeof t->ready.payload - RTP_HEADER)
         return;
-    t->is_marked = is_marked;
-    size_t header = write_header(t, t->ready, incoming->copied_as, t->timestamp + ticks_of(t, t->end - t->begin));
-    memcpy(t->ready + header, payload, octets);
-    t->ready_size = header + octets;
+    get_ready(t, incoming->copied_as, is_marked, time_at_end(t), payload, octets);
     t->next_timestamp = rtp->timestamp;  /* how long it lasts the next one tells */
     t->voice = -1;
 }
@@ -263,17 +297,13 @@ static void take_event(struct transcoder *t, const struct incoming *incoming, co
         bool is_near = t->clock_rate == incoming->clock_rate && ahead >= 0 &&
                        (uint32_t)ahead < incoming->clock_rate * MAX_PAUSE_S;
         t->event_timestamp = rtp->timestamp;
-        t->event_out = t->timestamp + ticks_of(t, t->end - t->begin) + (is_near ? (uint32_t)ticks : 0);
+        t->event_out = time_at_end(t) + (is_near ? (uint32_t)ticks : 0);
         t->has_event = true;
     }
     uint64_t duration = (uint64_t)read16(payload + 2) * t->terms.event_rate / incoming->clock_rate;
-    bool was_marked = t->is_marked;
-    t->is_marked = is_marked;
-    write_header(t, t->ready, t->terms.event_type, t->event_out);
-    t->is_marked = was_marked;  /* that was said of the sound to come */
-    memcpy(t->ready + RTP_HEADER, payload, 2);
-    write16(t->ready + RTP_HEADER + 2, duration > UINT16_MAX ? UINT16_MAX : (uint16_t)duration);
-    t->ready_size = RTP_HEADER + EVENT_OCTETS;
+    uint8_t event[EVENT_OCTETS] = {payload[0], payload[1]};
+    write16(event + 2, duration > UINT16_MAX ? UINT16_MAX : (uint16_t)duration);
+    get_ready(t, t->terms.event_type, is_marked, t->event_out, event, sizeof event);
 }
 
 static int find_format(const struct transcoder *t, uint8_t payload_type)
@@ -396,7 +426,8 @@ struct converter *transcoder_create(const struct conversion *conversion)
     int frame = format->sample_rate * conversion->packet_ms / 1000;
     if (conversion->packet_ms <= 0 || conversion->packet_ms > MAX_PACKET_TIME_MS ||
         conversion->incoming_count > CONVERSION_FORMATS || format->sample_rate > SOUND_RATE_MAX ||
-        format->channels > 2 || frame % format->frame_samples != 0)
+        format->channels > 2 || frame % format->frame_samples != 0 ||
+        frame / format->frame_samples * format->frame_octets > PACKET_ROOM - RTP_HEADER)
         return NULL;
     int room = format->sample_rate / 1000 * (MAX_PACKET_MS + MAX_CONCEALED_MS + MAX_PACKET_TIME_MS) + frame;
     struct transcoder *t = calloc(1, sizeof *t + (size_t)room * sizeof *t->samples);
@@ -413,6 +444,7 @@ struct converter *transcoder_create(const struct conversion *conversion)
     t->timestamp = conversion->timestamp;
     t->sequence_number = conversion->sequence_number;
     t->is_marked = true;
+    t->jump_at = NO_JUMP;
     if (!prepare(t)) {
         destroy(&t->verbs);
         return NULL;
