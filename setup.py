@@ -37,11 +37,13 @@ def extensions() -> list[Extension]:
             path = pyx.relative_to(ROOT)
             name = pyx.stem.lstrip("_")
             beside = [*pyx.parent.glob(f"{name}_core.c"), *pyx.parent.glob(f"{name}/*.c")]
-            headers = [*pyx.parent.glob("*.h"), *pyx.parent.glob(f"{name}/*.h"), *(ROOT / "codecs").glob("*.h")]
+            shared = SHARED.get(str(path), ())
+            headers = [*pyx.parent.glob("*.h"), *pyx.parent.glob(f"{name}/*.h")]
+            headers += (ROOT / "codecs").glob("*.h")
             found.append(
                 Extension(
                     "switchroom." + ".".join(path.with_suffix("").parts),
-                    [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside), *SHARED.get(str(path), ())],
+                    [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside), *shared],
                     depends=sorted({str(h.relative_to(ROOT)) for h in headers}),
                     include_dirs=[str(path.parent), "."],  # "codecs/codec.h" is for the media engine too
                     extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],

@@ -26,7 +26,7 @@ from switchroom.switch.calls.survival import Survival
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import Config, find_restart_keys
-from switchroom.switch.media import MediaPlane
+from switchroom.switch.media import MediaPlane, check_transcode
 from switchroom.switch.net import (
     Addresses,
     Clock,
@@ -335,7 +335,8 @@ class Switch:
         return waiting
 
     def _prepare(self, config: Config) -> tuple[Router, Tls, Stir]:
-        """What a configuration has in other files; called in a thread."""
+        """What a configuration has in other files, and codecs that there are; called in a thread."""
+        check_transcode(config.media.transcode)
         return Router.of(config, overrides=self.router.overrides), Tls(config.tls), Stir(config.stir)
 
     # -- where things are

@@ -5,5 +5,14 @@ from .plane import MediaPlane
 from .ports import NoPortsLeft
 from .report import MediaReport, StreamReport
 from .session import MediaSession
+from .transcoding import check_transcode
 
-__all__ = ["MediaLeg", "MediaPlane", "MediaReport", "MediaSession", "NoPortsLeft", "StreamReport"]
+__all__ = [
+    "MediaLeg",
+    "MediaPlane",
+    "MediaReport",
+    "MediaSession",
+    "NoPortsLeft",
+    "StreamReport",
+    "check_transcode",
+]

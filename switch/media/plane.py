@@ -15,10 +15,14 @@ from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .session import MediaSession
 from .stream import DROP_REASONS
 from .targets import parse_host
+from .transcoding import check_transcode
 
 
 class MediaPlane:
-    """Relays the media of all calls; ``local_for`` tells our address on the way to a host."""
+    """Relays the media of all calls; ``local_for`` tells our address on the way to a host.
+
+    ValueError: a codec that is to be converted is not in the catalogue.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class MediaPlane:
         max_pairs: int | None = None,
         public_for: Callable[[str, str], str] = lambda toward, local: local,
     ) -> None:
+        check_transcode(config.transcode)
         self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
         self.engine: Engine
         self.session_count = 0

@@ -59,13 +59,17 @@ class _Voice(NamedTuple):
 @lru_cache(maxsize=64)
 def _converted(names: Names) -> dict[str, Codec]:
     """The codecs that may be converted and can be here, by their catalogue's name."""
-    codecs = [find(name) for name in names if name not in unknown(names)]
+    codecs = [find(name) for name in names]
     return {codec.format.name: codec for codec in codecs if codec.is_offered}
 
 
-def unknown(names: Names) -> Names:
-    """The names that are not in the catalogue."""
-    return tuple([name for name in names if not _is_known(name)])
+def check_transcode(names: Iterable[str]) -> None:
+    """Refuse names that are not in the catalogue: ValueError."""
+    for i, name in enumerate(names):
+        try:
+            find(name)
+        except LookupError as error:
+            raise ValueError(f"media.transcode.{i}: {error}") from None
 
 
 def _is_known(name: str) -> bool:

@@ -231,6 +231,11 @@ def test_rtcp_of_a_converted_stream_ends_here(plane: MediaPlane, a: Phone, b: Ph
         b.rtcp.recv(2048)
 
 
+def test_a_codec_that_nobody_knows_is_named() -> None:
+    with pytest.raises(ValueError, match=r"media\.transcode\.1: no codec 'PCMX'"):
+        MediaPlane(MediaConfig(transcode=["PCMU", "PCMX"]), local_for, print)
+
+
 async def test_a_new_process_goes_on_converting(plane: MediaPlane, a: Phone, b: Phone) -> None:
     talk = Talk(plane, a, b)
     talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
