@@ -238,7 +238,7 @@ static void arrive(struct transcoder *t, const struct incoming *incoming, const 
     bool is_same = t->voice >= 0 && &t->terms.incoming[t->voice] == incoming;
     uint32_t spoken = !is_same ? 0 : (uint32_t)((int64_t)t->spoken * incoming->clock_rate /
                                                 incoming->config.format.sample_rate);
-    if (step > 0 && gap <= (uint32_t)step * spoken)  /* lost, and not a pause */
+    if (gap != 0 && gap <= (uint32_t)step * spoken)  /* lost, and not a pause */
         gap -= conceal(t, gap, payload, octets);
     if (gap != 0)
         jump(t, gap, incoming->clock_rate);

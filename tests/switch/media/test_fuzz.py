@@ -1,4 +1,4 @@
-"""The engine's checks under mutated datagrams, built with the sanitizers; THREATS A3, G14."""
+"""The engine's checks and the converter under mutated datagrams, with the sanitizers; THREATS A3, G14."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 import switchroom.switch.media
 
-SOURCES = Path(switchroom.switch.media.__file__).parent
+ROOT = Path(switchroom.switch.media.__file__).parents[2]
+HERE = Path(__file__).parent
 ROUNDS = 1_000_000
 FLAGS = [
     "-std=gnu11",
@@ -23,16 +24,21 @@ FLAGS = [
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
 ]
+CONVERTER = [
+    HERE / "fuzz_transcoder_core.c",
+    ROOT / "switch" / "media" / "conversion" / "transcoder.c",
+    ROOT / "codecs" / "resampling_core.c",
+    ROOT / "codecs" / "sound" / "conceal.c",
+    *sorted((ROOT / "codecs" / "native").glob("*.c")),
+]
 
 
-@pytest.fixture(scope="module")
-def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(folder: Path, *sources: Path) -> Path:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    program = tmp_path_factory.mktemp("fuzz") / "fuzz"
-    source = Path(__file__).with_name("fuzz_core.c")
+    program = folder / "fuzz"
     built = subprocess.run(
-        ["gcc", *FLAGS, "-I", str(SOURCES), str(source), "-o", str(program)],
+        ["gcc", *FLAGS, "-I", ROOT, "-I", ROOT / "switch" / "media", *sources, "-o", program, "-lm", "-ldl"],
         capture_output=True,
         text=True,
         check=False,
@@ -43,13 +49,35 @@ def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_million_mutated_datagrams(fuzz: Path, seed: int) -> None:
+def run(program: Path, rounds: int, seed: int) -> str:
     ran = subprocess.run(
-        [str(fuzz), str(ROUNDS // 2), str(seed)], capture_output=True, text=True, timeout=300, check=False
+        [str(program), str(rounds), str(seed)], capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    found = re.fullmatch(r"(\d+) datagrams, (\d+) admitted\n", ran.stdout)
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("fuzz"), HERE / "fuzz_core.c")
+
+
+@pytest.fixture(scope="module")
+def converter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("converter"), *CONVERTER)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_million_mutated_datagrams(fuzz: Path, seed: int) -> None:
+    found = re.fullmatch(r"(\d+) datagrams, (\d+) admitted\n", run(fuzz, ROUNDS // 2, seed))
     assert found is not None
     assert int(found[1]) == ROUNDS // 2
     assert int(found[2]) > ROUNDS // 50  # the mutations do not all stop at the first check
+
+
+def test_streams_with_every_fault_are_converted(converter: Path) -> None:
+    rounds = 20_000
+    found = re.fullmatch(r"(\d+) packets, (\d+) made\n", run(converter, rounds, 1))
+    assert found is not None
+    assert int(found[1]) == rounds
+    assert int(found[2]) > rounds // 4
