@@ -1,0 +1,234 @@
+"""What does it cost to convert a call between two codecs, and how many such calls does a core carry?
+
+    python bench/transcode.py [--calls 200] [--seconds 2]
+
+Each call has 50 packets of 20 ms a second in each direction. "codecs" is what decoding and encoding alone
+cost, "converter" the whole conversion of a packet without sockets, both through Python, whose share is about
+0.3 µs, the best of some rounds. "engine" is the CPU of the media thread for a packet that comes in at one
+socket and leaves, converted, at another, the mean of a second with one packet a socket and wake-up, as slow
+flows have it. All are microseconds for one packet, the mean of both directions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import report
+
+from switchroom.codecs import Codec, Config, Decoder, Encoder, find
+from switchroom.switch.config import MediaConfig
+from switchroom.switch.media import MediaPlane
+from switchroom.switch.media._conversion import Converter
+from switchroom.switch.media.stream import Conversion, Incoming
+
+HOST, PACKETS, WARMING = "127.0.0.1", 50, 3
+NARROW, FULL = {"sample_rate": 8000, "channels": 1}, {"sample_rate": 48000, "channels": 1, "complexity": 0}
+# what is shown, two codecs, settings of the second, wanted calls a core, whether a call comes to be like this
+SUBJECTS: tuple[tuple[str, str, str, dict[str, int], int | None, bool], ...] = (
+    ("PCMU-PCMA", "PCMU", "PCMA", {}, 5000, True),
+    ("PCMU-G722", "PCMU", "G722", {}, 600, True),
+    ("PCMU-opus (8 kHz, complexity 5)", "PCMU", "opus", NARROW, None, True),
+    ("PCMU-opus (8 kHz, complexity 0)", "PCMU", "opus", {**NARROW, "complexity": 0}, None, False),
+    ("PCMU-opus (48 kHz, complexity 0)", "PCMU", "opus", FULL, 180, False),
+    ("PCMU-G729", "PCMU", "G729", {}, 300, True),
+    ("G722-opus (16 kHz, complexity 5)", "G722", "opus", {"sample_rate": 16000, "channels": 1}, None, True),
+)
+
+
+def voice(rate: int) -> list[Any]:
+    """A second of a voice-like sound in frames of 20 ms."""
+    at, size = np.arange(rate) / rate, rate // 50
+    sound = sum(np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 12)) * (1 + np.sin(2 * np.pi * 4 * at))
+    samples = (sound * 3000 + np.random.default_rng(1).normal(0, 100, rate)).astype(np.int16)
+    return [samples[i * size : (i + 1) * size] for i in range(PACKETS)]
+
+
+def payloads(config: Config) -> list[bytes]:
+    encoder = Encoder(config)
+    return [encoder.encode(frame) for frame in voice(config.sample_rate)]
+
+
+def packets(codec: Codec, config: Config, payload_type: int) -> list[bytes]:
+    step = codec.format.clock_rate // 50
+    return [
+        struct.pack("!BBHII", 0x80, payload_type, i, i * step, 7) + payload
+        for i, payload in enumerate(payloads(config))
+    ]
+
+
+def best(round_of: Callable[[], object], count: int, seconds: float) -> float:
+    """Microseconds of one of ``count``."""
+    lowest, until = float("inf"), time.monotonic() + seconds
+    while time.monotonic() < until or lowest == float("inf"):
+        begin = time.thread_time()
+        round_of()
+        lowest = min(lowest, time.thread_time() - begin)
+    return lowest / count * 1e6
+
+
+def cost_of_codecs(one: Config, two: Config, seconds: float) -> float:
+    """Decoding with the one and encoding with the other."""
+    decoder, encoder = Decoder(one), Encoder(two)
+    coded, frames = payloads(one), voice(two.sample_rate)
+    decode = best(lambda: [decoder.decode(payload) for payload in coded], PACKETS, seconds / 2)
+    return decode + best(lambda: [encoder.encode(frame) for frame in frames], PACKETS, seconds / 2)
+
+
+def cost_of_converter(one: Codec, a: Config, two: Codec, b: Config, seconds: float) -> float:
+    sent = packets(one, a, 96)
+
+    def run() -> float:
+        wanted = Conversion((Incoming(96, one.format.clock_rate, a),), 97, b, 20)
+        converter = Converter(wanted)
+        begin = time.thread_time()
+        for packet in sent:
+            converter.convert(packet)
+        return time.thread_time() - begin
+
+    until, lowest = time.monotonic() + seconds, run()
+    while time.monotonic() < until:
+        lowest = min(lowest, run())
+    return lowest / PACKETS * 1e6
+
+
+class Phone:
+    """A socket, and the description that it stands in."""
+
+    def __init__(self, payload_type: int, codec: Codec) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((HOST, 0))
+        self.socket.setblocking(False)
+        form, port = codec.format, self.socket.getsockname()[1]
+        self.payload_type = payload_type
+        self.description = (
+            f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
+            f"m=audio {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {form.name}\r\na=ptime:20\r\n"
+        ).encode()
+        self.target = (HOST, 0)
+
+    def obey(self, description: bytes) -> None:
+        line = next(line for line in description.split(b"\r\n") if line.startswith(b"m=audio"))
+        self.target = (HOST, int(line.split()[1]))
+
+
+def media_thread() -> Path:
+    threads = Path("/proc/self/task").iterdir()
+    return next(thread for thread in threads if "media" in (thread / "comm").read_text())
+
+
+async def cost_of_engine(one: Codec, a: Config, two: Codec, b: Config, calls: int) -> float:
+    """CPU of the media thread for a packet; each phone sends one, all hear one, again and again."""
+    names = [one.format.name, two.format.name]
+    plane = MediaPlane(MediaConfig(transcode=names), lambda toward: HOST, lambda session: None)
+    plane.start(asyncio.get_running_loop())
+    numbers = [96 if codec.payload_type is None else codec.payload_type for codec in (one, two)]
+    phones: list[Phone] = []
+    for i in range(calls):
+        session = plane.session(str(i))
+        left, right = (session.leg(toward=HOST, is_nat=False) for _ in range(2))
+        caller, callee = Phone(numbers[0], one), Phone(numbers[1], two)
+        callee.obey(session.offer(left, right, caller.description, (two.format.name,)))
+        caller.obey(session.answer(right, left, callee.description))
+        phones += [caller, callee]
+    sent = [packets(one, a, numbers[0]), packets(two, b, numbers[1])]
+    schedstat = media_thread() / "schedstat"
+    poll = select.epoll()
+    by_number = {phone.socket.fileno(): phone for phone in phones}
+    for number in by_number:
+        poll.register(number, select.EPOLLIN)
+    before = 0
+    try:
+        for index in range(PACKETS):
+            if index == WARMING:
+                before = int(schedstat.read_text().split()[0])
+            for i, phone in enumerate(phones):
+                phone.socket.sendto(sent[i % 2][index], phone.target)
+            missing = len(phones)
+            while missing:
+                ready = poll.poll(2.0)
+                if not ready:
+                    raise RuntimeError(f"{missing} packets of {len(phones)} did not come out")
+                for number, _ in ready:
+                    by_number[number].socket.recv(2048)
+                    missing -= 1
+        spent = int(schedstat.read_text().split()[0]) - before
+    finally:
+        for phone in phones:
+            phone.socket.close()
+        plane.stop()
+    return spent / len(phones) / (PACKETS - WARMING) / 1000
+
+
+def measure(
+    name: str,
+    first: str,
+    second: str,
+    settings: dict[str, int],
+    target: int | None,
+    calls: int,
+    seconds: float,
+) -> dict[str, Any]:
+    one, two = find(first), find(second)
+    wide = {"sample_rate": settings["sample_rate"]} if first == "opus" else {}
+    a, b = one.config(**wide), two.config(**settings)
+    codecs = (cost_of_codecs(a, b, seconds / 2) + cost_of_codecs(b, a, seconds / 2)) / 2
+    ways = [cost_of_converter(one, a, two, b, seconds / 2), cost_of_converter(two, b, one, a, seconds / 2)]
+    converter = sum(ways) / 2
+    engine = asyncio.run(cost_of_engine(one, a, two, b, calls)) if calls else None
+    return {
+        "pair": name,
+        "codecs_us": codecs,
+        "converter_us": converter,
+        "engine_us": engine,
+        "calls_a_core": round(1e4 / converter),
+        "calls_with_sockets": None if engine is None else round(1e4 / engine),
+        "target": target,
+    }
+
+
+def rows_of(subjects: Sequence[Any], calls: int, seconds: float) -> list[dict[str, Any]]:
+    rows = []
+    for name, one, two, settings, target, is_real in subjects:
+        if find(one).is_offered and find(two).is_offered:
+            rows.append(measure(name, one, two, settings, target, calls if is_real else 0, seconds))
+    return rows
+
+
+def main() -> None:
+    """Measure each pair of codecs, alone and in calls."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=200, help="at once (default 200)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each figure (default 1)")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    rows = rows_of(SUBJECTS, options.calls, options.seconds)
+    report.show("µs for a packet of 20 ms, and calls of 100 packets/s on a core", rows)
+    report.save(
+        "transcode", rows, {"calls": options.calls, "seconds": options.seconds, "load": round(load, 2)}
+    )
+    bars = [
+        {"pair": row["pair"], "of": label, "calls": row[key]}
+        for row in rows
+        for label, key in (
+            ("converter", "calls_a_core"),
+            ("with sockets", "calls_with_sockets"),
+            ("target", "target"),
+        )
+    ]
+    report.plot("transcode", bars, group="pair", bar="of", value="calls", unit="on a core", log=True)
+
+
+if __name__ == "__main__":
+    main()
