@@ -15,7 +15,13 @@ from setuptools import Extension, find_packages, setup
 ROOT = Path(__file__).parent
 ROOMS = ("switch", "codecs", "protocols")
 # C of another room that a module is linked with
-SHARED = {"switch/media/_conversion.pyx": ("codecs/resampling_core.c", "codecs/sound/conceal.c")}
+SHARED = {
+    "switch/media/_conversion.pyx": (
+        "codecs/resampling_core.c",
+        "codecs/sound/conceal.c",
+        "codecs/sound/tones.c",
+    )
+}
 
 
 def link_names() -> Path:

@@ -1,182 +1,8 @@
 /* See transcoder.h. */
 
-#include "transcoder.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "codecs/resampling.h"
-#include "codecs/sound.h"
-#include "switch/media/packet.h"
-
-enum {
-    SEQUENCE_DROPOUT = 3000, SEQUENCE_MISORDER = 100,  /* as in RFC 3550 A.1 */
-    MAX_PACKET_MS = 200, MAX_CONCEALED_MS = 100, MAX_PACKET_TIME_MS = 120,
-    MAX_PAUSE_S = 60,          /* a time stamp that moves on by more is another clock */
-    PACKET_ROOM = 2048,
-    EVENT_OCTETS = 4,
-    NO_JUMP = -1,
-};
-#define SCRATCH (SOUND_RATE_MAX / 1000 * MAX_PACKET_MS * 2)  /* stereo */
-#define SECOND 1000000000ull
-
-/* Decodes one payload type. */
-struct voice {
-    void *decoder;
-    struct resampler *resampler;  /* NULL: the rates are the same */
-    struct conceal *conceal;      /* NULL: the codec has its own */
-};
-
-/* A packet that needs no encoder. */
-struct ready {
-    size_t octets;                /* 0: there is none */
-    uint32_t timestamp;
-    uint8_t payload_type;
-    bool is_marked;
-    uint8_t payload[PACKET_ROOM];
-};
-
-struct transcoder {
-    struct converter verbs;
-    struct conversion terms;
-    struct voice voices[CONVERSION_FORMATS];
-    void *encoder;
-
-    /* what came in */
-    bool has_input;
-    int voice;                    /* that the last sound came for; -1: none yet */
-    int spoken;                   /* samples of the last packet, at the decoder's rate */
-    uint32_t in_ssrc, clock_rate; /* of next_timestamp */
-    uint32_t next_timestamp;      /* where the next packet begins when nothing is missing */
-    uint16_t next_sequence;
-    uint64_t last_at;
-
-    /* what goes out */
-    uint32_t ssrc, timestamp;     /* of the first sample that waits */
-    uint16_t sequence_number;
-    bool is_marked;
-    uint32_t event_timestamp, event_out;  /* of the event that is going on: as it came, as it leaves */
-    bool has_event;
-    int jump_at;                  /* where in `samples` the time stamp moves on by jump_by */
-    uint32_t jump_by;
-    struct ready ready;
-
-    int rate, channels, frame;    /* of the encoder; `frame` samples make a packet */
-    int begin, end, room;         /* of the samples that wait */
-    int16_t samples[];
-};
-
-static _Thread_local int16_t decoded[SCRATCH], other_rate[SCRATCH];
-
-/* -- what goes out */
-
-static void write16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void write32(uint8_t *at, uint32_t value)
-{
-    write16(at, (uint16_t)(value >> 16));
-    write16(at + 2, (uint16_t)value);
-}
-
-static size_t write_header(
-    struct transcoder *t, uint8_t *packet, uint8_t payload_type, bool is_marked, uint32_t timestamp)
-{
-    packet[0] = 0x80;
-    packet[1] = (uint8_t)(payload_type | (is_marked ? 0x80 : 0));
-    write16(packet + 2, t->sequence_number++);
-    write32(packet + 4, timestamp);
-    write32(packet + 8, t->ssrc);
-    return RTP_HEADER;
-}
-
-static uint32_t ticks_of(const struct transcoder *t, int samples)
-{
-    return (uint32_t)((int64_t)samples * t->terms.config.format.clock_rate / t->rate);
-}
-
-/* Encode a frame; 0: nothing to send, but its time has passed. */
-static size_t encode(struct transcoder *t, const int16_t *pcm, uint8_t *packet, size_t room)
-{
-    const struct codec *codec = t->terms.config.codec;
-    uint32_t timestamp = t->timestamp;
-    if (t->channels == 2) {
-        for (int i = t->frame - 1; i >= 0; i--)
-            other_rate[2 * i] = other_rate[2 * i + 1] = pcm[i];
-        pcm = other_rate;
-    }
-    int octets = codec->encode(t->encoder, pcm, (size_t)t->frame, packet + RTP_HEADER, room - RTP_HEADER);
-    t->timestamp += ticks_of(t, t->frame);
-    if (octets <= 0) {
-        t->is_marked = true;  /* what comes after a pause begins a talk spurt */
-        return 0;
-    }
-    bool is_marked = t->is_marked;
-    t->is_marked = false;
-    return write_header(t, packet, t->terms.payload_type, is_marked, timestamp) + (size_t)octets;
-}
-
-static size_t write_ready(struct transcoder *t, uint8_t *packet, size_t room)
-{
-    struct ready *ready = &t->ready;
-    size_t octets = ready->octets;
-    if (octets == 0 || octets > room - RTP_HEADER)
-        return 0;
-    ready->octets = 0;
-    memcpy(packet + RTP_HEADER, ready->payload, octets);
-    return write_header(t, packet, ready->payload_type, ready->is_marked, ready->timestamp) + octets;
-}
-
-/* Samples that fill packets come first: they are older than what is ready. */
-static size_t make(struct converter *converter, uint8_t *packet, size_t room)
-{
-    struct transcoder *t = (struct transcoder *)converter;
-    for (;;) {
-        if (t->begin == t->jump_at) {
-            t->timestamp += t->jump_by;
-            t->jump_at = NO_JUMP;
-            t->is_marked = true;  /* a talk spurt begins */
-        }
-        if (t->end - t->begin < t->frame)
-            return write_ready(t, packet, room);
-        size_t size = encode(t, t->samples + t->begin, packet, room);
-        t->begin += t->frame;
-        if (size != 0)
-            return size;
-    }
-}
-
-/* The time stamp of what is appended next. */
-static uint32_t time_at_end(const struct transcoder *t)
-{
-    return t->timestamp + ticks_of(t, t->end - t->begin) + (t->jump_at == NO_JUMP ? 0 : t->jump_by);
-}
-
-/* The sender's time moved on by `ticks` of his without a sound: the last packet is filled up with silence, so that what
- * follows can have another time stamp. */
-static void jump(struct transcoder *t, uint32_t ticks, uint32_t clock_rate)
-{
-    int begun = (t->end - t->begin) % t->frame, missing = begun ? t->frame - begun : 0;
-    memset(t->samples + t->end, 0, (size_t)missing * sizeof *t->samples);
-    t->end += missing;
-    int64_t by = (int64_t)ticks * t->terms.config.format.clock_rate / clock_rate - ticks_of(t, missing);
-    t->jump_at = t->end;
-    t->jump_by = by > 0 ? (uint32_t)by : 0;
-}
-
-static void append(struct transcoder *t, const int16_t *pcm, int count)
-{
-    if (count > t->room - t->end)
-        count = t->room - t->end;  /* never: the room is for the longest packet and gap */
-    memcpy(t->samples + t->end, pcm, (size_t)count * sizeof *pcm);
-    t->end += count;
-}
-
-/* -- what comes in */
+#include "keys.h"
+#include "output.h"
+#include "state.h"
 
 static void hear(struct transcoder *t, struct voice *voice, int16_t *pcm, int count)
 {
@@ -235,6 +61,10 @@ static void arrive(struct transcoder *t, const struct incoming *incoming, const 
         jump(t, gap > spoken ? gap - spoken : 0, incoming->clock_rate);
         return;
     }
+    if (t->key.name != 0) {
+        t->key.withheld += gap;
+        return;
+    }
     bool is_same = t->voice >= 0 && &t->terms.incoming[t->voice] == incoming;
     uint32_t spoken = !is_same ? 0 : (uint32_t)((int64_t)t->spoken * incoming->clock_rate /
                                                 incoming->config.format.sample_rate);
@@ -258,20 +88,12 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
         make_mono(decoded, count);
     if (voice->conceal != NULL)
         conceal_good(voice->conceal, decoded, (size_t)count);
-    hear(t, voice, decoded, count);
+    uint32_t ticks = (uint32_t)((int64_t)count * incoming->clock_rate / format->sample_rate);
+    if (voice->dtmf == NULL || !withhold_key(t, voice, incoming, count, ticks))
+        hear(t, voice, decoded, count);
     t->voice = index;
     t->spoken = count;
-    t->next_timestamp += (uint32_t)((int64_t)count * incoming->clock_rate / format->sample_rate);
-}
-
-static void get_ready(struct transcoder *t, uint8_t payload_type, bool is_marked, uint32_t timestamp,
-                      const uint8_t *payload, size_t octets)
-{
-    t->ready.octets = octets;
-    t->ready.payload_type = payload_type;
-    t->ready.is_marked = is_marked;
-    t->ready.timestamp = timestamp;
-    memcpy(t->ready.payload, payload, octets);
+    t->next_timestamp += ticks;
 }
 
 /* A codec that both ends know leaves as it came. */
@@ -285,12 +107,37 @@ static void take_copy(struct transcoder *t, const struct incoming *incoming, con
     t->voice = -1;
 }
 
+/* Who listens takes no telephone-event, so the key is heard. Each packet says how long it is down by now. */
+static void sound_event(struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp, int step,
+                        uint64_t now, const uint8_t *payload)
+{
+    if (payload[0] >= KEYS)
+        return;
+    if (!t->has_event || rtp->timestamp != t->event_timestamp) {
+        arrive(t, incoming, rtp, step, now, NULL, 0);
+        t->event_timestamp = t->next_timestamp = rtp->timestamp;
+        t->clock_rate = incoming->clock_rate;
+        t->has_event = t->has_input = true;
+        t->key.samples = 0;
+        t->voice = -1;
+    }
+    int64_t down = (int64_t)read16(payload + 2) * t->rate / incoming->clock_rate;
+    int missing = (int)down - t->key.samples, most = t->rate / 1000 * MAX_PACKET_MS;
+    if (missing <= 0)
+        return;
+    if (missing > most)
+        missing = most;
+    key_tones(payload[0], t->key.samples, t->rate, other_rate, missing);
+    append(t, other_rate, missing);
+    t->key.samples += missing;
+    t->next_timestamp += (uint32_t)((int64_t)missing * incoming->clock_rate / t->rate);
+    t->last_at = now;
+}
+
 /* RFC 4733 §2.3: all packets of an event have the time stamp of its beginning. */
 static void take_event(struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp, bool is_marked,
-                       const uint8_t *payload, size_t octets)
+                       const uint8_t *payload)
 {
-    if (octets < EVENT_OCTETS || t->terms.event_rate == 0)
-        return;
     if (!t->has_event || rtp->timestamp != t->event_timestamp) {
         int32_t ahead = (int32_t)(rtp->timestamp - t->next_timestamp);
         int64_t ticks = (int64_t)ahead * t->terms.config.format.clock_rate / incoming->clock_rate;
@@ -304,6 +151,14 @@ static void take_event(struct transcoder *t, const struct incoming *incoming, co
     uint8_t event[EVENT_OCTETS] = {payload[0], payload[1]};
     write16(event + 2, duration > UINT16_MAX ? UINT16_MAX : (uint16_t)duration);
     get_ready(t, t->terms.event_type, is_marked, t->event_out, event, sizeof event);
+}
+
+/* Whether a key is heard in place of that sound: some phones speak on while one is down. */
+static bool is_covered(const struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp)
+{
+    int32_t ahead = (int32_t)(rtp->timestamp - t->next_timestamp);
+    return t->has_event && t->terms.event_rate == 0 && t->clock_rate == incoming->clock_rate && ahead < 0 &&
+           (int32_t)(rtp->timestamp - t->event_timestamp) >= 0;
 }
 
 static int find_format(const struct transcoder *t, uint8_t payload_type)
@@ -344,7 +199,12 @@ static void take(struct converter *converter, const uint8_t *data, size_t size, 
     t->end -= t->begin;
     t->begin = 0;
     if (index >= 0 && t->terms.incoming[index].is_event) {
-        take_event(t, &t->terms.incoming[index], &rtp, is_marked, data + header, octets);
+        if (octets >= EVENT_OCTETS && t->terms.event_rate != 0)
+            take_event(t, &t->terms.incoming[index], &rtp, is_marked, data + header);
+        else if (octets >= EVENT_OCTETS)
+            sound_event(t, &t->terms.incoming[index], &rtp, step, now, data + header);
+    } else if (index >= 0 && is_covered(t, &t->terms.incoming[index], &rtp)) {
+        t->last_at = now;
     } else if (index >= 0) {
         const struct incoming *incoming = &t->terms.incoming[index];
         arrive(t, incoming, &rtp, step, now, data + header, octets);
@@ -380,13 +240,14 @@ static void destroy(struct converter *converter)
         if (t->voices[i].resampler != NULL)
             resampler_destroy(t->voices[i].resampler);
         free(t->voices[i].conceal);
+        free(t->voices[i].dtmf);
     }
     if (t->encoder != NULL)
         t->terms.config.codec->encoder_destroy(t->encoder);
     free(t);
 }
 
-static bool prepare_voice(struct voice *voice, const struct incoming *incoming, int rate)
+static bool prepare_voice(struct voice *voice, const struct incoming *incoming, int rate, bool is_heeding)
 {
     const struct codec_config *config = &incoming->config;
     if (config->format.sample_rate > SOUND_RATE_MAX || config->format.channels > 2)
@@ -400,6 +261,12 @@ static bool prepare_voice(struct voice *voice, const struct incoming *incoming, 
             return false;
         conceal_init(voice->conceal, config->format.sample_rate);
     }
+    if (is_heeding) {
+        voice->dtmf = malloc(sizeof *voice->dtmf);
+        if (voice->dtmf == NULL)
+            return false;
+        dtmf_init(voice->dtmf, config->format.sample_rate);
+    }
     if (config->format.sample_rate == rate)
         return true;
     voice->resampler = resampler_create(config->format.sample_rate, rate, 0);
@@ -408,12 +275,15 @@ static bool prepare_voice(struct voice *voice, const struct incoming *incoming, 
 
 static bool prepare(struct transcoder *t)
 {
+    bool is_heeding = t->terms.event_rate != 0;  /* who speaks has no telephone-event, who listens has */
+    for (int i = 0; i < t->terms.incoming_count; i++)
+        is_heeding = is_heeding && !t->terms.incoming[i].is_event;
     for (int i = 0; i < t->terms.incoming_count; i++) {
         const struct incoming *incoming = &t->terms.incoming[i];
         if (incoming->clock_rate == 0)
             return false;
         bool is_decoded = !incoming->is_event && incoming->copied_as == NOT_COPIED;
-        if (is_decoded && !prepare_voice(&t->voices[i], incoming, t->rate))
+        if (is_decoded && !prepare_voice(&t->voices[i], incoming, t->rate, is_heeding))
             return false;
     }
     t->encoder = t->terms.config.codec->encoder_create(&t->terms.config);

@@ -29,6 +29,7 @@ CONVERTER = [
     ROOT / "switch" / "media" / "conversion" / "transcoder.c",
     ROOT / "codecs" / "resampling_core.c",
     ROOT / "codecs" / "sound" / "conceal.c",
+    ROOT / "codecs" / "sound" / "tones.c",
     *sorted((ROOT / "codecs" / "native").glob("*.c")),
 ]
 

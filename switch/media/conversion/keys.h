@@ -1,0 +1,65 @@
+/* Keys between telephone-event (RFC 4733) and the sound (ITU-T Q.23), where only one of the two ends has the former. */
+#ifndef SWITCHROOM_CONVERSION_KEYS_H
+#define SWITCHROOM_CONVERSION_KEYS_H
+
+#include <math.h>
+
+#include "output.h"
+
+enum {
+    KEYS = 16, KEY_VOLUME = 10, END_COPIES = 3,  /* RFC 4733 §2.5.1.4 */
+    MOST_KEYS = 64,                              /* that can begin in one packet */
+};
+#define KEY_LEVEL 5000  /* of each of a key's tones: -13 dBm0, ITU-T Q.24 has them at most at 0 */
+
+static const char key_names[] = "0123456789*#ABCD";  /* RFC 4733 §3.2 */
+static const uint16_t key_rows[] = {941, 697, 697, 697, 770, 770, 770, 852, 852, 852, 941, 941, 697, 770, 852, 941};
+static const uint16_t key_columns[] = {1336, 1209, 1336, 1477, 1209, 1336, 1477, 1209, 1336, 1477, 1209, 1477,
+                                       1633, 1633, 1633, 1633};
+
+/* The two tones of a key, from its `from`th sample on; ITU-T Q.23. */
+static void key_tones(uint8_t number, int from, int rate, int16_t *pcm, int count)
+{
+    double row = 2 * M_PI * key_rows[number] / rate, column = 2 * M_PI * key_columns[number] / rate;
+    for (int i = 0; i < count; i++)
+        pcm[i] = (int16_t)(KEY_LEVEL * (sin(row * (from + i)) + sin(column * (from + i))));
+}
+
+static void tell_key(struct transcoder *t, bool is_first, bool is_end)
+{
+    uint8_t number = (uint8_t)(strchr(key_names, t->key.name) - key_names);
+    uint8_t event[EVENT_OCTETS] = {number, (uint8_t)(KEY_VOLUME | (is_end ? 0x80 : 0))};
+    write16(event + 2, t->key.ticks > UINT16_MAX ? UINT16_MAX : (uint16_t)t->key.ticks);
+    get_ready(t, t->terms.event_type, is_first, t->event_out, event, sizeof event);
+    t->ready.copies = is_end ? END_COPIES : 1;
+}
+
+/* A key in the sound that is decoded: it leaves as telephone-event, and is heard no more once it is known. Its first
+ * tones, of less than 40 ms, have left: too short for anybody to take them for a key (ITU-T Q.24). */
+static bool withhold_key(struct transcoder *t, struct voice *voice, const struct incoming *incoming, int count,
+                         uint32_t ticks)
+{
+    char found[MOST_KEYS];
+    dtmf_run(voice->dtmf, decoded, (size_t)count, found, sizeof found);
+    char down = voice->dtmf->current;
+    if (t->key.name != 0 && down != t->key.name) {
+        tell_key(t, false, true);
+        t->key.name = 0;
+        jump(t, t->key.withheld, incoming->clock_rate);
+    }
+    if (down == 0)
+        return false;
+    if (t->key.name == 0) {
+        t->key = (struct key){.name = down};
+        t->event_out = time_at_end(t);
+    }
+    bool is_first = t->key.ticks == 0;
+    t->key.withheld += ticks;
+    if (t->ready.copies != 0)  /* with the end of the key before */
+        return true;
+    t->key.ticks = (uint32_t)((int64_t)t->key.withheld * t->terms.event_rate / incoming->clock_rate);
+    tell_key(t, is_first, false);
+    return true;
+}
+
+#endif

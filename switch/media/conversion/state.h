@@ -1,0 +1,83 @@
+/* What a transcoder remembers; see transcoder.h. */
+#ifndef SWITCHROOM_CONVERSION_STATE_H
+#define SWITCHROOM_CONVERSION_STATE_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codecs/resampling.h"
+#include "codecs/sound.h"
+#include "switch/media/packet.h"
+#include "transcoder.h"
+
+enum {
+    SEQUENCE_DROPOUT = 3000, SEQUENCE_MISORDER = 100,  /* as in RFC 3550 A.1 */
+    MAX_PACKET_MS = 200, MAX_CONCEALED_MS = 100, MAX_PACKET_TIME_MS = 120,
+    MAX_PAUSE_S = 60,          /* a time stamp that moves on by more is another clock */
+    PACKET_ROOM = 2048,
+    EVENT_OCTETS = 4,
+    NO_JUMP = -1,
+};
+#define SCRATCH (SOUND_RATE_MAX / 1000 * MAX_PACKET_MS * 2)  /* stereo */
+#define SECOND 1000000000ull
+
+/* Decodes one payload type. */
+struct voice {
+    void *decoder;
+    struct resampler *resampler;  /* NULL: the rates are the same */
+    struct conceal *conceal;      /* NULL: the codec has its own */
+    struct dtmf *dtmf;            /* NULL: keys in the sound are sound */
+};
+
+/* A key on its way from telephone-event into the sound, or back. */
+struct key {
+    char name;                    /* 0: none is down */
+    int samples;                  /* made of its tones, at the encoder's rate */
+    uint32_t ticks, withheld;     /* since it was heard, of telephone-event's and of the sender's clock */
+};
+
+/* A packet that needs no encoder. */
+struct ready {
+    int copies;                   /* to be sent, each with a number of its own */
+    size_t octets;
+    uint32_t timestamp;
+    uint8_t payload_type;
+    bool is_marked;
+    uint8_t payload[PACKET_ROOM];
+};
+
+struct transcoder {
+    struct converter verbs;
+    struct conversion terms;
+    struct voice voices[CONVERSION_FORMATS];
+    void *encoder;
+
+    /* what came in */
+    bool has_input;
+    int voice;                    /* that the last sound came for; -1: none yet */
+    int spoken;                   /* samples of the last packet, at the decoder's rate */
+    uint32_t in_ssrc, clock_rate; /* of next_timestamp */
+    uint32_t next_timestamp;      /* where the next packet begins when nothing is missing */
+    uint16_t next_sequence;
+    uint64_t last_at;
+
+    /* what goes out */
+    uint32_t ssrc, timestamp;     /* of the first sample that waits */
+    uint16_t sequence_number;
+    bool is_marked;
+    uint32_t event_timestamp, event_out;  /* of the event that is going on: as it came, as it leaves */
+    bool has_event;
+    struct key key;
+    int jump_at;                  /* where in `samples` the time stamp moves on by jump_by */
+    uint32_t jump_by;
+    struct ready ready;
+
+    int rate, channels, frame;    /* of the encoder; `frame` samples make a packet */
+    int begin, end, room;         /* of the samples that wait */
+    int16_t samples[];
+};
+
+static _Thread_local int16_t decoded[SCRATCH], other_rate[SCRATCH];
+
+#endif
