@@ -196,8 +196,8 @@ class _Planner:
         self._offerer, self._answerer, self._shared = offerer, answerer, shared
         self._event_a = _event(offered.codecs, offerer.rtpmap.clock_rate)
         self._event_b = _event(stream.answer.codecs, answerer[0].rtpmap.clock_rate)
-        if self._event_a is None or self._event_b is None:
-            self._event_a = self._event_b = None
+        if self._event_b is None and shared:
+            self._event_a = None  # nothing is decoded that passes: its keys stay in the sound
 
     def plan(self) -> Plan:
         told = self._shared or [self._offerer.rtpmap]

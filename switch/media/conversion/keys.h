@@ -9,6 +9,7 @@
 enum {
     KEYS = 16, KEY_VOLUME = 10, END_COPIES = 3,  /* RFC 4733 §2.5.1.4 */
     MOST_KEYS = 64,                              /* that can begin in one packet */
+    LIKELY = 2,                                  /* looks in a row that saw the same key */
 };
 #define KEY_LEVEL 5000  /* of each of a key's tones: -13 dBm0, ITU-T Q.24 has them at most at 0 */
 
@@ -34,8 +35,8 @@ static void tell_key(struct transcoder *t, bool is_first, bool is_end)
     t->ready.copies = is_end ? END_COPIES : 1;
 }
 
-/* A key in the sound that is decoded: it leaves as telephone-event, and is heard no more once it is known. Its first
- * tones, of less than 40 ms, have left: too short for anybody to take them for a key (ITU-T Q.24). */
+/* A key in the sound that is decoded: it leaves as telephone-event, and is heard no more once it is known, nor while it
+ * is likely. The tones that have left by then, of some 20 ms, nobody may take for a key (ITU-T Q.24). */
 static bool withhold_key(struct transcoder *t, struct voice *voice, const struct incoming *incoming, int count,
                          uint32_t ticks)
 {
@@ -47,8 +48,11 @@ static bool withhold_key(struct transcoder *t, struct voice *voice, const struct
         t->key.name = 0;
         jump(t, t->key.withheld, incoming->clock_rate);
     }
-    if (down == 0)
+    if (down == 0) {
+        if (voice->dtmf->hits >= LIKELY)
+            memset(decoded, 0, (size_t)count * sizeof *decoded);
         return false;
+    }
     if (t->key.name == 0) {
         t->key = (struct key){.name = down};
         t->event_out = time_at_end(t);

@@ -57,8 +57,9 @@ static struct converter *any_converter(void)
     static const int32_t times[] = {10, 20, 30, 40, 50, 60};
     for (;;) {
         struct conversion wanted = {.config = any_codec(), .payload_type = 97, .packet_ms = times[number(6)],
-                                    .event_type = 110, .event_rate = number(2) * 8000, .incoming_count = 4};
-        for (int i = 0; i < 4; i++) {
+                                    .event_type = 110, .event_rate = number(2) * 8000,
+                                    .incoming_count = 3 + (int)number(2)};
+        for (int i = 0; i < wanted.incoming_count; i++) {
             struct codec_config config = any_codec();
             wanted.incoming[i] = (struct incoming){(uint8_t)i, i == 2 ? 42 : NOT_COPIED, i == 3,
                                                    (uint32_t)config.format.clock_rate, config};

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from switchroom.codecs import Config, Decoder, Encoder, find
+from switchroom.codecs import Config, Decoder, DtmfDetector, Encoder, find
 from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.stream import Conversion, Incoming
 
@@ -259,6 +259,100 @@ def test_two_events_have_two_times() -> None:
     line.timestamp += 1600
     (second,) = line.take(line.packet(event(line, 800, is_end=True), EVENT_IN))
     assert (second.timestamp - first.timestamp) & 0xFFFFFFFF == 1600
+
+
+def dialled(digits: str, rate: int, down_ms: int = 80, pause_ms: int = 80) -> npt.NDArray[np.int16]:
+    """Keys as a telephone sounds them; ITU-T Q.23."""
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+    at = np.arange(rate * down_ms // 1000) / rate
+    parts = [np.zeros(rate // 5)]
+    for digit in digits:
+        place = "123A456B789C*0#D".index(digit)
+        parts.append(
+            5000 * sum(np.sin(2 * np.pi * hertz * at) for hertz in (rows[place // 4], columns[place % 4]))
+        )
+        parts.append(np.zeros(rate * pause_ms // 1000))
+    return np.concatenate([*parts, np.zeros(rate // 5)]).astype(np.int16)
+
+
+DIGITS = "0123456789*#ABCD"
+
+
+@pytest.mark.parametrize("two", ["PCMA", "L16/16000"])
+def test_keys_are_heard_where_there_is_no_telephone_event(two: str) -> None:
+    config = find(two).config()
+    converter = Converter(
+        Conversion(
+            (Incoming(0, 8000, find("PCMU").config()), Incoming(101, 8000, is_event=True)), 97, config, 20
+        )
+    )
+    silence, number, timestamp, packets = b"\xff" * 160, 0, 0, []
+    for digit in DIGITS:
+        for i in range(12):  # 80 ms of a key, its end three times, and a pause
+            if i < 4 or 4 <= i < 7:
+                payload = struct.pack("!BBH", DIGITS.index(digit), (i > 3) << 7 | 10, min(i + 1, 4) * 160)
+                packet = struct.pack("!BBHII", 0x80, 101, number, timestamp, 7) + payload
+            else:
+                packet = struct.pack("!BBHII", 0x80, 0, number, timestamp + 160 * (i - 3), 7) + silence
+            number += 1
+            packets += [Sent.parse(one) for one in converter.convert(packet, number / 50)]
+        timestamp += 160 * 9
+    assert {one.payload_type for one in packets} == {97}
+    assert steps(packets)[0] == {1}
+    sound = np.zeros(0, np.int16)
+    decoder, start = Decoder(config), packets[0].timestamp
+    for one in packets:
+        place = ((one.timestamp - start) & 0xFFFFFFFF) * config.sample_rate // config.clock_rate
+        sound = np.concatenate([sound, np.zeros(place - len(sound), np.int16), decoder.decode(one.payload)])
+    assert DtmfDetector(config.sample_rate).process(sound) == DIGITS
+
+
+@pytest.mark.parametrize("one", ["PCMU", "G722"])
+@pytest.mark.parametrize("packet_ms", [10, 20, 60])
+def test_keys_in_the_sound_become_telephone_events(one: str, packet_ms: int) -> None:
+    """Each once, and none is left to be heard."""
+    line = Line(one, "PCMA", packet_ms)
+    line.converter = Converter(
+        Conversion((Incoming(IN, 8000, line.config),), OUT, line.out, 20, (EVENT_OUT, 8000))
+    )
+    sound = dialled(DIGITS, line.config.sample_rate)
+    size = line.config.sample_rate * packet_ms // 1000
+    packets: list[Sent] = []
+    for at in range(0, len(sound) - size + 1, size):
+        packets += line.take(line.packet(line.encoder.encode(sound[at : at + size])))
+        line.timestamp += 8 * packet_ms
+    assert steps(packets)[0] == {1}
+    told = [packet for packet in packets if packet.payload_type == EVENT_OUT]
+    ends = [packet for packet in told if packet.payload[1] >> 7]
+    assert "".join(DIGITS[packet.payload[0]] for packet in ends[::3]) == DIGITS
+    assert len(ends) == 3 * len(DIGITS)
+    assert len({packet.timestamp for packet in told}) == len(DIGITS)
+    lengths = {struct.unpack("!H", packet.payload[2:])[0] for packet in ends}
+    assert all(240 <= length <= 1280 for length in lengths)
+    rest = [packet for packet in packets if packet.payload_type == OUT]
+    assert DtmfDetector(8000).process(line.heard(rest).astype(np.int16)) == ""
+    place = (rest[-1].timestamp - packets[0].timestamp) & 0xFFFFFFFF
+    assert abs(place + 160 - len(sound) * 8000 // line.config.sample_rate) <= 480
+
+
+def test_speech_during_a_key_is_not_heard_beside_it() -> None:
+    """Some phones go on sending sound while a key is down: its time is taken."""
+    line = Line("PCMU", "PCMA")
+    line.converter = Converter(
+        Conversion(
+            (Incoming(IN, 8000, line.config), Incoming(EVENT_IN, 8000, is_event=True)), OUT, line.out, 20
+        )
+    )
+    packets = line.talk(5)
+    start = line.timestamp
+    for i in range(1, 6):
+        line.timestamp = start
+        packets += line.take(line.packet(event(line, 160 * i), EVENT_IN))
+        line.timestamp = start + 160 * (i - 1)
+        packets += line.take(line.speak())
+    packets += line.talk(5)
+    assert steps(packets) == ({1}, {160})
+    assert len(packets) == 15
 
 
 def test_what_both_know_leaves_as_it_came() -> None:

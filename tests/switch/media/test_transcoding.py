@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from switchroom.codecs import find
+from switchroom.codecs import DtmfDetector, find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.config import MediaConfig
@@ -129,7 +129,36 @@ def test_numbers_of_each_leg_are_its_own(plane: MediaPlane, a: Phone, b: Phone) 
 
 def test_the_codec_nearest_to_the_other_end_is_told(plane: MediaPlane, a: Phone, b: Phone) -> None:
     _, told = Talk(plane, a, b).negotiate(a.describe(formats="9 0 101"), b.describe(formats="8"))
-    assert told.formats == ("0",)  # also: no telephone-event, which the other end does not take
+    assert told.formats == ("0", "101")
+
+
+def test_keys_for_a_leg_without_telephone_event_are_heard(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    """And its own, which are in its sound, are told to the one that has it; no digit comes twice."""
+    _, told = Talk(plane, a, b).negotiate(a.describe(formats="0 101"), b.describe(formats="8"))
+    assert told.formats == ("0", "101")
+    a.say(*tone("PCMU", 5, 0))
+    hear(b, 5)
+    for i in range(1, 6):
+        payload = bytes((7, 10, *struct.pack("!H", 160 * i)))
+        a.say(struct.pack("!BBHII", 0x80, 101, 4 + i, 800, 99) + payload)
+    heard = b"".join(packet[12:] for packet in hear(b, 5))
+    assert DtmfDetector(8000).process(find("PCMA").decoder().decode(heard)) == "7"
+    row, column = (np.sin(2 * np.pi * hertz * np.arange(8000) / 8000) for hertz in (852, 1209))
+    sound = np.zeros(8000, np.int16)
+    sound[1600:2400] = (6000 * (row + column))[:800]
+    encoder = find("PCMA").encoder()
+    for i in range(25):
+        head = struct.pack("!BBHII", 0x80, 8, i, 160 * i, 5)
+        b.say(head + encoder.encode(sound[160 * i : 160 * i + 160]))
+    packets = [a.hear()]
+    while struct.unpack("!I", packets[-1][4:8])[0] - struct.unpack("!I", packets[0][4:8])[0] != 24 * 160:
+        packets.append(a.hear())
+    events = [packet for packet in packets if packet[1] & 0x7F == 101]
+    assert {packet[12] for packet in events} == {7}
+    assert len({packet[4:8] for packet in events}) == 1
+    assert [packet[13] >> 7 for packet in events[-4:]] == [0, 1, 1, 1]
+    left = b"".join(packet[12:] for packet in packets if packet[1] & 0x7F == 0)
+    assert DtmfDetector(8000).process(find("PCMU").decoder().decode(left)) == ""
 
 
 def test_an_answer_with_a_common_codec_and_an_added_one(plane: MediaPlane, a: Phone, b: Phone) -> None:
