@@ -332,6 +332,13 @@ class MediaConfig(Section):
         lambda: ["PCMA", "PCMU", "G722", "opus"],
         max_length=32,
     )
+    max_transcoded: Count = key(
+        "While so many calls are converted, no other call is offered what it would have to be converted for "
+        "(see `bench/transcode.py` for what a core carries).",
+        400,
+        ge=0,
+        le=100_000,
+    )
 
     @property
     def port_range(self) -> range:

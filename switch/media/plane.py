@@ -50,11 +50,26 @@ class MediaPlane:
         self._tidying: asyncio.TimerHandle | None = None
         self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
         self._last_number = 0
+        self._converting: set[int] = set()  # numbers of sessions
 
     @property
     def converted(self) -> tuple[str, ...]:
         """The codecs that sound is converted between."""
         return tuple(self.config.transcode)
+
+    def convertible(self, session: MediaSession) -> tuple[str, ...]:
+        """The same for an offer: none when enough other calls are converted already."""
+        is_full = (
+            len(self._converting) >= self.config.max_transcoded and session.number not in self._converting
+        )
+        return () if is_full else self.converted
+
+    def note_conversion(self, session: MediaSession, *, is_converted: bool) -> None:
+        """A session has agreed to something."""
+        if is_converted:
+            self._converting.add(session.number)
+        else:
+            self._converting.discard(session.number)
 
     @property
     def ports_in_use(self) -> int:
@@ -103,6 +118,7 @@ class MediaPlane:
         counters = {"packets": totals.packets, "bytes": totals.size, "wakes": totals.wakes}
         counters |= {f"dropped_{reason}": n for reason, n in zip(DROP_REASONS, totals.dropped, strict=True)}
         counters |= {"sessions": self.session_count, "ports_in_use": self.ports_in_use}
+        counters["converted_sessions"] = len(self._converting)
         return counters
 
     # -- for sessions
@@ -145,6 +161,7 @@ class MediaPlane:
     def forget(self, session: MediaSession) -> None:
         """A session is closed."""
         self.session_count -= 1
+        self._converting.discard(session.number)
 
     def _tidy(self) -> None:
         assert self._loop is not None

@@ -55,7 +55,7 @@ class MediaSession:
     def offer(self, source: MediaLeg, target: MediaLeg, data: bytes, codecs: Names = ()) -> bytes:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = parse(data)
-        sent = extended(said, codecs, self._plane.converted)
+        sent = extended(said, codecs, self._plane.convertible(self))
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self._resolve(target)
@@ -240,6 +240,7 @@ class MediaSession:
             self._unlink(answerer)
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
+        self._plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
         following, engine = NO_END, self._plane.engine
         for i, terms in reversed([*enumerate(agreement.agreed.terms)]):
             one, two = offerer.pair_of(i), answerer.pair_of(i)

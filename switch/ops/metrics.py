@@ -138,6 +138,11 @@ FAMILIES = (
     _gauge("trace_octets", "Octets of them.", lambda s: s.trace.ring.octets),
     _gauge("media_ports_in_use", "UDP ports of the relay that are in use.", lambda s: s.media.ports_in_use),
     _gauge("relay_sessions", "Calls whose media is relayed.", lambda s: s.media.counters()["sessions"]),
+    _gauge(
+        "converted_sessions",
+        "Calls whose sound is converted between codecs.",
+        lambda s: s.media.counters()["converted_sessions"],
+    ),
     _counter("relay_packets", "Packets that were relayed.", lambda s: s.media.counters()["packets"]),
     _counter("relay_octets", "Octets of media that were relayed.", lambda s: s.media.counters()["bytes"]),
     _counter(

@@ -201,6 +201,21 @@ def test_secured_sound_is_not_converted(plane: MediaPlane, a: Phone, b: Phone) -
     assert line_of(session.offer(*legs, offer)).formats == ("0",)
 
 
+def test_enough_calls_are_converted_already(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    """The next one is offered nothing to convert; the first may agree anew, and its end makes room."""
+    plane.config = plane.config.model_copy(update={"max_transcoded": 1})
+    offer, answer = a.describe(formats="0 101"), b.describe(formats="8 101")
+    first, second = Talk(plane, a, b), Talk(plane, a, b)
+    first.negotiate(offer, answer)
+    assert plane.counters()["converted_sessions"] == 1
+    assert line_of(second.session.offer(second.a_leg, second.b_leg, offer)).formats == ("0", "101")
+    assert first.negotiate(offer, answer)[0].formats == ("0", "8", "9", "101")
+    first.session.close()
+    assert plane.counters()["converted_sessions"] == 0
+    assert second.negotiate(offer, answer)[1].formats == ("0", "101")
+    second.session.close()
+
+
 @OPUS
 def test_opus_brings_its_own_events_and_parameters(a: Phone) -> None:
     plane = MediaPlane(MediaConfig(transcode=["opus", "PCMU"]), local_for, print)
