@@ -1,0 +1,79 @@
+"""Every codec that is here to every other: the decision makes a converter, and a tone comes through it."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+from switchroom.codecs import CODECS, Codec, Decoder, Encoder
+from switchroom.switch.media._conversion import Converter
+from switchroom.switch.media.negotiate import Line
+from switchroom.switch.media.said import agree, extended, parse
+from switchroom.switch.media.transcoding import Plan
+
+ALL = tuple(CODECS)
+HERE = [codec for codec in CODECS.values() if codec.is_offered]
+HERTZ = 440
+
+
+def description(codec: Codec, payload_type: int, packet_ms: int) -> bytes:
+    lines = (
+        "v=0",
+        "o=- 1 1 IN IP4 192.0.2.1",
+        "s=-",
+        "c=IN IP4 192.0.2.1",
+        "t=0 0",
+        f"m=audio 4000 RTP/AVP {payload_type}",
+        f"a=rtpmap:{payload_type} {codec.format.name}",
+        f"a=ptime:{packet_ms}",
+    )
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def plan_of(one: Codec, two: Codec, packet_ms: int) -> Plan:
+    offer = parse(description(one, 120, packet_ms))
+    sent = extended(offer, (two.format.name,), ALL)
+    number = sent.description.media[0].codecs[0].payload_type
+    answer = parse(description(two, number, packet_ms))
+    [plan] = agree(offer, sent, [Line(4002)], answer, ALL).plans
+    assert plan is not None
+    return plan
+
+
+@pytest.mark.parametrize("one", HERE, ids=lambda codec: codec.format.name)
+def test_a_tone_comes_through(one: Codec) -> None:
+    for two in HERE:
+        if two is one:
+            continue
+        conversion = plan_of(one, two, 20).offerer.conversion
+        source = conversion.incoming[0].config
+        assert source is not None
+        encoder, decoder, size = Encoder(source), Decoder(conversion.config), source.sample_rate // 50
+        at = np.arange(25 * size) / source.sample_rate
+        tone = np.repeat((9000 * np.sin(2 * np.pi * HERTZ * at)).astype(np.int16), source.channels)
+        size *= source.channels
+        converter, heard = Converter(conversion), []
+        for i in range(25):
+            head = struct.pack("!BBHII", 0x80, 120, i, i * one.format.clock_rate // 50, 1)
+            for packet in converter.convert(head + encoder.encode(tone[i * size : (i + 1) * size]), i / 50):
+                heard.append(decoder.decode(packet[12:])[:: conversion.config.channels].astype(float))
+        rate = conversion.config.sample_rate
+        sound = np.concatenate(heard)[rate // 5 :]
+        power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+        near = np.abs(np.fft.rfftfreq(len(sound), 1 / rate) - HERTZ) < 25
+        names = f"{one.format.name} to {two.format.name}"
+        assert len(sound) >= rate // 5, names
+        assert power[near].sum() / power.sum() > 0.9, names
+        assert abs(20 * np.log10(np.sqrt(np.mean(sound**2)) / (9000 / np.sqrt(2)))) < 3, names
+
+
+@pytest.mark.parametrize("packet_ms", [5, 10, 30, 50, 60, 200])
+def test_every_packet_time_is_brought_to_one_that_can_be(packet_ms: int) -> None:
+    for one in HERE:
+        for two in HERE:
+            if one is not two:
+                plan = plan_of(one, two, packet_ms)
+                Converter(plan.offerer.conversion)
+                Converter(plan.answerer.conversion)
