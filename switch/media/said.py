@@ -12,7 +12,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
+from switchroom.protocols.errors import RemoteProtocolError
 
 from .negotiate import Line, Transport, rewrite, terms_of, transport_of
 from .stream import Terms
@@ -190,7 +192,10 @@ def _agree(
 ) -> Agreed:
     streams = sdp.answers(sent, answer)
     pairs = zip(offer.media, streams, strict=True)
-    plans = tuple([plan(media, stream, converted) for media, stream in pairs])
+    try:
+        plans = tuple([plan(media, stream, converted) for media, stream in pairs])
+    except CodecError as error:
+        raise RemoteProtocolError(str(error), status=488) from error
     return Agreed(streams, tuple([terms_of(stream) for stream in streams]), plans)
 
 

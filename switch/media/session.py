@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
-from switchroom.protocols.errors import LocalProtocolError
+from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
 from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
@@ -78,7 +78,10 @@ class MediaSession:
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
-        self._link(Agreement(target, source, offer.said, said, agreed))
+        try:
+            self._link(Agreement(target, source, offer.said, said, agreed))
+        except ValueError as error:  # a codec's library gives out, or its settings do not go together
+            raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
         offer.rewritten = target.write(told(said, agreed), lines)
         if not all(line.port for line in lines):

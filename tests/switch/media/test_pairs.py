@@ -6,8 +6,11 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from switchroom.codecs import CODECS, Codec, Decoder, Encoder
+from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.negotiate import Line
 from switchroom.switch.media.said import agree, extended, parse
@@ -18,7 +21,7 @@ HERE = [codec for codec in CODECS.values() if codec.is_offered]
 HERTZ = 440
 
 
-def description(codec: Codec, payload_type: int, packet_ms: int) -> bytes:
+def description(codec: Codec, payload_type: int, packet_ms: int, *more: str) -> bytes:
     lines = (
         "v=0",
         "o=- 1 1 IN IP4 192.0.2.1",
@@ -28,6 +31,7 @@ def description(codec: Codec, payload_type: int, packet_ms: int) -> bytes:
         f"m=audio 4000 RTP/AVP {payload_type}",
         f"a=rtpmap:{payload_type} {codec.format.name}",
         f"a=ptime:{packet_ms}",
+        *more,
     )
     return ("\r\n".join(lines) + "\r\n").encode()
 
@@ -77,3 +81,41 @@ def test_every_packet_time_is_brought_to_one_that_can_be(packet_ms: int) -> None
                 plan = plan_of(one, two, packet_ms)
                 Converter(plan.offerer.conversion)
                 Converter(plan.answerer.conversion)
+
+
+NAMES = (
+    "annexb", "octet-align", "mode-set", "mode-change-period", "mode-change-neighbor", "crc", "interleaving",
+    "maxaveragebitrate", "maxplaybackrate", "stereo", "sprop-stereo", "useinbandfec", "usedtx", "cbr", "vbr",
+    "mode", "cng", "channels",
+)  # fmt: skip
+VALUES = st.one_of(
+    st.integers(-1, 10).map(str),
+    st.sampled_from(["", "no", "yes", "on", "0,2,4,7", "99999999999", "48000", '"3"']),
+)
+PARAMETERS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4).map(
+    lambda found: ";".join(f"{name}={value}" for name, value in found.items())
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(HERE),
+    st.sampled_from(HERE),
+    PARAMETERS,
+    PARAMETERS,
+    st.sampled_from(["0", "1", "15", "19.5", "1000", "9999"]),
+)
+def test_no_parameters_do_harm(one: Codec, two: Codec, offered: str, answered: str, packet_time: str) -> None:
+    """Either a converter, or a refusal that says so."""
+    limits = (f"a=maxptime:{packet_time}",)
+    offer = parse(description(one, 120, 20, f"a=fmtp:120 {offered}", *limits))
+    sent = extended(offer, (two.format.name,), ALL)
+    number = sent.description.media[0].codecs[0].payload_type
+    answer = parse(description(two, number, 20, f"a=fmtp:{number} {answered}", *limits))
+    try:
+        [plan] = agree(offer, sent, [Line(4002)], answer, ALL).plans
+    except RemoteProtocolError:
+        return
+    if plan is not None:
+        Converter(plan.offerer.conversion)
+        Converter(plan.answerer.conversion)

@@ -297,6 +297,40 @@ async def test_a_new_process_goes_on_converting(plane: MediaPlane, a: Phone, b: 
     new.stop()
 
 
+def video(port: int) -> tuple[str, ...]:
+    return (f"m=video {port} RTP/AVP 96", "a=rtpmap:96 VP8/90000")
+
+
+def test_picture_passes_beside_converted_sound(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    """A description of several lines takes the long way, with the same result."""
+    shown, told = Talk(plane, a, b).negotiate(
+        a.describe(*video(40000), formats="0 101"), b.describe(*video(50000), formats="8 101")
+    )
+    assert (shown.formats, told.formats) == (("0", "8", "9", "101"), ("0", "101"))
+    a.say(*tone("PCMU", 25, 0))
+    assert_tone("PCMA", hear(b, 25))
+
+
+def test_sound_that_nobody_can_use_is_refused_beside_a_picture(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    talk = Talk(plane, a, b)
+    offer = a.describe(*video(40000), formats="4")
+    shown = talk.session.offer(talk.a_leg, talk.b_leg, offer, ("PCMA",))
+    assert [media.is_rejected for media in sdp.Description.parse(shown).media] == [True, False]
+    answer = b.describe(*video(50000), formats="4", port=0)
+    told = talk.session.answer(talk.b_leg, talk.a_leg, answer)
+    assert [media.is_rejected for media in sdp.Description.parse(told).media] == [True, False]
+
+
+def test_hold_by_the_null_address(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    """Of old: c=0.0.0.0; the other leg is told in today's words, and its codec is still its own."""
+    talk = Talk(plane, a, b)
+    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
+    shown = talk.session.offer(talk.a_leg, talk.b_leg, a.describe(formats="0 101", host="0.0.0.0"))
+    assert line_of(shown).direction is sdp.Direction.SENDONLY
+    told = talk.session.answer(talk.b_leg, talk.a_leg, b.describe("a=recvonly", formats="8 101"))
+    assert line_of(told).formats == ("0", "101")
+
+
 def test_an_impostor_is_not_converted(plane: MediaPlane, a: Phone, b: Phone, third: Phone) -> None:
     talk = Talk(plane, a, b)
     talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
