@@ -108,3 +108,22 @@ def test_two_telephones_without_a_common_codec_talk(
     for leg in "ab":
         assert row[f"{leg}_packets"] > 25
     pair.switch.wait_idle(40)
+
+
+def test_a_key_arrives_once_under_the_other_legs_number(make_pair: MakePair) -> None:
+    """RFC 4733 from a telephone with PCMU to one with Opus: another payload type, another clock."""
+    pair = make_pair(PCMU, OPUS)
+    pair.alice.dial(BOB)
+    for phone in (pair.alice, pair.bob):
+        phone.wait_for("CALL_ESTABLISHED")
+    pair.bob.wait_to_hear(LOW)
+    for sender, receiver in ((pair.alice, pair.bob), (pair.bob, pair.alice)):
+        for digit in "17#":
+            since = len(receiver.events)
+            sender.command("sndcode", digit)
+            told = receiver.wait_for("CALL_DTMF_START", since=since)
+            assert told["param"] == digit
+            receiver.wait_for("CALL_DTMF_END", since=since)
+    for phone in (pair.alice, pair.bob):
+        keys = [event["param"] for event in phone.events if event["type"] == "CALL_DTMF_START"]
+        assert keys == list("17#")
