@@ -15,7 +15,7 @@ cdef extern from "unistd.h" nogil:
 
 cdef extern from "engine_core.h" nogil:
     enum: MAX_CLOCKS, NO_END, RTP, RTCP
-    enum verb: PROGRAM, WATCH, RELEASE, CLOSE
+    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN
     union address:
         pass
     struct clock_rate:
@@ -31,11 +31,14 @@ cdef extern from "engine_core.h" nogil:
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
     struct converter:
         pass
+    struct errand:
+        pass
     struct command:
         verb verb
         uint32_t index
         program program
         converter *converter
+        errand *errand
     struct snapshot:
         uint64_t packets, bytes, rtcp_packets, out_of_order, duplicates, last_at
         uint64_t dropped[7]
@@ -68,6 +71,14 @@ cdef int _parse(object pair, address *out) except -1:
     if address_parse(host.encode(), port, out) < 0:
         raise ValueError(f"not an address: {host}")
     return 0
+
+
+cdef converter *_converter(object wanted) except? NULL:
+    """Of a Conversion, or of something that is ready to be handed over."""
+    if wanted is None:
+        return NULL
+    capsule = wanted.hand_over() if hasattr(wanted, "hand_over") else Converter(wanted).hand_over()
+    return <converter *>PyCapsule_GetPointer(capsule, "switchroom.converter")
 
 
 cdef class Engine:
@@ -152,10 +163,23 @@ cdef class Engine:
         p.clock_count = min(len(clocks), <int>MAX_CLOCKS)
         for i in range(p.clock_count):
             p.clocks[i].payload_type, p.clocks[i].rate = clocks[i]
-        message.converter = NULL
-        if conversion is not None:
-            capsule = Converter(conversion).hand_over()
-            message.converter = <converter *>PyCapsule_GetPointer(capsule, "switchroom.converter")
+        message.converter = _converter(conversion)
+        self._push(&message)
+
+    def tap(self, uint32_t index, listener):
+        """Let something with hand_over() hear what comes in at an end and passes; None: nobody any more."""
+        cdef command message
+        message.verb = TAP
+        message.index = index
+        message.converter = _converter(listener)
+        self._push(&message)
+
+    def run(self, task not None):
+        """Let the thread do what a PyCapsule named switchroom.errand holds, once."""
+        cdef command message
+        message.verb = RUN
+        message.index = 0
+        message.errand = <errand *>PyCapsule_GetPointer(task, "switchroom.errand")
         self._push(&message)
 
     def read(self, uint32_t index, uint32_t generation):

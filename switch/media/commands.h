@@ -17,10 +17,10 @@ static inline uint64_t monotonic(void)
     return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
-/* Returns the new one, which goes on where the old one was when the call is the same. */
+/* Returns the new one, which goes on where the old one was when the call is the same, and both are of one kind. */
 static struct converter *replaced(struct converter *old, struct converter *new, bool is_same_call)
 {
-    if (old != NULL && new != NULL && is_same_call)
+    if (old != NULL && new != NULL && is_same_call && old->follow == new->follow)
         new->follow(new, old);
     if (old != NULL)
         old->destroy(old);
@@ -39,16 +39,20 @@ static void kick(struct engine *engine)
 /* A sleeping engine reads its commands when a packet wakes it: soon enough for all but these. */
 static bool is_urgent(const struct command *command, int sleep)
 {
-    if (command->verb == CLOSE)  /* somebody may want the port or the descriptor */
+    if (command->verb == CLOSE || command->verb == RUN)  /* somebody may want the port or the descriptor, or waits */
         return true;
+    if (command->verb == PROGRAM || command->verb == TAP)  /* what speaks by itself needs no packet to begin */
+        return command->converter != NULL && command->converter->hear != NULL;
     return command->verb == WATCH && sleep == FOR_GOOD;
 }
 
 int engine_push(struct engine *engine, const struct command *command)
 {
     if (!engine->is_running) {  /* stopped: everything is closed already */
-        if (command->verb == PROGRAM)
+        if (command->verb == PROGRAM || command->verb == TAP)
             replaced(command->converter, NULL, false);
+        if (command->verb == RUN)
+            command->errand->run(command->errand);
         return 0;
     }
     uint32_t tail = atomic_load_explicit(&engine->command_tail, memory_order_relaxed);
@@ -80,6 +84,36 @@ static void set_watched(struct engine *engine, struct end *end, bool is_watched)
     end->watched_at = monotonic();
 }
 
+static bool is_ticked(const struct converter *converter)
+{
+    return converter != NULL && converter->hear != NULL;
+}
+
+/* Enter an end among those that hear ticks, or strike it off, after its converter or tap has changed. */
+static void note_ticked(struct engine *engine, struct end *end)
+{
+    bool is_wanted = is_ticked(end->converter) || is_ticked(end->tap);
+    if (is_wanted == (end->ticked != 0))
+        return;
+    if (is_wanted) {
+        if (engine->ticked_count == 0)
+            engine->tick_at = monotonic();
+        engine->ticked[engine->ticked_count] = (uint32_t)(end - engine->ends);
+        end->ticked = ++engine->ticked_count;
+        return;
+    }
+    uint32_t last = engine->ticked[--engine->ticked_count];
+    engine->ticked[end->ticked - 1] = last;
+    engine->ends[last].ticked = end->ticked;
+    end->ticked = 0;
+}
+
+static void tap_end(struct engine *engine, struct end *end, struct converter *tap)
+{
+    end->tap = replaced(end->tap, tap, true);
+    note_ticked(engine, end);
+}
+
 static void program_end(
     struct engine *engine, struct end *end, const struct program *program, struct converter *converter)
 {
@@ -90,6 +124,7 @@ static void program_end(
         memset(&end->statistics, 0, sizeof end->statistics);
         memset(end->latches, 0, sizeof end->latches);
         end->rtcp_at = end->window_count = 0;
+        end->tap = replaced(end->tap, NULL, false);
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;
@@ -99,6 +134,7 @@ static void program_end(
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
     end->is_armed = true;
     set_watched(engine, end, false);
+    note_ticked(engine, end);
 }
 
 static void release_end(struct engine *engine, struct end *end)
@@ -107,6 +143,7 @@ static void release_end(struct engine *engine, struct end *end)
     end->is_armed = false;
     end->program.peer = NO_END;
     end->converter = replaced(end->converter, NULL, false);
+    tap_end(engine, end, NULL);
 }
 
 static void close_end(struct engine *engine, struct end *end)
@@ -144,6 +181,12 @@ static void obey(struct engine *engine, const struct command *command)
         break;
     case CLOSE:
         close_end(engine, end);
+        break;
+    case TAP:
+        tap_end(engine, end, command->converter);
+        break;
+    case RUN:
+        command->errand->run(command->errand);
         break;
     }
 }

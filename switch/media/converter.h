@@ -1,5 +1,8 @@
-/* What the engine's thread does with the RTP of a direction whose two ends have no codec in common: packets in, other
- * packets out. The loop's thread makes it and hands it over; from then on it is the engine's, which destroys it.
+/* What the engine's thread does with the RTP of an end, where that does not pass as it is: packets in, other packets
+ * out. The loop's thread makes it and hands it over; from then on it is the engine's, which destroys it.
+ *
+ * A converter of two ends without a codec in common works packet by packet. One whose other side is the switch itself
+ * works by the clock: it hears at each tick, then all make what they say.
  */
 #ifndef SWITCHROOM_CONVERTER_H
 #define SWITCHROOM_CONVERTER_H
@@ -15,6 +18,13 @@ struct converter {
     /* Go on with the SSRC, numbers and times of the one that is replaced. */
     void (*follow)(struct converter *converter, const struct converter *before);
     void (*destroy)(struct converter *converter);
+    /* A tick of 20 ms begins at `now`. NULL: the converter has no use for it. */
+    void (*hear)(struct converter *converter, uint64_t now);
+};
+
+/* Something for the engine's thread to do, once; `run` frees it. */
+struct errand {
+    void (*run)(struct errand *errand);
 };
 
 #endif

@@ -20,6 +20,8 @@
 #include "sockets.h"
 
 #define KICK UINT64_MAX
+#define FRAME (SECOND / 50)  /* of sound that is made or heard here */
+enum { MAX_LATE = 5 };       /* frames */
 enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
 
 /* -- opening a pair (the loop's thread) */
@@ -119,15 +121,11 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
     SET(engine->totals.bytes, engine->totals.bytes + size);
 }
 
-/* RTCP speaks of sources that the other end never hears of: it ends here. */
-static void convert(
-    struct engine *engine, struct end *from, int channel, const uint8_t *data, size_t size, uint64_t now)
+/* Send what an end's converter has made. */
+static void say(struct engine *engine, struct end *from)
 {
     struct outgoing *out = &engine->outgoing;
     struct converter *converter = from->converter;
-    if (channel != RTP)
-        return;
-    converter->take(converter, data, size, now);
     for (;;) {
         if (out->count == BATCH)
             flush(engine, from);
@@ -137,6 +135,16 @@ static void convert(
             return;
         pass_on(engine, from, RTP, packet, made);
     }
+}
+
+/* RTCP speaks of sources that the other end never hears of: it ends here. */
+static void convert(
+    struct engine *engine, struct end *from, int channel, const uint8_t *data, size_t size, uint64_t now)
+{
+    if (channel != RTP)
+        return;
+    from->converter->take(from->converter, data, size, now);
+    say(engine, from);
 }
 
 /* -- batches in */
@@ -155,6 +163,8 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
             reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
         }
     }
+    if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
+        end->tap->take(end->tap, engine->data[i], size, now);
     if (reason != DROP_NONE)
         count_drop(engine, end, reason);
     else if (end->converter == NULL)
@@ -196,6 +206,41 @@ static void receive_again(struct engine *engine)
     memmove(engine->again, engine->again + count, engine->again_count * sizeof *engine->again);
 }
 
+/* -- sound that is made and heard here */
+
+static void hear_one(struct converter *converter, uint64_t now)
+{
+    if (converter != NULL && converter->hear != NULL)
+        converter->hear(converter, now);
+}
+
+/* All hear before anybody speaks: who talks to whom then needs no order. */
+static void tick(struct engine *engine, uint64_t now)
+{
+    for (uint32_t i = 0; i < engine->ticked_count; i++) {
+        struct end *end = &engine->ends[engine->ticked[i]];
+        hear_one(end->converter, now);
+        hear_one(end->tap, now);
+    }
+    for (uint32_t i = 0; i < engine->ticked_count; i++) {
+        struct end *end = &engine->ends[engine->ticked[i]];
+        if (!is_ticked(end->converter))
+            continue;
+        say(engine, end);
+        flush(engine, end);
+    }
+}
+
+/* Ticks that are late are made up for, unless so many are that nobody waits for them any more. */
+static void tick_all(struct engine *engine)
+{
+    uint64_t now = monotonic();
+    if (now - engine->tick_at > MAX_LATE * FRAME)
+        engine->tick_at = now;
+    for (; engine->tick_at <= now; engine->tick_at += FRAME)
+        tick(engine, engine->tick_at);
+}
+
 /* -- the thread */
 
 static void sleep_until(uint64_t at)
@@ -206,10 +251,12 @@ static void sleep_until(uint64_t at)
 
 static int sleep_ms(struct engine *engine)
 {
-    if (engine->watched_count == 0)
+    uint64_t now = monotonic(), at = engine->watched_count == 0 ? UINT64_MAX : engine->sweep_at;
+    if (engine->ticked_count != 0 && engine->tick_at < at)
+        at = engine->tick_at;
+    if (at == UINT64_MAX)
         return -1;
-    uint64_t now = monotonic();
-    return now >= engine->sweep_at ? 0 : (int)((engine->sweep_at - now) / 1000000u + 1);
+    return now >= at ? 0 : (int)((at - now) / 1000000u + 1);
 }
 
 static int wait_for_packets(struct engine *engine, struct epoll_event *events)
@@ -254,6 +301,8 @@ static void *run(void *argument)
         receive_again(engine);
         for (int i = 0; i < count; i++)
             serve(engine, &events[i]);
+        if (engine->ticked_count != 0 && monotonic() >= engine->tick_at)
+            tick_all(engine);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
             sweep(engine, monotonic());  /* read now: later than every packet and command of this turn */
     }
@@ -295,7 +344,8 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     engine->ends = calloc(capacity, sizeof *engine->ends);  /* pages are touched when an end is used */
     engine->again = calloc((size_t)capacity * CHANNELS * 2, sizeof *engine->again);
     engine->expiries = calloc(capacity, sizeof *engine->expiries);
-    if (!engine->ends || !engine->again || !engine->expiries || open_descriptors(engine) < 0) {
+    engine->ticked = calloc(capacity, sizeof *engine->ticked);
+    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || open_descriptors(engine) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -341,6 +391,7 @@ void engine_free(struct engine *engine)
     free(engine->ends);
     free(engine->again);
     free(engine->expiries);
+    free(engine->ticked);
     free(engine);
 }
 

@@ -35,7 +35,7 @@ struct program {
     bool is_rtp, is_secured, has_others;      /* others: DTLS and STUN beside RTP */
 };
 
-enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE };
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN };
 
 struct command {
     enum verb verb;
@@ -45,6 +45,8 @@ struct command {
         struct program program;
     };
     struct converter *converter;              /* PROGRAM: what to do with the RTP from this end; NULL: pass it on */
+                                              /* TAP: gets a copy of it; NULL: none does any more */
+    struct errand *errand;                    /* RUN */
 };
 
 /* One m-line of one leg: two sockets, the address they face, and what came from it. */
@@ -53,10 +55,11 @@ struct end {
     bool is_open, is_armed, is_watched, is_again[CHANNELS];
     struct latch latches[CHANNELS];
     struct program program;
-    struct converter *converter;
+    struct converter *converter, *tap;
     struct statistics statistics;
     uint64_t rtcp_at, watched_at, window_at;
     uint32_t window_count;
+    uint32_t ticked;              /* place among those that hear ticks, from 1 on */
     _Atomic uint32_t generation;  /* of the statistics; 0 while they change hands */
 };
 
@@ -101,6 +104,10 @@ struct engine {
     uint8_t data[BATCH][DATAGRAM_SIZE];
     struct outgoing outgoing;
     uint8_t made[BATCH][DATAGRAM_SIZE];       /* by converters, under the place that a packet has in outgoing */
+
+    uint32_t *ticked;                         /* ends with a converter or a tap that works by the clock */
+    uint32_t ticked_count;
+    uint64_t tick_at;                         /* when the next 20 ms of sound are due */
 
     struct expiry *expiries;
     _Alignas(64) _Atomic uint32_t expiry_head;
