@@ -1,7 +1,7 @@
 """SMPP (3.3, 3.4, 5.0): how customers and carriers bind to a message centre and hand over short messages.
 
 ``parse_pdus`` makes values of what a connection brings, ``pack`` the octets of a value. PDUs and their
-fields have the names of the specification.
+fields have the names of the specification. ``Session`` is one connection, either end of it.
 """
 
 from .broadcast import (
@@ -12,6 +12,7 @@ from .broadcast import (
     QueryBroadcastSm,
     QueryBroadcastSmResp,
 )
+from .checks import Wrong, check
 from .codec import (
     MAX_PDU_SIZE,
     pack,
@@ -21,6 +22,20 @@ from .commands import (
     CommandId,
     Status,
     meaning,
+)
+from .events import (
+    Answer,
+    BindReceived,
+    BindRefused,
+    Bound,
+    Closed,
+    Event,
+    OutbindReceived,
+    RequestRefused,
+    RequestsFailed,
+    RequestsReceived,
+    ResponsesReceived,
+    UnbindReceived,
 )
 from .pdu import (
     AlertNotification,
@@ -59,6 +74,10 @@ from .pdu import (
     UnbindResp,
     Unsuccessful,
 )
+from .pulse import SessionConfig
+from .session import Session
+from .states import RESPONSE_TO, Role, State
+from .times import Time, parse_time
 from .tlv import (
     Tag,
     Tlvs,
@@ -68,21 +87,27 @@ from .tlv import (
 
 __all__ = [
     "MAX_PDU_SIZE",
+    "RESPONSE_TO",
     "AlertNotification",
+    "Answer",
     "Bind",
+    "BindReceived",
     "BindReceiver",
     "BindReceiverResp",
+    "BindRefused",
     "BindResp",
     "BindTransceiver",
     "BindTransceiverResp",
     "BindTransmitter",
     "BindTransmitterResp",
+    "Bound",
     "BroadcastSm",
     "BroadcastSmResp",
     "CancelBroadcastSm",
     "CancelBroadcastSmResp",
     "CancelSm",
     "CancelSmResp",
+    "Closed",
     "CommandId",
     "DataSm",
     "DataSmResp",
@@ -91,9 +116,11 @@ __all__ = [
     "Destination",
     "EnquireLink",
     "EnquireLinkResp",
+    "Event",
     "GenericNack",
     "Malformed",
     "Outbind",
+    "OutbindReceived",
     "Pdu",
     "QueryBroadcastSm",
     "QueryBroadcastSmResp",
@@ -102,20 +129,33 @@ __all__ = [
     "ReplaceSm",
     "ReplaceSmResp",
     "Request",
+    "RequestRefused",
+    "RequestsFailed",
+    "RequestsReceived",
     "Response",
+    "ResponsesReceived",
+    "Role",
+    "Session",
+    "SessionConfig",
+    "State",
     "Status",
     "SubmitMulti",
     "SubmitMultiResp",
     "SubmitSm",
     "SubmitSmResp",
     "Tag",
+    "Time",
     "Tlvs",
     "Unbind",
+    "UnbindReceived",
     "UnbindResp",
     "Unsuccessful",
+    "Wrong",
+    "check",
     "integer",
     "meaning",
     "pack",
     "parse_pdus",
+    "parse_time",
     "value_of",
 ]
