@@ -32,10 +32,10 @@ LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libopencore-amrnb.
 serve: $(VENV)/.installed
 	@exec $(BIN)/switchroom serve $(if $(CONFIG),-c $(CONFIG)) $(ARGS)
 
-# Hundreds of tests drive real programs in real time. One that failed is tried once more, alone, so that a machine
-# which stood still is told from a fault; both runs are printed.
+# Hundreds of tests drive real programs in real time and mostly wait: three processes share them, file by file. One
+# that failed is tried once more, alone, so that a machine which stood still is told from a fault; both runs are printed.
 test: $(VENV)/.tests peers check
-	$(BIN)/pytest || { echo "once more, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 5; }
+	$(BIN)/pytest -n 3 --dist loadfile || { echo "once more, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 5; }
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -47,6 +47,7 @@ def limits(config: Config) -> NetLimits:
         max_wait=config.overload.max_wait,
         refuse_rate=config.overload.refuse_rate,
         retry_after=config.overload.retry_after,
+        max_amplification=given.max_amplification,
         max_connections=given.max_connections,
         max_connections_per_source=given.max_connections_per_source,
         message_timeout=given.message_timeout,
@@ -101,6 +102,7 @@ def exchange_config(config: Config) -> ExchangeConfig:
         ),
         user_agent=config.switch.name,
         survive_restart=calls.survive_restart,
+        max_amplification=config.sip.max_amplification,
     )
 
 

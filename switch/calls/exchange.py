@@ -98,6 +98,7 @@ class Exchange:
         self.config = config
         self.router = router
         self.admission.reconfigure(config)
+        self.reception.proportion.factor = config.max_amplification
         self.invite_headers = (("Allow", ALLOW), ("User-Agent", config.user_agent))
         timing = config.timing
         self._timings: dict[str, sip.SessionTiming | None] = {"off": None, "offer": timing, "require": timing}

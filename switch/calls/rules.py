@@ -64,3 +64,4 @@ class ExchangeConfig:
     overload: OverloadRules = field(default_factory=OverloadRules)
     survive_restart: bool = True
     user_agent: str = "Switchroom"
+    max_amplification: float = 0.0  # answers to strangers, against their requests; 0: no limit

@@ -177,6 +177,14 @@ class SipConfig(Section):
         "to requests for other domains than switch.domain, and to anything sent by one of the scanners.",
         False,
     )
+    max_amplification: Number = key(
+        "An answer over UDP to a request whose sender has proved nothing is at most so many times as large: "
+        "what would be larger loses its last headers (challenges after the first, Supported), or is not sent. "
+        "Not for trunks and where a phone is registered. 0: no limit.",
+        1.5,
+        ge=0,
+        le=100,
+    )
     scanners: list[Text] = key(
         "What the User-Agent of scanners has in it, in any case of letters; for silent_to_strangers.",
         lambda: [

@@ -19,7 +19,6 @@ _UNUSUAL = re.compile(rb"\r\n(?:[ \t]|[vfti][ \t]*:|[^:\r\n]*[ \t]:|[a-z])|[\0-\
 _PORT = re.compile(rb";rport(?=[;\s]|$)")
 _VIA = b"Via:"
 _ALL = {_VIA, b"From", b"To: ", b"Call", b"CSeq"}
-_AMPLIFICATION = 1.5  # what an answer to an unproven source may be, times its request
 
 
 def is_keep_alive(data: bytes) -> bool:
@@ -83,7 +82,7 @@ class Refusals:
                 lines[at] = line + self.ack_mark
         last = f"Retry-After: {self.limits.retry_after}\r\nContent-Length: 0\r\n\r\n".encode()
         answer = b"\r\n".join([b"SIP/2.0 503 Service Unavailable", *lines, last])
-        return answer if len(answer) <= len(data) * _AMPLIFICATION else None
+        return answer if self._is_fair(answer, data) else None
 
     def _answer(
         self, data: bytes, flow: Flow, status: int, headers: tuple[tuple[str, object], ...]
@@ -96,5 +95,8 @@ class Refusals:
             answer = bytes(request.response(status, to_tag=self._tag, headers=headers))
         except (RemoteProtocolError, LocalProtocolError):  # malformed, or what nobody may repeat
             return None
-        is_fair = flow.transport != "UDP" or len(answer) <= len(data) * _AMPLIFICATION
-        return (answer, flow) if is_fair else None
+        return (answer, flow) if flow.transport != "UDP" or self._is_fair(answer, data) else None
+
+    def _is_fair(self, answer: bytes, data: bytes) -> bool:
+        factor = self.limits.max_amplification
+        return not factor or len(answer) <= len(data) * factor

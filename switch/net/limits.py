@@ -41,6 +41,7 @@ class NetLimits:
     max_wait: float = 0.5  # of new requests for their turn; beyond that they are refused, see backlog
     refuse_rate: float = 2000.0  # refusals; beyond that nothing is answered
     retry_after: int = 5
+    max_amplification: float = 1.5  # an answer over UDP, against a request that may be forged; 0: no limit
     max_sources: int = 16384  # remembered; a source that is forgotten starts with a full bucket
     max_connections: int = 2000
     max_connections_per_source: int = 50

@@ -88,6 +88,11 @@ FAMILIES = (
         lambda s: s.exchange.reception.strangers.ignored if s.exchange.reception.strangers is not None else 0,
     ),
     _counter(
+        "sip_unanswered",
+        "Requests of strangers whose answer would have been too large for them (max_amplification).",
+        lambda s: s.exchange.reception.proportion.unanswered,
+    ),
+    _counter(
         "calls_shed",
         "New calls that were sent away for want of time, or not answered.",
         lambda s: {

@@ -7,18 +7,30 @@ import socket
 import threading
 
 from .ports import free_port
-from .raw import Headers, Message, audio, response_to
+from .raw import Headers, Message, Wire, audio, response_to
 
 
 class Answerer(threading.Thread):
     """Answers whatever comes; `seen` has the requests by method, `confirmed` the acknowledged Call-IDs."""
 
-    def __init__(self, host: str = "127.0.0.1", *, status: int = 200, is_ending: bool = True) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        *,
+        status: int = 200,
+        is_ending: bool = True,
+        wire: Wire | None = None,
+    ) -> None:
+        """``wire``: the socket of a phone that has registered; otherwise one of its own."""
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.address = (host, free_port())
-        self.socket.bind(self.address)
+        self._is_own = wire is None
+        if wire is None:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            self.address = (host, free_port())
+            self.socket.bind(self.address)
+        else:
+            self.socket, self.address = wire.socket, wire.address
         self.status, self.is_ending = status, is_ending
         self.headers: Headers = ()  # of refusals
         self.seen: dict[str, list[Message]] = {}
@@ -32,7 +44,8 @@ class Answerer(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._is_over = True
         self.join(5)
-        self.socket.close()
+        if self._is_own:
+            self.socket.close()
 
     def count(self, method: str) -> int:
         return len({m.get("call-id") for m in self.seen.get(method, [])})

@@ -51,7 +51,7 @@ class Message:
     @classmethod
     def parse(cls, data: bytes) -> Message:
         head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+        lines = re.sub("\r\n[ \t]+", " ", head.decode("utf-8", "surrogateescape")).split("\r\n")
         headers = []
         for line in lines[1:]:
             name, _, value = line.partition(":")

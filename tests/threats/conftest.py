@@ -30,6 +30,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
         users=users([ALICE, BOB, *FRESH]),
         sip={"source_rate": 100000, "source_burst": 100000},
         auth={"max_failures": 1000, "max_unanswered": 100000},
+        calls={"user_rate": 1000},
+        messages={"user_rate": 1000},
     ) as running:
         yield running
         assert "Traceback" not in running.log.read_text(errors="replace")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.switch.calls.access.auth import Authenticated, AuthenticatedTrunk, Challenged, Refused
+from switchroom.switch.calls.access.proportion import Proportion
 from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP
 from switchroom.switch.calls.rules import Caller
 
@@ -34,6 +35,7 @@ class Reception:
         self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
         self.strangers: Strangers | None = None  # those who are not answered at all
         self.elsewhere: Elsewhere | None = None  # what other workers have
+        self.proportion = Proportion(exchange.is_trusted)
         self._exchange = exchange
         self._authenticator = authenticator
         self._peer_names = peer_names
@@ -106,7 +108,7 @@ class Reception:
                 return trunk.caller
             self._exchange.endpoint.reply(event, 403, now=now)
         elif isinstance(verdict, Challenged):
-            self._exchange.endpoint.reply(event, verdict.status, now=now, headers=verdict.headers)
+            self._answer_stranger(event, verdict.status, verdict.headers, now, least=1)
         elif isinstance(verdict, Refused):
             self._exchange.endpoint.reply(
                 event, verdict.status, now=now, reason=verdict.reason, headers=verdict.headers
@@ -120,7 +122,20 @@ class Reception:
         else:
             allow = ", ".join(_methods(tuple(self.on_method)))
             headers = (("Allow", allow), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
-            self._exchange.endpoint.reply(event, 200, now=now, headers=headers)
+            self._answer_stranger(event, 200, headers, now)
+
+    def _answer_stranger(
+        self,
+        event: sip.RequestReceived,
+        status: int,
+        headers: Sequence[tuple[str, str]],
+        now: float,
+        *,
+        least: int = 0,
+    ) -> None:
+        fitting = self.proportion.fit(event, status, headers, least)
+        if fitting is not None:
+            self._exchange.endpoint.reply(event, status, now=now, headers=tuple(fitting))
 
 
 @lru_cache(maxsize=8)

@@ -136,6 +136,7 @@ def request(method: str, to: str = "To: <sip:b@c>", more: str = "", call_id: str
         (b"", None),
         (b"\xff" * 100, None),
     ],
+    ids=map(str, range(18)),  # the octets themselves are random
 )
 def test_whose_a_message_is(data: bytes, owner: int | None) -> None:
     assert owners().owner_of(data, "192.0.2.7") == owner
