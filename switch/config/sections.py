@@ -179,7 +179,7 @@ class SipConfig(Section):
     )
     max_amplification: Number = key(
         "An answer over UDP to a request whose sender has proved nothing is at most so many times as large: "
-        "what would be larger loses its last headers (challenges after the first, Supported), or is not sent. "
+        "what would be larger loses its last headers (challenges after the first, Supported) or is not sent. "
         "Not for trunks and where a phone is registered. 0: no limit.",
         1.5,
         ge=0,
