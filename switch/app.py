@@ -136,7 +136,13 @@ class Switch:
         )
         self.survival = Survival(self.exchange)
         self.attendance = Attendance(
-            config, self.exchange, self.store.texts, get_logger("texts"), lambda: self.face.flush(), self.bus
+            config,
+            self.exchange,
+            self.store.texts,
+            self.store.settings,
+            get_logger("texts"),
+            lambda: self.face.flush(),
+            self.bus,
         )
         self.features = Features(
             config.features,

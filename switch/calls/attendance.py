@@ -11,7 +11,7 @@ from switchroom.switch.calls.presence import Dialogs, Mailboxes, Presence, Regis
 from switchroom.switch.calls.texts.texts import Texts
 from switchroom.switch.config import Config
 from switchroom.switch.net.bus import Bus
-from switchroom.switch.store import TextStore
+from switchroom.switch.store import SettingStore, TextStore
 
 
 class Log(Protocol):
@@ -29,6 +29,7 @@ class Attendance:
         config: Config,
         exchange: Exchange,
         store: TextStore,
+        settings: SettingStore,
         log: Log,
         flush: Callable[[], None],
         bus: Bus,
@@ -59,7 +60,7 @@ class Attendance:
             is_local=exchange.is_local,
             dialogs=dialogs,
             statuses=Statuses(registrar.lookup, dialogs.is_talking, mint),
-            mailboxes=Mailboxes(self.texts.count),
+            mailboxes=Mailboxes(self.texts.count, settings),
             registrations=Registrations(registrar.lookup, mint),
         )
         self._sharing = Sharing(bus, self.presence, exchange.clock.now)
@@ -72,7 +73,8 @@ class Attendance:
         }
 
     def start(self, now: float) -> None:
-        """Take up the texts that wait; the registrations are known by now."""
+        """Take up the texts that wait, and the mailboxes; the registrations are known by now."""
+        self.presence.mailboxes.load()
         self.texts.load(now)
 
     def reconfigure(self, config: Config, now: float) -> None:

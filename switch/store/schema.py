@@ -1,4 +1,4 @@
-"""The tables, and how an older file becomes a newer one; a file from the future is refused."""
+"""The tables, how an older file becomes a newer one, and which older programs may still use it then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 _APPLICATION_ID = 0x53575243  # "SWRC"
+_READABLE = "schema.readable_by"  # in the table of state
 
 _LIVE_COLUMNS = """
     call_id_a TEXT NOT NULL, call_id_b TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,
@@ -70,6 +71,9 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     ) STRICT;
     """,
 )
+# The first version whose programs can still work with the newest: they name the columns they know, so what a
+# migration only adds leaves the way back open. One that takes away or means something else raises this.
+READABLE_BY = 2
 RECORD_COLUMNS = (  # of the view, without seq
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user", "trunk"),
     *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "verdict"),
@@ -102,18 +106,27 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
-    """Bring the file to the version that this program knows."""
+def migrate(
+    connection: sqlite3.Connection,
+    migrations: tuple[str, ...] = MIGRATIONS,
+    readable_by: int = READABLE_BY,
+) -> None:
+    """Bring the file to the version that this program knows; one from the future stays, if it may be used."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    known = len(migrations)
     if version and application != _APPLICATION_ID:
         raise StoreError("is the database of another program")
-    if version > len(migrations):
-        raise StoreError(
-            f"was written by a newer Switchroom: schema {version}, this one knows up to {len(migrations)}"
-        )
-    for number in range(version, len(migrations)):
+    if version > known and _readable_by(connection, version) > known:
+        raise StoreError(f"was written by a newer Switchroom: schema {version}, this one knows up to {known}")
+    for number in range(version, known):
         connection.executescript(
             f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number + 1};"
-            f"PRAGMA application_id = {_APPLICATION_ID}; COMMIT;"
+            f"PRAGMA application_id = {_APPLICATION_ID};"
+            f"INSERT OR REPLACE INTO state VALUES ('{_READABLE}', '{min(readable_by, known)}'); COMMIT;"
         )
+
+
+def _readable_by(connection: sqlite3.Connection, version: int) -> int:
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (_READABLE,)).fetchone()
+    return version if row is None else int(row[0])

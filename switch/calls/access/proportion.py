@@ -1,4 +1,4 @@
-"""No answer to a stranger over UDP is much larger than its request: no lever for forged senders (THREATS C10)."""
+"""No answer to a stranger over UDP is much larger than its request: it is no lever (THREATS C10)."""
 
 from __future__ import annotations
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from switchroom.protocols.sip.packages import message_summary
 from switchroom.protocols.sip.packages.message_summary import Counts, Summary
+from switchroom.switch.store import SettingStore
 
 _VOICE, _TEXT = "voice-message", "text-message"
+_KEY = "mailbox."  # then the kind, a dot, the user
 
 
 class Mailboxes:
@@ -17,17 +19,27 @@ class Mailboxes:
     content_type = message_summary.CONTENT_TYPE
     is_private = True
 
-    def __init__(self, texts_of: Callable[[str], int] = lambda user: 0) -> None:
-        """``texts_of``: how many texts wait for a user."""
-        self._texts_of = texts_of
+    def __init__(
+        self, texts_of: Callable[[str], int] = lambda user: 0, settings: SettingStore | None = None
+    ) -> None:
+        """``texts_of``: how many texts wait for a user; ``settings``: keeps counts over a restart."""
+        self._texts_of, self._settings = texts_of, settings
         self._counts: dict[str, dict[str, Counts]] = {}
         self.on_change: Callable[[str, float], None] = lambda topic, now: None
+
+    def load(self) -> None:
+        """Take up what was told before the restart."""
+        for key, value in self._settings.load(_KEY).items() if self._settings is not None else ():
+            kind, _, user = key.partition(".")
+            self._counts.setdefault(user, {})[kind] = Counts(*map(int, value.split()))
 
     def set(self, user: str, counts: Counts, now: float, kind: str = _VOICE) -> None:
         """So many messages of a kind wait for the user."""
         if kind not in message_summary.CLASSES:
             raise ValueError(f"{kind}: there is no such kind of message")
         self._counts.setdefault(user, {})[kind] = counts
+        if self._settings is not None:
+            self._settings.save(f"{_KEY}{kind}.{user}", " ".join(map(str, counts)))
         self.on_change(user, now)
 
     def counts_of(self, user: str) -> dict[str, Counts]:

@@ -10,6 +10,8 @@ import pytest
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.packages import dialog_info, message_summary, pidf, reginfo
+from switchroom.switch.calls.presence.mailboxes import Mailboxes
+from switchroom.switch.store import SqliteStore
 from tests.switch.calls.office import TRUNK, Office, Phone
 
 Build = Callable[..., Office]
@@ -151,6 +153,21 @@ def test_waiting_messages_are_the_users_own(build: Build) -> None:
     assert alice.end_of(alice.subscribe("200", "message-summary")) == ("refused", 403)
     with pytest.raises(ValueError, match="smoke"):
         office.presence.mailboxes.set("bob", message_summary.Counts(1), office.now, "smoke")
+
+
+async def test_counts_of_mailboxes_survive_a_restart(tmp_path: Path) -> None:
+    counts = message_summary.Counts(2, 8, 0, 1)
+    with SqliteStore(tmp_path / "switchroom.db") as store:
+        mailboxes = Mailboxes(settings=store.settings)
+        mailboxes.set("a.user", message_summary.Counts(7), 0.0)
+        mailboxes.set("a.user", counts, 0.0)
+        mailboxes.set("bob", message_summary.Counts(1), 0.0, "fax-message")
+        await store.flush()
+    with SqliteStore(tmp_path / "switchroom.db") as store:
+        mailboxes = Mailboxes(settings=store.settings)
+        mailboxes.load()
+        assert mailboxes.counts_of("a.user") == {"voice-message": counts}
+        assert mailboxes.counts_of("bob")["fax-message"] == message_summary.Counts(1)
 
 
 def test_a_phone_sees_its_own_registrations(build: Build) -> None:

@@ -365,6 +365,8 @@ async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
         pass
     with closing(sqlite3.connect(tmp_path / "switchroom.db")) as connection:
         connection.execute("PRAGMA user_version = 99")
+        connection.execute("UPDATE state SET value = '99' WHERE key = 'schema.readable_by'")
+        connection.commit()
     known = len(MIGRATIONS)
     with pytest.raises(StoreError, match=f"a newer Switchroom: schema 99, this one knows up to {known}"):
         open_store(tmp_path).start()

@@ -6,9 +6,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.store import Record, SqliteStore
-from switchroom.switch.store.schema import MIGRATIONS, connect, migrate
+from switchroom.switch.store.schema import MIGRATIONS, StoreError, connect, migrate
 
 NOW = datetime(2026, 5, 17, 12, 0, 0, tzinfo=UTC)
 
@@ -50,6 +52,36 @@ async def test_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     assert (binding.user, binding.cseq) == ("1001", 7)
     lines = [json.loads(line) for line in (tmp_path / "cdr.jsonl").read_text().splitlines()]
     assert [(line["id"], line["verdict"]) for line in lines] == [("old-1", ""), ("old-2", crashed.verdict)]
+
+
+async def test_after_an_upgrade_the_older_program_starts_again(tmp_path: Path) -> None:
+    """THREATS G10: what a migration only added does not stand in the way of a downgrade."""
+    path = tmp_path / "switchroom.db"
+    with SqliteStore(path) as store:
+        store.records.close(Record(setup_at=NOW, answer_at=NOW, end_at=NOW, call_id_a="before"))
+        await store.flush()
+    connection = connect(path)
+    newer = (*MIGRATIONS, "ALTER TABLE calls ADD COLUMN mos REAL; CREATE TABLE queues (name TEXT) STRICT")
+    migrate(connection, newer)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
+    connection.close()
+    with SqliteStore(path) as store:  # the older one: it reads and writes
+        store.records.close(Record(setup_at=NOW, answer_at=NOW, end_at=NOW, call_id_a="after"))
+        await store.flush()
+        assert [record.call_id_a for record in await store.records.recent()] == ["after", "before"]
+    connection = connect(path)
+    migrate(connection, newer)  # and the newer one once more
+    assert connection.execute("SELECT count(*) FROM calls").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_migration_that_takes_away_closes_the_way_back(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "s.db")
+    newer = (*MIGRATIONS, "DROP TABLE texts")
+    migrate(connection, newer, len(newer))
+    with pytest.raises(StoreError, match=f"schema {len(newer)}, this one knows up to {len(MIGRATIONS)}"):
+        migrate(connection)
+    connection.close()
 
 
 async def test_a_worker_closes_what_its_slot_left_and_nothing_else(tmp_path: Path) -> None:
