@@ -1,0 +1,32 @@
+"""Messages that must last: what was submitted, where it is, what became of it; a file of its own."""
+
+from .interfaces import (
+    Expecting,
+    Gathered,
+    MessageStore,
+    Orphan,
+    Owed,
+    Queued,
+    Row,
+    part_key,
+    split_part_key,
+)
+from .pending import Pending, Ticket
+from .reader import Filter
+from .sqlite import SqliteMessages
+
+__all__ = [
+    "Expecting",
+    "Filter",
+    "Gathered",
+    "MessageStore",
+    "Orphan",
+    "Owed",
+    "Pending",
+    "Queued",
+    "Row",
+    "SqliteMessages",
+    "Ticket",
+    "part_key",
+    "split_part_key",
+]
