@@ -16,13 +16,14 @@ _MAY_IMPORT = {
     "protocols": set(),
     "codecs": set(),
     "switch/config": set(),
+    "switch/numbering": {"switch/config"},
     "switch/store": {"switch/config"},
     "switch/net": {"protocols", "switch/config"},
     "switch/media": {"protocols", "codecs", "switch/config", "switch/net", "switch/store"},
     "switch/phone": {"protocols", "codecs", "switch/config", "switch/net"},
-    "switch/calls": {"protocols", "codecs", "switch/config", "switch/net", "switch/store", "switch/media"},
-    "switch/sms": {"protocols", "codecs", "switch/config", "switch/net", "switch/store", "switch/media"},
 }
+for room in ("switch/calls", "switch/sms"):
+    _MAY_IMPORT[room] = {"switch/numbering", "switch/media", *_MAY_IMPORT["switch/media"]}
 _BELOW = {*_MAY_IMPORT} - {"switch/phone"}
 _MAY_IMPORT |= {
     "switch/api": set(_BELOW),

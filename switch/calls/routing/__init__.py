@@ -1,7 +1,17 @@
 """Routing: from a number dialled to a plan of who rings, when, and with which numbers; pure, no sockets."""
 
+from switchroom.switch.numbering import (
+    Rate,
+    RatesError,
+    RateTable,
+    clean_number,
+    is_emergency,
+    national,
+    normalise,
+    read_rates,
+)
+
 from .forwarding import Forwarding, Overrides, Settings, Why
-from .numbers import clean_number, is_emergency, national, normalise
 from .plan import (
     FINAL,
     Destination,
@@ -16,7 +26,6 @@ from .plan import (
     parse_destination,
     show_destination,
 )
-from .rates import Rate, RatesError, RateTable, read_rates
 from .router import Router
 
 __all__ = [

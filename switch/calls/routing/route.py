@@ -15,11 +15,11 @@ from switchroom.switch.calls.routing.plan import (
     parse_destination,
     show_destination,
 )
-from switchroom.switch.calls.routing.rates import Rate
 from switchroom.switch.calls.routing.rewriting import rewrite_of
 from switchroom.switch.config import RouteConfig
 from switchroom.switch.config.patterns import match_any, read_patterns
 from switchroom.switch.config.schedule import read_schedule, zone
+from switchroom.switch.numbering.rates import Rate
 
 _MAX_SHOWN = 100
 _WORDS = {

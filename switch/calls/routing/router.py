@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from switchroom.switch.calls.routing import numbers as dialling
 from switchroom.switch.calls.routing.forwarding import (
     REASONS,
     WORDS,
@@ -16,7 +15,6 @@ from switchroom.switch.calls.routing.forwarding import (
     configured,
     merge,
 )
-from switchroom.switch.calls.routing.index import PatternIndex
 from switchroom.switch.calls.routing.plan import (
     FINAL,
     Diversion,
@@ -27,7 +25,6 @@ from switchroom.switch.calls.routing.plan import (
     ToUri,
     ToUser,
 )
-from switchroom.switch.calls.routing.rates import Rate, RatesError, RateTable, read_rates
 from switchroom.switch.calls.routing.route import Route
 from switchroom.switch.config import (
     Config,
@@ -39,6 +36,9 @@ from switchroom.switch.config import (
 )
 from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
 from switchroom.switch.config.schedule import zone
+from switchroom.switch.numbering import numbers as dialling
+from switchroom.switch.numbering.index import PatternIndex
+from switchroom.switch.numbering.rates import Rate, RatesError, RateTable, read_rates
 
 _TOLD = 24  # routes that do not match are named one by one up to here, counted beyond
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from switchroom.switch.calls.routing.numbers import national, normalise
 from switchroom.switch.config.trunks import NumberForm
+from switchroom.switch.numbering.numbers import national, normalise
 
 _SEPARATORS = str.maketrans("", "", "-.() /")
 _MOST_DIGITS = 15  # E.164 §6
