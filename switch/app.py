@@ -16,12 +16,11 @@ from switchroom.switch.calls.access.strangers import Strangers
 from switchroom.switch.calls.attendance import Attendance
 from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.features.features import Features
-from switchroom.switch.calls.hunting.attempt import Attempt
-from switchroom.switch.calls.hunting.dialling import Errand
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.sharing import Sharing
-from switchroom.switch.calls.stir import Stir, attestation
+from switchroom.switch.calls.signing import Signing
+from switchroom.switch.calls.stir import Stir
 from switchroom.switch.calls.survival import Survival
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
@@ -197,11 +196,7 @@ class Switch:
         self.trace = Trace(config.trace, self.clock)
         self.face.trace = self.trace.tap
         self.exchange.link = self.trace.ring.link
-        self.stir = Stir(config.stir)
-        self.exchange.sign = self._sign
-        self.exchange.verify = lambda request, trunk, now: self.stir.verify(
-            request, self.clock.posix(now), trunk.whole_in
-        )
+        self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
@@ -317,7 +312,7 @@ class Switch:
         router, tls, stir = await asyncio.to_thread(self._prepare, config)
         waiting = find_restart_keys(self._started, config)
         self.config = config
-        self.stir = stir
+        self.signing.stir = stir
         self.authenticator.update(config.users, config.auth, config.trunks)
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.registrar.max_contacts = settings.max_contacts(config)
@@ -361,16 +356,6 @@ class Switch:
 
     def _flow_to(self, host: str, port: int, transport: str, name: str = "") -> sip.Flow:
         return self.face.flow_to(host, port, transport, name)
-
-    def _sign(self, invite: sip.Request, errand: Errand, attempt: Attempt, now: float) -> None:
-        """Vouch for the caller of a call over a trunk that wants it (RFC 8224)."""
-        if attempt.trunk is None or not attempt.trunk.config.sign:
-            return
-        account = errand.caller.account
-        user = self.router.users.get(account)
-        source = self.trunks.get(account.removeprefix("trunk:")) if user is None else None
-        attest = attestation(user, errand.identity.number, source.config.attestation if source else "")
-        self.stir.sign_request(invite, attest, account, self.clock.posix(now), attempt.trunk.whole_out)
 
     def _refresh_hosts(self) -> None:
         """Ask for what the configuration names, so that its addresses are known before somebody calls."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -37,6 +39,7 @@ _MAX_FILES = 10_000
 _KEY_LIFETIME = 300.0  # seconds that a chain is not looked at again
 
 Headers = tuple[tuple[str, str], ...]
+Party = Mapping[str, Any]
 Whole = Callable[[str], str]  # a number as a trunk has it written -> E.164 with +; others as they are
 
 
@@ -110,6 +113,46 @@ class Stir:
         orig = sip.NameAddr.parse(asserted[0]).uri if asserted else invite.from_.uri
         for name, value in self.sign(orig, invite.to.uri, attest, account, at, whole):
             invite.set(name, value)
+
+    def pass_on(
+        self,
+        invite: sip.Request,
+        source: sip.Request,
+        diverted: Sequence[str],
+        at: float,
+        whole_in: Whole = str,
+        whole_out: Whole = str,
+    ) -> bool:
+        """Hand on the signatures of a call that came in, and state who diverted it here (RFC 8946 §4.1).
+
+        ``diverted``: the numbers, the first one first. False: it cannot be stated, so sign the call anew.
+        """
+        texts = source.get_all("Identity")[:_MAX_IDENTITIES]
+        statements = [
+            stir.parse(h.token)[0] for t in texts if not (h := stir.IdentityHeader.parse(t)).is_compact
+        ]
+        plain = next((s for s in statements if s.ppt != "div"), None)
+        stops = [_party(source.to.uri, whole_in)]
+        stops += [{"tn": number} for text in diverted[1:] if (number := _full_number(text, whole_in))]
+        stops.append(_party(invite.to.uri, whole_out))
+        turns = [(was, becomes) for was, becomes in pairwise(stops) if was != becomes]
+        if turns and (plain is None or self._key is None):
+            return False
+        for was, becomes in turns:
+            texts.append(self._diversion(plain.orig, was, becomes, int(at)))  # type: ignore[union-attr]
+        if (date := source.get("Date")) is not None:
+            invite.set("Date", date)
+        invite.remove("Identity")
+        for text in texts:
+            invite.add("Identity", text)
+        return True
+
+    def _diversion(self, orig: Party, was: Party, becomes: Party, iat: int) -> str:
+        url = self._config.certificate_url
+        dest = {kind: [value] for kind, value in becomes.items()}
+        statement = stir.Passport(orig, dest, iat, url, "div", div=was)
+        assert self._key is not None
+        return str(stir.IdentityHeader(statement.sign(self._key), url, ppt="div"))
 
     def verify(self, request: sip.Request, at: float, whole: Whole = str) -> Verdict:
         """What the signatures of a request say about its caller, at a time since 1970."""
@@ -220,6 +263,12 @@ def _party(uri: sip.Uri, whole: Whole) -> dict[str, str]:
     if number != user and number.startswith("+"):
         return {"tn": number[1:]}
     return stir.party_of(uri)
+
+
+def _full_number(text: str, whole: Whole) -> str | None:
+    """A number that means somebody outside; an extension says nothing to others."""
+    number = whole(text)
+    return number[1:] if number.startswith("+") else None
 
 
 def _dest(uri: sip.Uri, whole: Whole) -> dict[str, list[str]]:

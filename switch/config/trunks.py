@@ -272,6 +272,11 @@ class TrunkConfig(Section):
     sign: Flag = key(
         "Whether calls that go out are signed (STIR, RFC 8224) with the certificate of [stir].", False
     )
+    pass_identity: Flag = key(
+        "Whether calls that came in with a good signature keep it towards this trunk, with a statement of "
+        "ours where they were diverted here (RFC 8946); the others are signed if sign says so.",
+        False,
+    )
     verify: Literal["off", "log", "require"] = key(
         "Whether signatures of calls that come in are checked. log: the verdict is kept and passed on. "
         "require: a call without a good one is refused.",

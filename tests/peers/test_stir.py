@@ -24,6 +24,7 @@ from .raw import Message, audio
 
 URL = "https://cert.carrier.test/sp.pem"
 ANNA, BEN, BRANCH = "+12155551201", "+12125551202", "+12155551999"
+HELEN, AWAY = "+12125551205", "+19175559905"  # she forwards all calls to the other number
 CARRIER, GATEWAY = "127.0.0.4", "127.0.0.5"  # where calls come from that must be, and that may be signed
 
 
@@ -37,7 +38,7 @@ class Border:
         self.callee = callee
         self.second = Switch(
             folder / "second",
-            users=[user("1002", caller_id=BEN)],
+            users=[user("1002", caller_id=BEN), user("1005", forward_always=AWAY)],
             trunks=[
                 {
                     "name": "first",
@@ -47,10 +48,25 @@ class Border:
                     "country": "US",
                 },
                 {"name": "gateway", "sources": [GATEWAY], "verify": "log"},
+                {
+                    "name": "onward",
+                    "address": f"sip:127.0.0.1:{callee.address[1]}",
+                    "sign": True,
+                    "pass_identity": True,
+                    "options_interval": 0.0,
+                },
             ],
-            routes=[{"match": BEN, "to": "user:1002"}, {"match": "911", "to": "user:1002"}],
+            routes=[
+                {"match": BEN, "to": "user:1002"},
+                {"match": "911", "to": "user:1002"},
+                {"match": HELEN, "to": "user:1005"},
+                {"match": AWAY, "to": "trunk:onward"},
+            ],
             numbers={"emergency": ["911"]},
             stir={
+                "certificate": self.certificate,
+                "private_key": self.certificate,
+                "certificate_url": URL,
                 "trusted": [authority.file],
                 "certificates": {json.dumps(URL): self.certificate, '"https://x.test/y.pem"': self.stranger},
             },
@@ -249,6 +265,28 @@ def test_what_the_phone_sees(
         assert phone.final(method="INVITE", call_id=call_id).status == 486
     record = border.second.wait_record(lambda r: r["call_id_a"] == call_id)
     assert verstat in record["verdict"]
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_a_signed_call_that_is_forwarded(border: Border, is_good: bool) -> None:
+    """A good signature goes along, and a statement about the diversion with it; a bad one is replaced."""
+    border.callee.seen.clear()
+    text = border.identity(dest={"tn": [(HELEN if is_good else BRANCH)[1:]]})
+    phone, call_id = call(border, GATEWAY, [text], HELEN)
+    with phone:
+        assert phone.final(method="INVITE", call_id=call_id).status == 200
+    (invite,) = border.callee.seen["INVITE"]
+    assert AWAY in invite.uri
+    texts = invite.all("identity")
+    claims = [claims_of(Message("", [("Identity", one)])) for one in texts]
+    if is_good:
+        assert texts[0] == text
+        assert claims[1]["div"] == {"tn": HELEN[1:]}
+        assert claims[1]["dest"] == {"tn": [AWAY[1:]]}
+        assert claims[1]["orig"] == {"tn": ANNA[1:]}
+    else:
+        assert text not in texts
+        assert [(one["attest"], one["dest"]) for one in claims] == [("C", {"tn": [AWAY[1:]]})]
 
 
 def test_a_forged_call_that_is_let_through_is_marked(border: Border, ben: Phone) -> None:

@@ -44,7 +44,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     if breadth is not None:
         headers.append(("Max-Breadth", str(breadth)))
     invite = sip.Request("INVITE", uri, headers, body)
-    if exchange.sign is not None and trunk is not None and trunk.config.sign:
+    if exchange.sign is not None and trunk is not None and (trunk.config.sign or trunk.config.pass_identity):
         exchange.sign(invite, errand, attempt, now)
     leg.session = exchange.endpoint.invite(invite, flow, now, timing=exchange.timing_for(trunk))
     leg.session.context = leg

@@ -178,6 +178,62 @@ def test_diversion(config: StirConfig) -> None:
     assert ours.verify(invite((header,)), AT).status == 438  # nor the diversion alone
 
 
+def passed_on(
+    ours: Stir, source: sip.Request, called: str, diverted: tuple[str, ...] = ()
+) -> sip.Request | None:
+    request = invite((), called=called)
+    return request if ours.pass_on(request, source, diverted, AT) else None
+
+
+def test_a_signature_is_handed_on(config: StirConfig) -> None:
+    ours = Stir(config)
+    source = invite((*ours.sign(ORIG, DEST, "B", "1", AT), ("Identity", "x")))
+    source.remove("Identity")
+    source.add("Identity", ours.sign(ORIG, DEST, "B", "1", AT)[1][1])
+    same = passed_on(Stir(config), source, "+12125551213")
+    assert same is not None
+    assert same.get_all("Identity") == source.get_all("Identity")
+    assert same.get("Date") == source.get("Date")
+    assert ours.verify(same, AT).attest == "B"
+
+
+@pytest.mark.parametrize(
+    ("diverted", "turns"),
+    [
+        ((), 1),  # a route wrote another number
+        (("1002",), 1),
+        (("1002", "+12125550000"), 2),
+        (("1002", "1003"), 1),  # an extension says nothing to others
+        (("1002", "+12125550000", "+12125550001"), 3),
+    ],
+)
+def test_diversions_here_are_stated(config: StirConfig, diverted: tuple[str, ...], turns: int) -> None:
+    """RFC 8946: who gets the call can follow it from the one who was called to the one who is."""
+    ours = Stir(config)
+    source = invite(ours.sign(ORIG, DEST, "A", "1", AT))
+    request = passed_on(ours, source, "+19175550199", diverted)
+    assert request is not None
+    texts = request.get_all("Identity")
+    assert [stir.IdentityHeader.parse(text).ppt for text in texts] == ["shaken", *["div"] * turns]
+    last = stir.parse(stir.IdentityHeader.parse(texts[-1]).token)[0]
+    assert (last.orig, last.dest) == ({"tn": "12155551212"}, {"tn": ["19175550199"]})
+    assert ours.verify(request, AT).attest == "A"
+    request.remove("Identity")
+    for text in texts[:-1]:
+        request.add("Identity", text)
+    assert ours.verify(request, AT).status == 438  # without the last turn it leads elsewhere
+
+
+def test_what_cannot_be_stated_is_not_handed_on(config: StirConfig) -> None:
+    ours = Stir(config)
+    source = invite(ours.sign(ORIG, DEST, "A", "1", AT))
+    keyless = Stir(config.model_copy(update={"private_key": "", "certificate": "", "certificate_url": ""}))
+    assert passed_on(keyless, source, "+12125551213") is not None
+    assert passed_on(keyless, source, "+19175550199") is None
+    header = stir.IdentityHeader(stir.compact(ours.sign(ORIG, DEST, "A", "1", AT)[1][1].split(";")[0]), URL)
+    assert passed_on(ours, invite((("Identity", str(header)),)), "+19175550199") is None
+
+
 def test_attestation() -> None:
     user = UserConfig(name="1001", password="x", number="+12155551212")  # type: ignore[arg-type]
     assert attestation(user, "+1 215 555-1212") == "A"
