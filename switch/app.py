@@ -10,6 +10,7 @@ from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.switch import settings
+from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.access.strangers import Strangers
@@ -198,6 +199,7 @@ class Switch:
         self.exchange.link = self.trace.ring.link
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
+        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server)
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)
@@ -237,6 +239,8 @@ class Switch:
         if self._place is None:  # else the supervisor speaks for all
             await self.control.start()
             await self.http.start()
+        if self.bus.is_leader:
+            await self.api.start()
         self.sharing.start()
         self.watchdog.start()
         self._tasks = [asyncio.create_task(self._heartbeat())]
@@ -275,6 +279,7 @@ class Switch:
         self.face.flush()
         await self._drain()
         self.watchdog.stop()
+        await self.api.stop()
         await self.http.stop()
         await self.control.stop()
         await self.resolver.stop()
@@ -328,6 +333,7 @@ class Switch:
         self.media.config = config.media
         self.resolver.apply(config.dns)
         self.trunks.reconfigure(config.trunks, self.clock.now(), country=config.numbers.country)
+        self.api.reconfigure(config)
         self.trace.apply(config.trace)
         self.face.trace = self.trace.tap
         self._refresh_hosts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.ops import objects, records
@@ -26,6 +27,7 @@ class Questions:
             "trunks": by_leader(lambda: switch.trunks.rows(switch.clock.now())),
             "calls": self.calls,
             **switch.attendance.handlers(),
+            **{name: by_leader(partial(answer)) for name, answer in switch.api.handlers().items()},
             "hangup": self.hangup,
             "bans": by_leader(lambda: self.bans()),
             "ban": self.ban,

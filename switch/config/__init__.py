@@ -1,5 +1,6 @@
 """The configuration: one TOML file, checked before anything believes it. Every room may import this one."""
 
+from .api import ApiConfig
 from .checks import join_address, split_address, split_listen, split_ports
 from .dns import DnsConfig
 from .features import FeaturesConfig
@@ -10,7 +11,6 @@ from .model import Config
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
-    ApiConfig,
     AuthConfig,
     CallsConfig,
     LogConfig,

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from .api import ApiConfig
 from .checks import split_listen
 from .dns import DnsConfig
 from .features import FeaturesConfig
@@ -13,7 +14,6 @@ from .listeners import TlsConfig, WebSocketConfig
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
-    ApiConfig,
     AuthConfig,
     CallsConfig,
     LogConfig,
@@ -98,6 +98,13 @@ class Config(Section):
                     raise ValueError(f"routes.{i}.sources: {source}: there is no such {kind}")
             if route.order == "cost" and self.routing.rates is None:
                 raise ValueError(f"routes.{i}.order: cost: needs routing.rates")
+        return self
+
+    @model_validator(mode="after")
+    def _rest_has_a_certificate(self) -> Self:
+        for i, entry in enumerate(self.api.rest):
+            if entry.startswith("https:") and not self.tls.certificate:
+                raise ValueError(f"api.rest.{i}: {entry}: needs tls.certificate")
         return self
 
     @model_validator(mode="after")

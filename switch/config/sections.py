@@ -10,7 +10,6 @@ from pydantic.config import JsonDict
 
 from .checks import (
     Address,
-    ApiListen,
     Codec,
     Count,
     Domain,
@@ -435,16 +434,6 @@ class OverloadConfig(Section):
         le=1_000_000,
     )
     retry_after: Count = key("After how long the caller may try again.", 10, unit="s", ge=1, le=3600)
-
-
-class ApiConfig(Section):
-    """HTTP for programs: metrics and health."""
-
-    listen: ApiListen = key(
-        "Where /metrics and /healthz are served. Empty: nowhere. It asks no password: keep it local.",
-        "127.0.0.1:8080",
-        is_live=False,
-    )
 
 
 class LogConfig(Section):

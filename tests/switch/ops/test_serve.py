@@ -24,7 +24,7 @@ import pytest
 from switchroom.switch.ops.cli.ask import _text
 
 COMMAND = [sys.executable, "-m", "switchroom.switch"]
-QUIET = ["--set", "api.listen=127.0.0.1:0", "--set", "media.ports=44000-44399"]
+QUIET = ["--set", "api.listen=127.0.0.1:0", "--set", "api.rest=http:127.0.0.1:0", "--set", "media.ports=44000-44399"]
 ANYWHERE = ["--set", "sip.listen=udp:127.0.0.1:0,tcp:127.0.0.1:0", *QUIET]
 
 
@@ -193,7 +193,7 @@ def test_a_reload_applies_a_good_file_and_refuses_a_bad_one(service: Service) ->
     assert service.ask("status")["calls"] == 0  # and it can be asked all the same
     service.process.send_signal(signal.SIGHUP)
     service.wait_said("reload.refused.*sip2.*")
-    path.write_text(before.replace("30000-39999", "30000-39990").replace("127.0.0.1:8080", "127.0.0.1:8081"))
+    path.write_text(before.replace("30000-39999", "30000-39990").replace("127.0.0.1:8080", "127.0.0.1:8082"))
     service.process.send_signal(signal.SIGHUP)
     service.wait_said(r"switch.reloaded needs_restart=\[\]")  # --set wins over the file
     path.write_text(before)

@@ -1,0 +1,1 @@
+"""The interface for programs: REST, webhooks, TwiML, events."""

@@ -1,0 +1,1 @@
+"""Who may ask what: routes, credentials, rates, the audit log."""

@@ -1,0 +1,93 @@
+"""The inside of the API's room: the resources, the desk before them, and the courier behind them."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from .front.desk import Desk, Receive, Scope, Send
+from .front.gate import Gate
+from .front.operation import Table
+from .front.rates import Rates
+from .office import Office
+from .resources.accounts import AccountResources, KeyResources
+from .resources.applications import ApplicationResources
+from .resources.inventory import Inventory
+from .resources.numbers import NumberResources
+from .webhooks.courier import Courier
+from .webhooks.fetch import Fetcher, Limits
+from .webhooks.target import Fence
+
+if TYPE_CHECKING:
+    from switchroom.switch.config import ApiConfig, Config
+    from switchroom.switch.store.documents import Library
+
+    from .front.accounts import Accounts
+    from .front.audit import Audit
+
+
+class House:
+    """Everything that is there while the API is open."""
+
+    def __init__(self, config: Config, library: Library, accounts: Accounts, audit: Audit) -> None:
+        self.library, self.accounts = library, accounts
+        api = config.api
+        self.fetcher = Fetcher(Fence(api.webhook_private), _client_context(config), _limits(api))
+        self.courier = Courier(library, accounts, self.fetcher, api)
+        self.office = Office(api, library, accounts, audit, self.fetcher, self.courier)
+        self.inventory = Inventory(api.numbers)
+        self.numbers = NumberResources(self.office, self.inventory)
+        self.applications = ApplicationResources(self.office)
+        self.table = Table()
+        for resources in (
+            *(AccountResources(self.office), KeyResources(self.office)),
+            *(self.numbers, self.applications),
+        ):
+            self.table.add(resources.operations())
+        self.desk = Desk(api, self.table, Gate(accounts), accounts, Rates(api.rate, api.burst), audit)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application of ASGI."""
+        if scope["type"] == "http":
+            await self.desk(scope, receive, send)
+
+    async def start(self) -> None:
+        """Go on with what waits."""
+        self.courier.start()
+
+    def close_streams(self) -> None:
+        """Send away who listens."""
+
+    async def stop(self) -> None:
+        """Let go of what is under way."""
+        await self.courier.stop()
+        await self.fetcher.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Apply a new configuration."""
+        api = config.api
+        self.desk.config = self.office.config = self.courier.config = api
+        self.fetcher.limits = _limits(api)
+        self.fetcher.backend.fence = Fence(api.webhook_private)
+
+    def status(self) -> dict[str, Any]:
+        """Numbers for the operator and for metrics."""
+        return {
+            "requests": self.desk.request_count,
+            "errors": self.desk.error_count,
+            "webhooks_waiting": self.courier.waiting_count,
+            "webhooks_delivered": self.courier.delivered_count,
+            "webhooks_failed": self.courier.failed_count,
+            "webhooks_dead": self.courier.dead_count,
+            "commits": self.library.commit_count,
+            "last_event": self.library.durable_event_id,
+        }
+
+
+def _limits(config: ApiConfig) -> Limits:
+    return Limits(config.webhook_connect_timeout, config.webhook_timeout, config.webhook_timeout)
+
+
+def _client_context(config: Config) -> ssl.SSLContext:
+    """Servers of webhooks prove their names, as browsers want it."""
+    return ssl.create_default_context(cafile=config.tls.ca_file or None)

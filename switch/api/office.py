@@ -1,0 +1,109 @@
+"""What all resources share: the library, the accounts, the courier, and how a document becomes an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from switchroom.switch.store.documents import Document, Library, Query
+
+from .front.operation import Ask
+from .wire.errors import ApiError, not_found
+from .wire.paging import Page, Render
+from .wire.sids import is_sid, new_sid
+
+if TYPE_CHECKING:
+    from switchroom.switch.config import ApiConfig
+    from switchroom.switch.store.documents.library import Event
+
+    from .front.accounts import Accounts
+    from .front.audit import Audit
+    from .webhooks.courier import Courier
+    from .webhooks.fetch import Fetcher
+
+API_VERSION = "2010-04-01"
+
+
+@dataclass(slots=True)
+class Office:
+    """The means of the resources."""
+
+    config: ApiConfig
+    library: Library
+    accounts: Accounts
+    audit: Audit
+    fetcher: Fetcher
+    courier: Courier
+    on_events: list[Callable[[], None]] = field(default_factory=list)
+
+    async def write(
+        self,
+        puts: Sequence[Document] = (),
+        drops: Sequence[Document] = (),
+        events: Sequence[Event] = (),
+    ) -> None:
+        """Write durably; ApiError when the disk cannot take it. Whoever follows the events is woken."""
+        if self.library.is_full:
+            raise ApiError(20503, headers={"Retry-After": "5"})
+        await self.library.write(puts, drops, events)
+        if events:
+            for wake in self.on_events:
+                wake()
+
+
+class Shelf:
+    """The documents of one kind."""
+
+    def __init__(self, office: Office, kind: str, prefix: str) -> None:
+        self.office, self.kind, self.prefix = office, kind, prefix
+
+    @property
+    def library(self) -> Library:
+        """Where they are."""
+        return self.office.library
+
+    def new(self, account: str, data: dict[str, Any], *, sid: str = "", **columns: Any) -> Document:
+        """A new document, not written yet."""
+        now = time.time()
+        sid = sid or new_sid(self.prefix)
+        return Document(self.library.next_seq(), sid, account, self.kind, now, now, data, **columns)
+
+    def find(self, account: str, sid: str, parent: str | None = None) -> Document | None:
+        """A document of an account, or None."""
+        if not is_sid(sid, self.prefix):
+            return None
+        doc = self.library.get(self.kind, sid, account)
+        return None if doc is None or (parent is not None and doc.parent != parent) else doc
+
+    def take(self, ask: Ask, name: str = "Sid", parent: str | None = None) -> Document:
+        """The document that a path names; ApiError: there is none for this account."""
+        doc = self.find(ask.account, ask.path[name], parent)
+        if doc is None:
+            raise not_found("".join(c for c in ask.target[:200] if c.isalnum() or c in "/._-+"))
+        return doc
+
+    def query(self, ask: Ask, **more: Any) -> Query:
+        """Ask for those of the account."""
+        return Query(self.kind, ask.account, **more)
+
+    async def list_first(self, ask: Ask, key: str, render: Render, **more: Any) -> dict[str, Any]:
+        """A page as the API of 2010 has it."""
+        page = await Page(ask.values, ask.target).load(self.library, self.query(ask, **more))
+        return page.first_api(key, render)
+
+    async def list_later(self, ask: Ask, key: str, render: Render, **more: Any) -> dict[str, Any]:
+        """A page as the later APIs have it."""
+        page = await Page(ask.values, ask.target).load(self.library, self.query(ask, **more))
+        return page.later_api(key, ask.base, render)
+
+
+def account_uri(account: str, *parts: str) -> str:
+    """The path of a resource of the API of 2010."""
+    return "/".join((f"/{API_VERSION}/Accounts/{account}", *parts)) + ".json"
+
+
+def fields_of(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """The parameters that were given, as fields: ``names`` has the field of each parameter."""
+    return {names[name]: value for name, value in found.items() if name in names}

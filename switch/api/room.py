@@ -1,0 +1,179 @@
+"""The room of the API: builds what serves it, starts and stops it in order, answers the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from switchroom.switch.store import StoreError
+from switchroom.switch.store.documents import Library, Query
+
+from .front.accounts import Accounts
+from .front.audit import AUDIT, Audit
+from .front.vault import Vault
+
+if TYPE_CHECKING:
+    from switchroom.switch.config import Config
+
+    from .house import House
+    from .http.server import ApiServer
+
+_PURGE_INTERVAL = 3600.0
+_DAY = 86400.0
+
+log = structlog.get_logger("switchroom.api")
+
+
+class ApiRoom:
+    """REST, webhooks and events of one switch; with no listener in the configuration it is not there."""
+
+    def __init__(self, config: Config, tls: Callable[[], ssl.SSLContext | None]) -> None:
+        """``tls``: the context of the switch's own certificate."""
+        self._config, self._tls = config, tls
+        self.is_open = bool(config.api.rest)
+        self._house: House | None = None
+        self._server: ApiServer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def house(self) -> House:
+        """What is inside, while it is open."""
+        if self._house is None:
+            raise LookupError("REST is not served: api.rest in the configuration is empty")
+        return self._house
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, as it really is."""
+        return [] if self._server is None else self._server.addresses
+
+    async def start(self) -> None:
+        """Open the file and listen; OSError or StoreError says what cannot be had."""
+        if not self.is_open:
+            return
+        # Only here: whoever serves no REST does not load what serves it
+        from .house import House
+        from .http.authority import Authority
+        from .http.server import ApiServer
+
+        state = Path(self._config.switch.state_dir)
+        library, vault = Library(state / "api.db"), Vault(state / "api.key")
+        try:
+            await asyncio.to_thread(library.start)
+        except StoreError as error:
+            raise StoreError(f"{state / 'api.db'}: {error}") from None
+        vault.start()
+        accounts = Accounts(library, vault)
+        config = self._config.api
+        await accounts.ensure_first(config.account_sid, config.auth_token)
+        self._house = House(self._config, library, accounts, Audit(library))
+        authority = Authority(state)
+        self._server = ApiServer(self._house.app, config, tls=self._tls, proxy_tls=authority.context_for)
+        await self._house.start()
+        await self._server.start()
+        self._task = asyncio.create_task(self._keep_short())
+        log.info("api.started", listen=self.addresses)
+
+    async def stop(self) -> None:
+        """Stop listening, write everything down."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._house is not None:
+            self._house.close_streams()
+        if self._server is not None:
+            await self._server.stop()
+        if self._house is not None:
+            await self._house.stop()
+            await asyncio.to_thread(self._house.library.close)
+            self._house = None
+
+    def reconfigure(self, config: Config) -> None:
+        """Apply what can be changed while it is open."""
+        self._config = config
+        if self._house is not None:
+            self._house.reconfigure(config)
+
+    async def _keep_short(self) -> None:
+        """Forget what is older than the configuration keeps."""
+        while True:
+            self._purge(time.time())
+            await asyncio.sleep(_PURGE_INTERVAL)
+
+    def _purge(self, now: float) -> None:
+        config, library = self._config.api, self.house.library
+        library.purge("events", now - config.keep_events * _DAY)
+        library.purge("delivery", now - config.keep_webhooks * _DAY)
+        library.purge(AUDIT, now - config.keep_audit * _DAY)
+
+    # -- the operator
+
+    def handlers(self) -> dict[str, Any]:
+        """What the control socket may be asked."""
+        return {
+            "api.account": self._account,
+            "api.webhooks": self._webhooks,
+            "api.webhook": self._webhook,
+            "api.replay": self._replay,
+            "api.audit": self._audit,
+            "api.status": lambda: self.house.status() | {"listen": self.addresses},
+        }
+
+    def _account(self) -> dict[str, Any]:
+        """The main account and its token: whoever may ask the control socket may do anything."""
+        accounts = self.house.accounts
+        config = self._config.api
+        sid = config.account_sid
+        if not sid:
+            first = Query("account", None, fields={"owner": ""}, is_ascending=True, limit=1)
+            sid = self.house.library.select(first)[0].sid
+        return {
+            "account_sid": sid,
+            "auth_token": accounts.token(sid),
+            "listen": self.addresses,
+        }
+
+    def _webhooks(self, limit: int = 20, state: str = "") -> list[dict[str, Any]]:
+        rows = []
+        for doc in self.house.courier.recent(min(int(limit), 1000), str(state)):
+            last = doc.data["attempts"][-1] if doc.data["attempts"] else {}
+            rows.append(
+                {
+                    "webhook": doc.sid,
+                    "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(doc.created_at)),
+                    "resource": doc.parent,
+                    "purpose": doc.data["purpose"],
+                    "state": doc.state,
+                    "attempts": len(doc.data["attempts"]),
+                    "answer": last.get("status", last.get("error", "")),
+                    "url": doc.data["url"],
+                }
+            )
+        return rows
+
+    def _webhook(self, webhook: str) -> dict[str, Any]:
+        doc = self.house.library.get("delivery", webhook, None)
+        if doc is None:
+            raise LookupError(f"there is no webhook {webhook}")
+        return {"webhook": doc.sid, "state": doc.state, "resource": doc.parent, **doc.data}
+
+    async def _replay(self, webhook: str) -> dict[str, Any]:
+        doc = await self.house.courier.replay(webhook)
+        return {"webhook": doc.sid, "replay_of": webhook}
+
+    def _audit(self, limit: int = 20) -> list[dict[str, Any]]:
+        rows = self.house.library.select(Query(AUDIT, None, limit=min(int(limit), 1000)))
+        return [
+            {
+                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(doc.at)),
+                "account": doc.account,
+                "kind": doc.state,
+                **{name: value for name, value in doc.data.items() if name != "parameters"},
+            }
+            for doc in rows
+        ]

@@ -1,0 +1,1 @@
+"""TwiML documents: read, checked, and run."""

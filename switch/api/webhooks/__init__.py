@@ -1,0 +1,1 @@
+"""Requests that the switch makes to its customers: signed, ordered, retried."""

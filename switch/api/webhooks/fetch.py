@@ -1,0 +1,257 @@
+"""One request to a customer's server: signed, fenced, with limits of time and size and few redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+import httpcore
+
+from .signature import HEADER, sign, with_body_hash
+from .target import Fence, FencedBackend, ForbiddenError
+
+MAX_BODY = 65536
+MAX_REDIRECTS = 3
+_USER_AGENT = "TwilioProxy/1.1"
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_MAX_MS = 60_000
+
+Params = Sequence[tuple[str, str]]
+
+
+class FetchError(Exception):
+    """There is no answer that could be used: the code says why, as documents about errors name it."""
+
+    def __init__(self, code: int, message: str, *, can_retry: bool = True, status: int = 0) -> None:
+        self.code, self.message, self.can_retry, self.status = code, message, can_retry, status
+        super().__init__(f"{code}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    content_type: str
+    body: bytes
+    url: str  # where it came from at last
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be asked."""
+
+    url: str
+    method: str = "POST"
+    params: Params = ()
+    payload: Any = None  # JSON instead of a form
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_body: int = MAX_BODY
+    accept: str = "*/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long it may take; a URL's fragment may say otherwise (``#ct=500&rt=2000&tt=5000``)."""
+
+    connect: float = 5.0
+    read: float = 10.0
+    total: float = 10.0
+
+    def overridden(self, url: str) -> Limits:
+        """With what the fragment says, in milliseconds, but never longer than a minute."""
+        given = dict(parse_qsl(urlsplit(url).fragment))
+
+        def seconds(name: str, default: float) -> float:
+            text = given.get(name, "")
+            return min(max(int(text), 100), _MAX_MS) / 1000 if text.isdecimal() and len(text) < 9 else default
+
+        total = seconds("tt", self.total)
+        return Limits(min(seconds("ct", self.connect), total), min(seconds("rt", self.read), total), total)
+
+
+def retries_of(url: str, default: int) -> int:
+    """How often a URL's fragment (``#rc=2``) wants another attempt."""
+    text = dict(parse_qsl(urlsplit(url).fragment)).get("rc", "")
+    return min(int(text), 5) if text.isdecimal() and len(text) < 3 else default
+
+
+class Cookies:
+    """What servers set, kept for one conversation."""
+
+    def __init__(self) -> None:
+        self._by_host: dict[str, dict[str, str]] = {}
+
+    def header(self, host: str) -> str:
+        """What goes back to a host."""
+        return "; ".join(f"{name}={value}" for name, value in self._by_host.get(host, {}).items())
+
+    def learn(self, host: str, lines: Sequence[str]) -> None:
+        """Take in Set-Cookie lines; at most 20 cookies of a host."""
+        kept = self._by_host.setdefault(host, {})
+        for line in lines[:20]:
+            try:
+                for name, morsel in SimpleCookie(line[:4096]).items():
+                    if len(kept) < 20 or name in kept:
+                        kept[name] = morsel.coded_value
+            except CookieError:
+                continue
+
+
+class Fetcher:
+    """Makes requests over one pool of connections."""
+
+    def __init__(self, fence: Fence, context: ssl.SSLContext, limits: Limits) -> None:
+        self.limits = limits
+        self.backend = FencedBackend(fence)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=256,
+            max_keepalive_connections=64,
+            keepalive_expiry=15.0,
+            network_backend=self.backend,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    async def fetch(
+        self, request: Request, token: str, *, limits: Limits | None = None, cookies: Cookies | None = None
+    ) -> Reply:
+        """Ask, and follow a few redirects; FetchError: there is no good answer."""
+        limits = (limits or self.limits).overridden(request.url)
+        try:
+            async with asyncio.timeout(limits.total):
+                return await self._follow(request, token, limits, cookies)
+        except TimeoutError:
+            raise FetchError(11205, f"no answer within {limits.total:g} s") from None
+
+    async def _follow(self, request: Request, token: str, limits: Limits, cookies: Cookies | None) -> Reply:
+        url, method = _bare(request.url), request.method
+        for _ in range(MAX_REDIRECTS + 1):
+            reply, location = await self._once(request, url, method, token, limits, cookies)
+            if not location:
+                return reply
+            url = _bare(urljoin(url, location))
+            if reply.status in (301, 302, 303):
+                method = "GET"
+        raise FetchError(11215, f"more than {MAX_REDIRECTS} redirects", can_retry=False)
+
+    async def _once(
+        self,
+        request: Request,
+        url: str,
+        method: str,
+        token: str,
+        limits: Limits,
+        cookies: Cookies | None,
+    ) -> tuple[Reply, str]:
+        host = _check(url)
+        url, headers, content = _write(request, url, method, token)
+        if cookies is not None and (known := cookies.header(host)):
+            headers.append(("Cookie", known))
+        timeout = {"connect": limits.connect, "read": limits.read, "write": limits.read, "pool": limits.total}
+        try:
+            async with self._pool.stream(
+                method, url, headers=headers, content=content, extensions={"timeout": timeout}
+            ) as response:
+                body = await _read(response, request.max_body)
+        except ForbiddenError as error:
+            raise FetchError(11210, str(error), can_retry=False) from None
+        except LookupError:
+            raise FetchError(11210, f"{host}: there is no such name") from None
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            raise _connect_error(error) from None
+        except (httpcore.TimeoutException, httpcore.NetworkError) as error:
+            raise FetchError(11205, _reason(error)) from None
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
+            raise FetchError(11206, _reason(error), can_retry=False) from None
+        answered = [
+            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
+        ]
+        if cookies is not None:
+            cookies.learn(host, [value for name, value in answered if name == "set-cookie"])
+        known_headers = dict(answered)
+        location = known_headers.get("location", "") if response.status in (301, 302, 303, 307, 308) else ""
+        return Reply(response.status, known_headers.get("content-type", ""), body, url), location
+
+
+def _bare(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(fragment=""))
+
+
+def _check(url: str) -> str:
+    """The host of a URL that may be asked."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise FetchError(11100, "the URL cannot be read", can_retry=False) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise FetchError(11100, "the URL is not one of http or https", can_retry=False)
+    return parts.hostname
+
+
+def _write(
+    request: Request, url: str, method: str, token: str
+) -> tuple[str, list[tuple[str, str]], bytes | None]:
+    """URL, headers and body as they go out; credentials in a URL become Basic authentication."""
+    headers = [("User-Agent", _USER_AGENT), ("Accept", request.accept), *request.headers.items()]
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        headers.append(("Authorization", _basic(parts.username or "", parts.password or "")))
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    headers.append(("Host", urlsplit(url).netloc))
+    content: bytes | None = None
+    if request.payload is not None and method == "POST":
+        content = json.dumps(request.payload, separators=(",", ":")).encode()
+        url = with_body_hash(url, content)
+        headers += [("Content-Type", "application/json"), (HEADER, sign(token, url))]
+    elif method == "POST":
+        content = urlencode(request.params).encode()
+        headers += [("Content-Type", _FORM), (HEADER, sign(token, url, request.params))]
+    else:
+        if request.params:
+            parts = urlsplit(url)
+            query = urlencode(request.params)
+            url = urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+        headers.append((HEADER, sign(token, url)))
+    if content is not None:
+        headers.append(("Content-Length", str(len(content))))
+    return url, headers, content
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+
+
+async def _read(response: httpcore.Response, max_body: int) -> bytes:
+    parts, size = [], 0
+    async for part in response.aiter_stream():
+        size += len(part)
+        if size > max_body:
+            raise FetchError(11750, f"the answer is larger than {max_body} octets", can_retry=False)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _connect_error(error: Exception) -> FetchError:
+    text = _reason(error)
+    low = text.lower()
+    if "hostname mismatch" in low or "ip address mismatch" in low:
+        return FetchError(11235, text)
+    if "certificate" in low or "ssl" in low or "tls" in low:
+        return FetchError(11220, text)
+    return FetchError(11205, text)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:200]

@@ -1,0 +1,205 @@
+"""Reads and writes documents; a write is durable when it returns, a read sees what was written before it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..schema import connect, create_private
+from .document import COLUMNS, Document, Query, read_row
+from .writer import Change, DocumentWriter
+
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM documents WHERE "
+
+Event = tuple[str, str, str, dict[str, Any]]  # account, type, subject, data
+
+
+class Library:
+    """All of it belongs to the loop's thread, but for the writer's thread and one that reads lists."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = DocumentWriter(path)
+        self._reader: sqlite3.Connection | None = None
+        self._lists: sqlite3.Connection | None = None
+        self._pool = ThreadPoolExecutor(1, "documents-read")
+        self._pending: dict[str, Document | None] = {}  # on its way to the disk; None: removed
+        self._pending_named: dict[str, Document] = {}  # of those the ones with a name: few
+        self._counts: Counter[str] = Counter()
+        self._seq = 0
+        self.event_id = 0
+        self.durable_event_id = 0
+
+    def start(self) -> None:
+        """Open the file; it blocks."""
+        create_private(self._path)
+        self._writer.start()
+        self._reader, self._lists = connect(self._path), connect(self._path)
+        self._seq = self._reader.execute("SELECT coalesce(max(seq), 0) FROM documents").fetchone()[0]
+        self.event_id = self._reader.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
+        self.durable_event_id = self.event_id
+
+    def close(self) -> None:
+        """Write what waits and close the file; it blocks."""
+        self._writer.close()
+        self._pool.shutdown()
+        for connection in (self._reader, self._lists):
+            if connection is not None:
+                connection.close()
+        self._reader = self._lists = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing new should be taken."""
+        return self._writer.is_full
+
+    @property
+    def commit_count(self) -> int:
+        """Transactions until now."""
+        return self._writer.commit_count
+
+    def next_seq(self) -> int:
+        """A number above all that were given before."""
+        self._seq += 1
+        return self._seq
+
+    # -- writing
+
+    async def write(
+        self,
+        puts: Iterable[Document] = (),
+        drops: Iterable[Document] = (),
+        events: Sequence[Event] = (),
+    ) -> None:
+        """Write all of it or nothing, durably; TakenError: a name is another's."""
+        await self.begin(puts, drops, events)
+
+    def begin(
+        self,
+        puts: Iterable[Document] = (),
+        drops: Iterable[Document] = (),
+        events: Sequence[Event] = (),
+    ) -> asyncio.Future[None]:
+        """The same for who goes on before it is durable: what is read from now on has it already."""
+        puts, drops = list(puts), list(drops)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        rows = self._event_rows(events)
+        change = Change([doc.row() for doc in puts], [doc.seq for doc in drops], rows, done)
+        self._writer.submit(change)
+        for doc in puts:
+            self._hold(doc.sid, doc)
+        for doc in drops:
+            self._hold(doc.sid, None)
+        sids = [doc.sid for doc in (*puts, *drops)]
+        last_event = rows[-1][0] if rows else 0
+        done.add_done_callback(lambda future: self._settle(sids, last_event, future))
+        return done
+
+    def _event_rows(self, events: Sequence[Event]) -> list[tuple[Any, ...]]:
+        rows = []
+        now = time.time()
+        for account, kind, subject, data in events:
+            self.event_id += 1
+            text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+            rows.append((self.event_id, account, kind, subject, now, text))
+        return rows
+
+    def _hold(self, sid: str, doc: Document | None) -> None:
+        self._counts[sid] += 1
+        self._pending[sid] = doc
+        if doc is not None and doc.name is not None:
+            self._pending_named[sid] = doc
+        else:
+            self._pending_named.pop(sid, None)
+
+    def _settle(self, sids: list[str], last_event: int, future: asyncio.Future[None]) -> None:
+        for sid in sids:
+            self._counts[sid] -= 1
+            if not self._counts[sid]:
+                del self._counts[sid]
+                self._pending.pop(sid, None)
+                self._pending_named.pop(sid, None)
+        if not future.cancelled():
+            future.exception()  # whoever waits gets it; nobody may
+        self.durable_event_id = max(self.durable_event_id, last_event)
+
+    def purge(self, kind: str, until: float) -> None:
+        """Forget documents of a kind that were created until then, and events with the kind ``events``."""
+        if kind == "events":
+            purge: tuple[str, tuple[Any, ...]] = ("DELETE FROM events WHERE at <= ?", (until,))
+        else:
+            purge = ("DELETE FROM documents WHERE kind = ? AND created_at <= ?", (kind, until))
+        self._writer.submit(Change(purge=purge))
+
+    # -- reading
+
+    def get(self, kind: str, sid: str, account: str | None) -> Document | None:
+        """The document by its SID; ``account`` None: whosever it is, which no request may ask."""
+        doc = self._pending[sid] if sid in self._pending else self._one("sid = ?", (sid,))
+        if doc is None or doc.kind != kind or (account is not None and doc.account != account):
+            return None
+        return doc
+
+    def named(self, kind: str, name: str) -> Document | None:
+        """The document of a kind by its name, whosever it is."""
+        for doc in self._pending_named.values():
+            if doc.name == name and doc.kind == kind:
+                return doc
+        found = self._one("kind = ? AND name = ?", (kind, name))
+        if found is None or found.sid not in self._pending:
+            return found
+        return None  # it has another name by now, or is gone
+
+    def names(self, kind: str) -> set[str]:
+        """All names of a kind; from any thread."""
+        with closing(connect(self._path)) as connection:
+            found = connection.execute("SELECT name FROM documents WHERE kind = ? AND name > ''", (kind,))
+            return {name for (name,) in found}
+
+    def select(self, query: Query) -> list[Document]:
+        """A short list, at once; newest first."""
+        assert self._reader is not None
+        return _select(self._reader, query)
+
+    async def page(self, query: Query) -> list[Document]:
+        """A list for somebody who asked for it, read beside the loop; newest first."""
+        assert self._lists is not None
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _select, self._lists, query)
+
+    def count(self, query: Query) -> int:
+        """How many there are."""
+        assert self._reader is not None
+        statement, bound = query.count_sql()
+        return int(self._reader.execute(statement, bound).fetchone()[0])
+
+    async def events_after(self, account: str, id: int, limit: int) -> list[tuple[Any, ...]]:
+        """Durable events of an account after one: id, type, subject, at, data."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._events_after, account, id, limit
+        )
+
+    def _events_after(self, account: str, id: int, limit: int) -> list[tuple[Any, ...]]:
+        assert self._lists is not None
+        return self._lists.execute(
+            "SELECT id, type, subject, at, data FROM events WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+            (account, id, limit),
+        ).fetchall()
+
+    def _one(self, where: str, bound: tuple[Any, ...]) -> Document | None:
+        assert self._reader is not None
+        row = self._reader.execute(_SELECT + where, bound).fetchone()
+        return None if row is None else read_row(row)
+
+
+def _select(connection: sqlite3.Connection, query: Query) -> list[Document]:
+    statement, bound = query.sql()
+    found = [read_row(row) for row in connection.execute(statement, bound)]
+    return found[::-1] if query.after is not None else found
