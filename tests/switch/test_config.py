@@ -354,6 +354,8 @@ def test_the_first_file_shows_defaults_as_they_are(tmp_path: Path) -> None:
     for section in set(given) - {"users", "routes"}:
         for key, value in given[section].items():
             default = getattr(getattr(Config(), section), key)
+            if (section, key) == ("api", "rest"):
+                default = ["http:127.0.0.1:8081"]  # what is off otherwise is on for a first try
             assert value == (str(default) if isinstance(default, Path) else default), f"{section}.{key}"
 
 

@@ -109,7 +109,9 @@ class NumberResources:
         yield Operation("GET", f"{base}.json", self.list_all, _FILTERS, read, summary="List numbers")
         yield Operation("POST", f"{base}.json", self.create, given, write, 201, summary="Buy a number")
         for name in _KINDS:
-            yield Operation("GET", f"{base}/{name}.json", self.list_all, _FILTERS, read, summary="List numbers")
+            yield Operation(
+                "GET", f"{base}/{name}.json", self.list_all, _FILTERS, read, summary="List numbers"
+            )
             yield Operation("POST", f"{base}/{name}.json", self.create, given, write, 201, summary="Buy one")
         one = f"{base}/{{Sid}}.json"
         account = params.text("AccountSid", max_size=34)

@@ -18,11 +18,11 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    api = typer.Typer(help="REST for programs: its account, its audit log, its certificate.")
+    api = typer.Typer(help="REST for programs: account, audit log, certificate.")
     for command in (account, audit, status, certificate):
         api.command()(command)
     app.add_typer(api, name="api", no_args_is_help=True)
-    hooks = typer.Typer(help="Requests to customers: the last ones, what was answered, and once more.")
+    hooks = typer.Typer(help="Requests to customers: list, show, send again.")
     hooks.command("list")(list_webhooks)
     hooks.command()(show)
     hooks.command()(replay)

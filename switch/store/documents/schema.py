@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that was released
     """
+    CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE documents (
         seq INTEGER PRIMARY KEY, sid TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
         parent TEXT NOT NULL, name TEXT, state TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
@@ -25,3 +26,4 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     CREATE INDEX events_by_account ON events (account, id);
     """,
 )
+READABLE_BY = 1  # the oldest program that can use a file of the newest schema

@@ -17,7 +17,7 @@ import structlog
 
 from ..schema import StoreError, connect, migrate
 from .document import COLUMNS
-from .schema import MIGRATIONS
+from .schema import MIGRATIONS, READABLE_BY
 
 Row = tuple[Any, ...]
 
@@ -94,7 +94,7 @@ class DocumentWriter:
     def _open(self) -> sqlite3.Connection:
         connection = connect(self._path)
         connection.execute("PRAGMA secure_delete = ON")  # a redacted body is gone from the file
-        migrate(connection, MIGRATIONS)
+        migrate(connection, MIGRATIONS, READABLE_BY)
         return connection
 
     def _run(self) -> None:

@@ -24,7 +24,14 @@ import pytest
 from switchroom.switch.ops.cli.ask import _text
 
 COMMAND = [sys.executable, "-m", "switchroom.switch"]
-QUIET = ["--set", "api.listen=127.0.0.1:0", "--set", "api.rest=http:127.0.0.1:0", "--set", "media.ports=44000-44399"]
+QUIET = [
+    "--set",
+    "api.listen=127.0.0.1:0",
+    "--set",
+    "api.rest=http:127.0.0.1:0",
+    "--set",
+    "media.ports=44000-44399",
+]
 ANYWHERE = ["--set", "sip.listen=udp:127.0.0.1:0,tcp:127.0.0.1:0", *QUIET]
 
 
