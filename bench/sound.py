@@ -36,7 +36,7 @@ def main() -> None:
     room = random.integers(-3000, 3000, (MEMBERS, 160)).astype(np.int16)
     detector, control, concealer = codecs.VoiceDetector(), codecs.GainControl(), codecs.Concealer()
     generator = codecs.NoiseGenerator()
-    keys = codecs.DtmfDetector()
+    keys, tones = codecs.DtmfDetector(), codecs.ToneDetector()
     payload = codecs.describe_noise(frame)
     generator.receive(payload)
 
@@ -52,6 +52,7 @@ def main() -> None:
         "comfort noise, described": lambda: codecs.describe_noise(frame),
         "comfort noise, made": lambda: generator.next(160),
         "DTMF detector": lambda: keys.process(frame),
+        "tone detector": lambda: tones.process(frame),
         "concealer, nothing lost": lambda: concealer.receive(frame),
         "concealer, every second lost": lose_one,
     }

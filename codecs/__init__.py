@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import tones
 from ._native import Config, Decoder, Encoder
 from ._sound import (
     Concealer,
@@ -17,6 +18,7 @@ from ._sound import (
 from .catalog import CODECS, Codec, find
 from .codec import CodecError, Format, Library, PacketTime, Samples
 from .fmtp import Parameters
+from .progress import Heard, ToneDetector
 from .resampling import resample, to_mono
 
 __all__ = [
@@ -30,11 +32,13 @@ __all__ = [
     "Encoder",
     "Format",
     "GainControl",
+    "Heard",
     "Library",
     "NoiseGenerator",
     "PacketTime",
     "Parameters",
     "Samples",
+    "ToneDetector",
     "VoiceDetector",
     "amplify",
     "describe_noise",
@@ -43,4 +47,5 @@ __all__ = [
     "mix",
     "resample",
     "to_mono",
+    "tones",
 ]
