@@ -1,7 +1,7 @@
 """Call progress by country (ITU-T E.180 Supplement 2): dial, ringback, busy, congestion, call waiting.
 
-A cadence is written ``400+450/0.4 0/0.2``: frequencies, then seconds; ``400*25`` swings by 25 Hz; no seconds: it
-does not end.
+A cadence is written ``400+450/0.4 0/0.2``: frequencies, then seconds; ``400*25`` swings by 25 Hz; without
+seconds it does not end.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class ToneDetector:
         """Busy and congestion come again and again; ringback is followed by a long pause."""
         if _LONG_PAUSES[0] <= silence.seconds <= _LONG_PAUSES[1] and 0.3 <= tone.seconds <= 2.3:
             return "ringback"
-        if silence.seconds < 0.1:
+        if not 0.1 <= silence.seconds < _LONG_PAUSES[0]:
             return ""
         for name, lengths in self._cadences:
             if self._follows(lengths):
