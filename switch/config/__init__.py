@@ -20,6 +20,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
+from .sms import SmsConfig, SmsRouteConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import HeaderRuleConfig, RegisterConfig, TrunkAddress, TrunkConfig, split_trunk_address
@@ -45,6 +46,8 @@ __all__ = [
     "RouteConfig",
     "RoutingConfig",
     "SipConfig",
+    "SmsConfig",
+    "SmsRouteConfig",
     "StirConfig",
     "SwitchConfig",
     "TlsConfig",

@@ -24,6 +24,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
+from .sms import SmsConfig, SmsRouteConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import TrunkConfig
@@ -49,17 +50,24 @@ class Config(Section):
     stir: StirConfig = Field(default_factory=StirConfig)
     presence: PresenceConfig = Field(default_factory=PresenceConfig)
     messages: MessagesConfig = Field(default_factory=MessagesConfig)
+    sms: SmsConfig = Field(default_factory=SmsConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     numbers: NumbersConfig = Field(default_factory=NumbersConfig)
     routing: RoutingConfig = Field(default_factory=RoutingConfig)
     users: list[UserConfig] = Field(default_factory=list)
     routes: list[RouteConfig] = Field(default_factory=list)
     trunks: list[TrunkConfig] = Field(default_factory=list)
+    sms_routes: list[SmsRouteConfig] = Field(default_factory=list)
 
     @property
     def realm(self) -> str:
         """The realm of digest challenges."""
         return self.auth.realm or self.switch.domain or "switchroom"
+
+    @property
+    def has_sms(self) -> bool:
+        """Whether there is to be a message centre."""
+        return bool(self.sms_routes) if self.sms.enabled is None else self.sms.enabled
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -186,6 +186,9 @@ class Message(Protocol):
     def expires_at(self) -> float: ...
     @property
     def attempts(self) -> int: ...
+    @property
+    def wish(self) -> int:
+        """Which receipts the next hop is asked for, by the sender and the route."""
 
 
 class Part(NamedTuple):
@@ -351,11 +354,11 @@ class Centre(Protocol):
 
     def receive_receipts(
         self,
-        outlet: str,
+        outlet: Outlet,
         receipts: Sequence[Receipt],
         now: float,
         done: Callable[[Any, float], None],
-        context: Any,
+        context: Any = None,
     ) -> None:
         """Receipts came; ``done(context, now)`` when they are on the disk and may be acknowledged."""
 

@@ -2,7 +2,6 @@
 
 from .interfaces import (
     Expecting,
-    Gathered,
     MessageStore,
     Orphan,
     Owed,
@@ -18,7 +17,6 @@ from .sqlite import SqliteMessages
 __all__ = [
     "Expecting",
     "Filter",
-    "Gathered",
     "MessageStore",
     "Orphan",
     "Owed",

@@ -42,6 +42,7 @@ _SET_BODIES = (
     "expires_at = v.column6, is_redacted = v.column7 FROM (VALUES ",
     ") AS v WHERE messages.id = v.column1",
 )
+_FROM_QUEUE = "queue WHERE lane = ? AND rank = ? AND message"
 Shape = tuple[str, str]
 
 log = structlog.get_logger("switchroom.store")
@@ -53,7 +54,7 @@ def _put(table: str) -> Shape:
 
 _PUT_QUEUE, _PUT_TIMERS, _PUT_KEYS = _put("queue"), _put("timers"), _put("keys")
 _PUT_EXPECTING, _PUT_NOTICES = _put("expecting"), _put("notices")
-_PUT_ORPHANS, _PUT_GATHERING, _PUT_STATE = _put("orphans"), _put("gathering"), _put("state")
+_PUT_ORPHANS, _PUT_STATE = _put("orphans"), _put("state")
 
 
 class Committer:
@@ -119,6 +120,10 @@ class Committer:
             for accepted in pending.accepted:
                 if accepted.keys:
                     _drop_known(connection, accepted)
+            # First out of the lanes: what is replaced leaves its lane and takes the same place again
+            for (lane, rank), messages in pending.unqueued.items():
+                for statement, values in _delete(_FROM_QUEUE, (lane, rank), messages):
+                    connection.execute(statement, values)
             for shape, rows in _statements(pending):
                 if rows:
                     run(connection, shape, rows)
@@ -171,7 +176,6 @@ def _statements(pending: Pending) -> list[tuple[Shape, Sequence[Any]]]:
         (_PUT_MESSAGES, _fresh(pending, "rows", 0)),
         (_PUT_QUEUE, queued),
         (_PUT_TIMERS, timers),
-        (_PUT_GATHERING, _fresh(pending, "gathered", 2) + pending.gathered),
         (_SET_STATES, list(pending.states.values())),
         (_SET_BODIES, list(pending.bodies.values())),
         (_PUT_HISTORY, pending.history),
@@ -183,12 +187,8 @@ def _statements(pending: Pending) -> list[tuple[Shape, Sequence[Any]]]:
 
 
 def _removals(pending: Pending) -> Iterable[tuple[str, tuple[Any, ...]]]:
-    for (lane, rank), messages in pending.unqueued.items():
-        yield from _delete("queue WHERE lane = ? AND rank = ? AND message", (lane, rank), messages)
     for inlet, notices in pending.paid.items():
         yield from _delete("notices WHERE inlet = ? AND id", (inlet,), notices)
-    for mark, numbers in pending.ungathered.items():
-        yield from _delete("gathering WHERE mark = ? AND number", (mark,), numbers)
     gone = [message for message, at in pending.timers.items() if at is None]
     yield from _delete("timers WHERE message", (), gone)
     yield from _delete("expecting WHERE key", (), pending.unexpecting)

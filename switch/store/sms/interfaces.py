@@ -6,7 +6,7 @@ number, so that whatever is kept of parts is found by one integer too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -95,15 +95,6 @@ class Orphan(NamedTuple):
     reason: str
 
 
-class Gathered(NamedTuple):
-    """A part of somebody else's making that waits for its others."""
-
-    mark: str
-    number: int
-    message: int
-    due_at: float
-
-
 Reply = Callable[[Any, Any, float], None]  # what was found, the context, and when
 
 
@@ -150,8 +141,5 @@ class MessageStore(Protocol):
     def load_owing(self) -> dict[str, int]:
         """How many notices wait for each inlet; for the start, it blocks."""
 
-    def take_claimed(self, limit: int) -> list[Row]:
+    def take_claimed(self, after: int, limit: int) -> list[Row]:
         """Messages that were on their way when the switch ended; for the start, it blocks."""
-
-    def load_gathering(self, limit: int) -> Sequence[Gathered]:
-        """Parts that wait for others, oldest first; for the start, it blocks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .interfaces import Expecting, Gathered, Orphan, Owed, Queued, Row
+from .interfaces import Expecting, Orphan, Owed, Queued, Row
 
 # Called in the loop's thread when what was pending with it is durable: is it written?, the argument, now
 Ticket = tuple[Callable[[bool, Any, float], None], Any]
@@ -21,7 +21,6 @@ class Accepted(NamedTuple):
     rows: list[Row]
     queued: list[Queued]
     timers: list[tuple[int, float]]
-    gathered: list[Gathered]
     keys: list[tuple[str, str, int, float]]  # inlet, key, message, at
     known: dict[int, int]  # filled in by the writer: new id: the id that had the same key already
     ticket: Ticket
@@ -34,7 +33,6 @@ class Pending:
         "accepted",
         "bodies",
         "expecting",
-        "gathered",
         "history",
         "orphans",
         "orphans_gone",
@@ -46,7 +44,6 @@ class Pending:
         "tickets",
         "timers",
         "unexpecting",
-        "ungathered",
         "unqueued",
         "values",
     )
@@ -65,8 +62,6 @@ class Pending:
         self.paid: dict[str, list[int]] = {}  # notices by inlet
         self.orphans: list[Orphan] = []
         self.orphans_gone: list[int] = []
-        self.gathered: list[Gathered] = []
-        self.ungathered: dict[str, list[int]] = {}  # part numbers by mark
         self.bodies: dict[int, BodyRow] = {}
         self.values: dict[str, str] = {}
         self.tickets: list[Ticket] = []
@@ -92,11 +87,6 @@ class Pending:
         self.paid.setdefault(inlet, []).append(notice)
         self.size += 1
 
-    def ungather(self, mark: str, number: int) -> None:
-        """A part waits no more."""
-        self.ungathered.setdefault(mark, []).append(number)
-        self.size += 1
-
     def after(self, ticket: Ticket) -> None:
         """Call this when everything until now is durable."""
         self.tickets.append(ticket)
@@ -118,7 +108,7 @@ class Pending:
 
 
 _LISTS = (
-    *("history", "queued", "expecting", "unexpecting", "owed", "orphans", "orphans_gone", "gathered"),
+    *("history", "queued", "expecting", "unexpecting", "owed", "orphans", "orphans_gone"),
     *("tickets", "accepted"),
 )
-_GROUPS = ("unqueued", "paid", "ungathered")
+_GROUPS = ("unqueued", "paid")

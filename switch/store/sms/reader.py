@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .interfaces import Expecting, Gathered, Orphan, Owed, Row, part_key
+from .interfaces import Expecting, Orphan, Owed, Row, part_key
 from .schema import CLAIMED, connect
 
 _M = ", ".join(f"m.{name}" for name in Row._fields)
@@ -82,22 +82,6 @@ class Reader:
             at if len(found) == limit else next_at,
         )
 
-    def place(self, message: int) -> list[tuple[str, int]]:
-        """Where a message waits: lane and rank; nothing when it waits in none."""
-        [row] = self._rows("SELECT inlet, priority FROM messages WHERE id = ?", message) or [None]
-        if row is None:
-            return []
-        lanes = self._rows("SELECT DISTINCT lane FROM queue")
-        return [
-            (lane, rank)
-            for (lane,) in lanes
-            for (rank,) in self._rows(
-                "SELECT rank FROM queue WHERE lane = ? AND rank BETWEEN 0 AND 3 AND message = ?",
-                lane,
-                message,
-            )
-        ]
-
     def marks(self, marks: Sequence[str]) -> list[tuple[Expecting, Row]]:
         """What next hops have under these marks."""
         found: list[tuple[Expecting, Row]] = []
@@ -144,15 +128,6 @@ class Reader:
             *(inlet, after, limit),
         )
         return [(Owed._make(row[:6]), Row._make(row[6:])) for row in found]
-
-    def gathering(self, mark: str) -> list[tuple[Gathered, Row]]:
-        """The parts of one long message that are here."""
-        found = self._rows(
-            f"SELECT g.mark, g.number, g.message, g.due_at, {_M} "
-            "FROM gathering g JOIN messages m ON m.id = g.message WHERE g.mark = ? ORDER BY g.number",
-            mark,
-        )
-        return [(Gathered._make(row[:4]), Row._make(row[4:])) for row in found]
 
     def waiting(self, source: str, destination: str, service: str, inlet: str) -> list[tuple[str, int, Row]]:
         """What waits in lanes or for its time, from a source to a destination; lane and rank, or none."""
@@ -205,14 +180,10 @@ class Reader:
         """How many notices wait for each inlet."""
         return dict(self._rows("SELECT inlet, count(*) FROM notices GROUP BY inlet"))
 
-    def claimed(self, limit: int) -> list[Row]:
+    def claimed(self, after: int, limit: int) -> list[Row]:
         """Messages that were on their way."""
-        query = f"SELECT {_M} FROM messages m WHERE state = {CLAIMED} ORDER BY id LIMIT ?"
-        return list(map(Row._make, self._rows(query, limit)))
-
-    def all_gathering(self, limit: int) -> list[Gathered]:
-        """Parts that wait for others, the oldest first."""
-        return list(map(Gathered._make, self._rows("SELECT * FROM gathering ORDER BY due_at LIMIT ?", limit)))
+        query = f"SELECT {_M} FROM messages m WHERE state IN {CLAIMED} AND id > ? ORDER BY id LIMIT ?"
+        return list(map(Row._make, self._rows(query, after, limit)))
 
     def last_id(self) -> int:
         """The highest id that was given."""

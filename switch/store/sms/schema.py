@@ -8,7 +8,7 @@ from pathlib import Path
 from switchroom.switch.store.schema import connect as connect_store
 from switchroom.switch.store.schema import migrate as migrate_store
 
-CLAIMED = 2  # State.SENDING
+CLAIMED = "(2, 12)"  # State.SENDING, State.GATHERING
 
 MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that was released
     f"""
@@ -24,7 +24,7 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
         is_redacted INTEGER NOT NULL
     ) STRICT;
     -- What was on its way when the switch ended; as small as the windows of the outlets.
-    CREATE INDEX claimed ON messages (id) WHERE state = {CLAIMED};
+    CREATE INDEX claimed ON messages (id) WHERE state IN {CLAIMED};
     CREATE TABLE history (
         message INTEGER NOT NULL, at REAL NOT NULL, state INTEGER NOT NULL, outlet TEXT NOT NULL,
         note TEXT NOT NULL, PRIMARY KEY (message, at, state)
@@ -50,10 +50,6 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
         detail TEXT NOT NULL, reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX orphans_age ON orphans (at);
-    CREATE TABLE gathering (
-        mark TEXT NOT NULL, number INTEGER NOT NULL, message INTEGER NOT NULL, due_at REAL NOT NULL,
-        PRIMARY KEY (mark, number)
-    ) STRICT, WITHOUT ROWID;
     -- The clients' own keys: a second submission with the same one is the first.
     CREATE TABLE keys (
         inlet TEXT NOT NULL, key TEXT NOT NULL, message INTEGER NOT NULL, at REAL NOT NULL,
@@ -79,4 +75,4 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the version that this program knows."""
-    migrate_store(connection, MIGRATIONS)
+    migrate_store(connection, MIGRATIONS, readable_by=len(MIGRATIONS))

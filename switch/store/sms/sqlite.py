@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import structlog
 from switchroom.switch.store.schema import StoreError, create_private
 
 from .commit import Committer
-from .interfaces import Gathered, Orphan, Reply, Row
+from .interfaces import Orphan, Reply, Row
 from .pending import Pending
 from .reader import Filter, Reader, read_once
 from .sweep import Retention, sweep
@@ -192,14 +192,9 @@ class SqliteMessages:
         found: dict[str, int] = self._once("owing")
         return found
 
-    def take_claimed(self, limit: int) -> list[Row]:
-        """Messages that were on their way when the switch ended."""
-        found: list[Row] = self._once("claimed", limit)
-        return found
-
-    def load_gathering(self, limit: int) -> Sequence[Gathered]:
-        """Parts that wait for others."""
-        found: list[Gathered] = self._once("all_gathering", limit)
+    def take_claimed(self, after: int, limit: int) -> list[Row]:
+        """Messages that were on their way when the switch ended, behind an id."""
+        found: list[Row] = self._once("claimed", after, limit)
         return found
 
     def _once(self, method: str, *values: Any) -> Any:

@@ -1,0 +1,194 @@
+"""New messages: checked, given a place, written down; who sent them hears when that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+
+from switchroom.switch.config import SmsConfig
+from switchroom.switch.store.sms import Queued
+from switchroom.switch.store.sms.pending import Accepted
+
+from .book import Book
+from .fates import Fates
+from .interfaces import (
+    BAD_BODY,
+    BAD_DESTINATION,
+    BAD_EXPIRY,
+    BAD_SCHEDULE,
+    BAD_SOURCE,
+    QUEUE_FULL,
+    TEXT,
+    Done,
+    Refusal,
+    State,
+    Submission,
+)
+from .stored import Stored
+from .ways import Way
+
+_MAX_ADDRESS = 64
+# What a rule makes of a message: the same, another, or a refusal
+Rule = Callable[[Submission, float], "Submission | Refusal"]
+
+
+class Taking:
+    """A batch that is being taken."""
+
+    __slots__ = ("batch", "direct", "done", "known", "messages", "results")
+
+    def __init__(self, batch: Sequence[Submission], done: Done) -> None:
+        self.batch, self.done = batch, done
+        self.results: list[int | Refusal] = []
+        self.messages: list[Stored] = []
+        self.direct: dict[Way, list[Stored]] = {}  # what may go at once
+        self.known: dict[int, int] = {}  # what had been submitted with the same key before: its first id
+
+
+class Acceptance:
+    """The way in."""
+
+    def __init__(self, book: Book, fates: Fates, config: SmsConfig) -> None:
+        self._book, self._fates = book, fates
+        self._unwritten = 0
+        self.rules: list[Rule] = []
+        self.reconfigure(config)
+        self.refused: dict[str, int] = {}
+
+    def reconfigure(self, config: SmsConfig) -> None:
+        """Apply new limits."""
+        self._config = config
+
+    def submit(self, batch: Sequence[Submission], now: float, done: Done) -> None:
+        """Take what can be taken."""
+        book = self._book
+        taking = Taking(batch, done)
+        why_full = self._why_full()
+        posix = book.clock.posix(now)
+        rows = taking.messages
+        keys = []
+        for submission in batch:
+            result = why_full or self._take(submission, taking, now, posix)
+            if isinstance(result, Refusal):
+                self.refused[result.word] = self.refused.get(result.word, 0) + 1
+                book.counters["refused"] += 1
+                taking.results.append(result)
+            else:
+                taking.results.append(result.id)
+                rows.append(result)
+                if submission.key:
+                    keys.append((submission.inlet, submission.key, result.id, posix))
+        if not rows:
+            done(batch, taking.results, now)
+            return
+        self._unwritten += len(rows)
+        queued = [Queued(m.lane, m.rank, m.id, m.expires_at) for m in rows if m.state is State.QUEUED]
+        timers = [(m.id, m.submission.schedule_at) for m in rows if m.state is State.SCHEDULED]
+        ticket = (self._on_written, taking)
+        book.store.pending.accept(
+            Accepted([m.row() for m in rows], queued, timers, keys, taking.known, ticket)
+        )
+
+    def _why_full(self) -> Refusal | None:
+        if self._book.store.is_failing:
+            return QUEUE_FULL.saying("the disk cannot be written to")
+        if self._unwritten >= self._config.max_unwritten:
+            return QUEUE_FULL.saying("too many wait for the disk")
+        if self._fates.lanes.count >= self._config.max_waiting:
+            return QUEUE_FULL.saying("too many wait")
+        return None
+
+    def _take(self, submission: Submission, taking: Taking, now: float, posix: float) -> Stored | Refusal:
+        fault = self._fault(submission, posix)
+        if fault is not None:
+            return fault
+        for rule in self.rules:
+            changed = rule(submission, now)
+            if isinstance(changed, Refusal):
+                return changed
+            submission = changed
+        fates = self._fates
+        plan = fates.routes.plan(submission, posix)
+        if isinstance(plan, Refusal):
+            return plan
+        config = self._config
+        longest = posix + config.max_validity
+        starts_at = max(submission.schedule_at, posix)
+        expires_at = min(submission.expires_at or starts_at + config.validity, longest + starts_at - posix)
+        message = Stored(self._book.store.next_id(), submission, posix, expires_at)
+        message.route, message.source, message.destination = plan.route, plan.source, plan.destination
+        message.wish = plan.wish
+        if submission.schedule_at > posix:
+            message.state = State.SCHEDULED
+            return message
+        lane = fates.lanes.get(",".join(plan.ways))
+        message.lane = lane.name
+        way = fates.ways.reserve(lane, now)
+        if way is None:
+            lane.count += 1
+        else:
+            message.state, message.outlet = State.SENDING, way.name
+            taking.direct.setdefault(way, []).append(message)
+        return message
+
+    def _fault(self, s: Submission, posix: float) -> Refusal | None:
+        config = self._config
+        source, destination = s.source.number, s.destination.number
+        if not destination or len(destination) > _MAX_ADDRESS or not destination.isprintable():
+            return BAD_DESTINATION.saying(f"destination: {destination!r:.80}")
+        if len(source) > _MAX_ADDRESS or not source.isprintable():
+            return BAD_SOURCE.saying(f"source: {source!r:.80}")
+        if len(s.body) > config.max_size:
+            return BAD_BODY.saying(f"body: {len(s.body)} octets: more than {config.max_size}")
+        if s.schedule_at and s.schedule_at > posix + config.max_schedule:
+            return BAD_SCHEDULE.saying("schedule_at: too far ahead")
+        if s.expires_at and s.expires_at <= max(posix, s.schedule_at):
+            return BAD_EXPIRY.saying("expires_at: is over already, or before schedule_at")
+        if s.coding != TEXT and not 0 <= s.coding <= 0xFF:
+            return BAD_BODY.saying(f"coding: {s.coding}")
+        return None
+
+    # -- when it is written
+
+    def _on_written(self, is_written: bool, taking: Taking, now: float) -> None:
+        self._unwritten -= len(taking.messages)
+        if not is_written:
+            self._take_back(taking)
+            refused = [r if isinstance(r, Refusal) else _UNWRITTEN for r in taking.results]
+            taking.done(taking.batch, refused, now)
+            return
+        known = taking.known
+        results = taking.results
+        if known:
+            results = [r if isinstance(r, Refusal) else known.get(r, r) for r in results]
+        taking.done(taking.batch, results, now)
+        self._begin(taking, now)
+
+    def _begin(self, taking: Taking, now: float) -> None:
+        """What is written goes its way."""
+        book, fates = self._book, self._fates
+        if taking.known:
+            self._take_back(taking, only=taking.known)
+        book.counters["accepted"] += len(taking.messages)
+        for way, messages in taking.direct.items():
+            fates.ways.hand_over(way, messages, now)
+        for message in taking.messages:
+            book.begin(message)
+            if message.state is State.QUEUED:
+                fates.inserted(message, now)
+            elif message.state is State.SCHEDULED:
+                fates.wake_at(message.submission.schedule_at)
+
+    def _take_back(self, taking: Taking, only: Container[int] | None = None) -> None:
+        """Something was not written: nobody was told otherwise, or that it is another message."""
+        for way, messages in taking.direct.items():
+            gone = [message for message in messages if only is None or message.id in only]
+            way.reserved -= len(gone)
+            messages[:] = [message for message in messages if message not in gone]
+        for message in list(taking.messages):
+            if only is None or message.id in only:
+                taking.messages.remove(message)
+                if message.state is State.QUEUED:
+                    self._fates.lanes.get(message.lane).count -= 1
+
+
+_UNWRITTEN = QUEUE_FULL.saying("the disk could not be written to")

@@ -1,0 +1,221 @@
+"""What becomes of a message: taken by the next hop, tried again, given up; and who hears of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .book import Book
+from .interfaces import Fault, Outcome, Refusal, State
+from .lanes import Lanes
+from .notices import Notices
+from .receipts import Receipts
+from .routing import Plan, Retry, Routes
+from .stored import Stored
+from .ways import Ways
+
+_THROTTLED_PAUSE = 1.0  # seconds
+
+
+class Fates:
+    """Outcomes in, states out."""
+
+    def __init__(self, book: Book, notices: Notices, draw: Callable[[], float] = random.random) -> None:
+        self._book, self._notices, self._draw = book, notices, draw
+        self.routes: Routes
+        self.lanes: Lanes
+        self.ways: Ways
+        self.receipts: Receipts
+        self.wake_at: Callable[[float], None] = lambda posix: None
+        self.expires_at: Callable[[float], None] = lambda posix: None
+        self.is_retrying_breaks = True
+        self.on_final: list[Callable[[Stored, float], None]] = []
+
+    # -- from outlets
+
+    def report(self, outcome: Outcome, now: float) -> None:
+        """One part was answered for."""
+        message = outcome.part.message
+        assert isinstance(message, Stored)
+        if message.state is not State.SENDING:
+            return  # it was answered for already
+        if message.progress is None:
+            self._settle(message, outcome, now)
+            for other in message.joined:
+                self._settle(other, outcome, now)
+            return
+        ordinal = outcome.part.ordinal
+        if message.progress[ordinal] is not None:
+            return
+        message.outstanding -= 1
+        if outcome.fault is None:
+            state = State.DELIVERED if outcome.is_delivered else State.SENT
+            message.progress[ordinal] = state
+            self.receipts.expect(message, outcome, now)
+        elif message.worst is None or outcome.fault is Fault.PERMANENT:
+            message.worst = outcome
+        if message.outstanding <= 0:
+            self._end_round(message, outcome, now)
+
+    def _end_round(self, message: Stored, outcome: Outcome, now: float) -> None:
+        worst, message.worst = message.worst, None
+        if worst is not None:
+            self.failed(message, worst, now)
+            return
+        assert message.progress is not None
+        if all(state is State.DELIVERED for state in message.progress):
+            self.finish(message, State.DELIVERED, now)
+        else:
+            self._sent(message, outcome, now)
+            self.receipts.review(message, now)
+
+    def _settle(self, message: Stored, outcome: Outcome, now: float) -> None:
+        if outcome.fault is not None:
+            self.failed(message, outcome, now)
+        elif outcome.is_delivered:
+            self._book.counters["sent"] += 1
+            self.finish(message, State.DELIVERED, now)
+        else:
+            self._sent(message, outcome, now)
+            self.receipts.expect(message, outcome, now)
+
+    def _sent(self, message: Stored, outcome: Outcome, now: float) -> None:
+        self._book.counters["sent"] += 1
+        self._book.enter(message, State.SENT, now, note=outcome.remote_id)
+        self._notices.on_state(message, now)
+
+    # -- failure
+
+    def failed(self, message: Stored, outcome: Outcome, now: float) -> None:
+        """A way did not take it: another way, another time, or never."""
+        fault, reason = outcome.fault, outcome.text or f"error {outcome.code}"
+        error = f"{outcome.code:03d}" if outcome.code else ""
+        self._book.count_failure(message.outlet, reason)
+        if fault is Fault.PERMANENT:
+            self.finish(message, State.UNDELIVERABLE, now, error=error, reason=reason)
+            return
+        if fault is Fault.UNKNOWN and not self.is_retrying_breaks:
+            text = "the connection broke before the answer"
+            self.finish(message, State.UNKNOWN, now, error=error, reason=text)
+            return
+        message.error, message.reason = error, reason
+        if fault is Fault.THROTTLED:
+            self.defer(message, _THROTTLED_PAUSE * (0.5 + self._draw()), now)
+            return
+        message.attempts += 1
+        plan = self.plan_of(message, now)
+        if isinstance(plan, Refusal):
+            self.finish(message, State.UNDELIVERABLE, now, error=error, reason=plan.text or plan.word)
+            return
+        if fault is not Fault.UNKNOWN:
+            message.tried = (*message.tried, message.outlet)
+        others = [way for way in plan.ways if way not in message.tried and self.ways.get(way)]
+        gave_up = self._why_over(message, plan.retry, now)
+        if gave_up or (fault is Fault.ROUTE and not others and set(plan.ways) <= set(message.tried)):
+            self._give_up(message, gave_up or "every way refused it", now)
+        elif others:
+            self._book.counters["retried"] += 1
+            self.place(message, now)
+        else:
+            message.tried = ()
+            self.defer(message, plan.retry.pause(message.attempts, self._draw()), now)
+
+    def _why_over(self, message: Stored, retry: Retry, now: float) -> str:
+        if message.attempts >= retry.max_attempts:
+            return f"{message.attempts} attempts"
+        if retry.max_age and self._book.clock.posix(now) - message.accepted_at >= retry.max_age:
+            return f"older than {retry.max_age:g} s"
+        return ""
+
+    def _give_up(self, message: Stored, why: str, now: float) -> None:
+        self._book.counters["dead"] += 1
+        reason = f"given up ({why}): {message.reason}"
+        self.finish(message, State.UNDELIVERABLE, now, error=message.error, reason=reason)
+
+    def defer(self, message: Stored, pause: float, now: float) -> None:
+        """Another attempt later."""
+        self._book.counters["retried"] += 1
+        at = self._book.clock.posix(now) + pause
+        if at >= message.expires_at:
+            at = message.expires_at
+        self._book.enter(message, State.DEFERRED, now, error=message.error, reason=message.reason)
+        self.wait(message, at)
+        self._notices.on_state(message, now)
+
+    def wait(self, message: Stored, at: float) -> None:
+        """Look at it again at that time."""
+        pending = self._book.store.pending
+        pending.timers[message.id] = at
+        pending.after((lambda is_written, at, now: self.wake_at(at), at))
+
+    # -- places
+
+    def plan_of(self, message: Stored, now: float) -> Plan | Refusal:
+        """Where it goes by the routes of today; the message is written as they say."""
+        plan = self.routes.plan(message.submission, self._book.clock.posix(now))
+        if isinstance(plan, Plan):
+            message.route, message.source, message.destination = plan.route, plan.source, plan.destination
+            message.wish = plan.wish
+        return plan
+
+    def prepare(self, message: Stored) -> None:
+        """Complete what was read from the disk: how its route writes it."""
+        self.plan_of(message, self._book.clock.now())
+
+    def place(self, message: Stored, now: float) -> None:
+        """Send a message that is durable on its way: at once, or into its lane."""
+        if message.expires_at <= self._book.clock.posix(now):
+            self.expire(message, now)
+            return
+        plan = self.plan_of(message, now)
+        if isinstance(plan, Refusal):
+            self.finish(message, State.UNDELIVERABLE, now, reason=plan.text or plan.word)
+            return
+        ways = tuple(way for way in plan.ways if way not in message.tried) or plan.ways
+        lane = self.lanes.get(",".join(ways))
+        message.lane = lane.name
+        way = self.ways.reserve(lane, now)
+        pending = self._book.store.pending
+        if way is not None:
+            message.outlet = way.name
+            self._book.enter(message, State.SENDING, now)
+            pending.after((self._on_placed_on_way, (way, message)))
+            self.lanes.drop(lane)
+            return
+        lane.count += 1
+        message.outlet = ""
+        self._book.enter(message, State.QUEUED, now)
+        self._book.queue(message)
+        pending.after((self._on_placed, message))
+
+    def _on_placed_on_way(self, _: bool, placed: tuple[object, Stored], now: float) -> None:
+        way, message = placed
+        self.ways.hand_over(way, (message,), now)  # type: ignore[arg-type]
+
+    def _on_placed(self, _: bool, message: Stored, now: float) -> None:
+        self.inserted(message, now)
+
+    def inserted(self, message: Stored, now: float) -> None:
+        """A message that waits in a lane is durable."""
+        lane = self.lanes.get(message.lane)
+        self.expires_at(message.expires_at)
+        lane.insert(message)
+        self.ways.pump_lane(lane, now)
+
+    # -- ends
+
+    def expire(self, message: Stored, now: float) -> None:
+        """Its validity is over."""
+        reason = f"not delivered in time: {message.reason}" if message.reason else "not delivered in time"
+        self.finish(message, State.EXPIRED, now, error=message.error, reason=reason)
+
+    def finish(self, message: Stored, state: State, now: float, *, error: str = "", reason: str = "") -> None:
+        """The message is done with."""
+        counters = self._book.counters
+        counters["delivered" if state is State.DELIVERED else "failed"] += 1
+        self._book.enter(message, state, now, error=error, reason=reason)
+        self._book.settle(message.id)
+        self.receipts.forget(message)
+        self._notices.on_state(message, now)
+        for told in self.on_final:
+            told(message, now)

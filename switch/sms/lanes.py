@@ -1,0 +1,152 @@
+"""Lanes: messages with the same ways, in order. Only their heads are in memory, the rest is on the disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from switchroom.switch.store.sms import Row
+
+from .book import Book
+from .interfaces import State
+from .stored import Stored, restore
+
+_HEADS = 1000  # of one lane in memory
+_LOW = 200  # more are fetched when so few are left
+
+Place = tuple[int, int]  # rank and message
+
+
+class Lane:
+    """One lane. ``heads`` is all of it up to ``tail``; only what lies behind that must be fetched."""
+
+    __slots__ = ("count", "has_more", "heads", "is_loading", "is_stale", "name", "tail", "ways")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.ways = name, tuple(name.split(","))
+        self.heads: deque[Stored] = deque()
+        self.count = 0  # of all that wait, those that are being written among them
+        self.has_more = self.is_loading = self.is_stale = False
+        self.tail: Place = (-1, 0)
+
+    def insert(self, message: Stored) -> None:
+        """Take a message that is durable into its place."""
+        place = (message.rank, message.id)
+        if self.has_more or self.is_loading:
+            if place > self.tail:
+                self.is_stale = self.has_more = True
+                return  # it is fetched when its turn comes
+        elif len(self.heads) >= _HEADS:
+            self.has_more = True
+            if place > self.tail:
+                return
+        heads = self.heads
+        if not heads or place > (heads[-1].rank, heads[-1].id):
+            heads.append(message)
+            self.tail = max(self.tail, place)
+            return
+        at = len(heads)
+        while at and (heads[at - 1].rank, heads[at - 1].id) > place:
+            at -= 1
+        heads.insert(at, message)
+
+    def loaded(self, messages: list[Stored], is_end: bool) -> None:
+        """More was fetched."""
+        self.is_loading = False
+        self.heads.extend(messages)
+        if messages:
+            last = messages[-1]
+            self.tail = (last.rank, last.id)
+        self.has_more = self.is_stale or not is_end
+        self.is_stale = False
+
+
+class Lanes:
+    """All lanes, by the ways that they lead to."""
+
+    def __init__(
+        self, book: Book, prepare: Callable[[Stored], None], ready: Callable[[Lane, float], None]
+    ) -> None:
+        """``prepare`` completes what was read; ``ready`` hears of a lane that has heads again."""
+        self._book, self._prepare, self._ready = book, prepare, ready
+        self._lanes: dict[str, Lane] = {}
+        self._by_way: dict[str, dict[str, Lane]] = {}
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    @property
+    def count(self) -> int:
+        """Messages that wait in lanes."""
+        return sum(lane.count for lane in self._lanes.values())
+
+    def load(self, counts: dict[str, int]) -> None:
+        """Begin with what the store has."""
+        for name, count in counts.items():
+            lane = self.get(name)
+            lane.count, lane.has_more = count, True
+
+    def get(self, name: str) -> Lane:
+        """The lane of some ways."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(name)
+            for way in _names(lane):
+                self._by_way.setdefault(way, {})[name] = lane
+        return lane
+
+    def of(self, way: str) -> list[Lane]:
+        """The lanes that a way may serve."""
+        return list(self._by_way.get(way, {}).values())
+
+    def drop(self, lane: Lane) -> None:
+        """Forget a lane that is empty; there may be one for each user."""
+        if lane.count or lane.is_loading or self._lanes.get(lane.name) is not lane:
+            return
+        del self._lanes[lane.name]
+        for way in _names(lane):
+            siblings = self._by_way[way]
+            del siblings[lane.name]
+            if not siblings:
+                del self._by_way[way]
+
+    def pop(self, lane: Lane) -> Stored | None:
+        """The next message; more are fetched in time. The caller writes down that it has left the lane."""
+        while lane.heads:
+            message = lane.heads.popleft()
+            if message.state is State.QUEUED and message.lane == lane.name:
+                lane.count -= 1
+                self.fill(lane)
+                return message
+        self.fill(lane)
+        return None
+
+    def take(self, lane: Lane, message: int) -> Stored | None:
+        """Take one message out of the memory, if it is there."""
+        for at, head in enumerate(lane.heads):
+            if head.id == message:
+                del lane.heads[at]
+                return head
+        return None
+
+    def fill(self, lane: Lane) -> None:
+        """Fetch what comes next, where that is on the disk."""
+        if lane.has_more and not lane.is_loading and len(lane.heads) < _LOW:
+            lane.is_loading = True
+            self._book.store.ask("heads", (lane.name, *lane.tail, _HEADS), self._on_heads, lane)
+
+    def _on_heads(self, found: list[tuple[int, Row]], lane: Lane, now: float) -> None:
+        settled = self._book.settled
+        messages = [restore(row) for _, row in found if row.id not in settled]
+        for message in messages:
+            self._prepare(message)
+        lane.loaded(messages, len(found) < _HEADS)
+        if found and len(messages) < len(found):
+            rank, row = found[-1]
+            lane.tail = max(lane.tail, (rank, row.id))
+        self._ready(lane, now)
+
+
+def _names(lane: Lane) -> set[str]:
+    """The ways and their kinds: one outlet may serve all of a kind."""
+    return {*lane.ways, *(way.partition(":")[0] for way in lane.ways)}

@@ -1,0 +1,268 @@
+"""Where a message goes: a user's number, a handler's pattern, or the first route that matches. No clock."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from switchroom.switch.config import SmsConfig, SmsRouteConfig
+from switchroom.switch.config.patterns import Replacement, match_any, read_patterns, read_replacement
+from switchroom.switch.config.schedule import read_schedule, zone
+from switchroom.switch.numbering import PatternIndex, RateTable, normalise
+
+from .interfaces import NO_ROUTE, Address, Refusal, Submission, Wish
+from .texts import text_of
+
+_ALPHANUMERIC = 5  # TON of SMPP 3.4 §5.2.5
+_TOLD = 24
+
+
+class Retry(NamedTuple):
+    """When a message is tried again, and when it is given up."""
+
+    first: float = 30.0
+    longest: float = 3600.0
+    max_attempts: int = 15
+    max_age: float = 0.0  # 0: as long as it is valid
+
+    def pause(self, attempts: int, chance: float) -> float:
+        """How long to wait after so many attempts; ``chance``, 0 to 1, spreads them by a quarter."""
+        pause = min(self.first * 2.0 ** min(attempts - 1, 20), self.longest)
+        return pause * (0.875 + chance / 4)
+
+
+class Plan(NamedTuple):
+    """The ways for a message, in their order, and how it is written on them."""
+
+    route: str
+    ways: tuple[str, ...]
+    source: Address
+    destination: Address
+    wish: int
+    retry: Retry
+    is_ordered: bool = False
+    price: float = 0.0
+
+
+class Route:
+    """One route, ready to be asked."""
+
+    def __init__(self, config: SmsRouteConfig, common: SmsConfig, time_zone: str) -> None:
+        self.config, self.name = config, config.name
+        self.patterns = read_patterns(config.match)
+        self._sources = None if config.sources is None else read_patterns(config.sources)
+        self._inlets = frozenset(config.inlets)
+        self._content = re.compile(config.content, re.IGNORECASE) if config.content else None
+        self._schedule = read_schedule(config.days, config.hours, config.dates, config.except_dates)
+        self._zone = zone(time_zone)
+        self._replace = read_replacement(*config.replace) if config.replace else None
+        self._source_replace = read_replacement(*config.source_replace) if config.source_replace else None
+        self.is_plain = not (self._sources or self._inlets or self._content or self._schedule)
+        self._is_rewriting = bool(config.strip or config.prefix or config.replace)
+        self._ways = tuple(config.to)
+        self.retry = Retry(
+            common.retry_first if config.retry_first is None else config.retry_first,
+            max(common.retry_longest, config.retry_first or 0.0),
+            config.max_attempts or common.max_attempts,
+            float(config.max_age or 0),
+        )
+
+    def why_not(self, submission: Submission, at: float) -> str:
+        """Why it does not take a message; empty when it does."""
+        inlet = submission.inlet
+        if self._inlets and not ({inlet, f"{inlet.partition(':')[0]}:*"} & self._inlets):
+            return f"{inlet} is not among its inlets"
+        if self._sources is not None and not match_any(self._sources, submission.source.number):
+            return f"{submission.source.number} is not among its sources"
+        if self._schedule:
+            why = self._schedule.why_not(datetime.fromtimestamp(at, UTC).astimezone(self._zone))
+            if why:
+                return why
+        if self._content is not None:
+            text = text_of(submission)
+            if text is None or not self._content.search(text):
+                return "its content is not there"
+        return ""
+
+    def ways(
+        self, number: str, rates: RateTable | None, at: float, draw: Callable[[], float]
+    ) -> tuple[str, ...]:
+        """The ways in the order in which they are tried."""
+        if self.config.order == "weight":
+            return _by_weight(self._ways, self.config.weights, draw())
+        if self.config.order == "cost" and rates is not None:
+            prices = {rate.trunk: rate.price for rate in rates.find(number, at)}
+            found = [way for way in self._ways if way.partition(":")[2] in prices]
+            return tuple(sorted(found, key=lambda way: prices[way.partition(":")[2]]))
+        return self._ways
+
+    def called(self, destination: Address) -> Address:
+        """The receiver's number as this route writes it."""
+        if not self._is_rewriting:
+            return destination
+        number = self.config.prefix + destination.number[self.config.strip :]
+        return destination._replace(number=_rewrite(self._replace, number))
+
+    def shown(self, source: Address) -> Address:
+        """The sender as this route writes it."""
+        if self.config.source:
+            return named(self.config.source)
+        if self._source_replace is None:
+            return source
+        return source._replace(number=_rewrite(self._source_replace, source.number))
+
+    def wish(self, asked: int) -> int:
+        """Which receipts the next hop is asked for."""
+        if self.config.receipts == "never":
+            return 0
+        if self.config.receipts == "always":
+            return asked & ~3 | Wish.FINAL
+        return Wish.FINAL | asked & ~3 if asked & Wish.EACH_STATE else asked
+
+
+class Routes:
+    """All routes; a reload makes new ones."""
+
+    def __init__(
+        self,
+        routes: Iterable[SmsRouteConfig],
+        common: SmsConfig,
+        *,
+        users: Mapping[str, str] | None = None,
+        rates: RateTable | None = None,
+        time_zone: str = "UTC",
+        country: str = "",
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """``users``: the user whom a number reaches; ``draw`` gives chance, 0 to 1."""
+        self._routes = [Route(config, common, time_zone) for config in routes]
+        self._by_name = {route.name: route for route in self._routes}
+        self._index = PatternIndex([route.patterns for route in self._routes])
+        self._users, self._rates, self._country = dict(users or {}), rates, country
+        self._draw = draw
+        self._retry = Retry(common.retry_first, common.retry_longest, common.max_attempts)
+        # Whether a handler of a program takes the number: its place as a way.
+        self.handlers: Callable[[str], bool] = lambda number: False
+
+    @property
+    def ways(self) -> set[str]:
+        """All ways that routes name."""
+        return {way for route in self._routes for way in route.config.to}
+
+    def normal(self, address: Address) -> Address:
+        """A number as dialled in our country with its plus; names and short codes as they are."""
+        if address.ton == _ALPHANUMERIC or not self._country or address.number[:1] == "+":
+            return address
+        return address._replace(number=normalise(address.number, self._country))
+
+    def plan(self, submission: Submission, at: float) -> Plan | Refusal:
+        """Where a message goes, or why nowhere."""
+        source, destination = submission.source, submission.destination
+        number = destination.number
+        user = self._users.get(number)
+        if user is not None and submission.inlet != f"user:{user}":
+            return self._direct(f"user:{user}", submission)
+        if self.handlers(number):
+            return self._direct("app", submission)
+        for place in self._index.find(number):
+            route = self._routes[place]
+            if route.is_plain or not route.why_not(submission, at):
+                called = route.called(destination)
+                ways = self._resolve(route.ways(called.number, self._rates, at, self._draw), number)
+                if ways:
+                    return Plan(
+                        route.name,
+                        ways,
+                        route.shown(source),
+                        called,
+                        route.wish(submission.wish),
+                        route.retry,
+                        route.config.ordered,
+                        self._price(ways[0], called.number, at),
+                    )
+        return NO_ROUTE.saying(f"{number}: no route takes it")
+
+    def _direct(self, way: str, submission: Submission) -> Plan:
+        return Plan("", (way,), submission.source, submission.destination, Wish.FINAL, self._retry)
+
+    def _resolve(self, ways: tuple[str, ...], number: str) -> tuple[str, ...]:
+        if "users" not in ways:
+            return ways
+        user = self._users.get(number)
+        found = (f"user:{user}" if way == "users" else way for way in ways if way != "users" or user)
+        return tuple(found)
+
+    def _price(self, way: str, number: str, at: float) -> float:
+        if self._rates is None:
+            return 0.0
+        name = way.partition(":")[2]
+        return next((rate.price for rate in self._rates.find(number, at) if rate.trunk == name), 0.0)
+
+    def explain(self, submission: Submission, at: float) -> Iterator[str]:
+        """The decision in sentences."""
+        number = submission.destination.number
+        user = self._users.get(number)
+        if user is not None:
+            yield f"{number} is user {user}"
+            return
+        if self.handlers(number):
+            yield f"{number} is taken by a handler"
+            return
+        places = set(self._index.find(number))
+        for place, route in enumerate(self._routes):
+            if place not in places:
+                if len(self._routes) <= _TOLD:
+                    yield f"route {route.name}: does not match {number}"
+                continue
+            why = route.why_not(submission, at)
+            if why:
+                yield f"route {route.name}: matches {number}; {why}: skipped"
+                continue
+            plan = self.plan(submission, at)
+            if isinstance(plan, Plan):
+                yield f"route {route.name}: matches {number}; {_told(plan, submission)}"
+                return
+            yield f"route {route.name}: matches {number}; no way of it has a rate or a user: skipped"
+        yield f"no route takes {number}: refused"
+
+
+def named(text: str) -> Address:
+    """A sender as configured: a number, a short code or a name."""
+    if text.startswith("+"):
+        return Address(text, 1, 1)
+    if text.isdigit():
+        return Address(text, 3 if len(text) < 8 else 0, 0)  # 3: network specific, as short codes are
+    return Address(text, _ALPHANUMERIC, 0)
+
+
+def _told(plan: Plan, submission: Submission) -> str:
+    parts = [f"goes to {', then '.join(plan.ways)}"]
+    if plan.destination.number != submission.destination.number:
+        parts.append(f"as {plan.destination.number}")
+    if plan.source != submission.source:
+        parts.append(f"from {plan.source.number}")
+    if plan.price:
+        parts.append(f"at {plan.price:g}")
+    return " ".join(parts)
+
+
+def _rewrite(replacement: Replacement | None, number: str) -> str:
+    return number if replacement is None else replacement.apply(number)
+
+
+@lru_cache(maxsize=1024)
+def _orders(ways: tuple[str, ...], first: int) -> tuple[str, ...]:
+    return ways[first : first + 1] + ways[:first] + ways[first + 1 :]
+
+
+def _by_weight(ways: tuple[str, ...], weights: Sequence[int], chance: float) -> tuple[str, ...]:
+    left = chance * sum(weights)
+    for place, weight in enumerate(weights):
+        left -= weight
+        if left < 0:
+            return _orders(ways, place)
+    return ways

@@ -1,0 +1,155 @@
+"""What a message says, and the parts that an outlet gets of it: as it came where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from switchroom.protocols import gsm
+from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
+
+from .interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission
+from .stored import Stored
+
+_BINARY = (2, 4)  # data_coding of SMPP 3.4 §5.2.19
+_CODECS = {1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8", 14: "euc_kr"}
+_UCS2 = 8
+_SIZE = 140  # octets of user data in one short message (3GPP TS 23.040 §9.2.3.24)
+_WIDE_REFERENCE = 6  # octets of a concatenation's element with 16 bits, and 5 with 8
+
+
+class UnsendableError(ValueError):
+    """The message cannot go by this way; says why."""
+
+
+def text_of(submission: Submission) -> str | None:
+    """What a message says; None: it is no text."""
+    coding, body = submission.coding, submission.body
+    if coding == TEXT:
+        return body.decode("utf-8", "replace")
+    if coding == 0:
+        return _alphabet(submission.udh).decode(body)
+    if coding == _UCS2:
+        return body.decode("utf-16-be", "replace")
+    codec = _CODECS.get(coding)
+    if codec is not None:
+        return body.decode(codec, "replace")
+    if coding in _BINARY:
+        return None
+    scheme = gsm.DataCoding.parse(coding)
+    if scheme.charset is gsm.Charset.BINARY or scheme.is_compressed:
+        return None
+    if scheme.charset is gsm.Charset.GSM7:
+        return _alphabet(submission.udh).decode(body)
+    return gsm.decode(body, scheme.charset)
+
+
+def joined_text(messages: Sequence[Stored], total: int) -> str | None:
+    """What the parts of one long message say together; what never came is marked."""
+    texts: dict[int, str] = {}
+    for message in messages:
+        text = text_of(message.submission)
+        if text is None:
+            return None
+        texts[message.submission.concat.number] = text
+    if len(texts) == total:
+        return "".join(texts[number] for number in sorted(texts))
+    return " ".join(texts.get(number, "[…]") for number in range(1, total + 1))
+
+
+def parts_of(message: Stored, form: Form) -> list[Part]:
+    """The message as an outlet wants it; UnsendableError says why that is not possible."""
+    s = message.submission
+    if form.is_text:
+        text = text_of(s)
+        if text is None:
+            raise UnsendableError("is no text")
+        return [Part(message, text.encode("utf-8", "replace"), TEXT, concat=s.concat)]
+    if s.coding == TEXT:
+        return _written(message, form)
+    if form.is_whole or _fits(s):
+        return [Part(message, s.body, s.coding, s.udh, s.concat)]
+    return _cut(message, form)
+
+
+def _fits(s: Submission) -> bool:
+    header = len(s.udh) + (0 if not s.concat.total else _WIDE_REFERENCE if s.concat.reference > 0xFF else 5)
+    room = _SIZE - (header + 1 if header else 0)
+    return len(s.body) <= (room * 8 // 7 if _is_gsm(s.coding) else room)
+
+
+def _is_gsm(coding: int) -> bool:
+    if coding < 0x10:
+        return coding == 0
+    return gsm.DataCoding.parse(coding).charset is gsm.Charset.GSM7
+
+
+def _written(message: Stored, form: Form) -> list[Part]:
+    """A text in the encoding that is the cheapest."""
+    s = message.submission
+    text = s.body.decode("utf-8", "replace")
+    if form.is_transliterated:
+        text = gsm.transliterate(text).text
+    if form.is_whole:
+        encoding = gsm.choose(text)
+        return [Part(message, encoding.encode(text), _coding(encoding.charset, s.message_class), s.udh)]
+    return _numbered(message, form, text, None, s.message_class)
+
+
+def _cut(message: Stored, form: Form) -> list[Part]:
+    """Octets that are too long for one message."""
+    s = message.submission
+    if s.concat.total:
+        raise UnsendableError(f"is a part of {len(s.body)} octets: too long")
+    if _is_gsm(s.coding):
+        return _numbered(message, form, _alphabet(s.udh).decode(s.body), gsm.GSM7, -1)
+    if s.coding == _UCS2:
+        return _numbered(message, form, s.body.decode("utf-16-be", "replace"), gsm.UCS2, -1)
+    try:
+        reference = message.id & (0xFFFF if form.is_16_bit else 0xFF)
+        parts = gsm.split_binary(
+            s.body, reference=reference, is_wide=form.is_16_bit, max_parts=form.max_parts
+        )
+    except LocalProtocolError as error:
+        raise UnsendableError(str(error)) from None
+    return [_part(message, part, s.coding, n) for n, part in enumerate(parts)]
+
+
+def _numbered(
+    message: Stored, form: Form, text: str, encoding: gsm.Encoding | None, message_class: int
+) -> list[Part]:
+    s = message.submission
+    try:
+        parts = gsm.split(
+            text,
+            reference=message.id & (0xFFFF if form.is_16_bit else 0xFF),
+            is_wide=form.is_16_bit,
+            encoding=encoding,
+            max_parts=form.max_parts,
+        )
+    except LocalProtocolError as error:
+        raise UnsendableError(str(error)) from None
+    coding = s.coding if s.coding != TEXT else _coding(parts[0].encoding.charset, message_class)
+    return [_part(message, part, coding, n) for n, part in enumerate(parts)]
+
+
+def _part(message: Stored, part: gsm.Part, coding: int, ordinal: int) -> Part:
+    found = part.header.concatenation
+    concat = NO_CONCAT if found is None else Concat(found.reference, found.total, found.number)
+    others = part.header.without(gsm.Element.CONCATENATION_8, gsm.Element.CONCATENATION_16)
+    udh = bytes(others)[1:] if others.elements else b""
+    return Part(message, part.data, coding, udh, concat, ordinal)
+
+
+def _coding(charset: gsm.Charset, message_class: int) -> int:
+    if message_class < 0:
+        return _UCS2 if charset is gsm.Charset.UCS2 else 0
+    return int(gsm.DataCoding(charset, gsm.MessageClass(message_class)))
+
+
+def _alphabet(udh: bytes) -> gsm.Alphabet:
+    if not udh:
+        return gsm.DEFAULT
+    try:
+        return gsm.UserDataHeader.parse(bytes((len(udh),)) + udh + b" ")[0].alphabet
+    except (RemoteProtocolError, LocalProtocolError, ValueError):
+        return gsm.DEFAULT

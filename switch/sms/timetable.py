@@ -1,0 +1,107 @@
+"""When messages come due: scheduled ones, those that are tried again, those whose validity ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from switchroom.protocols.wheel import NEVER
+from switchroom.switch.net import Clock
+from switchroom.switch.store.sms import Row
+
+from .book import Book
+from .interfaces import State
+from .lanes import Lanes
+from .stored import Stored, restore
+
+_BATCH = 500
+_LONGEST = 30.0  # seconds after which the disk is asked in any case: the wall clock may have been set
+_SHORTEST = 0.02
+
+
+class Timetable:
+    """Asks the store for what is due. Stored times are of the wall clock: they outlive the process."""
+
+    def __init__(
+        self,
+        book: Book,
+        lanes: Callable[[], Lanes],
+        place: Callable[[Stored, float], None],
+        expire: Callable[[Stored, float], None],
+    ) -> None:
+        self._book, self._lanes, self._place, self._expire = book, lanes, place, expire
+        self._due = _Question("due", self._on_due)
+        self._expiry = _Question("expired", self._on_expired)
+
+    def wake_at(self, posix: float) -> None:
+        """Something comes due then."""
+        self._due.not_after(self._book.clock, posix)
+
+    def expires_at(self, posix: float) -> None:
+        """Something that waits expires then."""
+        self._expiry.not_after(self._book.clock, posix)
+
+    def next_timer(self) -> float:
+        """When to look."""
+        return min(self._due.at, self._expiry.at)
+
+    def handle_timer(self, now: float) -> None:
+        """Ask for what is due."""
+        for question in (self._due, self._expiry):
+            if now >= question.at and not question.is_asked:
+                question.is_asked, question.at = True, NEVER
+                posix = self._book.clock.posix(now)
+                self._book.store.ask(question.name, (posix, _BATCH), question.reply)
+
+    def _on_due(self, found: tuple[list[Row], float | None], _: object, now: float) -> None:
+        rows, next_at = found
+        pending = self._book.store.pending
+        for row in rows:
+            if row.id in self._book.settled:
+                continue
+            pending.timers[row.id] = None
+            self._book.settle(row.id)
+            if row.state in (State.DEFERRED, State.SCHEDULED):
+                self._place(restore(row), now)
+        self._answered(self._due, next_at, bool(rows), now)
+
+    def _on_expired(
+        self, found: tuple[list[tuple[str, int, Row]], float | None], _: object, now: float
+    ) -> None:
+        rows, next_at = found
+        for name, rank, row in rows:
+            if row.id in self._book.settled:
+                continue
+            self._book.store.pending.unqueue(name, rank, row.id)
+            lane = self._lanes().get(name)
+            lane.count -= 1
+            message = self._lanes().take(lane, row.id) or restore(row)
+            message.lane = name
+            self._expire(message, now)
+        self._answered(self._expiry, next_at, bool(rows), now)
+
+    def _answered(self, question: _Question, next_at: float | None, is_changed: bool, now: float) -> None:
+        clock = self._book.clock
+        wait = _LONGEST if next_at is None else max(next_at - clock.posix(now), _SHORTEST)
+        question.at = min(question.at, now + min(wait, _LONGEST))
+        if is_changed:  # what was found is still on the disk until this is written
+            self._book.store.pending.after((self._free, question))
+        else:
+            question.is_asked = False
+
+    def _free(self, _: bool, question: _Question, now: float) -> None:
+        question.is_asked = False
+
+
+class _Question:
+    """One of two questions to the store, and when it is asked."""
+
+    __slots__ = ("at", "is_asked", "name", "reply")
+
+    def __init__(self, name: str, reply: Callable[..., None]) -> None:
+        self.name, self.reply = name, reply
+        self.at = 0.0  # monotonic; at once after the start
+        self.is_asked = False
+
+    def not_after(self, clock: Clock, posix: float) -> None:
+        now = clock.now()
+        self.at = min(self.at, now + max(posix - clock.posix(now), 0.0))
