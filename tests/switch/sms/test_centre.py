@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,11 @@ def test_a_message_goes_out_and_its_receipt_comes_back(world: World) -> None:
     a, acme = Outlet("trunk:a"), Inlet("account:acme")
     world.attach(a, acme)
     [id] = world.submit("hello", wish=1)
-    assert a.bodies == [b"hello"] and world.state(id) is State.SENDING
+    assert a.bodies == [b"hello"]
+    assert world.state(id) is State.SENDING
     world.answer(a, "A1")
-    assert world.state(id) is State.SENT and acme.notices == []
+    assert world.state(id) is State.SENT
+    assert acme.notices == []
     assert world.receipt(a, "A1") == [1]
     [notice] = acme.notices
     assert (notice.message, notice.state, notice.beginning) == (id, State.DELIVERED, b"hello")
@@ -42,14 +45,18 @@ def test_nothing_is_answered_for_before_it_is_on_the_disk(world: World) -> None:
     world.attach(a)
     heard: list[object] = []
     world.centre.submit([world.message()], world.now, lambda _, results, now: heard.extend(results))
-    assert heard == [] and a.seen == []
+    assert heard == []
+    assert a.seen == []
     world.turn()
-    assert len(heard) == 1 and len(a.seen) == 1
+    assert len(heard) == 1
+    assert len(a.seen) == 1
 
 
 def test_what_no_route_takes_is_refused_at_once(world: World) -> None:
     [refusal] = world.submit("hello", to="+33612")
-    assert isinstance(refusal, Refusal) and refusal.word == NO_ROUTE.word and "+33612" in refusal.text
+    assert isinstance(refusal, Refusal)
+    assert refusal.word == NO_ROUTE.word
+    assert "+33612" in refusal.text
 
 
 def test_of_a_batch_each_has_its_own_answer(world: World) -> None:
@@ -79,18 +86,21 @@ def test_a_window_is_never_exceeded_and_what_it_frees_is_used(world: World) -> N
     assert a.bodies == [b"0", b"1", b"2"]
     while a.parts:
         world.answer(a, "y")
-    assert a.bodies == [f"{n}".encode() for n in range(7)] and world.centre.waiting == 0
+    assert a.bodies == [f"{n}".encode() for n in range(7)]
+    assert world.centre.waiting == 0
 
 
 def test_a_long_lane_is_mostly_on_the_disk(world: World) -> None:
     world.submit(*[f"{n}" for n in range(3500)])
     [lane] = world.centre.lanes
-    assert lane.count == 3500 and len(lane.heads) <= 1000
+    assert lane.count == 3500
+    assert len(lane.heads) <= 1000
     a = Outlet("trunk:a", window=50)
     world.attach(a)
     while a.parts:
         world.answer(a)
-    assert a.bodies == [f"{n}".encode() for n in range(3500)] and world.centre.waiting == 0
+    assert a.bodies == [f"{n}".encode() for n in range(3500)]
+    assert world.centre.waiting == 0
 
 
 def test_the_wait_between_attempts_grows_and_ends(world: World) -> None:
@@ -104,10 +114,14 @@ def test_the_wait_between_attempts_grows_and_ends(world: World) -> None:
         while len(a.seen) == before and world.state(id) is State.DEFERRED:
             world.walk(5)
         times.append(world.now)
-    assert len(a.seen) == 15 and world.state(id) is State.UNDELIVERABLE
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    assert pauses[0] < 20 and pauses[3] > 60 and max(pauses) <= 3700
-    assert "15 attempts" in acme.notices[-1].reason and acme.notices[-1].state is State.UNDELIVERABLE
+    assert len(a.seen) == 15
+    assert world.state(id) is State.UNDELIVERABLE
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses[0] < 20
+    assert pauses[3] > 60
+    assert max(pauses) <= 3700
+    assert "15 attempts" in acme.notices[-1].reason
+    assert acme.notices[-1].state is State.UNDELIVERABLE
 
 
 def test_a_permanent_error_ends_it(world: World) -> None:
@@ -115,7 +129,8 @@ def test_a_permanent_error_ends_it(world: World) -> None:
     world.attach(a, acme)
     [id] = world.submit("hello", wish=2)
     world.answer(a, fault=Fault.PERMANENT, code=11)
-    assert world.state(id) is State.UNDELIVERABLE and acme.notices[0].error == "011"
+    assert world.state(id) is State.UNDELIVERABLE
+    assert acme.notices[0].error == "011"
 
 
 def test_after_an_error_the_next_way_is_tried(tmp_path: Path) -> None:
@@ -124,7 +139,8 @@ def test_after_an_error_the_next_way_is_tried(tmp_path: Path) -> None:
     world.attach(a, b)
     [id] = world.submit("hello")
     world.answer(a, fault=Fault.TEMPORARY, code=8)
-    assert b.bodies == [b"hello"] and a.bodies == [b"hello"]
+    assert b.bodies == [b"hello"]
+    assert a.bodies == [b"hello"]
     world.answer(b, "B1", is_delivered=True)
     assert world.state(id) is State.DELIVERED
     world.close()
@@ -135,7 +151,8 @@ def test_a_way_that_goes_away_leaves_what_it_has_not_sent_to_the_next(tmp_path: 
     a, b = Outlet("trunk:a", window=1), Outlet("trunk:b")
     world.attach(a, b)
     world.submit("one", "two", "three")
-    assert a.bodies == [b"one"] and b.bodies == []
+    assert a.bodies == [b"one"]
+    assert b.bodies == []
     world.answer(a, fault=Fault.UNKNOWN)
     world.centre.detach(outlet="trunk:a", now=world.now)
     world.turn()
@@ -150,7 +167,8 @@ def test_what_is_not_delivered_in_time_expires(world: World) -> None:
     world.walk(99)
     assert world.state(id) is State.QUEUED
     world.walk(35)
-    assert world.state(id) is State.EXPIRED and acme.notices[0].state is State.EXPIRED
+    assert world.state(id) is State.EXPIRED
+    assert acme.notices[0].state is State.EXPIRED
     assert world.centre.waiting == 0
 
 
@@ -198,7 +216,8 @@ def test_a_receipt_after_a_restart_finds_its_message(world: World) -> None:
     a, acme = Outlet("trunk:a"), Inlet("account:acme")
     world.attach(a, acme)
     assert world.receipt(a, "a1") == [1]
-    assert world.state(id) is State.DELIVERED and [n.message for n in acme.notices] == [id]
+    assert world.state(id) is State.DELIVERED
+    assert [n.message for n in acme.notices] == [id]
 
 
 def test_notices_for_those_who_are_away_wait_on_the_disk(world: World) -> None:
@@ -245,7 +264,8 @@ def test_an_own_key_makes_a_second_submission_the_first(world: World) -> None:
     [first] = world.submit("x", key="k1")
     [second] = world.submit("x", key="k1")
     [third] = world.submit("x", key="k1", inlet="account:other")
-    assert first == second != third and len(a.seen) == 2
+    assert first == second != third
+    assert len(a.seen) == 2
     world.restart()
     assert world.submit("x", key="k1") == [first]
 
@@ -257,7 +277,8 @@ def test_cancelling_takes_back_what_waits(world: World) -> None:
     assert world.ask("cancel", one, "account:acme").word == "too-late"
     a = Outlet("trunk:a")
     world.attach(a)
-    assert a.bodies == [b"two"] and world.centre.waiting == 0
+    assert a.bodies == [b"two"]
+    assert world.centre.waiting == 0
     assert world.ask("cancel", two, "account:acme").word == "too-late"
 
 
@@ -270,7 +291,8 @@ def test_cancelling_a_scheduled_one_and_all_of_a_pair(world: World) -> None:
         "+49301", "+491701", "", "account:acme", world.now, lambda c, answer, now: heard.append(answer)
     )
     world.turn()
-    assert heard == [3] and world.state(later) is State.DELETED
+    assert heard == [3]
+    assert world.state(later) is State.DELETED
     world.walk(200)
     a = Outlet("trunk:a")
     world.attach(a)
@@ -295,7 +317,8 @@ def test_redacting_takes_the_text_and_leaves_the_record(world: World) -> None:
     world.answer(a, is_delivered=True)
     assert world.ask("redact", id, "").is_redacted
     found = world.ask("query", id, "")
-    assert found.submission.body == b"" and found.state is State.DELIVERED
+    assert found.submission.body == b""
+    assert found.state is State.DELIVERED
     world.close()
     world.open()
     assert b"a secret that goes" not in world.path.read_bytes()
@@ -308,4 +331,5 @@ def test_what_was_given_up_can_be_tried_again(world: World) -> None:
     world.answer(a, fault=Fault.PERMANENT)
     world.ask("requeue", id)
     world.answer(a, is_delivered=True)
-    assert world.state(id) is State.DELIVERED and len(a.seen) == 2
+    assert world.state(id) is State.DELIVERED
+    assert len(a.seen) == 2
