@@ -1,31 +1,68 @@
-"""Load for SIP servers: sipp, started with room for many calls, and the tables that it leaves."""
+"""Load for SIP servers: sipp, started with room for many calls, and the tables that it leaves.
+
+Debian's sipp has no TLS: stunnel stands before it then, one process to each side.
+"""
 
 from __future__ import annotations
 
 import csv
+import shutil
+import socket
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from servers import CALLEE, CALLER, FIRST_USER, PASSWORD, SERVER, TLS_SERVER
+from servers import CALLEE, CALLER, FIRST_USER, PASSWORD, SERVER, TLS_SERVER, running
 
 HERE = Path(__file__).parent
-_TRANSPORTS = {"udp": "u1", "tcp": "t1", "tls": "l1"}
+_TRANSPORTS = {"udp": "u1", "tcp": "t1", "tls": "t1"}
+_TLS_CALLER, _PLAIN_CALLEE = 15062, 15081  # where sipp finds the tunnel, and where the tunnel finds sipp
+
+_TUNNELS = f"""\
+foreground = yes
+debug = err
+[caller]
+client = yes
+accept = 127.0.0.1:{_TLS_CALLER}
+connect = 127.0.0.1:{TLS_SERVER}
+[callee]
+accept = 127.0.0.1:{CALLEE}
+connect = 127.0.0.1:{_PLAIN_CALLEE}
+cert = bench.pem
+key = bench.key
+"""
 
 
 def has_tls() -> bool:
-    """Whether the sipp of this machine was built with TLS; Debian's 3.6.1 was not."""
-    return "-TLS" in subprocess.run(["sipp", "-v"], capture_output=True, text=True, check=False).stdout
+    """Whether there is a stunnel."""
+    return shutil.which("stunnel") is not None
+
+
+@contextmanager
+def tunnels(folder: Path, transport: str) -> Iterator[None]:
+    """What stands between sipp and TLS; nothing otherwise. The server has written its certificate by now."""
+    if transport != "tls":
+        yield
+        return
+    (folder / "stunnel.conf").write_text(_TUNNELS)
+    with running(["stunnel", str(folder / "stunnel.conf")], folder / "stunnel.log"):
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", _TLS_CALLER), 1):
+                break
+            time.sleep(0.05)
+        yield
 
 
 def sipp(
     scenario: str, port: int, folder: Path, *more: str, host: str = "127.0.0.1", transport: str = "udp"
 ) -> list[str]:
     """A sipp that can hold many calls and writes down every second and every response time."""
-    tls = ["-tls_cert", "bench.pem", "-tls_key", "bench.key"] if transport == "tls" else []
     return [
         "sipp", "-sf", str(HERE / "scenarios" / f"{scenario}.xml"), "-i", host, "-p", str(port),
-        "-t", _TRANSPORTS[transport], *tls,
+        "-t", _TRANSPORTS[transport],
         "-nostdin", "-buff_size", "4000000", "-max_recv_loops", "2000", "-max_sched_loops", "4000",
         "-deadcall_wait", "3000",
         "-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000",
@@ -35,7 +72,9 @@ def sipp(
 
 def callee(folder: Path, *, host: str = "127.0.0.1", transport: str = "udp") -> list[str]:
     """Rings, answers after 100 ms, waits for BYE."""
-    return sipp("callee", CALLEE, folder, host=host, transport=transport)
+    contact = f"{host}:{CALLEE}" + (";transport=tls" if transport == "tls" else "")
+    port = _PLAIN_CALLEE if transport == "tls" else CALLEE
+    return sipp("callee", port, folder, "-key", "contact", contact, host=host, transport=transport)
 
 
 def write_users(folder: Path, users: int) -> None:
@@ -61,7 +100,7 @@ def caller(
 ) -> list[str]:
     """Starts calls at a rate; each holds for so long once it is up."""
     write_users(folder, users)
-    port = TLS_SERVER if transport == "tls" else SERVER
+    port = _TLS_CALLER if transport == "tls" else SERVER
     return [
         *sipp(scenario, CALLER, folder, transport=transport), f"127.0.0.1:{port}", "-s", "700",
         "-r", str(rate), "-m", str(calls),

@@ -3,7 +3,7 @@
     python bench/sip_calls.py                                    250, 500 and 1,000 calls/s, 10 s each
     python bench/sip_calls.py --rates 1000,1500,2000 --seconds 20
     python bench/sip_calls.py --auth                             callers prove who they are (digest)
-    python bench/sip_calls.py --transport tcp                    or tls, if sipp was built with it: both legs,
+    python bench/sip_calls.py --transport tcp                    or tls, with stunnel: both legs,
                                                                  one connection each
     python bench/sip_calls.py --workers 2                        so many processes of the switch
     python bench/sip_calls.py --peer kamailio --peer sippy       the same load on these servers too
@@ -43,6 +43,7 @@ def measure(server: str, rate: int, options: argparse.Namespace) -> dict[str, An
         folder = Path(name)
         with (
             server_running(server, folder, setup) as process,
+            load.tunnels(folder, transport),
             running(load.callee(folder, transport=transport), folder / "callee.log"),
         ):
             warm = load.caller(folder, scenario, rate=50, calls=50, hold=0.1, transport=transport)
@@ -114,7 +115,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     if options.transport == "tls" and not load.has_tls():
-        raise SystemExit("--transport tls: this sipp was built without TLS")
+        raise SystemExit("--transport tls: needs stunnel (Debian: stunnel4)")
     rows = []
     for rate in map(int, options.rates.split(",")):
         for server in ("switchroom", *options.peer):
