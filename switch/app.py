@@ -46,6 +46,7 @@ from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.ops.trace import Tap, Trace
 from switchroom.switch.questions import Questions
+from switchroom.switch.sms.room import MessageRoom
 from switchroom.switch.store import Record, SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
@@ -144,6 +145,15 @@ class Switch:
             lambda: self.face.flush(),
             self.bus,
         )
+        self.messages = MessageRoom(
+            config,
+            self.attendance.texts,
+            self.clock,
+            get_logger("messages"),
+            lambda: self.face.flush(),
+            is_leader=self.bus.is_leader,
+        )
+        self.on_message = self.messages.on_message
         self.features = Features(
             config.features,
             self.exchange,
@@ -226,6 +236,7 @@ class Switch:
         self._recover(now)  # before all else: the sound of calls that go on waits for it
         self.registrar.load(now)
         self.attendance.start(now)
+        self.messages.start()
         self.features.start()
         loop = asyncio.get_running_loop()
         self.store.texts.on_durable = lambda: loop.call_soon_threadsafe(self._on_texts_durable)
@@ -288,6 +299,7 @@ class Switch:
         self.bus.stop()
         self.media.stop()
         await self.addresses.stop()
+        await self.messages.stop()
         await self.store.flush()
         self.store.texts.on_durable = lambda: None
         await asyncio.to_thread(self.store.close)
@@ -315,6 +327,7 @@ class Switch:
         """
         # Read and built in a thread: a rate table may have a hundred thousand lines, and calls go on
         router, tls, stir = await asyncio.to_thread(self._prepare, config)
+        rates = await asyncio.to_thread(self.messages.prepare, config)
         waiting = find_restart_keys(self._started, config)
         self.config = config
         self.signing.stir = stir
@@ -322,6 +335,7 @@ class Switch:
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.registrar.max_contacts = settings.max_contacts(config)
         self.attendance.reconfigure(config, self.clock.now())
+        self.messages.reconfigure(config, rates)
         self.features.reconfigure(config.features)
         self.exchange.reconfigure(settings.exchange_config(config), router)
         self.exchange.reception.strangers = self._strangers(config)

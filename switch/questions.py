@@ -27,6 +27,7 @@ class Questions:
             "trunks": by_leader(lambda: switch.trunks.rows(switch.clock.now())),
             "calls": self.calls,
             **switch.attendance.handlers(),
+            **{name: by_leader(ask) for name, ask in switch.messages.questions().items()},
             **{name: by_leader(partial(answer)) for name, answer in switch.api.handlers().items()},
             "hangup": self.hangup,
             "bans": by_leader(lambda: self.bans()),

@@ -13,7 +13,7 @@ from .schedule import DatesText, DayText, HoursText
 from .sections import Section, key
 
 _PLACE = re.compile(r"(?:account|trunk|modem|user|api):[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|app|users")
-_INLET = re.compile(r"(?:account|trunk|modem|user|api):(?:[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|\*)|app")
+_INLET = re.compile(r"(?:account|trunk|modem|user|sip|api):(?:[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|\*)|app")
 
 
 def _place(text: str) -> str:
@@ -24,7 +24,9 @@ def _place(text: str) -> str:
 
 def _inlet(text: str) -> str:
     if not _INLET.fullmatch(text):
-        raise ValueError("must be account:NAME, trunk:NAME, modem:NAME, user:NAME, api:SID, KIND:* or app")
+        raise ValueError(
+            "must be account:NAME, trunk:NAME, modem:NAME, user:NAME, sip:NAME, api:SID, KIND:* or app"
+        )
     return text
 
 
@@ -154,8 +156,8 @@ class SmsRouteConfig(Section):
     match: Patterns = key("The receiver's number: patterns as in [[routes]]; * takes all.", "*")
     sources: Patterns | None = key("Only from these numbers or names: patterns as in match.", None)
     inlets: list[InletName] = key(
-        "Only from these: account:NAME, trunk:NAME, modem:NAME, user:NAME, KIND:* for all of a kind, app. "
-        "Empty: all.",
+        "Only from these: account:NAME, trunk:NAME, modem:NAME, user:NAME, sip:NAME (a SIP trunk), app, "
+        "KIND:* for all of a kind. Empty: all.",
         list,
         max_length=1024,
     )

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from switchroom.switch.net import Clock
+from switchroom.switch.sms.interfaces import Change, State
+from switchroom.switch.sms.stored import Stored
 from switchroom.switch.store.sms import Queued, SqliteMessages
-
-from .interfaces import Change, State
-from .stored import Stored
 
 Follower = Callable[[Sequence[Change], float], None]
 

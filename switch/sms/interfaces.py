@@ -2,8 +2,9 @@
 
 An *inlet* is where messages come from and where receipts about them go; an *outlet* is where messages go and
 where receipts come from. One name may be both: ``account:NAME`` (a customer bound over SMPP), ``trunk:NAME``
-(a carrier that we bind to), ``modem:NAME``, ``user:NAME`` (a SIP phone), ``api:SID``, ``app`` (a Python
-handler). The *centre* stands between them and owns whatever must last.
+(a carrier that we bind to), ``modem:NAME``, ``user:NAME`` (a SIP phone), ``sip:NAME`` (a SIP trunk),
+``api:SID``, ``app`` (a Python handler). An outlet may serve a whole kind: its name is ``user`` then.
+The *centre* stands between them and owns whatever must last.
 
 Everything goes in batches, and nothing here needs a task, a future or a closure per message. ``now`` is
 monotonic; a time that is stored (``*_at`` of values) is in seconds since 1970, for it outlives the process.

@@ -144,14 +144,16 @@ class Routes:
         self._index = PatternIndex([route.patterns for route in self._routes])
         self._users, self._rates, self._country = dict(users or {}), rates, country
         self._draw = draw
-        self._retry = Retry(common.retry_first, common.retry_longest, common.max_attempts)
+        self.retry = Retry(common.retry_first, common.retry_longest, common.max_attempts)
         # Whether a handler of a program takes the number: its place as a way.
         self.handlers: Callable[[str], bool] = lambda number: False
 
-    @property
-    def ways(self) -> set[str]:
-        """All ways that routes name."""
-        return {way for route in self._routes for way in route.config.to}
+        named = {way for route in self._routes for way in route.config.to}
+        self._ways = named | {f"user:{user}" for user in self._users.values()} | {"app"}
+
+    def is_known(self, way: str) -> bool:
+        """Whether a route may lead to a way."""
+        return way in self._ways
 
     def normal(self, address: Address) -> Address:
         """A number as dialled in our country with its plus; names and short codes as they are."""
@@ -187,7 +189,7 @@ class Routes:
         return NO_ROUTE.saying(f"{number}: no route takes it")
 
     def _direct(self, way: str, submission: Submission) -> Plan:
-        return Plan("", (way,), submission.source, submission.destination, Wish.FINAL, self._retry)
+        return Plan("", (way,), submission.source, submission.destination, Wish.FINAL, self.retry)
 
     def _resolve(self, ways: tuple[str, ...], number: str) -> tuple[str, ...]:
         if "users" not in ways:

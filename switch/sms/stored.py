@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from switchroom.switch.sms.interfaces import NO_CONCAT, Address, Concat, Outcome, State, Submission
 from switchroom.switch.store.sms import Row
 from switchroom.switch.store.sms.pending import StateRow
-
-from .interfaces import NO_CONCAT, Address, Concat, Outcome, State, Submission
 
 _SELDOM: tuple[tuple[str, Any], ...] = (  # with the value that is not worth writing
     ("message_class", -1),

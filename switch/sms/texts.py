@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from switchroom.protocols import gsm
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
+from switchroom.switch.sms.interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission
 
-from .interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission
 from .stored import Stored
 
 _BINARY = (2, 4)  # data_coding of SMPP 3.4 §5.2.19

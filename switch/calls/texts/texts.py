@@ -118,6 +118,8 @@ class Texts:
         self.on_waiting: list[Callable[[str, float], None]] = []  # told when another number waits for a user
         # Asked about a number that is none of ours; True: it has the text now and calls ``done``.
         self.gateway: Callable[[sip.Request, Caller, float, Done], bool] | None = None
+        # What became of a text that was kept, after its sender heard 202
+        self.on_settled: Callable[[StoredText, int, float], None] = lambda text, status, now: None
         self.reconfigure(config, users, domain)
 
     def reconfigure(self, config: MessagesConfig, users: Mapping[str, str], domain: str) -> None:
@@ -275,6 +277,8 @@ class Texts:
             self._undurable.pop(waiting.text.id, None)
         if waiting.done is not None:
             waiting.done(status, now)
+        else:
+            self.on_settled(waiting.text, status, now)
         if waiting.is_kept:
             self._tell_waiting(line.user, now)
 
@@ -363,6 +367,8 @@ class Texts:
             self._undurable.pop(waiting.text.id, None)
             if waiting.done is not None:
                 waiting.done(480, now)
+            else:
+                self.on_settled(waiting.text, 480, now)
         if len(kept) < len(line.texts):
             line.texts = kept
             self._tell_waiting(line.user, now)

@@ -13,6 +13,7 @@ from .interfaces import (
 from .pending import Pending, Ticket
 from .reader import Filter
 from .sqlite import SqliteMessages
+from .sweep import Retention
 
 __all__ = [
     "Expecting",
@@ -22,6 +23,7 @@ __all__ = [
     "Owed",
     "Pending",
     "Queued",
+    "Retention",
     "Row",
     "SqliteMessages",
     "Ticket",

@@ -6,12 +6,11 @@ import json
 from collections import deque
 from typing import Any
 
+from switchroom.switch.sms.book import Book, as_json
+from switchroom.switch.sms.interfaces import Inlet, Notice, Receipt, State, Submission, Wish
+from switchroom.switch.sms.stored import Stored, restore
+from switchroom.switch.sms.texts import text_of
 from switchroom.switch.store.sms import Owed, Row
-
-from .book import Book, as_json
-from .interfaces import Inlet, Notice, Receipt, State, Submission, Wish
-from .stored import Stored, restore
-from .texts import text_of
 
 _HEADS = 1000  # of one inlet in memory
 _LOW = 200

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 
 from switchroom.switch.config import SmsConfig
-from switchroom.switch.store.sms import Queued
-from switchroom.switch.store.sms.pending import Accepted
-
-from .book import Book
-from .fates import Fates
-from .interfaces import (
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import (
     BAD_BODY,
     BAD_DESTINATION,
     BAD_EXPIRY,
@@ -23,7 +19,11 @@ from .interfaces import (
     State,
     Submission,
 )
-from .stored import Stored
+from switchroom.switch.sms.stored import Stored
+from switchroom.switch.store.sms import Queued
+from switchroom.switch.store.sms.pending import Accepted
+
+from .fates import Fates
 from .ways import Way
 
 _MAX_ADDRESS = 64
@@ -126,7 +126,7 @@ class Acceptance:
         if way is None:
             lane.count += 1
         else:
-            message.state, message.outlet = State.SENDING, way.name
+            message.state, message.outlet = State.SENDING, fates.ways.name_of(way, lane)
             taking.direct.setdefault(way, []).append(message)
         return message
 

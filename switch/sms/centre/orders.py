@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from switchroom.switch.store.sms import Row
-
-from .book import Book
-from .fates import Fates
-from .interfaces import (
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import (
     NO_SUCH_MESSAGE,
     NOT_REPLACEABLE,
     TOO_LATE,
@@ -19,7 +16,10 @@ from .interfaces import (
     State,
     Submission,
 )
-from .stored import Stored, extra_of, restore, submission_of
+from switchroom.switch.sms.stored import Stored, extra_of, restore, submission_of
+from switchroom.switch.store.sms import Row
+
+from .fates import Fates
 
 _WAITING = (State.QUEUED, State.SCHEDULED, State.DEFERRED)
 _RANKS = 3

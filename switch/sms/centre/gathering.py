@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from switchroom.protocols import gsm
-
-from .book import Book
-from .interfaces import TEXT, Form, Outcome, Part, State
-from .stored import Stored
-from .texts import joined_text, text_of
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import TEXT, Form, Outcome, Part, State
+from switchroom.switch.sms.stored import Stored
+from switchroom.switch.sms.texts import joined_text, text_of
 
 
 class Gathering:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import Outcome, Outlet, Receipt, State
+from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import Expecting, Orphan, Row, part_key, split_part_key
 
-from .book import Book
-from .interfaces import Outcome, Outlet, Receipt, State
 from .marks import mark_of, marks_in_receipt
 from .notices import Notices
-from .stored import Stored, restore
 
 _HOT = 50_000  # messages that wait for a receipt, in memory; the others are found on the disk
 _EARLY = 100_000  # receipts that matched nothing, in memory

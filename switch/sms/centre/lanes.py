@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import State
+from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import Row
-
-from .book import Book
-from .interfaces import State
-from .stored import Stored, restore
 
 _HEADS = 1000  # of one lane in memory
 _LOW = 200  # more are fetched when so few are left

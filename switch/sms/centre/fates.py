@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from .book import Book
-from .interfaces import Fault, Outcome, Refusal, State
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import Fault, Outcome, Refusal, State
+from switchroom.switch.sms.receipts.notices import Notices
+from switchroom.switch.sms.receipts.receipts import Receipts
+from switchroom.switch.sms.routing import Plan, Retry, Routes
+from switchroom.switch.sms.stored import Stored
+
 from .lanes import Lanes
-from .notices import Notices
-from .receipts import Receipts
-from .routing import Plan, Retry, Routes
-from .stored import Stored
 from .ways import Ways
 
 _THROTTLED_PAUSE = 1.0  # seconds
@@ -105,7 +106,7 @@ class Fates:
         message.attempts += 1
         plan = self.plan_of(message, now)
         if isinstance(plan, Refusal):
-            self.finish(message, State.UNDELIVERABLE, now, error=error, reason=plan.text or plan.word)
+            self._wait_for_route(message, plan, now)
             return
         if fault is not Fault.UNKNOWN:
             message.tried = (*message.tried, message.outlet)
@@ -119,6 +120,21 @@ class Fates:
         else:
             message.tried = ()
             self.defer(message, plan.retry.pause(message.attempts, self._draw()), now)
+
+    def _wait_for_route(self, message: Stored, refusal: Refusal, now: float) -> None:
+        """It was taken when a route led somewhere: perhaps one will again."""
+        message.reason, message.tried = refusal.text or refusal.word, ()
+        message.attempts += 1
+        retry = self.routes.retry
+        gave_up = self._why_over(message, retry, now)
+        if gave_up:
+            self._give_up(message, gave_up, now)
+        else:
+            self.defer(message, retry.pause(message.attempts, self._draw()), now)
+
+    def is_routed(self, message: Stored, now: float) -> bool:
+        """Whether a route leads anywhere today."""
+        return isinstance(self.plan_of(message, now), Plan)
 
     def _why_over(self, message: Stored, retry: Retry, now: float) -> str:
         if message.attempts >= retry.max_attempts:
@@ -169,7 +185,7 @@ class Fates:
             return
         plan = self.plan_of(message, now)
         if isinstance(plan, Refusal):
-            self.finish(message, State.UNDELIVERABLE, now, reason=plan.text or plan.word)
+            self._wait_for_route(message, plan, now)
             return
         ways = tuple(way for way in plan.ways if way not in message.tried) or plan.ways
         lane = self.lanes.get(",".join(ways))
@@ -177,7 +193,7 @@ class Fates:
         way = self.ways.reserve(lane, now)
         pending = self._book.store.pending
         if way is not None:
-            message.outlet = way.name
+            message.outlet = self.ways.name_of(way, lane)
             self._book.enter(message, State.SENDING, now)
             pending.after((self._on_placed_on_way, (way, message)))
             self.lanes.drop(lane)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.net import Clock
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import State
+from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import Row
 
-from .book import Book
-from .interfaces import State
 from .lanes import Lanes
-from .stored import Stored, restore
 
 _BATCH = 500
 _LONGEST = 30.0  # seconds after which the disk is asked in any case: the wall clock may have been set

@@ -12,19 +12,29 @@ from typing import Any
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.config import SmsConfig
 from switchroom.switch.net import Clock
+from switchroom.switch.sms.book import Book, Follower, Log
+from switchroom.switch.sms.interfaces import (
+    Answered,
+    Done,
+    Inlet,
+    Outcome,
+    Outlet,
+    Receipt,
+    Refusal,
+    State,
+    Submission,
+)
+from switchroom.switch.sms.receipts.notices import Notices
+from switchroom.switch.sms.receipts.receipts import Receipts, progress_of
+from switchroom.switch.sms.routing import Routes
+from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import SqliteMessages
 
 from .acceptance import Acceptance
-from .book import Book, Follower, Log
 from .fates import Fates
 from .gathering import Gathering
-from .interfaces import Answered, Done, Inlet, Outcome, Outlet, Receipt, Refusal, State, Submission
 from .lanes import Lane, Lanes
-from .notices import Notices
 from .orders import Orders
-from .receipts import Receipts, progress_of
-from .routing import Routes
-from .stored import Stored, restore
 from .timetable import Timetable
 from .ways import Ways
 
@@ -46,20 +56,23 @@ class Centre:
         self.gathering = Gathering(self.book, self.ways.put, self.fates.finish, self.fates.failed)
         self.timetable = Timetable(self.book, lambda: self.lanes, self.fates.place, self.fates.expire)
         self.ways.lanes = self.fates.lanes = self.lanes
-        self.ways.gather = self.gathering.take
+        self.ways.gather, self.ways.is_routed = self.gathering.take, self.fates.is_routed
         self.fates.ways, self.fates.receipts, self.fates.routes = self.ways, self.receipts, routes
         self.fates.wake_at, self.fates.expires_at = self.timetable.wake_at, self.timetable.expires_at
         self.acceptance = Acceptance(self.book, self.fates, config)
         self.orders = Orders(self.book, self.fates)
         self._store = store
+        self.on_turn: Callable[[], None] = lambda: None  # something happened: the next timer may be another
         self.reconfigure(config, routes)
 
     def reconfigure(self, config: SmsConfig, routes: Routes) -> None:
         """Apply new rules to what goes on from now."""
         self._config = config
         self.fates.routes = routes
+        self.ways.is_known = routes.is_known
         self.fates.is_retrying_breaks = config.after_break == "retry"
         self.acceptance.reconfigure(config)
+        self.ways.heal(self.book.clock.now())
         self.gathering.reconfigure(
             config.gather_timeout, config.max_gathering_per_sender, config.max_gathering
         )
@@ -70,6 +83,7 @@ class Centre:
         self.lanes.load(store.load_lanes())
         self.notices.load(store.load_owing())
         self.receipts.load(store.load_orphans(self.book.clock.posix(now) - self._config.keep_receipts))
+        self.ways.heal(now)
         after = 0
         while rows := store.take_claimed(after, _CLAIMED_BATCH):
             after = rows[-1].id
@@ -204,6 +218,7 @@ class Centre:
         self.ways.flush(now)
         self.notices.flush(now)
         self._store.wake()
+        self.on_turn()
 
     # -- questions
 

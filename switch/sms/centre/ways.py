@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .book import Book
-from .interfaces import Fault, Form, Outcome, Outlet, Part, State
+from switchroom.switch.sms.book import Book
+from switchroom.switch.sms.interfaces import Fault, Form, Outcome, Outlet, Part, State
+from switchroom.switch.sms.stored import Stored
+from switchroom.switch.sms.texts import UnsendableError, parts_of
+
 from .lanes import Lane, Lanes
-from .stored import Stored
-from .texts import UnsendableError, parts_of
 
 _BATCH = 500  # messages claimed at a time
 
@@ -45,6 +46,8 @@ class Ways:
         self._ways: dict[str, Way] = {}
         self._dirty: dict[str, Way] = {}
         self.lanes: Lanes
+        self.is_known: Callable[[str], bool] = lambda way: True  # whether a route may lead to a way
+        self.is_routed: Callable[[Stored, float], bool] = lambda message, now: True
         self.gather: Callable[[str, Form, Stored, float], None]
 
     def get(self, name: str) -> Way | None:
@@ -58,6 +61,10 @@ class Ways:
             if way is not None:
                 return way
         return None
+
+    def name_of(self, way: Way, lane: Lane) -> str:
+        """By which of its names a lane means a way: an outlet may serve a whole kind."""
+        return next((name for name in lane.ways if self.get(name) is way), way.name)
 
     def attach(self, outlet: Outlet, now: float) -> None:
         """An outlet is there, or has room again."""
@@ -99,6 +106,23 @@ class Ways:
         way = self.first(lane)
         if way is not None and lane.count:
             self._claim(lane, way, now)
+        elif lane.count and not any(map(self.is_known, lane.ways)):
+            self._empty(lane, now)
+
+    def heal(self, now: float) -> None:
+        """The routes have changed: what waits for a way that is in none any more goes by the new ones."""
+        for lane in list(self.lanes):
+            self.pump_lane(lane, now)
+
+    def _empty(self, lane: Lane, now: float) -> None:
+        while lane.heads and self.is_routed(lane.heads[0], now):
+            message = self.lanes.pop(lane)
+            if message is None:
+                break
+            self._book.store.pending.unqueue(lane.name, message.rank, message.id)
+            self._place(message, now)
+        self.lanes.fill(lane)
+        self.lanes.drop(lane)
 
     def _claim(self, lane: Lane, way: Way, now: float) -> None:
         free = min(way.free(now), _BATCH)
@@ -113,7 +137,7 @@ class Ways:
             if message.expires_at <= posix:
                 self._expired(message, now)
                 continue
-            message.outlet = way.name
+            message.outlet = self.name_of(way, lane)
             self._book.enter(message, State.SENDING, now)
             claimed.append(message)
             free -= 1

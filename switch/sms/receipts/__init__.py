@@ -1,0 +1,1 @@
+"""Receipts: those that come are matched to what was sent, those that are owed wait for who asked."""

@@ -1,0 +1,210 @@
+"""The message room: builds the centre and what is attached to it, gives it its clock and its disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from switchroom.switch.config import Config
+from switchroom.switch.config.schedule import zone
+from switchroom.switch.net import Clock
+from switchroom.switch.numbering import RateTable, read_rates
+from switchroom.switch.store.sms import Retention, SqliteMessages
+
+from .book import Log
+from .centre.centre import Centre
+from .handlers import Handler, Handlers, Sender
+from .phones import Phones, Texts
+from .questions import Questions
+from .routing import Routes
+
+_MIB = 1 << 20
+
+
+class MessageRoom:
+    """All of it; where nothing needs a message centre, nothing is opened."""
+
+    def __init__(
+        self,
+        config: Config,
+        texts: Texts,
+        clock: Clock,
+        log: Log,
+        flush: Callable[[], None],
+        *,
+        is_leader: bool = True,
+    ) -> None:
+        """``flush`` sends SIP messages; of several workers the leader has the room."""
+        self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
+        self._is_leader = is_leader
+        self.handlers = Handlers()
+        self._centre: Centre | None = None
+        self._store: SqliteMessages | None = None
+        self._phones: Phones | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._is_woken = self._is_flushing = False
+
+    def on_message(self, pattern: str) -> Callable[[Handler], Handler]:
+        """``@switch.on_message("+4930*")``: messages for such numbers go to this handler."""
+
+        def add(handler: Handler) -> Handler:
+            self.handlers.add(pattern, handler)
+            return handler
+
+        return add
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is to be a message centre here."""
+        return self._is_leader and (self._config.has_sms or bool(self.handlers))
+
+    @property
+    def centre(self) -> Centre:
+        """The centre, while it is there; LookupError where there is none."""
+        if self._centre is None:
+            raise LookupError("there is no message centre: nothing in the configuration needs one")
+        return self._centre
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a centre."""
+        return self._centre is not None
+
+    @property
+    def store(self) -> SqliteMessages:
+        """What the messages are kept in."""
+        if self._store is None:
+            raise LookupError("there is no message centre: nothing in the configuration needs one")
+        return self._store
+
+    # -- life
+
+    def start(self) -> None:
+        """Open the store and be there; StoreError says why not."""
+        if not self.is_wanted:
+            return
+        config, now = self._config, self.clock.now()
+        path = Path(config.switch.state_dir) / "messages.db"
+        self._store = SqliteMessages(
+            path, reserve_size=config.sms.reserve * _MIB, retention=_retention(config)
+        )
+        self._store.start()
+        self._loop = asyncio.get_running_loop()
+        self._centre = Centre(
+            config.sms, self._routes(config, _rates(config)), self._store, self.clock, self._log
+        )
+        self._store.on_wake = self._on_wake
+        self._centre.on_turn = self._arm
+        self._centre.start(now)
+        self.sender = Sender(self._centre, self.clock.now)
+        self._phones = Phones(self._centre, self._texts, self.clock, self._flush_soon)
+        self._phones.start(now)
+        self.handlers.start(self._centre, self.sender, self.clock.now)
+        self._log.info("messages.started", waiting=self._centre.waiting)
+
+    async def stop(self) -> None:
+        """Take nothing more, write everything down."""
+        if self._store is None or self._phones is None:
+            return
+        self._phones.stop(self.clock.now())
+        await self.handlers.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.to_thread(self._store.close)
+        self._store.on_wake = lambda: None
+        self._store.drain(self.clock.now())  # who waits for an answer hears it
+        self._centre = self._store = None
+
+    def prepare(self, config: Config) -> RateTable | None:
+        """What a configuration has in other files; called in a thread."""
+        return _rates(config) if config.sms_routes else None
+
+    def reconfigure(self, config: Config, rates: RateTable | None) -> None:
+        """Apply a new configuration."""
+        self._config = config
+        if self._centre is not None and self._store is not None:
+            self._store.retention = _retention(config)
+            self._centre.reconfigure(config.sms, self._routes(config, rates))
+            self._centre.drain(self.clock.now())
+
+    def _routes(self, config: Config, rates: RateTable | None) -> Routes:
+        users = {user.name: user.name for user in config.users}
+        users |= {user.dialled: user.name for user in config.users}
+        routes = Routes(
+            config.sms_routes,
+            config.sms,
+            users=users,
+            rates=rates,
+            time_zone=config.routing.time_zone,
+            country=config.sms.country or config.numbers.country,
+        )
+        routes.handlers = self.handlers.matches
+        return routes
+
+    # -- the clock and the disk
+
+    def _on_wake(self) -> None:
+        """Called by the store's threads."""
+        if not self._is_woken and self._loop is not None:
+            self._is_woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._drain)
+            except RuntimeError:
+                self._is_woken = False  # the loop is closed: nobody waits
+
+    def _drain(self) -> None:
+        self._is_woken = False
+        if self._centre is not None:
+            self._centre.drain(self.clock.now())
+
+    def _arm(self) -> None:
+        if self._centre is None or self._loop is None:
+            return
+        at = self._centre.next_timer()
+        if at is None or (self._timer is not None and at >= self._timer_at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - self.clock.now()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._centre is not None:
+            self._centre.handle_timer(self.clock.now())
+            self._arm()
+
+    def _flush_soon(self) -> None:
+        """SIP messages go in one batch at the end of this turn of the loop."""
+        if not self._is_flushing and self._loop is not None:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._is_flushing = False
+        self._flush()
+
+    # -- the operator
+
+    def questions(self) -> dict[str, Any]:
+        """What the control socket may be asked."""
+        return Questions(self).handlers()
+
+
+def _rates(config: Config) -> RateTable | None:
+    path = config.routing.rates
+    return None if path is None else read_rates(path, zone(config.routing.time_zone))
+
+
+def _retention(config: Config) -> Retention:
+    sms = config.sms
+    return Retention(
+        records=float(sms.keep_records),
+        bodies=float(sms.keep_bodies),
+        orphans=float(sms.keep_receipts),
+        keys=float(sms.keep_keys),
+    )
