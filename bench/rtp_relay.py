@@ -1,11 +1,14 @@
 """What does it cost to relay an RTP packet, and how much later does it arrive?
 
     python bench/rtp_relay.py [--peer rtpengine] [--flows 1000] [--rates 50000,150000] [--seconds 5]
+    python bench/rtp_relay.py --wires [--six] ...    # as root: through the kernel too (docs/media.md)
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
 through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
 "beyond direct" is what the relay adds for each packet; "machine" is the same from the kernel's sampled
-figures for the whole machine: true only when nothing else runs. Of repeats the median is shown.
+figures for the whole machine: true only when nothing else runs. Of repeats the median is shown. With --wires
+the phones are in network namespaces on two sides, so that the kernel can relay; what it does is done on the
+account of whoever sends.
 """
 
 from __future__ import annotations
@@ -26,51 +29,40 @@ from pathlib import Path
 from typing import Any
 
 import report
+import wires
 
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
 FIRST_PORT = 20000
 PORTS = "10000-19999"  # of either relay
-RTPENGINE = [
-    "rtpengine",
-    "-f",
-    "-E",
-    "-L",
-    "3",
-    "--table=-1",
-    "-i",
-    HOST,
-    "-n",
-    f"{HOST}:2223",
-    "-m",
-    "10000",
-    "-M",
-    "19999",
-]
 Row = dict[str, Any]
 
 
 def main() -> None:
     options = read_options()
     if options.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(place_of(options), options.serve))
         return
+    if options.wires:
+        wires.enter()
+    place = place_of(options)
     traffic = compile_traffic()
-    relays = ["direct", "switchroom", *options.peer]
+    relays = ["direct", *(["kernel"] if options.wires else []), "switchroom", *options.peer]
     results: dict[tuple[str, int], list[Row]] = {}
     for _ in range(options.repeats):
         for rate in options.rates:
             for relay in relays:
                 results.setdefault((relay, rate), []).append(
-                    run(relay, traffic, options.flows, rate, options.seconds)
+                    run(relay, traffic, options.flows, rate, options.seconds, place)
                 )
     rows = [summarise(runs, results["direct", rate]) for (_, rate), runs in results.items()]
     rows.sort(key=lambda row: (row["rate"], relays.index(row["relay"])))
     report.show(f"RTP relay, {options.flows} flows of 172-byte datagrams", rows)
-    meta = {"flows": options.flows, "seconds": options.seconds, "repeats": options.repeats}
-    report.save("rtp_relay", rows, meta)
+    meta = {"flows": options.flows, "seconds": options.seconds, "repeats": options.repeats, "place": place}
+    name = "rtp_relay" + ("_wires" if options.wires else "") + ("_six" if options.six else "")
+    report.save(name, rows, meta)
     shown = [row for row in rows if row["relay"] != "direct"]
-    report.plot("rtp_relay", shown, group="rate", bar="relay", value="beyond_direct_us", unit="µs per packet")
+    report.plot(name, shown, group="rate", bar="relay", value="beyond_direct_us", unit="µs per packet")
 
 
 def read_options() -> argparse.Namespace:
@@ -84,8 +76,17 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--wires", action="store_true", help="in network namespaces instead of the loopback")
+    parser.add_argument("--six", action="store_true", help="over IPv6, with --wires")
+    parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def place_of(options: argparse.Namespace) -> wires.Place:
+    """Where the phones are."""
+    if options.wires:
+        return wires.SIX if options.six else wires.WIRES
+    return wires.LOOPBACK
 
 
 def compile_traffic() -> Path:
@@ -99,14 +100,16 @@ def compile_traffic() -> Path:
 # -- one run
 
 
-def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float) -> Row:
+def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float, place: wires.Place) -> Row:
     """One measurement: CPU of the phones and of the relay, what arrived, and when."""
-    command = [str(traffic), HOST, str(FIRST_PORT), str(flows), str(rate), str(seconds), "0"]
+    hosts = place.hosts(is_direct=relay == "direct") if place.namespaces[0] else HOST
+    warm_up = 2.0 if relay == "kernel" else 0.5  # it takes over after fifty packets
+    command = [str(traffic), hosts, str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as phones:
         assert phones.stdin is not None
         assert phones.stdout is not None
         expect(phones, "ready")
-        with RELAYS[relay](flows) as (pid, targets):
+        with RELAYS[relay](flows, place) as (pid, targets):
             phones.stdin.write("".join(f"{host} {port}\n" for host, port in targets))
             phones.stdin.flush()
             expect(phones, "start")
@@ -169,15 +172,16 @@ Target = tuple[str, int]
 
 
 @contextmanager
-def no_relay(flows: int) -> Iterator[tuple[int, list[Target]]]:
+def no_relay(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """Each phone sends to its partner."""
-    yield 0, [(HOST, phone_port(i ^ 1)) for i in range(flows)]
+    yield 0, [(place.direct[i % 2 ^ 1], phone_port(i ^ 1)) for i in range(flows)]
 
 
 @contextmanager
-def switchroom(flows: int) -> Iterator[tuple[int, list[Target]]]:
+def switchroom(flows: int, place: wires.Place, kernel: str = "off") -> Iterator[tuple[int, list[Target]]]:
     """Our media plane in a process of its own."""
-    command = [sys.executable, __file__, "--serve"]
+    command = [sys.executable, __file__, "--serve", kernel, *(["--wires"] if place.namespaces[0] else [])]
+    command += ["--six"] if ":" in place.ours[0] else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -189,11 +193,23 @@ def switchroom(flows: int) -> Iterator[tuple[int, list[Target]]]:
 
 
 @contextmanager
-def rtpengine(flows: int) -> Iterator[tuple[int, list[Target]]]:
+def kernel(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """The same, with the kernel's part."""
+    with switchroom(flows, place, "required") as found:
+        yield found
+
+
+@contextmanager
+def rtpengine(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """rtpengine in user space, driven by its NG protocol."""
     if shutil.which("rtpengine") is None:
         sys.exit("rtpengine is not installed (Debian package rtpengine-daemon)")
-    with subprocess.Popen(RTPENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    faces = dict.fromkeys(f"side{i}/{host}" for i, host in enumerate(place.ours))
+    if place is wires.LOOPBACK:
+        faces = {"side0/127.0.0.1": None, "side1/127.0.0.1": None}
+    command = ["rtpengine", "-f", "-E", "-L", "3", "--table=-1", "-n", f"{HOST}:2223", "-m", "10000"]
+    command += ["-M", "19999", *(part for face in faces for part in ("-i", face))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ng:
                 ng.connect((HOST, 2223))
@@ -201,23 +217,25 @@ def rtpengine(flows: int) -> Iterator[tuple[int, list[Target]]]:
                 wait_for_rtpengine(ng)
                 targets: list[Target] = []
                 for call in range(flows // 2):
-                    targets += rtpengine_call(ng, call)
+                    targets += rtpengine_call(ng, call, place)
             yield process.pid, targets
         finally:
             process.terminate()
 
 
-RELAYS = {"direct": no_relay, "switchroom": switchroom, "rtpengine": rtpengine}
+RELAYS = {"direct": no_relay, "kernel": kernel, "switchroom": switchroom, "rtpengine": rtpengine}
 
 
 def phone_port(i: int) -> int:
     return FIRST_PORT + 2 * i
 
 
-def describe(i: int) -> bytes:
+def describe(i: int, place: wires.Place) -> bytes:
     """The SDP of a phone."""
+    host = place.phones[i % 2]
+    family = "IP6" if ":" in host else "IP4"
     lines = (
-        "v=0", f"o=- {i} {i} IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0",
+        "v=0", f"o=- {i} {i} IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0",
         f"m=audio {phone_port(i)} RTP/AVP 0", "a=rtpmap:0 PCMU/8000",
     )  # fmt: skip
     return ("\r\n".join(lines) + "\r\n").encode()
@@ -230,20 +248,22 @@ def target_in(sdp: bytes) -> Target:
     return host, int(next(line.split()[1] for line in lines if line.startswith("m=")))
 
 
-async def serve() -> None:
+async def serve(place: wires.Place, kernel: str) -> None:
     """The child process: set the calls up, say where to send, and wait for the end of the input."""
     from switchroom.switch.config import MediaConfig
     from switchroom.switch.media import MediaPlane
 
     loop = asyncio.get_running_loop()
-    plane = MediaPlane(MediaConfig(ports=PORTS), lambda toward: HOST, lambda session: None)
+    ours = dict(zip(place.phones, place.ours, strict=True))
+    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel})
+    plane = MediaPlane(config, lambda toward: ours[toward], lambda session: None)
     plane.start(loop)
     targets: list[Target] = []
     for call in range(int(await loop.run_in_executor(None, sys.stdin.readline)) // 2):
         session = plane.session(str(call))
-        a, b = (session.leg(toward=HOST, is_nat=False) for _ in range(2))
-        to_b = session.offer(a, b, describe(2 * call))
-        targets += [target_in(session.answer(b, a, describe(2 * call + 1))), target_in(to_b)]
+        a, b = (session.leg(toward=host, is_nat=False) for host in place.phones)
+        to_b = session.offer(a, b, describe(2 * call, place))
+        targets += [target_in(session.answer(b, a, describe(2 * call + 1, place))), target_in(to_b)]
         session.confirm()
     sys.stdout.write(json.dumps(targets) + "\n")
     sys.stdout.flush()
@@ -283,11 +303,12 @@ def wait_for_rtpengine(ng: socket.socket) -> None:
     sys.exit("rtpengine does not answer")
 
 
-def rtpengine_call(ng: socket.socket, call: int) -> list[Target]:
+def rtpengine_call(ng: socket.socket, call: int, place: wires.Place) -> list[Target]:
     """One call: where its two phones must send to."""
     common = {"call-id": f"bench-{call}", "from-tag": "a", "ICE": "remove", "replace": ["origin"]}
-    to_b = ask(ng, "offer", **common, sdp=describe(2 * call))
-    to_a = ask(ng, "answer", **common, **{"to-tag": "b"}, sdp=describe(2 * call + 1))
+    sides = {"direction": ["side0", "side1"]}
+    to_b = ask(ng, "offer", **common, **sides, sdp=describe(2 * call, place))
+    to_a = ask(ng, "answer", **common, **{"to-tag": "b"}, sdp=describe(2 * call + 1, place))
     return [target_in(to_a), target_in(to_b)]
 
 

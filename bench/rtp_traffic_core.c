@@ -2,8 +2,8 @@
  * count what comes back. One thread and one clock, so a run without a relay in between (each phone told
  * the address of its partner) costs the same as a run with one: the difference is the relay's.
  *
- *   rtp_traffic HOST FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS [cpu]
- * binds FLOWS sockets (ports FIRST_PORT, +2, +4, ...), prints "ready", reads one "HOST PORT" a line for
+ *   rtp_traffic HOST[@NAMESPACE][,HOST@NAMESPACE] FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP [cpu]
+ * binds FLOWS sockets (ports FIRST_PORT, +2, +4, ..., hosts in turn), prints "ready", reads one "HOST PORT" a line for
  * each flow (where it sends), runs, and prints one line of JSON.
  */
 #define _GNU_SOURCE
@@ -45,21 +45,53 @@ static void die(const char *what)
     exit(1);
 }
 
-static struct sockaddr_in address(const char *host, int port)
+struct place {
+    char host[64], name[32];
+};
+
+static struct place places[2];
+static int place_count;
+
+static void read_places(char *text)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    if (inet_pton(AF_INET, host, &sin.sin_addr) != 1) {
-        fprintf(stderr, "not an IPv4 address: %s\n", host);
+    for (char *one = strtok(text, ","); one != NULL && place_count < 2; one = strtok(NULL, ","))
+        sscanf(one, "%63[^@]@%31s", places[place_count].host, places[place_count].name), place_count++;
+}
+
+/* A socket stays in the network namespace where it was made. */
+static void enter(const char *name)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/run/netns/%s", name);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+        die(path);
+    close(fd);
+}
+
+static struct sockaddr_storage address(const char *host, int port)
+{
+    struct sockaddr_storage found = {0};
+    struct sockaddr_in *four = (struct sockaddr_in *)&found;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&found;
+    four->sin_port = htons((uint16_t)port);  /* same place in six */
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        found.ss_family = AF_INET;
+        return found;
+    }
+    found.ss_family = AF_INET6;
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) != 1) {
+        fprintf(stderr, "not an address: %s\n", host);
         exit(1);
     }
-    return sin;
+    return found;
 }
 
 static void open_flow(struct flow *flow, const char *host, int port, int epoll, uint32_t number)
 {
-    struct sockaddr_in local = address(host, port);
+    struct sockaddr_storage local = address(host, port);
     int on = 1, size = 1 << 20;
-    flow->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    flow->fd = socket(local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     if (flow->fd < 0 || bind(flow->fd, (struct sockaddr *)&local, sizeof local) < 0)
         die("phone's socket");
     setsockopt(flow->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);  /* arrival as the kernel saw it */
@@ -174,7 +206,7 @@ static void read_targets(int count_of_flows)
     for (int i = 0; i < count_of_flows; i++) {
         if (scanf("%63s %d", host, &port) != 2)
             exit(1);
-        struct sockaddr_in target = address(host, port);
+        struct sockaddr_storage target = address(host, port);
         if (connect(flows[i].fd, (struct sockaddr *)&target, sizeof target) < 0)
             die("connect");
     }
@@ -182,24 +214,29 @@ static void read_targets(int count_of_flows)
 
 int main(int argc, char **argv)
 {
-    if (argc < 6 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_FLOWS) {
-        fprintf(stderr, "usage: rtp_traffic HOST FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS [cpu]\n");
+    if (argc < 7 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_FLOWS) {
+        fprintf(stderr, "usage: rtp_traffic HOSTS FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP [cpu]\n");
         return 2;
     }
     int first = atoi(argv[2]), n = atoi(argv[3]), epoll = epoll_create1(0);
     double rate = atof(argv[4]), seconds = atof(argv[5]);
-    if (argc > 6) {
+    if (argc > 7) {
         cpu_set_t set;
         CPU_ZERO(&set);
-        CPU_SET(atoi(argv[6]), &set);
+        CPU_SET(atoi(argv[7]), &set);
         sched_setaffinity(0, sizeof set, &set);
     }
-    for (int i = 0; i < n; i++)
-        open_flow(&flows[i], argv[1], first + 2 * i, epoll, (uint32_t)i);
+    read_places(argv[1]);
+    for (int turn = 0; turn < place_count; turn++) {
+        if (places[turn].name[0])
+            enter(places[turn].name);
+        for (int i = turn; i < n; i += place_count)
+            open_flow(&flows[i], places[turn].host, first + 2 * i, epoll, (uint32_t)i);
+    }
     puts("ready");
     fflush(stdout);
     read_targets(n);
-    run(epoll, n, rate < 50000 ? rate : 50000, 0.5, 0);  /* latches, caches, branch predictors */
+    run(epoll, n, rate < 50000 ? rate : 50000, atof(argv[6]), 0);  /* latches, caches, branch predictors */
     puts("start");
     fflush(stdout);
     int64_t cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);

@@ -333,6 +333,12 @@ class MediaConfig(Section):
         le=86400,
     )
     dscp: Count = key("The mark of media packets (RFC 2474); 46 is EF.", 46, ge=0, le=63)
+    kernel: Literal["auto", "off", "required"] = key(
+        "Whether the kernel relays what nothing has to be done to (see docs/media.md): auto, where it can and "
+        "may; required, the switch does not start without.",
+        "auto",
+        is_live=False,
+    )
     transcode: list[Codec] = key(
         "The codecs that sound is converted between where two legs have none in common (see "
         "`switchroom codecs`); those whose library is missing do not count. Empty: never.",

@@ -3,21 +3,27 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import os
 
 from ._conversion import Converter
 from .stream import Counters, Totals
 
+cdef extern from "arpa/inet.h" nogil:
+    enum: AF_INET, AF_INET6
+    uint16_t ntohs(uint16_t)
+
 cdef extern from "unistd.h" nogil:
     int usleep(unsigned int microseconds)
 
 cdef extern from "engine_core.h" nogil:
     enum: MAX_CLOCKS, NO_END, RTP, RTCP
-    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN
+    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK
+    struct sockaddr_in:
+        uint16_t sin_port
     union address:
-        pass
+        sockaddr_in v4
     struct clock_rate:
         uint32_t rate
         uint8_t payload_type
@@ -26,9 +32,29 @@ cdef extern from "engine_core.h" nogil:
         address home
         clock_rate clocks[8]
         uint64_t first_timeout, timeout
-        uint32_t peer, next, generation, call, max_rate
+        uint32_t peer, next, generation, call, max_rate, traffic_class
         uint8_t clock_count
-        bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others
+        bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
+    struct ready:
+        uint32_t index, generation
+        address source, local, sender, target
+    struct next_hop:
+        uint32_t family
+        uint8_t host[16]
+    struct way:
+        uint32_t in_interface, out_interface, max_size
+        next_hop next_hop
+    struct kernel_stream:
+        uint32_t is_open, in_interface, out_interface, max_size, address_difference, port_difference, header_sum
+        uint32_t first_word, traffic_class, ssrc, clock_rate, units_per_ns, max_rate, transit, has_transit
+        uint32_t highest, timestamp
+        uint32_t next_hop[5]
+        uint16_t source_port, sender_port
+        uint64_t source[2]
+        uint64_t sender[2]
+        uint64_t target[2]
+        uint64_t payload_types[2]
+        uint64_t base_at, jitter, packets, octets, last_at, window_at, window_count, refused
     struct converter:
         pass
     struct errand:
@@ -37,6 +63,8 @@ cdef extern from "engine_core.h" nogil:
         verb verb
         uint32_t index
         program program
+        ready found
+        way way
         converter *converter
         errand *errand
     struct snapshot:
@@ -44,14 +72,16 @@ cdef extern from "engine_core.h" nogil:
         uint64_t dropped[7]
         int64_t lost
         double jitter_ms
+        bint is_in_kernel
     struct totals:
-        uint64_t packets, bytes, wakes
+        uint64_t packets, bytes, wakes, kernel_packets, kernel_streams
         uint64_t dropped[7]
     struct expiry:
         uint32_t index, generation
     struct engine:
         int expiry_fd
         uint32_t capacity
+        kernel_stream *streams
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
     int engine_start(engine *)
     void engine_stop(engine *)
@@ -62,6 +92,47 @@ cdef extern from "engine_core.h" nogil:
     void engine_read(engine *, uint32_t index, uint32_t generation, snapshot *)
     void engine_read_totals(engine *, totals *)
     bint engine_next_expiry(engine *, expiry *)
+    bint engine_next_ready(engine *, ready *)
+    int address_print(const address *, char *text)
+
+cdef kernel_stream _sample
+cdef char *_start = <char *>&_sample
+# Where the program finds what the engine wrote: offsets within kernel_stream
+KERNEL_LAYOUT = {
+    "is_open": <char *>&_sample.is_open - _start,
+    "in_interface": <char *>&_sample.in_interface - _start,
+    "out_interface": <char *>&_sample.out_interface - _start,
+    "max_size": <char *>&_sample.max_size - _start,
+    "source": <char *>&_sample.source - _start,
+    "sender": <char *>&_sample.sender - _start,
+    "target": <char *>&_sample.target - _start,
+    "source_port": <char *>&_sample.source_port - _start,
+    "sender_port": <char *>&_sample.sender_port - _start,
+    "next_hop": <char *>&_sample.next_hop - _start,
+    "address_difference": <char *>&_sample.address_difference - _start,
+    "port_difference": <char *>&_sample.port_difference - _start,
+    "header_sum": <char *>&_sample.header_sum - _start,
+    "first_word": <char *>&_sample.first_word - _start,
+    "traffic_class": <char *>&_sample.traffic_class - _start,
+    "ssrc": <char *>&_sample.ssrc - _start,
+    "clock_rate": <char *>&_sample.clock_rate - _start,
+    "units_per_ns": <char *>&_sample.units_per_ns - _start,
+    "max_rate": <char *>&_sample.max_rate - _start,
+    "payload_types": <char *>&_sample.payload_types - _start,
+    "base_at": <char *>&_sample.base_at - _start,
+    "jitter": <char *>&_sample.jitter - _start,
+    "transit": <char *>&_sample.transit - _start,
+    "has_transit": <char *>&_sample.has_transit - _start,
+    "highest": <char *>&_sample.highest - _start,
+    "timestamp": <char *>&_sample.timestamp - _start,
+    "packets": <char *>&_sample.packets - _start,
+    "octets": <char *>&_sample.octets - _start,
+    "last_at": <char *>&_sample.last_at - _start,
+    "window_at": <char *>&_sample.window_at - _start,
+    "window_count": <char *>&_sample.window_count - _start,
+    "refused": <char *>&_sample.refused - _start,
+    "size": sizeof(kernel_stream),
+}
 
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:
@@ -81,10 +152,18 @@ cdef converter *_converter(object wanted) except? NULL:
     return <converter *>PyCapsule_GetPointer(capsule, "switchroom.converter")
 
 
+cdef object _place(const address *a):
+    cdef char text[64]
+    address_print(a, text)
+    return text.decode(), ntohs(a.v4.sin_port)  # same place in v6
+
+
 cdef class Engine:
     """A thread that relays between pairs of ports; start() before, stop() after everything else."""
 
     cdef engine *_engine
+    cdef object _memory
+    cdef ready _ready
 
     def __cinit__(self, uint32_t capacity, *, double tick=0.001, double sweep_interval=1.0):
         self._engine = engine_new(capacity, <uint64_t>(tick * 1e9), <uint64_t>(sweep_interval * 1e9))
@@ -148,9 +227,10 @@ cdef class Engine:
         cdef program *p = &message.program
         (
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
-            conversion,
+            conversion, kernel,
         ) = stream
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
+        p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
         if index >= self._engine.capacity or p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
             raise IndexError(index, p.peer)
         message.verb = PROGRAM
@@ -192,6 +272,7 @@ cdef class Engine:
             s.packets, s.bytes, s.rtcp_packets, s.lost, s.jitter_ms, s.out_of_order, s.duplicates,
             s.last_at * 1e-9 if s.last_at else None,
             (s.dropped[1], s.dropped[2], s.dropped[3], s.dropped[4], s.dropped[5], s.dropped[6]),
+            s.is_in_kernel,
         )
 
     def read_totals(self):
@@ -201,6 +282,7 @@ cdef class Engine:
         return Totals(
             t.packets, t.bytes, t.wakes,
             (t.dropped[1], t.dropped[2], t.dropped[3], t.dropped[4], t.dropped[5], t.dropped[6]),
+            t.kernel_packets, t.kernel_streams,
         )
 
     def next_expiry(self):
@@ -209,3 +291,37 @@ cdef class Engine:
         if engine_next_expiry(self._engine, &e):
             return e.index, e.generation
         return None
+
+    # -- what the kernel relays
+
+    def share(self, memory):
+        """Keep the kernel's streams in this memory, which has room for one of each end; before start()."""
+        cdef unsigned char[::1] view = memory
+        if view.shape[0] < <Py_ssize_t>(self._engine.capacity * sizeof(kernel_stream)):
+            raise ValueError("too little memory for the streams")
+        self._memory = memory
+        self._engine.streams = <kernel_stream *>&view[0]
+
+    def next_ready(self):
+        """Return (index, generation, source, local, sender, target) of a direction for the kernel, or None."""
+        cdef ready *r = &self._ready
+        if not engine_next_ready(self._engine, r):
+            return None
+        return r.index, r.generation, _place(&r.source), _place(&r.local), _place(&r.sender), _place(&r.target)
+
+    def hand_over(self, uint32_t in_interface, uint32_t out_interface, uint32_t max_size, bytes next_hop):
+        """Say which way the kernel may take for what next_ready() returned last; a size of 0: none."""
+        cdef command message
+        message.verb = HAND_OVER
+        message.index = self._ready.index
+        message.found = self._ready
+        message.way.in_interface, message.way.out_interface = in_interface, out_interface
+        message.way.max_size = max_size
+        memset(&message.way.next_hop, 0, sizeof(message.way.next_hop))
+        message.way.next_hop.family = AF_INET6 if len(next_hop) == 16 else AF_INET
+        memcpy(message.way.next_hop.host, <char *>next_hop, min(len(next_hop), 16))
+        self._push(&message)
+
+    def take_back(self, uint32_t index):
+        """From the next packet on the engine relays a direction itself; later the kernel may have it again."""
+        self._push_verb(TAKE_BACK, index)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine_core.h"
+#include "handover.h"
 
 enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
 
@@ -37,9 +38,11 @@ static void kick(struct engine *engine)
 }
 
 /* A sleeping engine reads its commands when a packet wakes it: soon enough for all but these. */
-static bool is_urgent(const struct command *command, int sleep)
+static bool is_urgent(struct engine *engine, const struct command *command, int sleep)
 {
-    if (command->verb == CLOSE || command->verb == RUN)  /* somebody may want the port or the descriptor, or waits */
+    if (command->verb != WATCH && command->verb != HAND_OVER && LOAD(engine->totals.kernel_streams) != 0)
+        return true;  /* the kernel's packets wake nobody */
+    if (command->verb == CLOSE || command->verb == RUN || command->verb == TAKE_BACK)  /* somebody waits for it */
         return true;
     if (command->verb == PROGRAM || command->verb == TAP)  /* what speaks by itself needs no packet to begin */
         return command->converter != NULL && command->converter->hear != NULL;
@@ -65,7 +68,7 @@ int engine_push(struct engine *engine, const struct command *command)
     engine->commands[tail % COMMANDS] = *command;
     atomic_store(&engine->command_tail, tail + 1);
     int sleep = atomic_load(&engine->sleep);
-    if (sleep != AWAKE && (used >= COMMANDS / 2 || is_urgent(command, sleep)))
+    if (sleep != AWAKE && (used >= COMMANDS / 2 || is_urgent(engine, command, sleep)))
         kick(engine);
     return 0;
 }
@@ -110,6 +113,7 @@ static void note_ticked(struct engine *engine, struct end *end)
 
 static void tap_end(struct engine *engine, struct end *end, struct converter *tap)
 {
+    take_back(engine, end);
     end->tap = replaced(end->tap, tap, true);
     note_ticked(engine, end);
 }
@@ -118,6 +122,7 @@ static void program_end(
     struct engine *engine, struct end *end, const struct program *program, struct converter *converter)
 {
     bool is_same_call = end->program.generation == program->generation;
+    take_back_both(engine, end);
     end->converter = replaced(end->converter, converter, is_same_call);
     if (!is_same_call) {
         atomic_store(&end->generation, 0);  /* readers see nothing until the new count has begun */
@@ -125,6 +130,7 @@ static void program_end(
         memset(end->latches, 0, sizeof end->latches);
         end->rtcp_at = end->window_count = 0;
         end->tap = replaced(end->tap, NULL, false);
+        end->patience = ORDINARY_PACKETS;
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;
@@ -140,6 +146,7 @@ static void program_end(
 static void release_end(struct engine *engine, struct end *end)
 {
     set_watched(engine, end, false);
+    take_back_both(engine, end);
     end->is_armed = false;
     end->program.peer = NO_END;
     end->converter = replaced(end->converter, NULL, false);
@@ -187,6 +194,12 @@ static void obey(struct engine *engine, const struct command *command)
         break;
     case RUN:
         command->errand->run(command->errand);
+        break;
+    case HAND_OVER:
+        hand_over(engine, end, &command->found, &command->way);
+        break;
+    case TAKE_BACK:
+        take_back(engine, end);
         break;
     }
 }

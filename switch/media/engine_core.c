@@ -16,6 +16,8 @@
 
 #include "admit.h"
 #include "commands.h"
+#include "handover.h"
+#include "readers.h"
 #include "silence.h"
 #include "sockets.h"
 
@@ -155,6 +157,8 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
     size_t size = engine->headers[i].msg_len;
     int out_channel = channel;
     enum drop reason = DROP_MALFORMED;
+    if (end->is_in_kernel)
+        sync_end(engine, end);
     if (!(header->msg_flags & MSG_TRUNC)) {
         reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
         if (reason != DROP_NONE && has_commands(engine)) {  /* the answer that allows it may just have come */
@@ -165,6 +169,10 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
     }
     if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
         end->tap->take(end->tap, engine->data[i], size, now);
+    if (reason == DROP_NONE && end->is_in_kernel)
+        note_exception(engine, end);
+    else if (reason == DROP_NONE && out_channel == RTP)
+        note_ordinary(engine, end);
     if (reason != DROP_NONE)
         count_drop(engine, end, reason);
     else if (end->converter == NULL)
@@ -345,7 +353,9 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     engine->again = calloc((size_t)capacity * CHANNELS * 2, sizeof *engine->again);
     engine->expiries = calloc(capacity, sizeof *engine->expiries);
     engine->ticked = calloc(capacity, sizeof *engine->ticked);
-    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || open_descriptors(engine) < 0) {
+    engine->readies = calloc(READY_RING, sizeof *engine->readies);
+    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || !engine->readies ||
+        open_descriptors(engine) < 0) {
         engine_free(engine);
         return NULL;
     }
@@ -392,54 +402,6 @@ void engine_free(struct engine *engine)
     free(engine->again);
     free(engine->expiries);
     free(engine->ticked);
+    free(engine->readies);
     free(engine);
-}
-
-/* -- readers (the loop's thread) */
-
-#define GET(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
-
-void engine_read(struct engine *engine, uint32_t index, uint32_t generation, struct snapshot *snapshot)
-{
-    struct end *end = &engine->ends[index];
-    struct statistics *s = &end->statistics;
-    struct snapshot copy = {0};
-    memset(snapshot, 0, sizeof *snapshot);
-    if (atomic_load(&end->generation) != generation)
-        return;  /* not one packet was looked at since the pair changed hands */
-    copy.packets = GET(s->packets);
-    copy.bytes = GET(s->bytes);
-    copy.rtcp_packets = GET(s->rtcp_packets);
-    copy.out_of_order = GET(s->out_of_order);
-    copy.duplicates = GET(s->duplicates);
-    copy.last_at = GET(s->last_at);
-    for (int reason = 0; reason < DROPS; reason++)
-        copy.dropped[reason] = GET(s->dropped[reason]);
-    uint64_t expected = GET(s->expected_before), counted = GET(s->counted_before) + GET(s->counted);
-    if (GET(s->counted) != 0)
-        expected += GET(s->highest) - GET(s->first) + 1;
-    copy.lost = (int64_t)(expected - counted);
-    if (GET(s->clock_rate) != 0)
-        copy.jitter_ms = (double)GET(s->jitter) / 16 * 1000 / GET(s->clock_rate);
-    if (atomic_load(&end->generation) == generation)
-        *snapshot = copy;
-}
-
-void engine_read_totals(struct engine *engine, struct totals *totals)
-{
-    totals->packets = GET(engine->totals.packets);
-    totals->bytes = GET(engine->totals.bytes);
-    totals->wakes = GET(engine->totals.wakes);
-    for (int reason = 0; reason < DROPS; reason++)
-        totals->dropped[reason] = GET(engine->totals.dropped[reason]);
-}
-
-bool engine_next_expiry(struct engine *engine, struct expiry *expiry)
-{
-    uint32_t head = atomic_load_explicit(&engine->expiry_head, memory_order_relaxed);
-    if (head == atomic_load_explicit(&engine->expiry_tail, memory_order_acquire))
-        return false;
-    *expiry = engine->expiries[head % engine->capacity];
-    atomic_store_explicit(&engine->expiry_head, head + 1, memory_order_release);
-    return true;
 }

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "converter.h"
+#include "kernel_stream.h"
 #include "latch.h"
 #include "statistics.h"
 
@@ -29,13 +30,21 @@ struct program {
     uint32_t generation;                      /* which use of the pair this is */
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */
+    uint32_t traffic_class;                   /* of what leaves through the kernel */
     uint8_t clock_count;
     bool is_counted;                          /* silence of this end means something */
     bool is_nat, is_mux, pins_ssrc;
     bool is_rtp, is_secured, has_others;      /* others: DTLS and STUN beside RTP */
+    bool may_kernel;                          /* nothing has to be touched */
 };
 
-enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN };
+/* A direction that the kernel could relay, if there is a way for it. */
+struct ready {
+    uint32_t index, generation;
+    union address source, local, sender, target;
+};
+
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK };
 
 struct command {
     enum verb verb;
@@ -43,10 +52,19 @@ struct command {
     union {
         int fds[CHANNELS];
         struct program program;
+        struct {
+            struct ready found;
+            struct way way;                   /* max_size 0: there is none */
+        };
     };
     struct converter *converter;              /* PROGRAM: what to do with the RTP from this end; NULL: pass it on */
                                               /* TAP: gets a copy of it; NULL: none does any more */
     struct errand *errand;                    /* RUN */
+};
+
+/* What of the kernel's counts is in the statistics. */
+struct taken {
+    uint64_t packets, octets, refused;
 };
 
 /* One m-line of one leg: two sockets, the address they face, and what came from it. */
@@ -60,6 +78,11 @@ struct end {
     uint64_t rtcp_at, watched_at, window_at;
     uint32_t window_count;
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */
+    bool is_in_kernel, is_asked;
+    uint32_t ordinary, patience;  /* packets in a row, and how many it takes */
+    uint32_t seen_highest;        /* of the kernel's */
+    struct taken taken;
+    _Atomic uint32_t turn;        /* odd while counts move from the kernel's to the statistics */
     _Atomic uint32_t generation;  /* of the statistics; 0 while they change hands */
 };
 
@@ -69,10 +92,12 @@ struct snapshot {
     uint64_t dropped[DROPS];
     int64_t lost;
     double jitter_ms;
+    bool is_in_kernel;
 };
 
 struct totals {
     uint64_t packets, bytes, wakes, dropped[DROPS];
+    uint64_t kernel_packets, kernel_streams;
 };
 
 struct outgoing {
@@ -97,6 +122,7 @@ struct engine {
     struct end *ends;
     uint64_t *again;  /* sockets that were not read empty */
     struct totals totals;
+    struct kernel_stream *streams;            /* by end; NULL: nothing is relayed by the kernel */
 
     struct mmsghdr headers[BATCH];
     struct iovec iov[BATCH];
@@ -112,6 +138,9 @@ struct engine {
     struct expiry *expiries;
     _Alignas(64) _Atomic uint32_t expiry_head;
     _Atomic uint32_t expiry_tail;
+    struct ready *readies;
+    _Atomic uint32_t ready_head;
+    _Atomic uint32_t ready_tail;
 
     _Alignas(64) _Atomic uint32_t command_head;  /* consumer */
     _Alignas(64) _Atomic uint32_t command_tail;  /* producer */
@@ -127,10 +156,12 @@ void engine_stop(struct engine *engine);  /* ends the thread and closes every so
 void engine_free(struct engine *engine);
 
 int address_parse(const char *host, uint16_t port, union address *address);
+int address_print(const union address *address, char *text);
 int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp);
 int engine_push(struct engine *engine, const struct command *command);  /* EAGAIN: full, try again soon */
 void engine_read(struct engine *engine, uint32_t index, uint32_t generation, struct snapshot *snapshot);
 void engine_read_totals(struct engine *engine, struct totals *totals);
 bool engine_next_expiry(struct engine *engine, struct expiry *expiry);
+bool engine_next_ready(struct engine *engine, struct ready *ready);
 
 #endif

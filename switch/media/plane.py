@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from switchroom.switch.config import MediaConfig
 
-from ._engine import Engine
+from ._engine import KERNEL_LAYOUT, Engine
+from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .session import MediaSession
 from .stream import DROP_REASONS
@@ -51,6 +52,8 @@ class MediaPlane:
         self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
         self._last_number = 0
         self._converting: set[int] = set()  # numbers of sessions
+        self.kernel: KernelRelay | None = None
+        self.kernel_reason = "not started"  # why there is none
 
     @property
     def converted(self) -> tuple[str, ...]:
@@ -85,6 +88,9 @@ class MediaPlane:
         self.engine = Engine(
             capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
         )
+        self.kernel, self.kernel_reason = open_kernel(config.kernel, capacity, KERNEL_LAYOUT)
+        if self.kernel is not None:
+            self.engine.share(self.kernel.memory)
         self._ports = Ports(
             self.engine,
             config.port_range,
@@ -105,6 +111,8 @@ class MediaPlane:
                 self._tidying.cancel()
             self._loop = self._tidying = None
             self.engine.stop()
+            if self.kernel is not None:
+                self.kernel.close()
 
     def session(self, key: str) -> MediaSession:
         """The media of a new call."""
@@ -168,6 +176,18 @@ class MediaPlane:
         has_more = self._ports.close_idle()
         self._tidying = self._loop.call_later(1.0, self._tidy) if has_more else None
 
+    # -- the kernel
+
+    @property
+    def kernel_class(self) -> int | None:
+        """The traffic class of what the kernel may relay; None: it may not."""
+        return None if self.kernel is None else self.config.dscp << 2
+
+    def on_network_change(self) -> None:
+        """Addresses, routes or interfaces are not what they were."""
+        if self.kernel is not None:
+            self.kernel.reconsider(self.engine)
+
     # -- from the engine
 
     def _on_expiry(self) -> None:
@@ -175,6 +195,8 @@ class MediaPlane:
             os.read(self.engine.expiry_fd, 8)
         except BlockingIOError:
             return
+        while self.kernel is not None and (ready := self.engine.next_ready()) is not None:
+            self.kernel.give(self.engine, ready)
         while (expiry := self.engine.next_expiry()) is not None:
             index, generation = expiry
             user = self._users.get(index)

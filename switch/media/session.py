@@ -303,7 +303,13 @@ class MediaSession:
             is_mux,
             terms,
             None if side is None else side.conversion,
+            self._plane.kernel_class if side is None and _is_plain(terms) else None,
         )
+
+
+def _is_plain(terms: Terms) -> bool:
+    """Whether nothing but RTP passes, and that in the clear."""
+    return terms.is_rtp and not terms.is_secured and not terms.has_others
 
 
 def _octets(state: bytes | str) -> bytes:

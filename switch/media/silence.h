@@ -33,6 +33,8 @@ static void check_silence(struct engine *engine, struct end *head, uint32_t inde
         if (!end->is_armed || end->program.call != head->program.call)
             break;
         is_counted |= end->program.is_counted;
+        if (end->is_in_kernel)
+            sync_end(engine, end);
         heard_at = later(heard_at, later(end->statistics.last_at, end->rtcp_at));
         at = end->program.next;
     }

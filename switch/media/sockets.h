@@ -37,6 +37,15 @@ int address_parse(const char *host, uint16_t port, union address *address)
     return -1;
 }
 
+/* Writes the host, at most 64 octets with its zero; without the interface of a link-local one. */
+int address_print(const union address *address, char *text)
+{
+    const void *host = address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr
+                                                          : (const void *)&address->v4.sin_addr;
+    text[0] = 0;
+    return inet_ntop(address->any.sa_family, host, text, INET6_ADDRSTRLEN) == NULL ? -1 : 0;
+}
+
 static inline int open_socket(const union address *local, int dscp)
 {
     int family = local->any.sa_family, on = 1, tos = dscp << 2;

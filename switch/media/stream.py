@@ -60,6 +60,7 @@ class Stream(NamedTuple):
     is_mux: bool = False
     terms: Terms = Terms()
     conversion: Conversion | None = None  # None: packets pass as they are
+    kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
 
 
 class Counters(NamedTuple):
@@ -74,6 +75,7 @@ class Counters(NamedTuple):
     duplicates: int = 0
     last_at: float | None = None  # monotonic
     dropped: tuple[int, ...] = (0,) * len(DROP_REASONS)
+    is_in_kernel: bool = False
 
 
 class Totals(NamedTuple):
@@ -83,3 +85,5 @@ class Totals(NamedTuple):
     size: int
     wakes: int
     dropped: tuple[int, ...]
+    kernel_packets: int = 0  # of them, by the kernel, as far as they were counted yet
+    kernel_streams: int = 0  # directions that it has now

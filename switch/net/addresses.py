@@ -164,6 +164,7 @@ class Addresses:
         self._log = log
         self._present: dict[str, str] = {}  # our addresses, each with its interface
         self.on_change: list[Callable[[frozenset[str], frozenset[str]], object]] = []  # up, down
+        self.on_reroute: list[Callable[[], object]] = []  # whatever changed: routes, rules, links, addresses
         self.public = ""  # an address that is ours too, though it is on a NAT
         self.misses = 0
 
@@ -222,6 +223,8 @@ class Addresses:
                 pass
         except OSError:  # nothing more, or more than the queue held: either way all is asked again
             self._compare()
+        for told in self.on_reroute:
+            told()
 
     def _compare(self) -> None:
         """Tell which addresses have come up and which have gone."""
