@@ -56,6 +56,8 @@ class Questions:
             "sessions": switch.endpoint.counters.sessions,
             "transactions": switch.endpoint.counters.transactions,
             "media_ports": switch.media.ports_in_use,
+            "media_path": switch.media.path,
+            "kernel_streams": switch.media.counters()["kernel_streams"],
             "subscriptions": len(switch.attendance.presence),
             "texts": len(switch.attendance.texts),
             "is_draining": switch.exchange.is_draining,

@@ -334,8 +334,8 @@ class MediaConfig(Section):
     )
     dscp: Count = key("The mark of media packets (RFC 2474); 46 is EF.", 46, ge=0, le=63)
     kernel: Literal["auto", "off", "required"] = key(
-        "Whether the kernel relays what nothing has to be done to (see docs/media.md): auto, where it can and "
-        "may; required, the switch does not start without.",
+        "Whether the kernel relays what nothing has to be done to (see docs/media.md): auto, where it can; "
+        "required, the switch does not start without.",
         "auto",
         is_live=False,
     )

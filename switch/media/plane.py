@@ -125,6 +125,7 @@ class MediaPlane:
         totals = self.engine.read_totals()
         counters = {"packets": totals.packets, "bytes": totals.size, "wakes": totals.wakes}
         counters |= {f"dropped_{reason}": n for reason, n in zip(DROP_REASONS, totals.dropped, strict=True)}
+        counters |= {"kernel_packets": totals.kernel_packets, "kernel_streams": totals.kernel_streams}
         counters |= {"sessions": self.session_count, "ports_in_use": self.ports_in_use}
         counters["converted_sessions"] = len(self._converting)
         return counters
@@ -182,6 +183,14 @@ class MediaPlane:
     def kernel_class(self) -> int | None:
         """The traffic class of what the kernel may relay; None: it may not."""
         return None if self.kernel is None else self.config.dscp << 2
+
+    @property
+    def path(self) -> str:
+        """Which way packets take, and why."""
+        if self.kernel is None:
+            return f"user space: {self.kernel_reason}"
+        others = "; ".join(reason for reason, _ in self.kernel.reasons.most_common(2))
+        return "kernel where it can" + (f", else user space: {others}" if others else "")
 
     def on_network_change(self) -> None:
         """Addresses, routes or interfaces are not what they were."""

@@ -149,6 +149,16 @@ FAMILIES = (
         lambda s: s.media.counters()["converted_sessions"],
     ),
     _counter("relay_packets", "Packets that were relayed.", lambda s: s.media.counters()["packets"]),
+    _counter(
+        "relay_kernel_packets",
+        "Those of them that the kernel relayed.",
+        lambda s: s.media.counters()["kernel_packets"],
+    ),
+    _gauge(
+        "relay_kernel_streams",
+        "Directions of streams that the kernel relays.",
+        lambda s: s.media.counters()["kernel_streams"],
+    ),
     _counter("relay_octets", "Octets of media that were relayed.", lambda s: s.media.counters()["bytes"]),
     _counter(
         "relay_dropped",

@@ -1,4 +1,4 @@
-"""Streams that the kernel relays: an eBPF program at tc, the memory that it shares with the engine, and ways."""
+"""Streams that the kernel relays: a program at tc, the memory that it shares with the engine, and ways."""
 
 from .relay import KernelRelay, open_kernel
 from .ways import NoWay, Way

@@ -1,4 +1,4 @@
-"""eBPF instructions from Python, so that nobody needs a compiler to put a program into the kernel; RFC 9669."""
+"""eBPF instructions from Python: nobody needs a compiler to put a program into the kernel; RFC 9669."""
 
 from __future__ import annotations
 

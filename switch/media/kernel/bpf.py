@@ -87,7 +87,7 @@ class Map:
 
 
 def load_program(code: bytes, name: bytes) -> int:
-    """Load a program for tc; returns its descriptor. BpfError: what the verifier says, or the want of rights."""
+    """Load a program for tc; returns its descriptor. BpfError has what the verifier says."""
     instructions = ctypes.create_string_buffer(code, len(code))
     licence = ctypes.create_string_buffer(b"Dual MIT/GPL")  # it calls nothing that asks for another
     attributes = _program(instructions, licence, name)
@@ -111,10 +111,8 @@ def _program(
     log: ctypes.Array[ctypes.c_char] | None = None,
 ) -> bytes:
     level, size, where = (0, 0, 0) if log is None else (1, len(log), _address(log))
-    return struct.pack(
-        "=IIQQIIQII16s", _SCHED_CLS, len(code) // 8, _address(code), _address(licence), level, size, where, 0, 0,
-        name,
-    )  # fmt: skip
+    what = struct.pack("=IIQQ", _SCHED_CLS, len(code) // 8, _address(code), _address(licence))
+    return what + struct.pack("=IIQII16s", level, size, where, 0, 0, name)
 
 
 def attach(program: int, interface: int) -> int:

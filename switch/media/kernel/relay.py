@@ -1,7 +1,7 @@
 """The kernel's part of the relay: loads the program, attaches it where streams come in, finds their ways.
 
-The engine says which direction is ready and opens it by a word in shared memory; it closes it in the same way, so
-that taking a stream back takes effect with the next packet and asks nobody.
+The engine says which direction is ready and opens it by a word in shared memory; it closes it in the same
+way, so that taking a stream back takes effect with the next packet and asks nobody.
 """
 
 from __future__ import annotations
