@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from switchroom.switch.net import Clock
 from switchroom.switch.sms.interfaces import Change, State
 from switchroom.switch.sms.stored import Stored
-from switchroom.switch.store.sms import Queued, SqliteMessages
+from switchroom.switch.store.sms import Pending, Queued, SqliteMessages
 
 Follower = Callable[[Sequence[Change], float], None]
 
@@ -35,16 +35,35 @@ class Book:
         self.failures: dict[tuple[str, str], int] = {}  # by outlet and reason
         # Messages that were settled moments ago: what is read from the disk may not know it yet
         self.settled: set[int] = set()
+        self._now = self._posix = -1.0
+        self._gathered_for: Pending | None = None
+        self._gathered: dict[Any, list[Any]] = {}
+
+    def posix(self, now: float) -> float:
+        """What the wall clock shows; asked for several times with the same ``now``."""
+        if now != self._now:
+            self._now, self._posix = now, self.clock.posix(now)
+        return self._posix
 
     def enter(
         self, message: Stored, state: State, now: float, *, error: str = "", reason: str = "", note: str = ""
     ) -> None:
         """A message enters a state."""
         message.state = state
-        message.changed_at = self.clock.posix(now)
+        message.changed_at = self.posix(now)
         if error or reason:
             message.error, message.reason = error, reason
         self.store.pending.change(message.state_row(), note or reason)
+        if self.followers:
+            self._note(message)
+
+    def claim(self, message: Stored, now: float) -> None:
+        """A message goes to an outlet: no step of its history, but to be known after a crash."""
+        message.state = State.SENDING
+        message.changed_at = self.posix(now)
+        pending = self.store.pending
+        pending.states[message.id] = message.state_row()
+        pending.size += 1
         if self.followers:
             self._note(message)
 
@@ -61,10 +80,22 @@ class Book:
     def settle(self, *ids: int) -> None:
         """Until it is durable, nothing that is read about these messages or notices counts."""
         self.settled.update(ids)
-        self.store.pending.after((self._unsettle, ids))
+        self.later(self._unsettle, ids)
 
-    def _unsettle(self, _: bool, ids: tuple[int, ...], now: float) -> None:
-        self.settled.difference_update(ids)
+    def _unsettle(self, _: bool, all_ids: list[tuple[int, ...]], now: float) -> None:
+        for ids in all_ids:
+            self.settled.difference_update(ids)
+
+    def later(self, call: Callable[[bool, list[Any], float], None], thing: Any) -> None:
+        """Give this to ``call`` when what is pending is durable: all that are given to it by then at once."""
+        pending = self.store.pending
+        if pending is not self._gathered_for:
+            self._gathered_for, self._gathered = pending, {}
+        things = self._gathered.get(call)
+        if things is None:
+            things = self._gathered[call] = []
+            pending.after((call, things))
+        things.append(thing)
 
     def count_failure(self, outlet: str, reason: str) -> None:
         """For metrics: bounded, whatever the reasons are."""

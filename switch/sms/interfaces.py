@@ -13,7 +13,7 @@ monotonic; a time that is stored (``*_at`` of values) is in seconds since 1970, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 TEXT = -1  # Submission.coding: the body is UTF-8, and how it is encoded is decided on the way out
@@ -43,8 +43,8 @@ class Concat(NamedTuple):
 NO_CONCAT = Concat()
 
 
-class Wish(IntFlag):
-    """Which receipts the sender asks for: registered_delivery (SMPP 3.4 §5.2.17), and one of our own."""
+class Wish(IntEnum):
+    """Bits of what the sender asks for: registered_delivery (SMPP 3.4 §5.2.17), and one of our own."""
 
     NONE = 0
     FINAL = 1  # delivered or failed
@@ -113,49 +113,34 @@ BROKEN = Refusal("broken", 0x008, 500, 500)  # RSYSERR: our fault
 
 
 class State(IntEnum):
-    """Where a message is; ``smpp`` is its message_state (SMPP 5.0 §4.7.15)."""
+    """Where a message is; ``smpp`` is its message_state (SMPP 5.0 §4.7.15), ``is_final``: it stays so."""
+
+    smpp: int
+    is_final: bool
+
+    def __new__(cls, value: int, smpp: int = 1, is_final: bool = False) -> State:
+        # Attributes, not properties: they are asked for several times a message
+        state = int.__new__(cls, value)
+        state._value_, state.smpp, state.is_final = value, smpp, is_final
+        return state
 
     QUEUED = 1  # durable, waits for a way with room
     SENDING = 2  # handed to an outlet, or about to be: after a crash it may arrive twice
     SENT = 3  # the next hop has it, and a receipt may come
-    DELIVERED = 4
-    EXPIRED = 5
-    DELETED = 6  # cancelled
-    UNDELIVERABLE = 7
-    REJECTED = 8
-    UNKNOWN = 9  # the next hop will say no more
-    SCHEDULED = 10  # waits for its time
+    DELIVERED = 4, 2, True
+    EXPIRED = 5, 3, True
+    DELETED = 6, 4, True  # cancelled
+    UNDELIVERABLE = 7, 5, True
+    REJECTED = 8, 8, True
+    UNKNOWN = 9, 7, True  # the next hop will say no more
+    SCHEDULED = 10, 0  # waits for its time
     DEFERRED = 11  # failed for now, waits for another attempt
     GATHERING = 12  # a part that waits for its others
-    SKIPPED = 13  # the next hop left it out on purpose (SMPP 5.0)
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it stays so."""
-        return self in _FINAL
-
-    @property
-    def smpp(self) -> int:
-        """message_state on the wire."""
-        return _SMPP[self]
+    SKIPPED = 13, 9, True  # the next hop left it out on purpose (SMPP 5.0)
 
 
-_FINAL = frozenset(
-    {
-        *(State.DELIVERED, State.EXPIRED, State.DELETED, State.UNDELIVERABLE, State.REJECTED),
-        *(State.UNKNOWN, State.SKIPPED),
-    }
-)
-_SMPP = dict.fromkeys(State, 1) | {  # ENROUTE, but for these
-    State.SCHEDULED: 0,
-    State.DELIVERED: 2,
-    State.EXPIRED: 3,
-    State.DELETED: 4,
-    State.UNDELIVERABLE: 5,
-    State.UNKNOWN: 7,
-    State.REJECTED: 8,
-    State.SKIPPED: 9,
-}
+STATES = (State.UNKNOWN, *State)  # by value
+
 
 # -- the way out
 

@@ -15,6 +15,7 @@ from switchroom.switch.config.schedule import read_schedule, zone
 from switchroom.switch.numbering import PatternIndex, RateTable, normalise
 
 from .interfaces import NO_ROUTE, Address, Refusal, Submission, Wish
+from .stored import Stored
 from .texts import text_of
 
 _ALPHANUMERIC = 5  # TON of SMPP 3.4 §5.2.5
@@ -187,6 +188,17 @@ class Routes:
                         self._price(ways[0], called.number, at),
                     )
         return NO_ROUTE.saying(f"{number}: no route takes it")
+
+    def dress(self, message: Stored) -> bool:
+        """Write a message as its route does, without looking for one; False: there is none of that name."""
+        route = self._by_name.get(message.route)
+        s = message.submission
+        if route is None:
+            message.wish = Wish.FINAL
+            return not message.route
+        message.source, message.destination = route.shown(s.source), route.called(s.destination)
+        message.wish = route.wish(s.wish)
+        return True
 
     def _direct(self, way: str, submission: Submission) -> Plan:
         return Plan("", (way,), submission.source, submission.destination, Wish.FINAL, self.retry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from switchroom.switch.sms.interfaces import NO_CONCAT, Address, Concat, Outcome, State, Submission
+from switchroom.switch.sms.interfaces import NO_CONCAT, STATES, Address, Concat, Outcome, State, Submission
 from switchroom.switch.store.sms import Row
 from switchroom.switch.store.sms.pending import StateRow
 
@@ -125,7 +125,7 @@ class Stored:
 def restore(row: Row) -> Stored:
     """The message of a row."""
     message = Stored(row.id, submission_of(row), row.accepted_at, row.expires_at)
-    message.state = State(row.state)
+    message.state = STATES[row.state]
     if message.state is State.QUEUED:
         message.lane = row.outlet
     else:

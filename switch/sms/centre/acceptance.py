@@ -63,7 +63,7 @@ class Acceptance:
         book = self._book
         taking = Taking(batch, done)
         why_full = self._why_full()
-        posix = book.clock.posix(now)
+        posix = book.posix(now)
         rows = taking.messages
         keys = []
         for submission in batch:

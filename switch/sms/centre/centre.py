@@ -82,7 +82,7 @@ class Centre:
         store = self._store
         self.lanes.load(store.load_lanes())
         self.notices.load(store.load_owing())
-        self.receipts.load(store.load_orphans(self.book.clock.posix(now) - self._config.keep_receipts))
+        self.receipts.load(store.load_orphans(self.book.posix(now) - self._config.keep_receipts))
         self.ways.heal(now)
         after = 0
         while rows := store.take_claimed(after, _CLAIMED_BATCH):

@@ -139,7 +139,7 @@ class Fates:
     def _why_over(self, message: Stored, retry: Retry, now: float) -> str:
         if message.attempts >= retry.max_attempts:
             return f"{message.attempts} attempts"
-        if retry.max_age and self._book.clock.posix(now) - message.accepted_at >= retry.max_age:
+        if retry.max_age and self._book.posix(now) - message.accepted_at >= retry.max_age:
             return f"older than {retry.max_age:g} s"
         return ""
 
@@ -151,7 +151,7 @@ class Fates:
     def defer(self, message: Stored, pause: float, now: float) -> None:
         """Another attempt later."""
         self._book.counters["retried"] += 1
-        at = self._book.clock.posix(now) + pause
+        at = self._book.posix(now) + pause
         if at >= message.expires_at:
             at = message.expires_at
         self._book.enter(message, State.DEFERRED, now, error=message.error, reason=message.reason)
@@ -168,7 +168,7 @@ class Fates:
 
     def plan_of(self, message: Stored, now: float) -> Plan | Refusal:
         """Where it goes by the routes of today; the message is written as they say."""
-        plan = self.routes.plan(message.submission, self._book.clock.posix(now))
+        plan = self.routes.plan(message.submission, self._book.posix(now))
         if isinstance(plan, Plan):
             message.route, message.source, message.destination = plan.route, plan.source, plan.destination
             message.wish = plan.wish
@@ -176,11 +176,12 @@ class Fates:
 
     def prepare(self, message: Stored) -> None:
         """Complete what was read from the disk: how its route writes it."""
-        self.plan_of(message, self._book.clock.now())
+        if not self.routes.dress(message):
+            self.plan_of(message, self._book.clock.now())
 
     def place(self, message: Stored, now: float) -> None:
         """Send a message that is durable on its way: at once, or into its lane."""
-        if message.expires_at <= self._book.clock.posix(now):
+        if message.expires_at <= self._book.posix(now):
             self.expire(message, now)
             return
         plan = self.plan_of(message, now)
@@ -194,7 +195,7 @@ class Fates:
         pending = self._book.store.pending
         if way is not None:
             message.outlet = self.ways.name_of(way, lane)
-            self._book.enter(message, State.SENDING, now)
+            self._book.claim(message, now)
             pending.after((self._on_placed_on_way, (way, message)))
             self.lanes.drop(lane)
             return

@@ -138,7 +138,7 @@ class Orders:
         self._answer(message, answered, own)
 
     def _again(self, message: Stored, now: float) -> None:
-        if message.submission.schedule_at > self._book.clock.posix(now):
+        if message.submission.schedule_at > self._book.posix(now):
             self._book.enter(message, State.SCHEDULED, now, note="replaced")
             self._fates.wait(message, message.submission.schedule_at)
         else:
@@ -165,7 +165,7 @@ class Orders:
             return
         message = restore(row)
         message.attempts, message.error, message.reason = 0, "", ""
-        posix = self._book.clock.posix(now)
+        posix = self._book.posix(now)
         if message.expires_at <= posix:
             message.expires_at = posix + max(message.expires_at - message.accepted_at, 3600.0)
             s = message.submission

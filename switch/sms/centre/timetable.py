@@ -49,7 +49,7 @@ class Timetable:
         for question in (self._due, self._expiry):
             if now >= question.at and not question.is_asked:
                 question.is_asked, question.at = True, NEVER
-                posix = self._book.clock.posix(now)
+                posix = self._book.posix(now)
                 self._book.store.ask(question.name, (posix, _BATCH), question.reply)
 
     def _on_due(self, found: tuple[list[Row], float | None], _: object, now: float) -> None:

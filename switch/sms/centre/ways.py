@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from switchroom.switch.sms.book import Book
-from switchroom.switch.sms.interfaces import Fault, Form, Outcome, Outlet, Part, State
+from switchroom.switch.sms.interfaces import Fault, Form, Outcome, Outlet, Part
 from switchroom.switch.sms.stored import Stored
 from switchroom.switch.sms.texts import UnsendableError, parts_of
 
@@ -64,6 +64,8 @@ class Ways:
 
     def name_of(self, way: Way, lane: Lane) -> str:
         """By which of its names a lane means a way: an outlet may serve a whole kind."""
+        if lane.name == way.name:
+            return way.name
         return next((name for name in lane.ways if self.get(name) is way), way.name)
 
     def attach(self, outlet: Outlet, now: float) -> None:
@@ -128,7 +130,7 @@ class Ways:
         free = min(way.free(now), _BATCH)
         claimed: list[Stored] = []
         pending = self._book.store.pending
-        posix = self._book.clock.posix(now)
+        posix = self._book.posix(now)
         while free > 0:
             message = self.lanes.pop(lane)
             if message is None:
@@ -138,7 +140,7 @@ class Ways:
                 self._expired(message, now)
                 continue
             message.outlet = self.name_of(way, lane)
-            self._book.enter(message, State.SENDING, now)
+            self._book.claim(message, now)
             claimed.append(message)
             free -= 1
         if claimed:

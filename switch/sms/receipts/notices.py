@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from switchroom.switch.sms.book import Book, as_json
-from switchroom.switch.sms.interfaces import Inlet, Notice, Receipt, State, Submission, Wish
+from switchroom.switch.sms.interfaces import STATES, Inlet, Notice, Receipt, State, Submission, Wish
 from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.sms.texts import text_of
 from switchroom.switch.store.sms import Owed, Row
@@ -79,7 +79,7 @@ class Notices:
     def on_intermediate(self, message: Stored, receipt: Receipt, now: float) -> None:
         """The next hop says how it is going."""
         if message.submission.wish & Wish.INTERMEDIATE:
-            at = receipt.done_at or self._book.clock.posix(now)
+            at = receipt.done_at or self._book.posix(now)
             self._owe(message, receipt.state, at, now, is_intermediate=True)
 
     def _owe(
@@ -100,28 +100,32 @@ class Notices:
             is_intermediate,
             message.reason if state is not State.DELIVERED else "",
         )
-        detail = as_json(
-            error=notice.error,
-            network_error=network_error.hex(),
-            delivered=delivered,
-            is_intermediate=is_intermediate,
-            reason=notice.reason,
-        )
+        detail = ""
+        if notice.error or notice.reason or network_error or is_intermediate or message.parts > 1:
+            detail = as_json(
+                error=notice.error,
+                network_error=network_error.hex(),
+                delivered=delivered,
+                is_intermediate=is_intermediate,
+                reason=notice.reason,
+            )
         inlet = message.submission.inlet
         store.pending.owed.append(Owed(notice.id, inlet, message.id, state, at, detail))
-        store.pending.after((self._on_owed, (inlet, notice)))
+        self._book.later(self._on_owed, (inlet, notice))
         self._line(inlet).count += 1
         self.counters["owed"] += 1
 
-    def _on_owed(self, _: bool, owed: tuple[str, Notice], now: float) -> None:
-        name, notice = owed
-        line = self._line(name)
+    def _on_owed(self, _: bool, owed: list[tuple[str, Notice]], now: float) -> None:
+        for name, notice in owed:
+            self._take(self._line(name), notice)
+
+    def _take(self, line: _Line, notice: Notice) -> None:
         if line.has_more or line.is_loading or len(line.heads) >= _HEADS or line.inlet is None:
             line.has_more = True
             return
         line.heads.append(notice)
         line.tail = notice.id
-        self._dirty[name] = line
+        self._dirty[line.name] = line
 
     # -- handing over
 
@@ -251,15 +255,15 @@ def _beginning(s: Submission) -> tuple[bytes, int]:
 
 
 def _from_store(owed: Owed, row: Row) -> Notice:
-    detail = json.loads(owed.detail)
+    detail = json.loads(owed.detail) if owed.detail else {}
     return _notice(
         owed.id,
         restore(row),
-        State(owed.state),
+        STATES[owed.state],
         owed.at,
         detail.get("error", ""),
         bytes.fromhex(detail.get("network_error", "")),
-        detail.get("delivered", 0),
+        detail.get("delivered", int(owed.state == State.DELIVERED)),
         detail.get("is_intermediate", False),
         detail.get("reason", ""),
     )

@@ -103,7 +103,7 @@ class Receipts:
                 mark,
                 remote_id,
                 State.SENT if state is None else state,
-                self._book.clock.posix(now),
+                self._book.posix(now),
             )
         )
         pending.size += 1
@@ -141,14 +141,17 @@ class Receipts:
     ) -> None:
         """Match them; ``done`` when all is durable."""
         notation, name = outlet.id_notation, outlet.name
+        is_alike = notation in ("auto", "same")
         unknown: list[tuple[Receipt, list[str]]] = []
         for receipt in receipts:
-            marks = marks_in_receipt(name, receipt.remote_id, notation)
-            hot = next((found for mark in marks if (found := self._hot.get(mark)) is not None), None)
+            hot = self._hot.get(mark_of(name, receipt.remote_id)) if is_alike else None
             if hot is None:
-                unknown.append((receipt, marks))
-            else:
-                self._apply(*hot, receipt, now)
+                marks = marks_in_receipt(name, receipt.remote_id, notation)
+                hot = next((found for mark in marks if (found := self._hot.get(mark)) is not None), None)
+                if hot is None:
+                    unknown.append((receipt, marks))
+                    continue
+            self._apply(*hot, receipt, now)
         if not unknown:
             self._book.store.pending.after((self._acknowledge, _Round(1, done, context)))
             return
@@ -193,7 +196,7 @@ class Receipts:
         self.counters["unmatched"] += 1
         reason = "no message was sent under this id" if marks else "it has no id"
         plain = receipt._replace(context=None, network_error=b"")
-        posix = self._book.clock.posix(now)
+        posix = self._book.posix(now)
         orphan = Orphan(
             self._book.store.next_id(),
             outlet,
