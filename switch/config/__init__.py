@@ -20,7 +20,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
-from .sms import SmsConfig, SmsRouteConfig
+from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import HeaderRuleConfig, RegisterConfig, TrunkAddress, TrunkConfig, split_trunk_address
@@ -48,6 +48,7 @@ __all__ = [
     "SipConfig",
     "SmsConfig",
     "SmsRouteConfig",
+    "SmsRuleConfig",
     "StirConfig",
     "SwitchConfig",
     "TlsConfig",

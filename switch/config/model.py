@@ -24,7 +24,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
-from .sms import SmsConfig, SmsRouteConfig
+from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import TrunkConfig
@@ -58,6 +58,7 @@ class Config(Section):
     routes: list[RouteConfig] = Field(default_factory=list)
     trunks: list[TrunkConfig] = Field(default_factory=list)
     sms_routes: list[SmsRouteConfig] = Field(default_factory=list)
+    sms_rules: list[SmsRuleConfig] = Field(default_factory=list)
 
     @property
     def realm(self) -> str:

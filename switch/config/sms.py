@@ -129,6 +129,45 @@ class SmsConfig(Section):
         le=65_536,
         is_live=False,
     )
+    blocked_sources: Patterns | None = key("Senders whose messages nobody gets: patterns as in match.", None)
+    blocked_destinations: Patterns | None = key("Receivers who get nothing: patterns as in match.", None)
+    duplicate_window: Count = key(
+        "A message with sender, receiver and text of one that came so shortly before is that one. 0: off.",
+        0,
+        unit="s",
+        ge=0,
+        le=86_400,
+    )
+    opt_out: Flag = key(
+        "Whether receivers who answer STOP to a sender get no more of it until they answer START. Words from "
+        "trunks, modems and SIP count.",
+        False,
+    )
+    stop_words: list[Text] = key(
+        "What says stop, in any case of letters, as the whole text.",
+        lambda: ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"],
+        max_length=100,
+    )
+    start_words: list[Text] = key(
+        "What says start again.", lambda: ["START", "YES", "UNSTOP"], max_length=100
+    )
+    help_words: list[Text] = key("What asks for help.", lambda: ["HELP", "INFO"], max_length=100)
+    stop_reply: Text = key(
+        "What is answered to stop. Empty: nothing.",
+        "You have been unsubscribed and will receive no more messages from this number. Reply START to "
+        "receive them again.",
+        max_length=480,
+    )
+    start_reply: Text = key(
+        "What is answered to start. Empty: nothing.",
+        "You will receive messages from this number again. Reply STOP to end them.",
+        max_length=480,
+    )
+    help_reply: Text = key(
+        "What is answered to a call for help. Empty: nothing.",
+        "Reply STOP to end messages from this number.",
+        max_length=480,
+    )
     country: Text = key(
         "The country whose national numbers are normalised, as DE. Empty: numbers.country.",
         "",
@@ -237,3 +276,40 @@ class SmsRouteConfig(Section):
         if len(set(self.to)) < len(self.to):
             raise ValueError(f"to: {self.to}: must not name one way twice")
         return self
+
+
+class SmsRuleConfig(Section):
+    """What those who hand over messages may do; the first rule that fits a message holds for it."""
+
+    inlets: list[InletName] = key(
+        "For messages from these, as in [[sms_routes]]. Empty: all.", list, max_length=1024
+    )
+    match: Patterns = key("For these receivers, as +44* for a country.", "*")
+    refuse: Text = key("Why they are refused. Empty: they are not.", "", max_length=160)
+    sources: Patterns | None = key(
+        "The senders that may be shown, numbers and names: patterns as in match. Not given: all.", None
+    )
+    replacement: Text = key(
+        "The sender that takes the place of one that may not be shown. Empty: the message is refused.",
+        "",
+        max_length=20,
+    )
+    rate: Number = key(
+        "Messages a second from one inlet. 0: any number.", 0.0, unit="1/s", ge=0, le=1_000_000
+    )
+    burst: Count = key(
+        "Messages that may come at once beyond that. 0: those of a second.", 0, ge=0, le=10_000_000
+    )
+    per_day: Count = key(
+        "Messages a day (UTC) from one inlet; the next is refused: throttled. 0: any number.",
+        0,
+        ge=0,
+        le=1_000_000_000,
+    )
+    credit: Number | None = key(
+        "What one inlet may spend by the rate table, and what `switchroom sms credit` adds to it. Not given: "
+        "any amount.",
+        None,
+        ge=0,
+        le=1_000_000_000,
+    )

@@ -95,7 +95,12 @@ class MessageRoom:
         self._store.start()
         self._loop = asyncio.get_running_loop()
         self._centre = Centre(
-            config.sms, self._routes(config, _rates(config)), self._store, self.clock, self._log
+            config.sms,
+            self._routes(config, _rates(config)),
+            self._store,
+            self.clock,
+            self._log,
+            config.sms_rules,
         )
         self._store.on_wake = self._on_wake
         self._centre.on_turn = self._arm
@@ -128,7 +133,7 @@ class MessageRoom:
         self._config = config
         if self._centre is not None and self._store is not None:
             self._store.retention = _retention(config)
-            self._centre.reconfigure(config.sms, self._routes(config, rates))
+            self._centre.reconfigure(config.sms, self._routes(config, rates), config.sms_rules)
             self._centre.drain(self.clock.now())
 
     def _routes(self, config: Config, rates: RateTable | None) -> Routes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 
 from switchroom.switch.config import SmsConfig
 from switchroom.switch.sms.book import Book
@@ -19,6 +19,7 @@ from switchroom.switch.sms.interfaces import (
     State,
     Submission,
 )
+from switchroom.switch.sms.rules import Rules
 from switchroom.switch.sms.stored import Stored
 from switchroom.switch.store.sms import Queued
 from switchroom.switch.store.sms.pending import Accepted
@@ -27,19 +28,18 @@ from .fates import Fates
 from .ways import Way
 
 _MAX_ADDRESS = 64
-# What a rule makes of a message: the same, another, or a refusal
-Rule = Callable[[Submission, float], "Submission | Refusal"]
 
 
 class Taking:
     """A batch that is being taken."""
 
-    __slots__ = ("batch", "direct", "done", "known", "messages", "results")
+    __slots__ = ("batch", "direct", "done", "has_copies", "known", "messages", "results")
 
     def __init__(self, batch: Sequence[Submission], done: Done) -> None:
         self.batch, self.done = batch, done
         self.results: list[int | Refusal] = []
         self.messages: list[Stored] = []
+        self.has_copies = False  # which are answered for when what they are copies of is on the disk
         self.direct: dict[Way, list[Stored]] = {}  # what may go at once
         self.known: dict[int, int] = {}  # what had been submitted with the same key before: its first id
 
@@ -47,10 +47,9 @@ class Taking:
 class Acceptance:
     """The way in."""
 
-    def __init__(self, book: Book, fates: Fates, config: SmsConfig) -> None:
-        self._book, self._fates = book, fates
+    def __init__(self, book: Book, fates: Fates, rules: Rules, config: SmsConfig) -> None:
+        self._book, self._fates, self._rules = book, fates, rules
         self._unwritten = 0
-        self.rules: list[Rule] = []
         self.reconfigure(config)
         self.refused: dict[str, int] = {}
 
@@ -58,8 +57,8 @@ class Acceptance:
         """Apply new limits."""
         self._config = config
 
-    def submit(self, batch: Sequence[Submission], now: float, done: Done) -> None:
-        """Take what can be taken."""
+    def submit(self, batch: Sequence[Submission], now: float, done: Done, *, is_free: bool = False) -> None:
+        """Take what can be taken; what we write ourselves is free of rules."""
         book = self._book
         taking = Taking(batch, done)
         why_full = self._why_full()
@@ -67,17 +66,20 @@ class Acceptance:
         rows = taking.messages
         keys = []
         for submission in batch:
-            result = why_full or self._take(submission, taking, now, posix)
+            result = why_full or self._take(submission, taking, now, posix, is_free)
             if isinstance(result, Refusal):
                 self.refused[result.word] = self.refused.get(result.word, 0) + 1
                 book.counters["refused"] += 1
                 taking.results.append(result)
+            elif isinstance(result, int):
+                taking.results.append(result)
+                taking.has_copies = True
             else:
                 taking.results.append(result.id)
                 rows.append(result)
                 if submission.key:
                     keys.append((submission.inlet, submission.key, result.id, posix))
-        if not rows:
+        if not rows and not taking.has_copies:
             done(batch, taking.results, now)
             return
         self._unwritten += len(rows)
@@ -97,19 +99,28 @@ class Acceptance:
             return QUEUE_FULL.saying("too many wait")
         return None
 
-    def _take(self, submission: Submission, taking: Taking, now: float, posix: float) -> Stored | Refusal:
+    def _take(
+        self, submission: Submission, taking: Taking, now: float, posix: float, is_free: bool
+    ) -> Stored | Refusal | int:
+        """A message, why not, or the id of the one that it is a copy of."""
         fault = self._fault(submission, posix)
         if fault is not None:
             return fault
-        for rule in self.rules:
-            changed = rule(submission, now)
-            if isinstance(changed, Refusal):
-                return changed
-            submission = changed
-        fates = self._fates
+        rules, fates = self._rules, self._fates
+        if not is_free:
+            checked = rules.check(submission)
+            if isinstance(checked, Refusal):
+                return checked
+            submission = checked
+            copy = rules.copy_of(submission, posix)
+            if copy is not None:
+                return copy
         plan = fates.routes.plan(submission, posix)
         if isinstance(plan, Refusal):
             return plan
+        refusal = None if is_free else rules.charge(submission, plan.price, now, posix)
+        if refusal is not None:
+            return refusal
         config = self._config
         longest = posix + config.max_validity
         starts_at = max(submission.schedule_at, posix)
@@ -117,6 +128,7 @@ class Acceptance:
         message = Stored(self._book.store.next_id(), submission, posix, expires_at)
         message.route, message.source, message.destination = plan.route, plan.source, plan.destination
         message.wish = plan.wish
+        rules.remember(submission, message.id, posix)
         if submission.schedule_at > posix:
             message.state = State.SCHEDULED
             return message
@@ -187,6 +199,7 @@ class Acceptance:
         for message in list(taking.messages):
             if only is None or message.id in only:
                 taking.messages.remove(message)
+                self._rules.forget(message.submission)
                 if message.state is State.QUEUED:
                     self._fates.lanes.get(message.lane).count -= 1
 

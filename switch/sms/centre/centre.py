@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.config import SmsConfig
+from switchroom.switch.config import SmsConfig, SmsRuleConfig
 from switchroom.switch.net import Clock
 from switchroom.switch.sms.book import Book, Follower, Log
 from switchroom.switch.sms.interfaces import (
@@ -27,7 +27,8 @@ from switchroom.switch.sms.interfaces import (
 from switchroom.switch.sms.receipts.notices import Notices
 from switchroom.switch.sms.receipts.receipts import Receipts, progress_of
 from switchroom.switch.sms.routing import Routes
-from switchroom.switch.sms.stored import Stored, restore
+from switchroom.switch.sms.rules import Rules
+from switchroom.switch.sms.stored import Stored, restore, submission_of
 from switchroom.switch.store.sms import SqliteMessages
 
 from .acceptance import Acceptance
@@ -45,7 +46,13 @@ class Centre:
     """The interface Centre of interfaces.py."""
 
     def __init__(
-        self, config: SmsConfig, routes: Routes, store: SqliteMessages, clock: Clock, log: Log
+        self,
+        config: SmsConfig,
+        routes: Routes,
+        store: SqliteMessages,
+        clock: Clock,
+        log: Log,
+        rules: Sequence[SmsRuleConfig] = (),
     ) -> None:
         self.book = Book(store, clock, log)
         self.notices = Notices(self.book)
@@ -59,15 +66,17 @@ class Centre:
         self.ways.gather, self.ways.is_routed = self.gathering.take, self.fates.is_routed
         self.fates.ways, self.fates.receipts, self.fates.routes = self.ways, self.receipts, routes
         self.fates.wake_at, self.fates.expires_at = self.timetable.wake_at, self.timetable.expires_at
-        self.acceptance = Acceptance(self.book, self.fates, config)
+        self.rules = Rules(config, rules, lambda key, value: store.pending.put(key, value))
+        self.acceptance = Acceptance(self.book, self.fates, self.rules, config)
         self.orders = Orders(self.book, self.fates)
         self._store = store
         self.on_turn: Callable[[], None] = lambda: None  # something happened: the next timer may be another
-        self.reconfigure(config, routes)
+        self.reconfigure(config, routes, rules)
 
-    def reconfigure(self, config: SmsConfig, routes: Routes) -> None:
+    def reconfigure(self, config: SmsConfig, routes: Routes, rules: Sequence[SmsRuleConfig] = ()) -> None:
         """Apply new rules to what goes on from now."""
         self._config = config
+        self.rules.reconfigure(config, rules)
         self.fates.routes = routes
         self.ways.is_known = routes.is_known
         self.fates.is_retrying_breaks = config.after_break == "retry"
@@ -80,6 +89,11 @@ class Centre:
     def start(self, now: float) -> None:
         """Take up what the store has; it blocks."""
         store = self._store
+        self.rules.load(store.load_values())
+        if self._config.duplicate_window:
+            since = self.book.clock.posix(now) - self._config.duplicate_window
+            for row in store.load_since(since):
+                self.rules.remember(submission_of(row), row.id, row.accepted_at)
         self.lanes.load(store.load_lanes())
         self.notices.load(store.load_owing())
         self.receipts.load(store.load_orphans(self.book.posix(now) - self._config.keep_receipts))
@@ -106,6 +120,10 @@ class Centre:
     def submit(self, batch: Sequence[Submission], now: float, done: Done) -> None:
         """Take messages; ``done`` hears of them when they are on the disk."""
         self.acceptance.submit(batch, now, done)
+        if replies := self.rules.opt_outs.replies:
+            answers = list(replies)
+            replies.clear()
+            self.acceptance.submit(answers, now, lambda batch, results, at: None, is_free=True)
         self._end_turn(now)
 
     def attach(self, *, inlet: Inlet | None = None, outlet: Outlet | None = None, now: float) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from switchroom.switch.sms.book import Book
 from switchroom.switch.sms.interfaces import Fault, Form, Outcome, Outlet, Part
+from switchroom.switch.sms.receipts.receipts import progress_of
 from switchroom.switch.sms.stored import Stored
 from switchroom.switch.sms.texts import UnsendableError, parts_of
+from switchroom.switch.store.sms import Expecting
 
 from .lanes import Lane, Lanes
 
@@ -168,10 +170,18 @@ class Ways:
         is_there = self._ways.get(way.name) is way
         for message in messages:
             way.reserved -= 1
-            if is_there:
+            if is_there and message.parts > 1 and message.progress is None:
+                way.reserved += 1  # until it is read which of its parts have gone
+                self._book.store.ask("parts", (message.id,), self._on_parts, (way, message))
+            elif is_there:
                 self._dispatch(way, message, now)
             else:
                 self._place(message, now)
+
+    def _on_parts(self, found: list[Expecting], asked: tuple[Way, Stored], now: float) -> None:
+        way, message = asked
+        message.progress = progress_of(found, message.parts)
+        self.hand_over(way, (message,), now)
 
     def _dispatch(self, way: Way, message: Stored, now: float) -> None:
         form = way.outlet.form

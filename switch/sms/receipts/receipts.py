@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from switchroom.switch.sms.book import Book
-from switchroom.switch.sms.interfaces import Outcome, Outlet, Receipt, State
+from switchroom.switch.sms.interfaces import STATES, Outcome, Outlet, Receipt, State
 from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import Expecting, Orphan, Row, part_key, split_part_key
 
@@ -57,7 +57,8 @@ class Receipts:
         """Take up what matched nothing before the restart."""
         for orphan in orphans:
             receipt = Receipt(**json.loads(orphan.detail))
-            receipt = receipt._replace(state=State(receipt.state), network_error=b"")
+            octets = bytes.fromhex(str(receipt.network_error))
+            receipt = receipt._replace(state=STATES[receipt.state], network_error=octets)
             marks = marks_in_receipt(orphan.outlet, receipt.remote_id)
             self._file(_Early(orphan.id, receipt, marks, orphan.at))
 
@@ -195,14 +196,14 @@ class Receipts:
         """It matches nothing: perhaps the answer to what was sent comes after it."""
         self.counters["unmatched"] += 1
         reason = "no message was sent under this id" if marks else "it has no id"
-        plain = receipt._replace(context=None, network_error=b"")
+        detail = {**receipt._asdict(), "context": None, "network_error": receipt.network_error.hex()}
         posix = self._book.posix(now)
         orphan = Orphan(
             self._book.store.next_id(),
             outlet,
             marks[0] if marks else "",
             posix,
-            json.dumps(plain._asdict()),
+            json.dumps(detail),
             reason,
         )
         self._book.store.pending.orphans.append(orphan)

@@ -69,7 +69,12 @@ class Pending:
     def accept(self, accepted: Accepted) -> None:
         """Messages are new."""
         self.accepted.append(accepted)
-        self.size += len(accepted.rows)
+        self.size += len(accepted.rows) + 1
+
+    def put(self, key: str, value: str) -> None:
+        """A small value is another now."""
+        self.values[key] = value
+        self.size += 1
 
     def change(self, row: StateRow, note: str = "") -> None:
         """A message entered a state."""

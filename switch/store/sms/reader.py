@@ -43,10 +43,13 @@ class Reader:
             self._connection = None
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
+        return self._each(query, *values).fetchall()
+
+    def _each(self, query: str, *values: Any) -> sqlite3.Cursor:
         if self._connection is None:
             self._connection = connect(self._path)
             self._connection.execute("PRAGMA query_only = ON")
-        return self._connection.execute(query, values).fetchall()
+        return self._connection.execute(query, values)
 
     # -- for the centre
 
@@ -184,6 +187,16 @@ class Reader:
         """Messages that were on their way."""
         query = f"SELECT {_M} FROM messages m WHERE state IN {CLAIMED} AND id > ? ORDER BY id LIMIT ?"
         return list(map(Row._make, self._rows(query, after, limit)))
+
+    def since(self, since: float, limit: int) -> list[Row]:
+        """The latest messages, those that were taken since then."""
+        found = []
+        for row in self._each(f"SELECT {_M} FROM messages m ORDER BY id DESC LIMIT ?", limit):
+            message = Row._make(row)
+            if message.accepted_at < since:
+                break
+            found.append(message)
+        return found
 
     def last_id(self) -> int:
         """The highest id that was given."""

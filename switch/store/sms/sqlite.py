@@ -182,6 +182,11 @@ class SqliteMessages:
         found: dict[str, str] = self._once("values", prefix)
         return found
 
+    def load_since(self, since: float, limit: int = 100_000) -> list[Row]:
+        """Messages that were taken since then."""
+        found: list[Row] = self._once("since", since, limit)
+        return found
+
     def load_orphans(self, since: float, limit: int = 100_000) -> list[Orphan]:
         """Receipts that matched nothing."""
         found: list[Orphan] = self._once("orphans", since, limit)

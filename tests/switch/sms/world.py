@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from switchroom.switch.config import SmsConfig, SmsRouteConfig
+from switchroom.switch.config import SmsConfig, SmsRouteConfig, SmsRuleConfig
 from switchroom.switch.net import Clock
+from switchroom.switch.numbering import RateTable
 from switchroom.switch.sms.centre import Centre
 from switchroom.switch.sms.interfaces import (
     Address,
@@ -79,7 +80,9 @@ class Inlet:
 class World:
     """One switch's message room; ``restart`` is a crash after what is on the disk."""
 
-    def __init__(self, folder: Path, *routes: dict[str, Any], **config: Any) -> None:
+    def __init__(
+        self, folder: Path, *routes: dict[str, Any], rules: Sequence[dict[str, Any]] = (), **config: Any
+    ) -> None:
         self.path = folder / "messages.db"
         self.config = SmsConfig(**{"retry_first": 10.0, **config})
         self.routes = [SmsRouteConfig(**route) for route in routes]
@@ -89,13 +92,15 @@ class World:
         self.log = Log()
         self.results: list[int | Refusal] = []
         self.users: dict[str, str] = {}
+        self.rates: RateTable | None = None
+        self.rules = [SmsRuleConfig(**rule) for rule in rules]
         self.open()
 
     def open(self) -> None:
         self.store = SqliteMessages(self.path, reserve_size=0)
         self.store.start(has_threads=False)
-        routes = Routes(self.routes, self.config, users=self.users, draw=lambda: 0.5)
-        self.centre = Centre(self.config, routes, self.store, self.clock, self.log)
+        routes = Routes(self.routes, self.config, users=self.users, rates=self.rates, draw=lambda: 0.5)
+        self.centre = Centre(self.config, routes, self.store, self.clock, self.log, self.rules)
         self.centre.fates._draw = lambda: 0.5
         self.centre.start(self.now)
         self.turn()
