@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     destination: Address
     wish: int
     retry: Retry
-    is_ordered: bool = False
+    turn: str = ""
     price: float = 0.0
 
 
@@ -152,6 +152,11 @@ class Routes:
         named = {way for route in self._routes for way in route.config.to}
         self._ways = named | {f"user:{user}" for user in self._users.values()} | {"app"}
 
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """The routes whose messages go one after the other."""
+        return tuple(route.name for route in self._routes if route.config.ordered)
+
     def is_known(self, way: str) -> bool:
         """Whether a route may lead to a way."""
         return way in self._ways
@@ -184,7 +189,7 @@ class Routes:
                         called,
                         route.wish(submission.wish),
                         route.retry,
-                        route.config.ordered,
+                        turn_of(route.name, called) if route.config.ordered else "",
                         self._price(ways[0], called.number, at),
                     )
         return NO_ROUTE.saying(f"{number}: no route takes it")
@@ -197,6 +202,8 @@ class Routes:
             message.wish = Wish.FINAL
             return not message.route
         message.source, message.destination = route.shown(s.source), route.called(s.destination)
+        if route.config.ordered:
+            message.turn = turn_of(route.name, message.destination)
         message.wish = route.wish(s.wish)
         return True
 
@@ -242,6 +249,11 @@ class Routes:
                 return
             yield f"route {route.name}: matches {number}; no way of it has a rate or a user: skipped"
         yield f"no route takes {number}: refused"
+
+
+def turn_of(route: str, destination: Address) -> str:
+    """What messages have in common that go one after the other."""
+    return f"{route}|{destination.number}"
 
 
 def named(text: str) -> Address:

@@ -46,6 +46,7 @@ class Stored:
         "state",
         "submission",
         "tried",
+        "turn",
         "wish",
         "worst",
     )
@@ -67,6 +68,7 @@ class Stored:
         self.rounds = 0  # how often it was gathered with its other parts
         self.outstanding = 0  # parts that the outlet has and has not answered for
         self.worst: Outcome | None = None  # of the parts that failed
+        self.turn = ""  # on routes in order: whose turn it waits for
         self.tried: tuple[str, ...] = ()  # ways that failed since the last wait
 
     @property

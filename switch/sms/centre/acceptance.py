@@ -127,14 +127,14 @@ class Acceptance:
         expires_at = min(submission.expires_at or starts_at + config.validity, longest + starts_at - posix)
         message = Stored(self._book.store.next_id(), submission, posix, expires_at)
         message.route, message.source, message.destination = plan.route, plan.source, plan.destination
-        message.wish = plan.wish
+        message.wish, message.turn = plan.wish, plan.turn
         rules.remember(submission, message.id, posix)
         if submission.schedule_at > posix:
             message.state = State.SCHEDULED
             return message
         lane = fates.lanes.get(",".join(plan.ways))
         message.lane = lane.name
-        way = fates.ways.reserve(lane, now)
+        way = fates.ways.reserve(lane, message, now)
         if way is None:
             lane.count += 1
         else:

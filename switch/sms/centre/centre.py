@@ -61,7 +61,14 @@ class Centre:
         self.lanes = Lanes(self.book, self.fates.prepare, self.ways.pump_lane)
         self.receipts = Receipts(self.book, self.notices, self.fates.finish)
         self.gathering = Gathering(self.book, self.ways.put, self.fates.finish, self.fates.failed)
-        self.timetable = Timetable(self.book, lambda: self.lanes, self.fates.place, self.fates.expire)
+        self.timetable = Timetable(
+            self.book,
+            lambda: self.lanes,
+            self.fates.place,
+            self.fates.expire,
+            self.ways.turns.remove,
+            self.fates.lose,
+        )
         self.ways.lanes = self.fates.lanes = self.lanes
         self.ways.gather, self.ways.is_routed = self.gathering.take, self.fates.is_routed
         self.fates.ways, self.fates.receipts, self.fates.routes = self.ways, self.receipts, routes
@@ -82,6 +89,7 @@ class Centre:
         self.fates.is_retrying_breaks = config.after_break == "retry"
         self.acceptance.reconfigure(config)
         self.ways.heal(self.book.clock.now())
+        self.timetable.receipt_timeout = float(config.receipt_timeout)
         self.gathering.reconfigure(
             config.gather_timeout, config.max_gathering_per_sender, config.max_gathering
         )
@@ -97,6 +105,10 @@ class Centre:
         self.lanes.load(store.load_lanes())
         self.notices.load(store.load_owing())
         self.receipts.load(store.load_orphans(self.book.posix(now) - self._config.keep_receipts))
+        for row in store.load_turns(self.fates.routes.ordered):
+            message = restore(row)
+            self.fates.prepare(message)
+            self.ways.turns.take(message)
         self.ways.heal(now)
         after = 0
         while rows := store.take_claimed(after, _CLAIMED_BATCH):
@@ -119,7 +131,10 @@ class Centre:
 
     def submit(self, batch: Sequence[Submission], now: float, done: Done) -> None:
         """Take messages; ``done`` hears of them when they are on the disk."""
-        self.acceptance.submit(batch, now, done)
+        if any(submission.is_replacing for submission in batch):
+            self.orders.submit(batch, now, done, self.acceptance)
+        else:
+            self.acceptance.submit(batch, now, done)
         if replies := self.rules.opt_outs.replies:
             answers = list(replies)
             replies.clear()

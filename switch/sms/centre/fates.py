@@ -69,6 +69,8 @@ class Fates:
         else:
             self._sent(message, outcome, now)
             self.receipts.review(message, now)
+            if not message.wish:
+                self.receipts.forget(message)
 
     def _settle(self, message: Stored, outcome: Outcome, now: float) -> None:
         if outcome.fault is not None:
@@ -83,6 +85,8 @@ class Fates:
     def _sent(self, message: Stored, outcome: Outcome, now: float) -> None:
         self._book.counters["sent"] += 1
         self._book.enter(message, State.SENT, now, note=outcome.remote_id)
+        if message.turn:
+            self.ways.end_turn(message, now)
         self._notices.on_state(message, now)
 
     # -- failure
@@ -171,7 +175,7 @@ class Fates:
         plan = self.routes.plan(message.submission, self._book.posix(now))
         if isinstance(plan, Plan):
             message.route, message.source, message.destination = plan.route, plan.source, plan.destination
-            message.wish = plan.wish
+            message.wish, message.turn = plan.wish, plan.turn
         return plan
 
     def prepare(self, message: Stored) -> None:
@@ -191,7 +195,7 @@ class Fates:
         ways = tuple(way for way in plan.ways if way not in message.tried) or plan.ways
         lane = self.lanes.get(",".join(ways))
         message.lane = lane.name
-        way = self.ways.reserve(lane, now)
+        way = self.ways.reserve(lane, message, now)
         pending = self._book.store.pending
         if way is not None:
             message.outlet = self.ways.name_of(way, lane)
@@ -226,6 +230,10 @@ class Fates:
         reason = f"not delivered in time: {message.reason}" if message.reason else "not delivered in time"
         self.finish(message, State.EXPIRED, now, error=message.error, reason=reason)
 
+    def lose(self, message: Stored, now: float) -> None:
+        """No receipt came for it in time."""
+        self.finish(message, State.UNKNOWN, now, reason="no receipt came")
+
     def finish(self, message: Stored, state: State, now: float, *, error: str = "", reason: str = "") -> None:
         """The message is done with."""
         counters = self._book.counters
@@ -233,6 +241,8 @@ class Fates:
         self._book.enter(message, state, now, error=error, reason=reason)
         self._book.settle(message.id)
         self.receipts.forget(message)
+        if message.turn:
+            self.ways.end_turn(message, now)
         self._notices.on_state(message, now)
         for told in self.on_final:
             told(message, now)

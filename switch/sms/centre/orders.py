@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from switchroom.switch.sms.book import Book
@@ -11,6 +13,7 @@ from switchroom.switch.sms.interfaces import (
     NOT_REPLACEABLE,
     TOO_LATE,
     Answered,
+    Done,
     Refusal,
     Standing,
     State,
@@ -19,6 +22,7 @@ from switchroom.switch.sms.interfaces import (
 from switchroom.switch.sms.stored import Stored, extra_of, restore, submission_of
 from switchroom.switch.store.sms import Row
 
+from .acceptance import Acceptance
 from .fates import Fates
 
 _WAITING = (State.QUEUED, State.SCHEDULED, State.DEFERRED)
@@ -87,7 +91,7 @@ class Orders:
             pending.timers[row.id] = None
             return restore(row)
         lane = self._fates.lanes.get(row.outlet)
-        message = self._fates.lanes.take(lane, row.id)
+        message = self._fates.lanes.take(lane, row.id) or self._fates.ways.turns.remove(row.id)
         if message is None and (row_rank(row), row.id) <= lane.tail:
             return None  # it left the lane a moment ago
         pending.unqueue(lane.name, row_rank(row), row.id)
@@ -118,6 +122,10 @@ class Orders:
         if message is None:
             answered(own, NOT_REPLACEABLE.saying(f"it is {State(row.state).name.lower()}"), now)
             return
+        self._change(message, new, now)
+        self._answer(message, answered, own)
+
+    def _change(self, message: Stored, new: Submission, now: float) -> None:
         old = message.submission
         changed = old._replace(
             body=new.body,
@@ -135,7 +143,29 @@ class Orders:
             *(message.expires_at, 0),
         )
         self._again(message, now)
-        self._answer(message, answered, own)
+
+    def submit(self, batch: Sequence[Submission], now: float, done: Done, acceptance: Acceptance) -> None:
+        """Messages of which some take the place of one that waits (replace_if_present)."""
+        round_ = _Round(batch, done)
+        for place, submission in enumerate(batch):
+            if submission.is_replacing:
+                s = submission
+                values = (s.source.number, s.destination.number, s.service_type, s.inlet)
+                self._book.store.ask("waiting", values, self._on_present, (round_, place, acceptance))
+            else:
+                acceptance.submit([submission], now, partial(round_.hear, place))
+
+    def _on_present(self, found: list[tuple[str, int, Row]], asked: Any, now: float) -> None:
+        round_, place, acceptance = asked
+        new: Submission = round_.batch[place]
+        for _, _, row in reversed(found):
+            message = self._take_out(row, now)
+            if message is not None:
+                self._change(message, new, now)
+                hear = partial(round_.hear, place, (new,), (message.id,))
+                self._book.store.pending.after((_tell_round, hear))
+                return
+        acceptance.submit([new], now, partial(round_.hear, place))
 
     def _again(self, message: Stored, now: float) -> None:
         if message.submission.schedule_at > self._book.posix(now):
@@ -177,6 +207,25 @@ class Orders:
 
     def _answer(self, message: Stored, answered: Answered, context: Any) -> None:
         self._book.store.pending.after((_tell, (answered, context, standing(message))))
+
+
+class _Round:
+    """A batch whose answers come one by one."""
+
+    def __init__(self, batch: Sequence[Submission], done: Done) -> None:
+        self.batch, self._done = batch, done
+        self._results: list[int | Refusal | None] = [None] * len(batch)
+
+    def hear(self, place: int, _: Sequence[Submission], found: Sequence[int | Refusal], now: float) -> None:
+        """One answer; with the last one the batch has its own."""
+        self._results[place] = found[0]
+        results = [result for result in self._results if result is not None]
+        if len(results) == len(self.batch):
+            self._done(self.batch, results, now)
+
+
+def _tell_round(_: bool, hear: Callable[[float], None], now: float) -> None:
+    hear(now)
 
 
 def row_rank(row: Row) -> int:

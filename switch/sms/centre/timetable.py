@@ -7,7 +7,7 @@ from collections.abc import Callable
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.net import Clock
 from switchroom.switch.sms.book import Book
-from switchroom.switch.sms.interfaces import State
+from switchroom.switch.sms.interfaces import STATES, State
 from switchroom.switch.sms.stored import Stored, restore
 from switchroom.switch.store.sms import Row
 
@@ -16,6 +16,7 @@ from .lanes import Lanes
 _BATCH = 500
 _LONGEST = 30.0  # seconds after which the disk is asked in any case: the wall clock may have been set
 _SHORTEST = 0.02
+_OVERDUE_INTERVAL = 60.0
 
 
 class Timetable:
@@ -27,8 +28,14 @@ class Timetable:
         lanes: Callable[[], Lanes],
         place: Callable[[Stored, float], None],
         expire: Callable[[Stored, float], None],
+        set_aside: Callable[[int], Stored | None],
+        lose: Callable[[Stored, float], None],
     ) -> None:
+        """``set_aside`` finds what waits for its turn, ``lose`` ends what no receipt came for."""
         self._book, self._lanes, self._place, self._expire = book, lanes, place, expire
+        self._set_aside, self._lose = set_aside, lose
+        self.receipt_timeout = 0.0
+        self._overdue = _Question("overdue", self._on_overdue)
         self._due = _Question("due", self._on_due)
         self._expiry = _Question("expired", self._on_expired)
 
@@ -42,15 +49,26 @@ class Timetable:
 
     def next_timer(self) -> float:
         """When to look."""
-        return min(self._due.at, self._expiry.at)
+        return min(self._due.at, self._expiry.at, self._overdue.at)
 
     def handle_timer(self, now: float) -> None:
         """Ask for what is due."""
-        for question in (self._due, self._expiry):
+        posix = self._book.posix(now)
+        for question, at in (
+            (self._due, posix),
+            (self._expiry, posix),
+            (self._overdue, posix - self.receipt_timeout),
+        ):
             if now >= question.at and not question.is_asked:
                 question.is_asked, question.at = True, NEVER
-                posix = self._book.posix(now)
-                self._book.store.ask(question.name, (posix, _BATCH), question.reply)
+                self._book.store.ask(question.name, (at, _BATCH), question.reply)
+
+    def _on_overdue(self, found: list[Row], _: object, now: float) -> None:
+        for row in found:
+            if row.id not in self._book.settled and not STATES[row.state].is_final:
+                self._lose(restore(row), now)
+        self._overdue.at = now + (_SHORTEST if found else _OVERDUE_INTERVAL)
+        self._book.store.pending.after((self._free, self._overdue))
 
     def _on_due(self, found: tuple[list[Row], float | None], _: object, now: float) -> None:
         rows, next_at = found
@@ -74,7 +92,7 @@ class Timetable:
             self._book.store.pending.unqueue(name, rank, row.id)
             lane = self._lanes().get(name)
             lane.count -= 1
-            message = self._lanes().take(lane, row.id) or restore(row)
+            message = self._lanes().take(lane, row.id) or self._set_aside(row.id) or restore(row)
             message.lane = name
             self._expire(message, now)
         self._answered(self._expiry, next_at, bool(rows), now)

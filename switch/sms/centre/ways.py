@@ -14,6 +14,7 @@ from switchroom.switch.sms.texts import UnsendableError, parts_of
 from switchroom.switch.store.sms import Expecting
 
 from .lanes import Lane, Lanes
+from .turns import Turns
 
 _BATCH = 500  # messages claimed at a time
 
@@ -47,6 +48,7 @@ class Ways:
         self._book, self._failed, self._place, self._expired = book, failed, place, expired
         self._ways: dict[str, Way] = {}
         self._dirty: dict[str, Way] = {}
+        self.turns = Turns()
         self.lanes: Lanes
         self.is_known: Callable[[str], bool] = lambda way: True  # whether a route may lead to a way
         self.is_routed: Callable[[Stored, float], bool] = lambda message, now: True
@@ -137,6 +139,13 @@ class Ways:
             message = self.lanes.pop(lane)
             if message is None:
                 break
+            if message.turn and not self.turns.take(message):
+                lane.count += 1
+                if self.turns.is_full:
+                    lane.heads.appendleft(message)
+                    break
+                self.turns.wait(message)
+                continue
             pending.unqueue(lane.name, message.rank, message.id)
             if message.expires_at <= posix:
                 self._expired(message, now)
@@ -150,15 +159,23 @@ class Ways:
             pending.after((self._on_claimed, (way, claimed)))
         self.lanes.drop(lane)
 
-    def reserve(self, lane: Lane, now: float) -> Way | None:
+    def reserve(self, lane: Lane, message: Stored, now: float) -> Way | None:
         """The way that a message of this lane may take at once, past nobody; it has a place there then."""
         if lane.count:
             return None
         way = self.first(lane)
-        if way is None or way.free(now) <= 0:
+        if way is None or way.free(now) <= 0 or (message.turn and not self.turns.take(message)):
             return None
         way.reserved += 1
         return way
+
+    def end_turn(self, message: Stored, now: float) -> None:
+        """The next one to the same receiver may go."""
+        waiting = self.turns.end(message)
+        if waiting is not None:
+            lane = self.lanes.get(waiting.lane)
+            lane.insert(waiting)
+            self.pump_lane(lane, now)
 
     def _on_claimed(self, is_written: bool, claim: tuple[Way, list[Stored]], now: float) -> None:
         way, messages = claim

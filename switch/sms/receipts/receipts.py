@@ -128,12 +128,9 @@ class Receipts:
 
     def forget(self, message: Stored) -> None:
         """The message is done with: nothing is waited for."""
-        pending = self._book.store.pending
-        if message.progress is None:
-            if message.outlet:
-                pending.unexpecting.append(part_key(message.id, 0))
-            return
-        pending.unexpecting += [part_key(message.id, n) for n in range(len(message.progress))]
+        if message.outlet or message.parts > 1:
+            first = part_key(message.id, 0)
+            self._book.store.pending.unexpecting += range(first, first + message.parts)
 
     # -- what comes
 

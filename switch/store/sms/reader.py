@@ -99,6 +99,21 @@ class Reader:
             ]
         return found
 
+    def overdue(self, at: float, limit: int) -> list[Row]:
+        """The oldest messages for which receipts are waited for, those that were sent before a time."""
+        found = self._rows(
+            f"SELECT DISTINCT {_M} FROM (SELECT key, at FROM expecting ORDER BY key LIMIT ?) e "
+            "JOIN messages m ON m.id = e.key >> 8 WHERE e.at <= ?",
+            *(limit, at),
+        )
+        return list(map(Row._make, found))
+
+    def turns(self, routes: Sequence[str], limit: int) -> list[Row]:
+        """Messages of some routes that wait for another attempt."""
+        marks = ", ".join("?" * len(routes))
+        query = f"SELECT {_M} FROM timers t JOIN messages m ON m.id = t.message WHERE m.route IN ({marks})"
+        return list(map(Row._make, self._rows(f"{query} ORDER BY m.id LIMIT ?", *routes, limit)))
+
     def parts(self, message: int) -> list[Expecting]:
         """What next hops have of a message."""
         query = "SELECT key, outlet, mark, remote_id, state, at FROM expecting WHERE key BETWEEN ? AND ?"

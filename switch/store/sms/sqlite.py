@@ -187,6 +187,11 @@ class SqliteMessages:
         found: list[Row] = self._once("since", since, limit)
         return found
 
+    def load_turns(self, routes: tuple[str, ...], limit: int = 100_000) -> list[Row]:
+        """Messages of some routes that wait for another attempt."""
+        found: list[Row] = self._once("turns", routes, limit) if routes else []
+        return found
+
     def load_orphans(self, since: float, limit: int = 100_000) -> list[Orphan]:
         """Receipts that matched nothing."""
         found: list[Orphan] = self._once("orphans", since, limit)
