@@ -20,7 +20,11 @@ SHARED = {
         "codecs/resampling_core.c",
         "codecs/sound/conceal.c",
         "codecs/sound/tones.c",
-    )
+    ),
+    "switch/media/_sound.pyx": (
+        "codecs/resampling_core.c",
+        *(f"codecs/sound/{name}.c" for name in ("conceal", "mix", "noise", "stretch", "tones")),
+    ),
 }
 
 

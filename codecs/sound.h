@@ -78,6 +78,12 @@ void conceal_good(struct conceal *conceal, int16_t *pcm, size_t samples);
 /* Make up what did not come; silence after 60 ms. No delay is added. */
 void conceal_lost(struct conceal *conceal, int16_t *pcm, size_t samples);
 
+/* -- stretch.c: the same sound in more or less time */
+
+/* Make `pcm` longer (`wanted` > 0 samples) or shorter by about so many, by whole pitch periods where it has any; as far
+   as that is not heard: perhaps not at all. There must be room for twice the samples. Returns how many there are. */
+int stretch_run(int16_t *pcm, int samples, int rate, int wanted);
+
 /* -- tones.c: DTMF in the sound; ITU-T Q.23, Q.24 */
 
 #define DTMF_WINDOW_MAX (SOUND_RATE_MAX * 51 / 4000) /* 12.75 ms; one looks every half of it */

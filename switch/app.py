@@ -19,6 +19,7 @@ from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.features.features import Features
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
+from switchroom.switch.calls.script import Apps, House
 from switchroom.switch.calls.sharing import Sharing
 from switchroom.switch.calls.signing import Signing
 from switchroom.switch.calls.stir import Stir
@@ -163,6 +164,8 @@ class Switch:
             get_logger("features"),
             find=self.attendance.presence.dialogs.find,
         )
+        self.apps = Apps(House(self.exchange, lambda: self.face.flush()), get_logger("apps"))
+        self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
         self._owners = (
             None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
         )
@@ -286,6 +289,7 @@ class Switch:
         for task in self._tasks:
             task.cancel()
         self.exchange.hang_up_all("Switch stopped", self.clock.now())
+        await self.apps.stop()
         self.trunks.stop(self.clock.now())
         self.attendance.stop(self.clock.now())
         self.face.flush()

@@ -24,6 +24,7 @@ from switchroom.switch.calls.leg import (
     sdp_headers,
     sdp_of,
 )
+from switchroom.switch.calls.routing import ToApp, show_destination
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -241,10 +242,10 @@ class Call:
         leg.owes_answer = bool(body)
         return body, bool(body)
 
-    def _connect(self, leg: Leg, now: float) -> None:
-        """This leg is the other end of the call now."""
+    def _connect(self, leg: Leg | None, now: float) -> None:
+        """This leg is the other end of the call now; None: the switch itself."""
         self.b = leg
-        self.dialling = leg.dialling = leg.attempt = None  # nothing of the hunt is needed any more
+        self.dialling = None  # nothing of the hunt is needed any more
         if self.plan is not None:
             self.plan.settle()
         self.media.confirm()  # from now on silence counts
@@ -252,11 +253,30 @@ class Call:
         exchange, record = self.exchange, self.record
         self.probe_at = now + (exchange.config.probe_interval or NEVER)
         record.answer_at = exchange.clock.utc(now)
+        if leg is not None:
+            self.note_callee(leg)
+        exchange.call_answered(self, now)
+
+    def note_callee(self, leg: Leg) -> None:
+        """Enter who is talked to; nothing of the hunt for him is needed any more."""
+        leg.dialling = leg.attempt = None
+        record = self.record
         record.call_id_b = leg.session.call_id
         record.to_user = leg.account or record.to_user
         if leg.trunk is not None:
             record.trunk = leg.trunk.name
-        exchange.call_answered(self, now)
+
+    def on_app(self, to: ToApp, now: float) -> bool:
+        """The plan leads to an application: it has the caller from now on; False: there is none."""
+        if self.is_over or not self.a.is_a or not self.exchange.on_app(self, to, now):
+            return False
+        self.dialling = None
+        self.record.to_user = show_destination(to)
+        return True
+
+    def connect_app(self, now: float) -> None:
+        """The application answers: the switch itself is the other end."""
+        self._connect(None, now)
 
     def on_failed(self, failure: Failure, now: float) -> None:
         """Nobody is left who could answer: the caller hears the best of the answers (RFC 3261 §16.7)."""
@@ -325,8 +345,9 @@ class Call:
         """When this call must be looked at again."""
         if self.answered_at is None:
             at = min(self.no_answer_at, self.enter_at)
-            return at if self.dialling is None else min(at, self.dialling.next_check())
-        return min(self.probe_at, self.answered_at + self.max_duration, bridge.next_retry(self))
+        else:
+            at = min(self.probe_at, self.answered_at + self.max_duration, bridge.next_retry(self))
+        return at if self.dialling is None else min(at, self.dialling.next_check())
 
     def check(self, now: float) -> None:
         """No answer in time, longer than calls may last, or due to be asked whether it is still there."""
@@ -346,6 +367,8 @@ class Call:
             self.hang_up("Call duration limit reached", now)
         else:
             bridge.retry(self, now)
+            if self.dialling is not None:  # an application looks for somebody
+                self.dialling.check(now)
             if now >= self.probe_at:
                 self._probe(now)
 

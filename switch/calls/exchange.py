@@ -22,7 +22,7 @@ from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
 from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
 from switchroom.switch.calls.registration.registrar import Binding, Registrar
-from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToUser, clean_number
+from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToApp, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
 from switchroom.switch.calls.trunks.trunk import Trunk
@@ -84,6 +84,9 @@ class Exchange:
         self.on_notify: OnRequest | None = None
         # Told that a leg is on hold, or not any more: whoever has music may play it
         self.on_hold: Callable[[Leg, bool, float], object] | None = None
+        # Applications: which calls they take before routing is asked, and what to do with one that is theirs
+        self.claim: Callable[[Inquiry], Plan | None] = lambda inquiry: None
+        self.on_app: Callable[[Call, ToApp, float], bool] = lambda call, to, now: False
         self.link: Callable[[str, str], object] | None = None  # told each leg's Call-ID, and the call's id
         # Signs an INVITE before it goes out (RFC 8224)
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
@@ -136,7 +139,8 @@ class Exchange:
         kind: Any = type(event)
         hear = HEARING.get(kind)
         if hear is not None and isinstance(leg := event.session.context, Leg):  # type: ignore[union-attr]
-            hear(leg, event, now)
+            if leg.server is None or not leg.server.hear(leg, event, now):
+                hear(leg, event, now)
         elif kind is sip.RequestReceived:
             self.reception.receive(event, now)  # type: ignore[arg-type]
         else:
@@ -238,9 +242,8 @@ class Exchange:
 
     def plan(self, shown: str, number: str, caller: Caller, now: float) -> Plan:
         """Where a number leads when this caller dials it."""
-        return self.router.plan(
-            Inquiry(shown, number, caller.account, self.clock.posix(now), random.random())
-        )
+        inquiry = Inquiry(shown, number, caller.account, self.clock.posix(now), random.random())
+        return self.claim(inquiry) or self.router.plan(inquiry)
 
     @staticmethod
     def _plan_for(binding: Binding | None, shown: str, caller: Caller) -> Plan:

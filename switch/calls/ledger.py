@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from switchroom.protocols import sip
 from switchroom.switch.calls import verdict
-from switchroom.switch.calls.routing import Plan, ToTrunk, ToUser
+from switchroom.switch.calls.routing import Plan, ToTrunk, ToUser, show_destination
 from switchroom.switch.store import Record
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Ledger:
             elif isinstance(to, ToTrunk):
                 to_user = trunk = to.name
             else:
-                to_user = to.uri
+                to_user = show_destination(to)
         return Record(
             call_id_a=request.call_id,
             caller=shown,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -47,6 +47,13 @@ class Mover(Protocol):
         """The leg's call is over."""
 
 
+class Server(Protocol):
+    """Is itself at the other end of a leg: an application."""
+
+    def hear(self, leg: Leg, event: Any, now: float) -> bool:
+        """What the leg's session tells; False: it is dealt with as for every leg."""
+
+
 class Leg:
     """The owner's side of a session: ``a`` called us, each ``b`` is called by us."""
 
@@ -66,6 +73,7 @@ class Leg:
         "owes_answer",
         "refer_count",
         "retry",
+        "server",
         "session",
         "trunk",
     )
@@ -87,6 +95,7 @@ class Leg:
         self.offer_txn: sip.ServerTransaction | None = None  # its offer that waits for the other leg
         self.refer_count = 0  # of the REFERs that were accepted in its dialog
         self.mover: Mover | None = None  # has sent it a re-INVITE of its own, or is about to take it away
+        self.server: Server | None = None
         self.retry: tuple[float, int] | None = (
             None  # a re-INVITE that met another: again when, how often so far
         )
@@ -120,7 +129,7 @@ class Leg:
     def forget(self) -> None:
         """It is gone: what its session still tells is for nobody, and nothing waits for the collector."""
         self.session.context = None
-        self.dialling = self.attempt = None
+        self.dialling = self.attempt = self.server = None
         self.release()
 
     def release(self) -> None:

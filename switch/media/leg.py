@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.protocols import sdp
 
 from .negotiate import Line
 from .ports import Pair
 from .said import Agreed, Said, written
+from .serving import Served
 from .targets import parse_host, plain_host
 from .transcoding import Side
+
+if TYPE_CHECKING:
+    from ._sound import Station
 
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
@@ -55,13 +59,17 @@ class MediaLeg:
         "agreement",
         "bound",
         "host",
+        "inner",
         "is_nat",
         "number",
         "offer",
         "origin",
         "pairs",
         "partner",
+        "proposed",
         "sent",
+        "served",
+        "station",
         "toward",
     )
 
@@ -77,6 +85,11 @@ class MediaLeg:
         self.agreement: Agreement | None = None
         self.partner: MediaLeg | None = None  # whom it hears
         self.sent = b""  # our last description
+        # Where the switch itself is at the other end: what was agreed, its side, our open offer
+        self.served: Served | None = None
+        self.station: Station | None = None
+        self.inner: MediaLeg | None = None
+        self.proposed: Said | None = None
 
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""

@@ -14,6 +14,7 @@ from ._engine import KERNEL_LAYOUT, Engine
 from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .session import MediaSession
+from .sounds import Sounds
 from .stream import DROP_REASONS
 from .targets import parse_host
 from .transcoding import check_transcode
@@ -39,6 +40,7 @@ class MediaPlane:
         check_transcode(config.transcode)
         self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
         self.engine: Engine
+        self.sounds: Sounds
         self.session_count = 0
         self._local_for = local_for
         self._public_for = public_for  # what stands for our address towards a host on a NAT's other side
@@ -102,11 +104,14 @@ class MediaPlane:
         self.engine.start()
         self._loop = loop
         loop.add_reader(self.engine.expiry_fd, self._on_expiry)
+        self.sounds = Sounds(self.engine)
+        self.sounds.start(loop)
 
     def stop(self) -> None:
         """End the thread and close all ports."""
         if self._loop is not None:
             self._loop.remove_reader(self.engine.expiry_fd)
+            self.sounds.stop(self._loop)
             if self._tidying is not None:
                 self._tidying.cancel()
             self._loop = self._tidying = None

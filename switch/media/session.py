@@ -12,6 +12,7 @@ from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
 from .said import Wish, agree, extended, parse, targets_of, told
+from .sounding import let_go, watch_served
 from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
 from .transcoding import Names, Side
@@ -26,7 +27,7 @@ SessionState = tuple[bool, bytes, bytes, LegState, LegState]
 class MediaSession:
     """Legs, and what passes between them. The owner's verbs follow offer and answer, whoever makes which."""
 
-    __slots__ = ("_past", "_plane", "_report", "_watched", "context", "is_confirmed", "key", "legs", "number")
+    __slots__ = ("_past", "_report", "_watched", "context", "is_confirmed", "key", "legs", "number", "plane")
 
     def __init__(self, plane: MediaPlane, key: str, number: int) -> None:
         self.key = key
@@ -34,7 +35,7 @@ class MediaSession:
         self.context: object = None
         self.legs: list[MediaLeg] = []
         self.is_confirmed = False
-        self._plane = plane
+        self.plane = plane
         self._past: list[StreamReport] = []  # of m-lines that ended before the call
         self._watched = NO_END  # where the chain begins
         self._report: MediaReport | None = None
@@ -55,13 +56,13 @@ class MediaSession:
     def offer(self, source: MediaLeg, target: MediaLeg, data: bytes, codecs: Names = ()) -> bytes:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = parse(data)
-        sent = extended(said, codecs, self._plane.convertible(self))
+        sent = extended(said, codecs, self.plane.convertible(self))
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
-            self._resolve(target)
+            self.resolve(target)
         except NoPortsLeft:
-            self._prune(source)
-            self._prune(target)
+            self.prune(source)
+            self.prune(target)
             raise
         target.offer = Offer(source, said, sent, lines)
         return target.write(sent, lines)
@@ -74,7 +75,7 @@ class MediaSession:
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
         said = parse(data)
-        agreed = agree(offer.said, offer.sent, offer.lines, said, self._plane.converted)
+        agreed = agree(offer.said, offer.sent, offer.lines, said, self.plane.converted)
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
@@ -85,33 +86,35 @@ class MediaSession:
         offer.answer = data
         offer.rewritten = target.write(told(said, agreed), lines)
         if not all(line.port for line in lines):
-            self._prune(source)
-            self._prune(target)
+            self.prune(source)
+            self.prune(target)
         return offer.rewritten
 
     def reject(self, source: MediaLeg, target: MediaLeg) -> None:
         """The offer of ``source`` failed; what was agreed before stays."""
         if target.offer is not None and target.offer.by is source and not target.offer.answer:
             target.offer = None
-            self._prune(source)
-            self._prune(target)
+            self.prune(source)
+            self.prune(target)
 
     def confirm(self) -> None:
         """The call is answered: from now on its silence counts."""
         if not self.is_confirmed:
             self.is_confirmed = True
             if self._watched != NO_END:
-                self._plane.engine.watch(self._watched)
+                self.plane.engine.watch(self._watched)
+            watch_served(self)
 
     def drop(self, leg: MediaLeg) -> None:
         """A fork lost: its ports go back, and whom it talked to hears the one that is left."""
         partner = leg.partner
-        self._unlink(leg)
+        self.unlink(leg)
+        let_go(leg)
         leg.agreement = leg.offer = None
         for other in self.legs:
             if other.offer is not None and other.offer.by is leg:
                 other.offer = None
-        self._prune(leg)
+        self.prune(leg)
         if partner is not None:
             for other in self.legs:
                 if other is not partner and other.agreement is not None and partner in other.agreement[:2]:
@@ -136,7 +139,7 @@ class MediaSession:
             leg = self.leg(toward=toward, is_nat=is_nat)
             leg.take_up(bound, host, _octets(sent))
             for port in ports:
-                leg.pairs.append(self._plane.take_again(self, bound, port) if port else None)
+                leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
         one, two = self.legs
         offerer, answerer = (one, two) if is_first else (two, one)
         offered, answered = parse(_octets(offer)), parse(_octets(answer))
@@ -145,7 +148,7 @@ class MediaSession:
         shown = parse(answerer.sent) if answerer.sent else offered
         if len(shown.wishes) != len(lines):
             shown = offered  # what it saw since then was refused
-        agreed = agree(offered, shown, lines, answered, self._plane.converted)
+        agreed = agree(offered, shown, lines, answered, self.plane.converted)
         self._link(Agreement(offerer, answerer, offered, answered, agreed))
         self.confirm()
 
@@ -178,11 +181,12 @@ class MediaSession:
             self._report = report
             pairs: list[Pair] = []
             for leg in self.legs:
+                let_go(leg)
                 leg.partner = leg.agreement = leg.offer = None
                 pairs += [pair for pair in leg.pairs if pair is not None]
                 leg.pairs = []
-            self._plane.give_back(*pairs)
-            self._plane.forget(self)
+            self.plane.give_back(*pairs)
+            self.plane.forget(self)
         return report
 
     # -- lines and ports
@@ -190,30 +194,30 @@ class MediaSession:
     def _offered_line(self, source: MediaLeg, target: MediaLeg, i: int, wish: Wish) -> Line:
         if not wish.can_be_relayed:
             return Line()
-        self._pair(source, i)  # now, so that the answer cannot fail for want of it
-        return Line(self._pair(target, i).port, wish.has_mux)
+        self.pair(source, i)  # now, so that the answer cannot fail for want of it
+        return Line(self.pair(target, i).port, wish.has_mux)
 
     def _answered_line(
         self, offer: Offer, source: MediaLeg, target: MediaLeg, i: int, stream: sdp.Stream
     ) -> Line:
         if stream.is_rejected or source.pair_of(i) is None:
             return Line()  # also when an earlier answer to the same offer gave this line up
-        return Line(self._pair(target, i).port, offer.said.wishes[i].has_mux)
+        return Line(self.pair(target, i).port, offer.said.wishes[i].has_mux)
 
-    def _pair(self, leg: MediaLeg, i: int) -> Pair:
+    def pair(self, leg: MediaLeg, i: int) -> Pair:
         while len(leg.pairs) <= i:
             leg.pairs.append(None)
         pair = leg.pairs[i]
         if pair is None:
-            self._resolve(leg)
-            pair = leg.pairs[i] = self._plane.take(self, leg.bound)
+            self.resolve(leg)
+            pair = leg.pairs[i] = self.plane.take(self, leg.bound)
         return pair
 
-    def _resolve(self, leg: MediaLeg) -> None:
+    def resolve(self, leg: MediaLeg) -> None:
         if not leg.host:
-            leg.take_origin(*self._plane.hosts_for(leg.toward))
+            leg.take_origin(*self.plane.hosts_for(leg.toward))
 
-    def _prune(self, leg: MediaLeg) -> None:
+    def prune(self, leg: MediaLeg) -> None:
         """Give back the ports that neither an agreement nor an open offer needs."""
         needed: set[int] = set()
         if leg.agreement is not None:
@@ -226,12 +230,12 @@ class MediaSession:
             if pair is not None and i not in needed:
                 self._count(self._past, leg, i, "", "")
                 leg.pairs[i] = None
-                self._plane.give_back(pair)
+                self.plane.give_back(pair)
 
     def _count(self, streams: list[StreamReport], leg: MediaLeg, i: int, kind: str, codec: str) -> None:
         pair = leg.pair_of(i)
         if pair is not None:
-            counters = self._plane.engine.read(pair.index, pair.generation)
+            counters = self.plane.engine.read(pair.index, pair.generation)
             streams.append(StreamReport(leg.number, i, kind, codec, counters))
 
     # -- the relay
@@ -239,12 +243,13 @@ class MediaSession:
     def _link(self, agreement: Agreement) -> None:
         offerer, answerer = agreement.offerer, agreement.answerer
         if offerer.partner is not answerer:
-            self._unlink(offerer)
-            self._unlink(answerer)
+            self.unlink(offerer)
+            self.unlink(answerer)
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
-        self._plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
-        following, engine = NO_END, self._plane.engine
+        offerer.served = answerer.served = None
+        self.plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
+        following, engine = NO_END, self.plane.engine
         for i, terms in reversed([*enumerate(agreement.agreed.terms)]):
             one, two = offerer.pair_of(i), answerer.pair_of(i)
             if terms is None or one is None or two is None:
@@ -253,17 +258,17 @@ class MediaSession:
             offered, answered = agreement.offer.wishes[i], agreement.answer.wishes[i]
             is_mux = offered.has_mux and answered.has_mux
             side = agreement.side_of(answerer, i)
-            stream = self._stream(answerer, answered, terms, two, one, following, is_mux, side)
+            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side)
             engine.program(two.index, stream)
             side = agreement.side_of(offerer, i)
-            stream = self._stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side)
+            stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side)
             engine.program(one.index, stream)
             following = one.index
         self._watched = following
         if self.is_confirmed and following != NO_END:
             engine.watch(following)
 
-    def _unlink(self, leg: MediaLeg) -> None:
+    def unlink(self, leg: MediaLeg) -> None:
         partner = leg.partner
         if partner is None:
             return
@@ -271,9 +276,9 @@ class MediaSession:
         self._watched = NO_END
         for pair in leg.pairs + partner.pairs:
             if pair is not None:
-                self._plane.engine.release(pair.index)
+                self.plane.engine.release(pair.index)
 
-    def _stream(
+    def stream(
         self,
         leg: MediaLeg,
         wish: Wish,
@@ -288,7 +293,7 @@ class MediaSession:
         if side is not None:
             terms = terms._replace(codec=side.codec, clocks=side.clocks)
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
-        config = self._plane.config
+        config = self.plane.config
         return Stream(
             other.index,
             self.number,
@@ -303,7 +308,7 @@ class MediaSession:
             is_mux,
             terms,
             None if side is None else side.conversion,
-            self._plane.kernel_class if side is None and _is_plain(terms) else None,
+            self.plane.kernel_class if side is None and _is_plain(terms) else None,
         )
 
 

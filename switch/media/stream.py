@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from switchroom.codecs import Config
 
+    from ._sound import Line
+
 NO_END = 0xFFFFFFFF  # the engine's word for "none"
 DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unsent")  # as in statistics.h
 
@@ -59,7 +61,7 @@ class Stream(NamedTuple):
     is_nat: bool = False
     is_mux: bool = False
     terms: Terms = Terms()
-    conversion: Conversion | None = None  # None: packets pass as they are
+    conversion: Conversion | Line | None = None  # None: packets pass as they are
     kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
 
 

@@ -246,7 +246,7 @@ class _Planner:
             if line:
                 yield sdp.Attribute("fmtp", f"{rtpmap.payload_type} {line}")
         assert self._offerer.codec is not None
-        yield sdp.Attribute("ptime", str(_packet_ms(self._offerer.codec, self._offered)))
+        yield sdp.Attribute("ptime", str(packet_time(self._offerer.codec, self._offered)))
 
 
 def _side(
@@ -263,7 +263,7 @@ def _side(
         tuple(incoming[:_MAX_INCOMING]),
         other.rtpmap.payload_type,
         _encoder(other, voice),
-        _packet_ms(other.codec, media),
+        packet_time(other.codec, media),
         None if event is None else (event.payload_type, event.clock_rate),
     )
     return Side(voice.rtpmap.name, clocks, conversion)
@@ -289,7 +289,7 @@ def _inner(voice: _Voice, other: _Voice) -> dict[str, int]:
     return {"channels": 1, "sample_rate": rate if rate in (8000, 16000, 24000, 48000) else 48000}
 
 
-def _packet_ms(codec: Codec, media: sdp.Media) -> int:
+def packet_time(codec: Codec, media: sdp.Media) -> int:
     """The packet time that an end asked for, as far as the codec has it; RFC 8866 §6.4."""
     longest = media.get("maxptime")
     wanted = media.ptime or codec.packet_time.default

@@ -133,7 +133,7 @@ def test_the_realm_is_the_domain_unless_it_is_given() -> None:
         ),
         (
             "[[routes]]\nmatch = '1'\nto = 'http://x'",
-            "routes.0.to.0: http://x: must be user:NAME, trunk:NAME or",
+            "routes.0.to.0: http://x: must be user:NAME, trunk:NAME",
         ),
         (
             "[[trunks]]\nname = 't'\nsources = ['0.0.0.0/0']",

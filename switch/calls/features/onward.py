@@ -24,7 +24,7 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.identity import Identity
-    from switchroom.switch.calls.routing import Plan
+    from switchroom.switch.calls.routing import Plan, ToApp
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media import MediaSession
     from switchroom.switch.store import Record
@@ -205,6 +205,10 @@ class Onward(Call):
         dialling.win(leg, now)
         self._join(leg, now)
         self._renew(self.a, answer, now)
+
+    def on_app(self, to: ToApp, now: float) -> bool:
+        """Nobody is passed on to an application: it would have to take two dialogs over."""
+        return False
 
     def on_failed(self, failure: Failure, now: float) -> None:
         """Nobody is left who could answer."""

@@ -7,7 +7,7 @@ destination comes after which is the hunt's business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +21,7 @@ from switchroom.switch.calls.hunting.hunt import Hunt
 from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg, codecs_of
-from switchroom.switch.calls.routing import Diversion, Plan, ToTrunk, ToUser
+from switchroom.switch.calls.routing import Diversion, Plan, ToApp, ToTrunk, ToUser
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Errand:
     is_emergency: bool = False
     is_reliable: bool = False  # the caller knows 100rel (RFC 3262)
     only: Binding | None = None  # the one phone that a GRUU means (RFC 5627)
+    propose: Callable[[Leg], bytes] | None = (
+        None  # makes an offer of ours for each leg, in place of ``offer``
+    )
 
 
 class Asker(Protocol):
@@ -69,6 +72,9 @@ class Asker(Protocol):
 
     def on_dropped(self, leg: Leg, now: float) -> None:
         """A leg is given up, but others may still answer."""
+
+    def on_app(self, to: ToApp, now: float) -> bool:
+        """An application's turn: whether it takes the caller. Whatever else rings is given up."""
 
 
 class Dialling:
@@ -215,6 +221,8 @@ class Dialling:
             self._next_group(attempt, Failure(480, "not registered", None, was_reached=False), now)
         elif isinstance(to, ToTrunk):
             self._try_trunk(attempt, to.name, now)
+        elif isinstance(to, ToApp):
+            self._try_app(attempt, to, now)
         else:
             self._try_uri(attempt, to.uri, now)
 
@@ -240,6 +248,15 @@ class Dialling:
         if trunk.config.ring_back and attempt.groups:
             self.asker.on_calling(now)
         self._next_group(attempt, Failure(503, "no address of it is alive", was_reached=False), now)
+
+    def _try_app(self, attempt: Attempt, to: ToApp, now: float) -> None:
+        if self.asker.on_app(to, now):
+            rang = [leg for leg in self.legs if not leg.is_failed]
+            self.give_up(now, ANSWERED_ELSEWHERE)
+            for leg in rang:
+                self.call.media.drop(leg.media)
+        else:
+            self._failed(attempt, Failure(480, "no such application here", was_reached=False), now)
 
     def _try_uri(self, attempt: Attempt, uri: str, now: float) -> None:
 

@@ -22,7 +22,10 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
     leg = Leg(call, media, is_a=False, account=attempt.account)
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
-    body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
+    if errand.propose is not None:
+        body = errand.propose(leg)
+    else:
+        body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
     trunk = attempt.trunk
     uri, from_, to, more = _written(errand, attempt, target, exchange.domain_for(flow), now)
     mint = exchange.mint

@@ -32,11 +32,19 @@ class ToUri:
     uri: str
 
 
-Destination = ToUser | ToTrunk | ToUri
+@dataclass(frozen=True, slots=True)
+class ToApp:
+    """An application in this switch, or a conference of that name."""
+
+    name: str
+    kind: str = "app"
+
+
+Destination = ToUser | ToTrunk | ToUri | ToApp
 
 
 def parse_destination(text: str) -> Destination:
-    """``user:1001``, ``trunk:acme`` or ``sip:...``; ValueError says what is allowed."""
+    """``user:1001``, ``trunk:acme``, ``app:menu`` or ``sip:...``; ValueError says what is allowed."""
     scheme, _, rest = text.partition(":")
     if rest and scheme == "user":
         return ToUser(rest)
@@ -44,13 +52,17 @@ def parse_destination(text: str) -> Destination:
         return ToTrunk(rest)
     if rest and scheme in ("sip", "sips"):
         return ToUri(text)
-    raise ValueError(f"{text!r}: must be user:NAME, trunk:NAME or sip:URI")
+    if rest and scheme in ("app", "conference"):
+        return ToApp(rest, scheme)
+    raise ValueError(f"{text!r}: must be user:NAME, trunk:NAME, app:NAME, conference:NAME or sip:URI")
 
 
 def show_destination(destination: Destination) -> str:
     """What parse_destination reads."""
     if isinstance(destination, ToUser):
         return f"user:{destination.name}"
+    if isinstance(destination, ToApp):
+        return f"{destination.kind}:{destination.name}"
     return f"trunk:{destination.name}" if isinstance(destination, ToTrunk) else destination.uri
 
 
@@ -80,6 +92,8 @@ class Leap(NamedTuple):
         to = self.destination
         if isinstance(to, ToUser):
             return f"user {to.name}"
+        if isinstance(to, ToApp):
+            return f"{to.kind} {to.name}"
         return f"trunk {to.name}" if isinstance(to, ToTrunk) else to.uri
 
 

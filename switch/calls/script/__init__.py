@@ -1,0 +1,28 @@
+"""Calls whose other side is a program in this switch: one coroutine for each call."""
+
+from __future__ import annotations
+
+from switchroom.switch.media.clips import BEEP, MILLIWATT, Progress, Silence, Tone
+
+from .apps import Apps
+from .call import Call
+from .dialling import NotAnswered
+from .house import House
+from .party import CallEnded, Leg, Party
+from .stream import Stream
+
+__all__ = [
+    "BEEP",
+    "MILLIWATT",
+    "Apps",
+    "Call",
+    "CallEnded",
+    "House",
+    "Leg",
+    "NotAnswered",
+    "Party",
+    "Progress",
+    "Silence",
+    "Stream",
+    "Tone",
+]

@@ -1,0 +1,126 @@
+"""The programs of a switch: which calls are theirs, and the tasks in which they run.
+
+A program that fails ends its own call and no other: with 500 when that was not answered, else with BYE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
+from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
+
+from .call import Call
+from .party import CallEnded
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call as SipCall
+    from switchroom.switch.calls.ledger import Log
+
+    from .house import House
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+class Apps:
+    """Handlers by name and by the numbers that are theirs."""
+
+    def __init__(self, house: House, log: Log) -> None:
+        self.house = house
+        self.calls: dict[str, Call] = {}  # by id, as long as they are up
+        self._log = log
+        self._handlers: dict[str, Handler] = {}
+        self._patterns: list[tuple[tuple[NumberPattern, ...], str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        house.exchange.claim = self._claim
+        house.exchange.on_app = self._on_app
+        house.exchange.on_call_state.append(self._on_call_state)
+
+    # -- who is there
+
+    def add(self, name: str, handler: Handler) -> None:
+        """Let routes lead to ``app:NAME``; ``conference:`` is the handler of all conferences."""
+        self._handlers[name] = handler
+
+    def on_call(self, pattern: str) -> Callable[[Handler], Handler]:
+        """Take the calls to numbers like this: "sip:9*", "100-199 300"; before routing is asked."""
+        patterns = read_patterns(" ".join(part.removeprefix("sip:") for part in pattern.split()))
+
+        def add(handler: Handler) -> Handler:
+            name = getattr(handler, "__name__", "handler").strip("<>")
+            number = 2
+            while name in self._handlers:
+                name = f"{name.partition('.')[0]}.{number}"
+                number += 1
+            self.add(name, handler)
+            self._patterns.append((patterns, name))
+            return handler
+
+        return add
+
+    async def stop(self) -> None:
+        """End the programs; their calls are ended by the exchange."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- for the exchange
+
+    def _claim(self, inquiry: Inquiry) -> Plan | None:
+        number = inquiry.called
+        for patterns, name in self._patterns:
+            if match_any(patterns, number) and not self.house.exchange.router.is_emergency(number):
+                leap = Leap(ToApp(name), number, inquiry.caller)
+                line = f"{number} is taken by the application {name}"
+                return Plan(inquiry, (Step((leap,)),), tell=partial(iter, (line,)))
+        return None
+
+    def _on_app(self, sip_call: SipCall, to: ToApp, now: float) -> bool:
+        """A call's plan has led to a program."""
+        handler = self._handlers.get(to.name if to.kind == "app" else f"{to.kind}:")
+        if handler is None:
+            return False
+        call = Call(self.house, sip_call, to.name)
+        self.calls[call.id] = call
+        self.run(handler, call)
+        return True
+
+    def run(self, handler: Handler, call: Call) -> None:
+        """Give a call to a handler, in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._run(handler, call), name=f"call {call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, handler: Handler, call: Call) -> None:
+        status, reason = 480, "The application did not answer"
+        try:
+            await handler(call)
+        except CallEnded:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one program, the others go on
+            status, reason = 500, "The application failed"
+            said = f"{type(error).__name__}: {error}"
+            self._log.warning("app.failed", call=call.id, app=call.app, error=said)
+        finally:
+            self._finish(call, status, reason)
+
+    def _finish(self, call: Call, status: int, reason: str) -> None:
+        sip_call = self.house.exchange.calls.get(call.id)
+        if call.is_over or sip_call is None:
+            return
+        now = self.house.now
+        if not call.is_answered:
+            sip_call.refuse(status, reason, now, ended_by="switch")
+        else:
+            sip_call.hang_up(
+                "Normal call clearing" if status != 500 else reason, now, cause=500 if status == 500 else None
+            )
+        self.house.flush()
+
+    def _on_call_state(self, sip_call: SipCall, now: float) -> None:
+        if sip_call.is_over and (call := self.calls.pop(sip_call.id, None)) is not None:
+            call._over(sip_call.record.reason or "ended")

@@ -1,0 +1,228 @@
+"""A call that a program has: ``async def handler(call): await call.answer(); ...``"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from switchroom.protocols import sip
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.identity import Identity
+from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
+from switchroom.switch.calls.routing import (
+    Inquiry,
+    Leap,
+    Plan,
+    Step,
+    ToTrunk,
+    ToUser,
+    parse_destination,
+)
+from switchroom.switch.media import NoPortsLeft, sounding
+
+from .dialling import Hunt, NotAnswered
+from .party import CallEnded, Leg, Party
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.call import Call as SipCall
+
+    from .house import House
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Call(Party):
+    """The caller, and what a program can do with the call."""
+
+    def __init__(self, house: House, call: SipCall, app: str) -> None:
+        super().__init__(house, call, call.a)
+        self.id = call.id
+        self.app = app
+        self.caller = call.record.caller
+        self.called = call.record.callee
+        self.caller_name = call.identity.name if call.identity is not None else ""
+        self.request: sip.Request = call.a.session.request
+        self._legs: list[Leg] = []
+        self._hunt: Hunt | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the caller hears us."""
+        return self._call.answered_at is not None
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """Those whom the program has called, as long as they are there."""
+        return tuple([leg for leg in self._legs if not leg.is_over])
+
+    # -- before the answer
+
+    async def ring(self) -> None:
+        """Tell the caller that it rings."""
+        self._check()
+        if not self.is_answered:
+            now = self._house.now
+            self._call.rang(180, now)
+            self._leg.session.ring(180, now)
+            self._house.flush()
+
+    async def answer(self) -> None:
+        """Take the call. CallEnded: that cannot be, because nothing that it offers can be spoken here."""
+        self._check()
+        if self.is_answered:
+            return
+        call, leg, now = self._call, self._leg, self._house.now
+        offer = sdp_of(self.request)
+        try:
+            if offer:
+                body = sounding.serve(call.media, leg.media, offer, leg.codecs)
+            else:
+                body = sounding.propose(call.media, leg.media, leg.codecs)
+        except (RemoteProtocolError, NoPortsLeft) as error:
+            status = error.status if isinstance(error, RemoteProtocolError) else 503
+            call.refuse(
+                status, str(error), now, headers=RETRY_AFTER if status == 503 else (), ended_by="switch"
+            )
+            self._house.flush()
+            self._check()
+            return
+        tag = call.exchange.mint.tag() if call.earlies else None
+        call.connect_app(now)
+        leg.session.answer(now, body=body, headers=sdp_headers(body), tag=tag)
+        call.exchange.keep(call)
+        self._listen()
+        self._house.flush()
+
+    async def reject(self, status: int = 603, reason: str = "") -> None:
+        """Refuse a call that is not answered."""
+        self._check()
+        self._call.refuse(
+            status, reason or sip.REASONS.get(status, "Refused"), self._house.now, ended_by="switch"
+        )
+        self._house.flush()
+
+    # -- the end
+
+    async def hang_up(self, reason: str = "Normal call clearing") -> None:
+        """End the call, and whoever is in it."""
+        if not self.is_over:
+            self._call.hang_up(reason, self._house.now)
+            self._house.flush()
+
+    async def wait(self) -> str:
+        """Wait for the end of the call; why it ended."""
+        return await asyncio.shield(self.ended)
+
+    # -- others
+
+    async def dial(
+        self,
+        *targets: str,
+        timeout: float = 30.0,  # noqa: ASYNC109 - how long it rings
+        caller: str | None = None,
+        name: str | None = None,
+        headers: Headers = (),
+    ) -> Leg:
+        """Call somebody: user:NAME, trunk:NAME/NUMBER, sip:URI, or a number as it would be dialled.
+
+        Several ring at once; the first one that answers is returned. NotAnswered: nobody did.
+        """
+        self._check()
+        identity = self._identity(caller, name)
+        plan = self._plan(targets, identity.number, timeout)
+        if not plan.steps:
+            raise NotAnswered(plan.status or 404, plan.reason or "Not Found")
+        hunt = self._hunt = Hunt(self._house, self._call, self._leg, self.codec)
+        try:
+            hunt.begin(plan, identity, tuple(headers))
+            both: set[asyncio.Future[Any]] = {hunt.answered, self.ended}
+            done, _ = await asyncio.wait(both, timeout=timeout, return_when="FIRST_COMPLETED")
+            if hunt.answered not in done:
+                self._check()
+                raise NotAnswered(408, "No answer")
+            leg = Leg(self._house, self._call, hunt.answered.result())
+        finally:
+            hunt.give_up()
+            self._hunt = None
+            if hunt.answered.done() and not hunt.answered.cancelled():
+                hunt.answered.exception()
+        self._legs.append(leg)
+        leg._listen()
+        return leg
+
+    def _identity(self, caller: str | None, name: str | None) -> Identity:
+        known = self._call.identity
+        if known is None or caller is not None:
+            return Identity(caller if caller is not None else self.caller, name or "")
+        return known._replace(name=name) if name is not None else known
+
+    def _plan(self, targets: tuple[str, ...], shown: str, timeout: float) -> Plan:
+        leaps: list[Leap] = []
+        for target in targets:
+            kind, _, rest = target.partition(":")
+            if kind == "trunk" and rest:
+                trunk, _, number = rest.partition("/")
+                leaps.append(Leap(ToTrunk(trunk), number or self.called, shown))
+            elif kind in ("user", "sip", "sips") and rest:
+                to = parse_destination(target)
+                leaps.append(Leap(to, self._number_of(target), shown))
+            else:
+                found = self._call.exchange.router.plan(self._inquiry(target, shown))
+                if len(targets) == 1 or not found.steps:
+                    return found
+                leaps += found.steps[0].leaps
+        return Plan(self._inquiry(targets[0], shown), (Step(tuple(leaps), timeout),))
+
+    def _inquiry(self, number: str, shown: str) -> Inquiry:
+        return Inquiry(shown, number, f"app:{self.app}", self._call.exchange.clock.posix(self._house.now))
+
+    def _number_of(self, target: str) -> str:
+        to = parse_destination(target)
+        if isinstance(to, ToUser):
+            user = self._call.exchange.config.users.get(to.name)
+            return to.name if user is None else user.dialled
+        return target.partition(":")[2].partition("@")[0]
+
+    async def bridge(self, leg: Leg) -> str:
+        """Let the caller and a leg talk, until one of them leaves; "caller" or "leg" tells who did."""
+        self._check()
+        if leg.is_over:
+            return "leg"
+        await self.answer()
+        call = self._call
+        call.b = leg._leg
+        call.note_callee(leg._leg)
+        self._partner, leg._partner = leg, self
+        self.station.patch(leg.station)
+        call.exchange.tell(call, self._house.now)
+        try:
+            await asyncio.wait({leg.ended, self.ended}, return_when="FIRST_COMPLETED")
+        finally:
+            if not self.is_over:
+                self.station.patch(None)
+                self._partner = None
+            leg._partner = None
+            if not call.is_over and call.b is leg._leg:
+                call.b = None
+        self._check()
+        return "leg"
+
+    async def connect(self, *targets: str, timeout: float = 30.0) -> str:  # noqa: ASYNC109
+        """Call somebody and let the two talk; "caller" or "leg". NotAnswered: nobody did."""
+        return await self.bridge(await self.dial(*targets, timeout=timeout))
+
+    # -- from the switch
+
+    def _over(self, reason: str) -> None:
+        """The call is over, whoever ended it: nothing of it is left."""
+        now = self._house.now
+        if self._hunt is not None:
+            self._hunt.give_up()
+        for leg in self.legs:
+            leg._leg.session.hang_up(now)
+            leg._forget(reason)
+        self._end(reason)
+
+
+__all__ = ["Call", "CallEnded"]

@@ -1,0 +1,111 @@
+"""What can be played: files, tones and silence, made ready in a thread and kept as long as there is room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from switchroom.codecs import Samples, resample, tones
+from switchroom.codecs.files import read_file
+
+from ._sound import Clip
+
+_MAX_FILE = 64 << 20  # octets
+_MAX_KEPT = 48_000_000  # samples, of all that is kept
+_RATES = (8000, 16000, 24000, 32000, 48000)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing, for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """Frequencies (Hz) at once."""
+
+    frequencies: tuple[float, ...]
+    seconds: float = 1.0
+    level: float = -13.0  # dBm0 of each
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A tone by its name: dial, ringback, busy, congestion, waiting, sit of a country; beep, milliwatt."""
+
+    name: str
+    country: str = "us"
+    seconds: float = 5.0
+
+
+BEEP = Progress("beep", seconds=0.25)
+MILLIWATT = Progress("milliwatt", seconds=10.0)
+
+Sound = str | Path | Silence | Tone | Progress
+
+
+class Clips:
+    """Loads sounds; the same one, at the same rate, once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder  # where files without a path are looked for
+        self._kept: OrderedDict[tuple[object, ...], tuple[Clip, int]] = OrderedDict()
+        self._size = 0
+
+    async def load(self, sound: Sound, rate: int) -> Clip:
+        """Make a sound ready. OSError: there is no such file; CodecError: it cannot be read."""
+        rate = min((one for one in _RATES if one >= rate), default=_RATES[-1])
+        path = None
+        if isinstance(sound, str | Path):
+            path = self._path(sound)
+            stat = await asyncio.to_thread(path.stat)
+            key: tuple[object, ...] = (path, stat.st_mtime_ns, stat.st_size, rate)
+            if stat.st_size > _MAX_FILE:
+                raise OSError(f"{path}: {stat.st_size} octets are too many to play")
+        else:
+            key = (sound, rate)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found[0]
+        if path is not None:
+            samples = await asyncio.to_thread(_read, path, rate)
+        else:
+            assert not isinstance(sound, str | Path)
+            samples = make(sound, rate)
+        return self._keep(key, samples, rate)
+
+    def _path(self, sound: str | Path) -> Path:
+        path = Path(sound)
+        return path if path.is_absolute() or self.folder is None else self.folder / path
+
+    def _keep(self, key: tuple[object, ...], samples: Samples, rate: int) -> Clip:
+        clip = Clip(samples, rate)
+        if len(samples) < _MAX_KEPT // 4:
+            self._kept[key] = clip, len(samples)
+            self._size += len(samples)
+        while self._size > _MAX_KEPT:
+            _, (_, count) = self._kept.popitem(last=False)
+            self._size -= count
+        return clip
+
+
+def _read(path: Path, rate: int) -> Samples:
+    samples, own = read_file(path.name, path.read_bytes())
+    return samples if own == rate or not len(samples) else resample(samples, own, rate)
+
+
+def make(sound: Tone | Progress | Silence, rate: int) -> Samples:
+    """The samples of a tone or of silence."""
+    if isinstance(sound, Silence):
+        return np.zeros(max(1, round(rate * sound.seconds)), dtype=np.int16)
+    if isinstance(sound, Progress):
+        return tones.find(sound.name, sound.country).samples(sound.seconds, rate)
+    tone = tones.Tone((tones.Segment(sound.frequencies, sound.seconds),), sound.level)
+    return tone.samples(sound.seconds, rate)

@@ -1,0 +1,130 @@
+"""Legs whose other side is the switch itself: their offers and answers, and what brings their sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchroom.protocols import sdp
+from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
+
+from . import serving
+from ._sound import Line, Station
+from .leg import Agreement, MediaLeg
+from .negotiate import Line as PortLine
+from .negotiate import terms_of
+from .ports import NoPortsLeft
+from .said import Agreed, Said, parse
+from .serving import Served
+from .stream import NO_END
+
+if TYPE_CHECKING:
+    from .session import MediaSession
+    from .sounds import Heard
+
+Names = tuple[str, ...]
+SENDRECV = sdp.Direction.SENDRECV
+
+
+def serve(
+    session: MediaSession,
+    leg: MediaLeg,
+    offer: bytes,
+    codecs: Names = (),
+    direction: sdp.Direction = SENDRECV,
+) -> bytes:
+    """Answer a leg's offer; its sound ends here from now on. RemoteProtocolError: 488; NoPortsLeft."""
+    said = parse(offer)
+    here = serving.codecs_here(session.plane.converted, codecs)
+    description, served = serving.make_answer(said.description, here, direction)
+    ports = _ports(session, leg, description, served.line, has_mux=said.wishes[served.line].has_mux)
+    answer = leg.write(Said(description, []), ports)
+    _agree(session, leg, served, said, parse(answer), is_offerer=True)
+    return answer
+
+
+def propose(
+    session: MediaSession,
+    leg: MediaLeg,
+    codecs: Names = (),
+    first: str = "",
+    direction: sdp.Direction = SENDRECV,
+) -> bytes:
+    """Offer a leg sound that ends here, with the codec named ``first`` before others. NoPortsLeft."""
+    description = serving.make_offer(serving.codecs_here(session.plane.converted, codecs), first, direction)
+    ports = _ports(session, leg, description, 0, has_mux=False)
+    offer = leg.write(Said(description, []), ports)
+    leg.proposed = parse(offer)
+    return offer
+
+
+def settle(session: MediaSession, leg: MediaLeg, answer: bytes) -> None:
+    """Take the answer to what was proposed. RemoteProtocolError: it cannot be used."""
+    if leg.proposed is None:
+        raise LocalProtocolError("an answer without an offer")
+    said = parse(answer)
+    served = serving.take_answer(leg.proposed.description, said.description)
+    _agree(session, leg, served, leg.proposed, said, is_offerer=False)
+
+
+def station_of(session: MediaSession, leg: MediaLeg, heard: Heard | None = None) -> Station:
+    """Our side of a leg's sound; ``heard`` is told what happens there."""
+    if leg.station is None:
+        leg.station = session.plane.sounds.station(heard)
+    elif heard is not None:
+        session.plane.sounds.listen(leg.station, heard)
+    return leg.station
+
+
+def watch_served(session: MediaSession) -> None:
+    """From now on the silence of each such leg counts."""
+    for leg in session.legs:
+        if leg.served is not None and (pair := leg.pair_of(leg.served.line)) is not None:
+            session.plane.engine.watch(pair.index)
+
+
+def let_go(leg: MediaLeg) -> None:
+    """Nothing is heard of a leg any more."""
+    if leg.station is not None:
+        leg.station.close()
+    leg.station = leg.served = leg.inner = leg.proposed = None
+
+
+def _ports(
+    session: MediaSession, leg: MediaLeg, description: sdp.Description, line: int, *, has_mux: bool
+) -> list[PortLine]:
+    try:
+        pair = session.pair(leg, line)
+        session.resolve(leg)
+    except NoPortsLeft:
+        session.prune(leg)
+        raise
+    count = len(description.media)
+    return [PortLine(pair.port, has_mux) if i == line else PortLine() for i in range(count)]
+
+
+def _agree(
+    session: MediaSession, leg: MediaLeg, served: Served, offer: Said, answer: Said, *, is_offerer: bool
+) -> None:
+    """Program the leg's end: what comes from it is heard here, what is said here goes to it."""
+    session.unlink(leg)
+    leg.inner = leg.inner or MediaLeg(-1, "", is_nat=False)
+    offerer, answerer = (leg, leg.inner) if is_offerer else (leg.inner, leg)
+    streams = sdp.answers(offer.description, answer.description)
+    terms = tuple([terms_of(one) if i == served.line else None for i, one in enumerate(streams)])
+    agreed = Agreed(streams, terms, (None,) * len(streams))
+    pair, own = leg.pair_of(served.line), terms[served.line]
+    if pair is None or own is None:
+        raise RemoteProtocolError("no sound that can be made here", status=488)
+    wish = (offer if is_offerer else answer).wishes[served.line]
+    is_mux = wish.has_mux and (answer if is_offerer else offer).wishes[served.line].has_mux
+    try:
+        line = Line(served.terms, station_of(session, leg))
+    except ValueError as error:  # a codec's library gives out, or its settings do not go together
+        raise RemoteProtocolError(str(error), status=488) from error
+    leg.agreement = Agreement(offerer, answerer, offer, answer, agreed)
+    leg.served, leg.proposed = served, None
+    stream = session.stream(leg, wish, own._replace(codec=served.codec), pair, pair, NO_END, is_mux, None)
+    session.plane.engine.program(pair.index, stream._replace(conversion=line, kernel=None))
+    if session.is_confirmed:
+        session.plane.engine.watch(pair.index)
+    session.prune(leg)
