@@ -25,6 +25,7 @@ SHARED = {
         "codecs/resampling_core.c",
         *(f"codecs/sound/{name}.c" for name in ("conceal", "mix", "noise", "stretch", "tones")),
     ),
+    "switch/media/_crypto.pyx": ("codecs/native/library.c",),
 }
 
 

@@ -3,12 +3,13 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 import os
 
 from ._conversion import Converter
-from .stream import Counters, Totals
+from .stream import Counters, Handed, Totals
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
@@ -18,12 +19,16 @@ cdef extern from "unistd.h" nogil:
     int usleep(unsigned int microseconds)
 
 cdef extern from "engine_core.h" nogil:
-    enum: MAX_CLOCKS, NO_END, RTP, RTCP
-    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK
+    enum: MAX_CLOCKS, NO_END, RTP, RTCP, DROPS, INWARD, OUTWARD
+    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND
     struct sockaddr_in:
         uint16_t sin_port
     union address:
         sockaddr_in v4
+    struct shield:
+        uint8_t ufrag[8]
+        uint8_t mark[4]
+        bint is_on, has_dtls, has_ice, is_faced
     struct clock_rate:
         uint32_t rate
         uint8_t payload_type
@@ -35,6 +40,7 @@ cdef extern from "engine_core.h" nogil:
         uint32_t peer, next, generation, call, max_rate, traffic_class
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
+        shield shield
     struct ready:
         uint32_t index, generation
         address source, local, sender, target
@@ -55,6 +61,15 @@ cdef extern from "engine_core.h" nogil:
         uint64_t target[2]
         uint64_t payload_types[2]
         uint64_t base_at, jitter, packets, octets, last_at, window_at, window_count, refused
+    struct protector:
+        pass
+    struct datagram:
+        size_t size
+        uint8_t data[0]
+    struct handed:
+        uint32_t index, generation, size
+        address source
+        uint8_t data[1500]
     struct converter:
         pass
     struct errand:
@@ -67,19 +82,23 @@ cdef extern from "engine_core.h" nogil:
         way way
         converter *converter
         errand *errand
+        protector *protectors[2]
+        address address
+        datagram *datagram
+        uint32_t generation
     struct snapshot:
         uint64_t packets, bytes, rtcp_packets, out_of_order, duplicates, last_at
-        uint64_t dropped[7]
+        uint64_t dropped[16]
         int64_t lost
         double jitter_ms
         bint is_in_kernel
     struct totals:
         uint64_t packets, bytes, wakes, kernel_packets, kernel_streams
-        uint64_t dropped[7]
+        uint64_t dropped[16]
     struct expiry:
         uint32_t index, generation
     struct engine:
-        int expiry_fd
+        int expiry_fd, handed_fd
         uint32_t capacity
         kernel_stream *streams
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
@@ -133,6 +152,8 @@ KERNEL_LAYOUT = {
     "refused": <char *>&_sample.refused - _start,
     "size": sizeof(kernel_stream),
 }
+    const handed *engine_next_handed(engine *)
+    void engine_took_handed(engine *)
 
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:
@@ -174,6 +195,11 @@ cdef class Engine:
         if self._engine != NULL:
             with nogil:
                 engine_free(self._engine)
+
+    @property
+    def handed_fd(self):
+        """Readable when next_handed() has something."""
+        return self._engine.handed_fd
 
     @property
     def expiry_fd(self):
@@ -227,7 +253,7 @@ cdef class Engine:
         cdef program *p = &message.program
         (
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
-            conversion, kernel,
+            conversion, kernel, shield,
         ) = stream
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
         p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
@@ -243,6 +269,14 @@ cdef class Engine:
         p.clock_count = min(len(clocks), <int>MAX_CLOCKS)
         for i in range(p.clock_count):
             p.clocks[i].payload_type, p.clocks[i].rate = clocks[i]
+        memset(&p.shield, 0, sizeof(p.shield))
+        if shield is not None:
+            p.shield.is_on = True
+            p.shield.has_dtls, p.shield.is_faced, ufrag, mark = shield
+            if ufrag:
+                p.shield.has_ice = True
+                memcpy(p.shield.ufrag, <const char *><bytes>ufrag, 8)
+                memcpy(p.shield.mark, <const char *><bytes>mark, 4)
         message.converter = _converter(conversion)
         self._push(&message)
 
@@ -271,7 +305,7 @@ cdef class Engine:
         return Counters(
             s.packets, s.bytes, s.rtcp_packets, s.lost, s.jitter_ms, s.out_of_order, s.duplicates,
             s.last_at * 1e-9 if s.last_at else None,
-            (s.dropped[1], s.dropped[2], s.dropped[3], s.dropped[4], s.dropped[5], s.dropped[6]),
+            tuple([s.dropped[i] for i in range(1, <int>DROPS)]),
             s.is_in_kernel,
         )
 
@@ -281,7 +315,7 @@ cdef class Engine:
         engine_read_totals(self._engine, &t)
         return Totals(
             t.packets, t.bytes, t.wakes,
-            (t.dropped[1], t.dropped[2], t.dropped[3], t.dropped[4], t.dropped[5], t.dropped[6]),
+            tuple([t.dropped[i] for i in range(1, <int>DROPS)]),
             t.kernel_packets, t.kernel_streams,
         )
 
@@ -325,3 +359,52 @@ cdef class Engine:
     def take_back(self, uint32_t index):
         """From the next packet on the engine relays a direction itself; later the kernel may have it again."""
         self._push_verb(TAKE_BACK, index)
+
+    # -- secured ends
+
+    cdef int _check(self, uint32_t index) except -1:
+        if index >= self._engine.capacity:
+            raise IndexError(index)
+        return 0
+
+    def secure(self, uint32_t index, uint32_t generation, inward not None, outward not None):
+        """Give an end its keys: what opens packets that come in there, and what protects those that leave."""
+        cdef command message
+        self._check(index)
+        message.verb = SECURE
+        message.index, message.generation = index, generation
+        message.protectors[<int>INWARD] = <protector *>PyCapsule_GetPointer(inward.hand_over(), "switchroom.protector")
+        message.protectors[<int>OUTWARD] = <protector *>PyCapsule_GetPointer(outward.hand_over(), "switchroom.protector")
+        self._push(&message)
+
+    def face(self, uint32_t index, uint32_t generation, pair):
+        """Tell an end where its leg is: nobody else is heard, and packets go there. None: nowhere."""
+        cdef command message
+        message.verb = FACE
+        message.index, message.generation = index, generation
+        _parse(pair, &message.address)
+        self._push(&message)
+
+    def send(self, uint32_t index, uint32_t generation, pair not None, bytes data not None):
+        """Send a datagram of our own from an end's RTP port."""
+        cdef command message
+        self._check(index)
+        message.verb = SEND
+        message.index, message.generation = index, generation
+        _parse(pair, &message.address)
+        message.datagram = <datagram *>malloc(sizeof(datagram) + len(data))
+        if message.datagram == NULL:
+            raise MemoryError
+        message.datagram.size = len(data)
+        memcpy(message.datagram.data, <const char *>data, len(data))
+        self._push(&message)
+
+    def next_handed(self):
+        """Return a datagram that is no sound, as Handed, or None."""
+        cdef const handed *found = engine_next_handed(self._engine)
+        if found == NULL:
+            return None
+        host, port = _place(&found.source)
+        handed_up = Handed(found.index, found.generation, host, port, found.data[: found.size])
+        engine_took_handed(self._engine)
+        return handed_up

@@ -3,6 +3,7 @@
 #define SWITCHROOM_ADMIT_H
 
 #include "engine_core.h"
+#include "shield.h"
 
 static bool is_too_many(struct end *end, uint64_t now)
 {
@@ -16,10 +17,19 @@ static bool is_too_many(struct end *end, uint64_t now)
 }
 
 static enum drop admit_rtcp(
-    struct end *end, struct latch *latch, const uint8_t *data, size_t size, const union address *source, uint64_t now)
+    struct end *end, struct latch *latch, uint8_t *data, size_t *size, const union address *source, uint64_t now)
 {
-    if (!rtcp_is_valid(data, size, end->program.is_secured))
+    bool is_shielded = end->program.shield.is_on;
+    if (!rtcp_is_valid(data, *size, end->program.is_secured || is_shielded))
         return DROP_MALFORMED;
+    if (is_shielded) {
+        if (!latch_may_admit(latch, source, &end->program.home))
+            return DROP_SOURCE;
+        if (shield_open(end, data, size, true) != DROP_NONE)
+            return DROP_UNAUTHENTIC;
+        if (!rtcp_is_valid(data, *size, false))
+            return DROP_MALFORMED;
+    }
     if (!latch_admits(latch, source, &end->program.home))
         return DROP_SOURCE;
     if (is_too_many(end, now))
@@ -30,19 +40,28 @@ static enum drop admit_rtcp(
 }
 
 static enum drop admit_rtp(
-    struct end *end, const uint8_t *data, size_t size, const union address *source, uint64_t now)
+    struct end *end, uint8_t *data, size_t *size, const union address *source, uint64_t now)
 {
     struct latch *latch = &end->latches[RTP];
     struct rtp rtp;
-    if (!rtp_parse(data, size, end->program.is_secured, &rtp))
+    bool is_shielded = end->program.shield.is_on;
+    if (!rtp_parse(data, *size, end->program.is_secured || is_shielded, &rtp))
         return DROP_MALFORMED;
+    if (is_shielded) {  /* nothing is learnt from what is not authentic */
+        if (!latch_may_admit(latch, source, &end->program.home))
+            return DROP_SOURCE;
+        if (shield_open(end, data, size, false) != DROP_NONE)
+            return DROP_UNAUTHENTIC;
+        if (!rtp_parse(data, *size, false, &rtp))
+            return DROP_MALFORMED;
+    }
     if (!latch_admits(latch, source, &end->program.home))
         return DROP_SOURCE;
     if (end->program.pins_ssrc && !latch_admits_ssrc(latch, rtp.ssrc, now))
         return DROP_SSRC;
     if (is_too_many(end, now))
         return DROP_RATE;
-    statistics_rtp(&end->statistics, &rtp, size, now, end->program.clocks, end->program.clock_count);
+    statistics_rtp(&end->statistics, &rtp, *size, now, end->program.clocks, end->program.clock_count);
     return DROP_NONE;
 }
 
@@ -61,17 +80,17 @@ static enum drop admit_other(
 }
 
 static inline enum drop end_admit(
-    struct end *end, int channel, const uint8_t *data, size_t size, const union address *source, uint64_t now,
+    struct end *end, int channel, uint8_t *data, size_t *size, const union address *source, uint64_t now,
     int *out_channel)
 {
     *out_channel = channel;
     if (!end->is_armed || end->program.peer == NO_END)
         return DROP_UNLINKED;
     struct latch *latch = &end->latches[channel];
-    bool is_other = !end->program.is_rtp || (end->program.has_others && !packet_is_rtp_or_rtcp(data, size));
+    bool is_other = !end->program.is_rtp || (end->program.has_others && !packet_is_rtp_or_rtcp(data, *size));
     if (is_other)
-        return admit_other(end, latch, size, source, now);
-    if (channel == RTCP || (end->program.is_mux && packet_is_rtcp(data, size))) {
+        return admit_other(end, latch, *size, source, now);
+    if (channel == RTCP || (end->program.is_mux && packet_is_rtcp(data, *size))) {
         *out_channel = RTCP;
         return admit_rtcp(end, latch, data, size, source, now);
     }

@@ -3,11 +3,13 @@
 #define SWITCHROOM_COMMANDS_H
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine_core.h"
 #include "handover.h"
+#include "shield.h"
 
 enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
 
@@ -37,12 +39,28 @@ static void kick(struct engine *engine)
         ;
 }
 
+/* Nobody will obey it: what it carries goes. */
+static void forget_command(const struct command *command)
+{
+    if (command->verb == PROGRAM || command->verb == TAP)
+        replaced(command->converter, NULL, false);
+    if (command->verb == RUN)
+        command->errand->run(command->errand);
+    for (int way = 0; command->verb == SECURE && way < WAYS; way++)
+        if (command->protectors[way] != NULL)
+            command->protectors[way]->release(command->protectors[way]);
+    if (command->verb == SEND)
+        free(command->datagram);
+}
+
 /* A sleeping engine reads its commands when a packet wakes it: soon enough for all but these. */
 static bool is_urgent(struct engine *engine, const struct command *command, int sleep)
 {
     if (command->verb != WATCH && command->verb != HAND_OVER && LOAD(engine->totals.kernel_streams) != 0)
         return true;  /* the kernel's packets wake nobody */
     if (command->verb == CLOSE || command->verb == RUN || command->verb == TAKE_BACK)  /* somebody waits for it */
+        return true;
+    if (command->verb == SEND)
         return true;
     if (command->verb == PROGRAM || command->verb == TAP)  /* what speaks by itself needs no packet to begin */
         return command->converter != NULL && command->converter->hear != NULL;
@@ -52,10 +70,7 @@ static bool is_urgent(struct engine *engine, const struct command *command, int 
 int engine_push(struct engine *engine, const struct command *command)
 {
     if (!engine->is_running) {  /* stopped: everything is closed already */
-        if (command->verb == PROGRAM || command->verb == TAP)
-            replaced(command->converter, NULL, false);
-        if (command->verb == RUN)
-            command->errand->run(command->errand);
+        forget_command(command);
         return 0;
     }
     uint32_t tail = atomic_load_explicit(&engine->command_tail, memory_order_relaxed);
@@ -128,13 +143,14 @@ static void program_end(
         atomic_store(&end->generation, 0);  /* readers see nothing until the new count has begun */
         memset(&end->statistics, 0, sizeof end->statistics);
         memset(end->latches, 0, sizeof end->latches);
-        end->rtcp_at = end->window_count = 0;
+        end->rtcp_at = end->window_count = end->handed_count = 0;
         end->tap = replaced(end->tap, NULL, false);
         end->patience = ORDINARY_PACKETS;
+        shield_secure(end, NULL, NULL);
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;
-    for (int channel = 0; channel < CHANNELS; channel++)
+    for (int channel = 0; channel < CHANNELS && !program->shield.is_faced; channel++)
         latch_arm(&end->latches[channel], &program->signalled[channel], &program->home, program->is_nat);
     if (program->is_mux)
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
@@ -151,6 +167,23 @@ static void release_end(struct engine *engine, struct end *end)
     end->program.peer = NO_END;
     end->converter = replaced(end->converter, NULL, false);
     tap_end(engine, end, NULL);
+    shield_secure(end, NULL, NULL);
+}
+
+/* Keys and places are told apart from what was negotiated: they come when a handshake or a check is over. */
+static void obey_shield(struct end *end, const struct command *command)
+{
+    if (!end->is_armed || end->program.generation != command->generation) {
+        forget_command(command);
+    } else if (command->verb == SECURE) {
+        shield_secure(end, command->protectors[INWARD], command->protectors[OUTWARD]);
+    } else if (command->verb == FACE) {
+        latch_face(&end->latches[RTP], &command->address);
+    } else {
+        sendto(end->fds[RTP], command->datagram->data, command->datagram->size, 0, &command->address.any,
+               address_size(&command->address));  /* whoever wrote it sends it again if need be */
+        free(command->datagram);
+    }
 }
 
 static void close_end(struct engine *engine, struct end *end)
@@ -200,6 +233,11 @@ static void obey(struct engine *engine, const struct command *command)
         break;
     case TAKE_BACK:
         take_back(engine, end);
+        break;
+    case SECURE:
+    case FACE:
+    case SEND:
+        obey_shield(end, command);
         break;
     }
 }

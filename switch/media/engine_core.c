@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "handover.h"
 #include "readers.h"
+#include "handing.h"
 #include "silence.h"
 #include "sockets.h"
 
@@ -100,6 +101,7 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
 {
     struct outgoing *out = &engine->outgoing;
     struct end *end = &engine->ends[from->program.peer];
+    bool is_rtcp = channel == RTCP;
     if (end->program.is_mux)
         channel = RTP;
     const union address *to = &end->latches[channel].remote;
@@ -107,6 +109,13 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
     if (!is_linked || to->any.sa_family == AF_UNSPEC) {
         count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
         return;
+    }
+    if (end->program.shield.is_on) {
+        size = shield_close(end, data, size, DATAGRAM_SIZE + PROTECTION_ROOM, is_rtcp);
+        if (size == 0) {
+            count_drop(engine, from, DROP_UNSENT);
+            return;
+        }
     }
     if (out->count != 0 && (out->to != to || out->fd != end->fds[channel]))
         flush(engine, from);
@@ -159,12 +168,18 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
     enum drop reason = DROP_MALFORMED;
     if (end->is_in_kernel)
         sync_end(engine, end);
+    if (end->program.shield.is_on && end->is_armed && !packet_is_rtp_or_rtcp(engine->data[i], size)) {
+        reason = hand_up(engine, end, channel, i, now);
+        if (reason != DROP_NONE)
+            count_drop(engine, end, reason);
+        return;
+    }
     if (!(header->msg_flags & MSG_TRUNC)) {
-        reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
+        reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         if (reason != DROP_NONE && has_commands(engine)) {  /* the answer that allows it may just have come */
             flush(engine, end);
             read_commands(engine);
-            reason = end_admit(end, channel, engine->data[i], size, &engine->sources[i], now, &out_channel);
+            reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         }
     }
     if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
@@ -325,7 +340,8 @@ static int open_descriptors(struct engine *engine)
     engine->epoll = epoll_create1(EPOLL_CLOEXEC);
     engine->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->expiry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (engine->epoll < 0 || engine->kick_fd < 0 || engine->expiry_fd < 0)
+    engine->handed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (engine->epoll < 0 || engine->kick_fd < 0 || engine->expiry_fd < 0 || engine->handed_fd < 0)
         return -1;
     return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->kick_fd, &event);
 }
@@ -345,7 +361,7 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     if (engine == NULL)
         return NULL;
     memset(engine, 0, sizeof *engine);
-    engine->epoll = engine->kick_fd = engine->expiry_fd = -1;
+    engine->epoll = engine->kick_fd = engine->expiry_fd = engine->handed_fd = -1;
     engine->capacity = capacity;
     engine->tick = tick;
     engine->sweep_interval = sweep_interval;
@@ -353,8 +369,9 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     engine->again = calloc((size_t)capacity * CHANNELS * 2, sizeof *engine->again);
     engine->expiries = calloc(capacity, sizeof *engine->expiries);
     engine->ticked = calloc(capacity, sizeof *engine->ticked);
+    engine->handed = calloc(HANDED, sizeof *engine->handed);
     engine->readies = calloc(READY_RING, sizeof *engine->readies);
-    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || !engine->readies ||
+    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || !engine->readies || !engine->handed ||
         open_descriptors(engine) < 0) {
         engine_free(engine);
         return NULL;
@@ -395,7 +412,7 @@ void engine_stop(struct engine *engine)
 void engine_free(struct engine *engine)
 {
     engine_stop(engine);
-    for (int *fd = (int[]){engine->epoll, engine->kick_fd, engine->expiry_fd, -2}; *fd != -2; fd++)
+    for (int *fd = (int[]){engine->epoll, engine->kick_fd, engine->expiry_fd, engine->handed_fd, -2}; *fd != -2; fd++)
         if (*fd >= 0)
             close(*fd);
     free(engine->ends);
@@ -403,5 +420,6 @@ void engine_free(struct engine *engine)
     free(engine->expiries);
     free(engine->ticked);
     free(engine->readies);
+    free(engine->handed);
     free(engine);
 }

@@ -13,12 +13,21 @@
 #include "converter.h"
 #include "kernel_stream.h"
 #include "latch.h"
+#include "protector.h"
 #include "statistics.h"
 
 enum { RTP, RTCP, CHANNELS };
 enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
+enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
+enum { INWARD, OUTWARD, WAYS };
 #define NO_END UINT32_MAX
 #define SECOND 1000000000ull
+
+/* How a secured end is guarded. */
+struct shield {
+    uint8_t ufrag[8], mark[4];                /* of ICE: what names us, and what our transactions begin with */
+    bool is_on, has_dtls, has_ice, is_faced;
+};
 
 /* What one end is told when its call is answered or negotiated again. */
 struct program {
@@ -35,6 +44,7 @@ struct program {
     bool is_counted;                          /* silence of this end means something */
     bool is_nat, is_mux, pins_ssrc;
     bool is_rtp, is_secured, has_others;      /* others: DTLS and STUN beside RTP */
+    struct shield shield;
     bool may_kernel;                          /* nothing has to be touched */
 };
 
@@ -44,7 +54,13 @@ struct ready {
     union address source, local, sender, target;
 };
 
-enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK };
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND };
+
+/* Something that the loop's thread sends from an end's port; made by malloc, freed by the engine. */
+struct datagram {
+    size_t size;
+    uint8_t data[];
+};
 
 struct command {
     enum verb verb;
@@ -56,7 +72,13 @@ struct command {
             struct ready found;
             struct way way;                   /* max_size 0: there is none */
         };
+        struct protector *protectors[WAYS];   /* SECURE */
+        struct {                              /* FACE, SEND */
+            union address address;
+            struct datagram *datagram;
+        };
     };
+    uint32_t generation;                      /* SECURE, FACE, SEND: for this use of the pair only */
     struct converter *converter;              /* PROGRAM: what to do with the RTP from this end; NULL: pass it on */
                                               /* TAP: gets a copy of it; NULL: none does any more */
     struct errand *errand;                    /* RUN */
@@ -74,9 +96,10 @@ struct end {
     struct latch latches[CHANNELS];
     struct program program;
     struct converter *converter, *tap;
+    struct protector *protectors[WAYS];       /* of a shielded end; NULL: no keys yet, nothing passes */
     struct statistics statistics;
-    uint64_t rtcp_at, watched_at, window_at;
-    uint32_t window_count;
+    uint64_t rtcp_at, watched_at, window_at, handed_at;
+    uint32_t window_count, handed_count;
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */
     bool is_in_kernel, is_asked;
     uint32_t ordinary, patience;  /* packets in a row, and how many it takes */
@@ -112,9 +135,16 @@ struct expiry {
     uint32_t index, generation;
 };
 
+/* A datagram for the loop's thread: a connectivity check or a handshake. */
+struct handed {
+    uint32_t index, generation, size;
+    union address source;
+    uint8_t data[HANDED_SIZE];
+};
+
 struct engine {
     pthread_t thread;
-    int epoll, kick_fd, expiry_fd;
+    int epoll, kick_fd, expiry_fd, handed_fd;
     uint32_t capacity, high_water;
     uint64_t tick, sweep_interval, sweep_at, woken_at;
     uint32_t watched_count, again_count;
@@ -127,9 +157,9 @@ struct engine {
     struct mmsghdr headers[BATCH];
     struct iovec iov[BATCH];
     union address sources[BATCH];
-    uint8_t data[BATCH][DATAGRAM_SIZE];
+    uint8_t data[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];
     struct outgoing outgoing;
-    uint8_t made[BATCH][DATAGRAM_SIZE];       /* by converters, under the place that a packet has in outgoing */
+    uint8_t made[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];  /* by converters, under the place that a packet has in outgoing */
 
     uint32_t *ticked;                         /* ends with a converter or a tap that works by the clock */
     uint32_t ticked_count;
@@ -141,6 +171,10 @@ struct engine {
     struct ready *readies;
     _Atomic uint32_t ready_head;
     _Atomic uint32_t ready_tail;
+
+    struct handed *handed;
+    _Alignas(64) _Atomic uint32_t handed_head;   /* consumer: the loop's thread */
+    _Atomic uint32_t handed_tail;
 
     _Alignas(64) _Atomic uint32_t command_head;  /* consumer */
     _Alignas(64) _Atomic uint32_t command_tail;  /* producer */
@@ -163,5 +197,7 @@ void engine_read(struct engine *engine, uint32_t index, uint32_t generation, str
 void engine_read_totals(struct engine *engine, struct totals *totals);
 bool engine_next_expiry(struct engine *engine, struct expiry *expiry);
 bool engine_next_ready(struct engine *engine, struct ready *ready);
+const struct handed *engine_next_handed(struct engine *engine);  /* as long as engine_took_handed was not called */
+void engine_took_handed(struct engine *engine);
 
 #endif

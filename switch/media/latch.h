@@ -82,6 +82,24 @@ static inline void latch_pin(struct latch *latch, const union address *source)
     latch->has_ssrc = false;
 }
 
+/* Where the leg is was found out in another way (ICE, DTLS); AF_UNSPEC: nowhere any more. */
+static inline void latch_face(struct latch *latch, const union address *remote)
+{
+    memset(latch, 0, sizeof *latch);
+    latch->signalled = latch->remote = *remote;
+}
+
+/* Whether latch_admits would: nothing changes. */
+static inline bool latch_may_admit(
+    const struct latch *latch, const union address *source, const union address *home)
+{
+    if (address_equal(source, &latch->remote))
+        return true;
+    if (latch->chances == 0)
+        return false;
+    return address_equal(source, &latch->signalled) || (!latch->is_heard && host_equal(source, home));
+}
+
 /* Whether the packet may come in from there; on a NAT leg the first ones decide where the leg is. */
 static inline bool latch_admits(struct latch *latch, const union address *source, const union address *home)
 {
@@ -90,8 +108,7 @@ static inline bool latch_admits(struct latch *latch, const union address *source
         return is_remote;
     if (!is_remote) {
         /* the signalled address outranks a learnt one; a learnt one outranks only what was never heard */
-        bool is_signalled = address_equal(source, &latch->signalled);
-        if (!is_signalled && (latch->is_heard || !host_equal(source, home)))
+        if (!latch_may_admit(latch, source, home))
             return false;
         latch_pin(latch, source);
     }

@@ -16,6 +16,7 @@ enum drop {
     DROP_SSRC,        /* another SSRC than the pinned one while that speaks */
     DROP_RATE,        /* more a second than a stream may have */
     DROP_UNLINKED,    /* the port serves no call, or the other leg is not there (yet) */
+    DROP_UNAUTHENTIC, /* SRTP: forged, repeated, or there are no keys (yet) */
     DROP_UNSENT,      /* nobody to send to (hold, a NAT leg not heard yet), or the kernel refused */
     DROPS
 };

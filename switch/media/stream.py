@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ._sound import Line
 
 NO_END = 0xFFFFFFFF  # the engine's word for "none"
-DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unsent")  # as in statistics.h
+DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unauthentic", "unsent")  # as in statistics.h
 
 
 class Terms(NamedTuple):
@@ -46,6 +46,35 @@ class Conversion(NamedTuple):
     event: tuple[int, int] | None = None  # payload type and clock rate of telephone-event; None: not taken
 
 
+class Keys(NamedTuple):
+    """The master key of one direction; RFC 3711 §3.2.1. It is never shown."""
+
+    suite: str  # as RFC 4568, 6188 and 7714 name it
+    master: bytes  # key and salt
+    mki: bytes = b""  # what stands in each packet to name it
+
+    def __repr__(self) -> str:
+        return f"Keys({self.suite})"
+
+
+class Place(NamedTuple):
+    """Where a source was; RFC 3711 §3.3.1."""
+
+    ssrc: int
+    roc: int
+    sequence_number: int
+    rtcp_index: int
+
+
+class Shield(NamedTuple):
+    """How a secured leg is guarded: SRTP with keys of ours, told by ``Engine.secure`` as soon as they are there."""
+
+    has_dtls: bool = False  # handshakes are handed up
+    is_faced: bool = False  # where it is is told by ``Engine.face``, not by its SDP
+    ufrag: bytes = b""  # ours, of 8 octets: connectivity checks that name it are handed up (RFC 8445)
+    mark: bytes = b""  # the first 4 octets of our transactions: so are their answers
+
+
 class Stream(NamedTuple):
     """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
 
@@ -63,6 +92,17 @@ class Stream(NamedTuple):
     terms: Terms = Terms()
     conversion: Conversion | Line | None = None  # None: packets pass as they are
     kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
+    shield: Shield | None = None  # None: RTP in the clear, or keys that are not ours
+
+
+class Handed(NamedTuple):
+    """A datagram that is no sound: the engine hands it up."""
+
+    index: int
+    generation: int
+    host: str
+    port: int
+    data: bytes
 
 
 class Counters(NamedTuple):

@@ -114,7 +114,7 @@ int main(int argc, char **argv)
         uint32_t who = number(8) < 5 ? 0 : number(4);
         int out = -1;
         enum drop reason = end_admit(
-            end, (int)number(CHANNELS), data, size, &sources[who], now += number(40000000), &out);
+            end, (int)number(CHANNELS), data, &size, &sources[who], now += number(40000000), &out);
         require(reason < DROPS && out >= 0 && out < CHANNELS, "a verdict and a channel");
         require(reason != DROP_NONE || who < 2, "no stranger gets in");
         require(reason != DROP_NONE || size >= RTCP_HEADER || !end->program.is_rtp || end->program.has_others,
