@@ -1,4 +1,4 @@
-"""STUN messages; RFC 8489. What a keep-alive needs: Binding, XOR-MAPPED-ADDRESS, FINGERPRINT."""
+"""STUN messages; RFC 8489. Binding, XOR-MAPPED-ADDRESS, FINGERPRINT; integrity.py has the credentials."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ __all__ = ["Message", "MessageClass", "is_stun"]
 MAGIC_COOKIE = 0x2112A442
 BINDING = 0x001
 MAPPED_ADDRESS = 0x0001
+USERNAME = 0x0006
+MESSAGE_INTEGRITY = 0x0008
 ERROR_CODE = 0x0009
 UNKNOWN_ATTRIBUTES = 0x000A
 XOR_MAPPED_ADDRESS = 0x0020
+PRIORITY = 0x0024  # this and the next three: RFC 8445 §16.1
+USE_CANDIDATE = 0x0025
 SOFTWARE = 0x8022
 FINGERPRINT = 0x8028
+ICE_CONTROLLED = 0x8029
+ICE_CONTROLLING = 0x802A
 
 _HEADER = struct.Struct("!HHI12s")
 _ATTRIBUTE = struct.Struct("!HH")

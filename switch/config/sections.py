@@ -306,6 +306,24 @@ class AuthConfig(Section):
         return algorithms
 
 
+SrtpSuite = Literal[
+    "AES_CM_128_HMAC_SHA1_80",
+    "AEAD_AES_128_GCM",
+    "AEAD_AES_256_GCM",
+    "AES_CM_128_HMAC_SHA1_32",
+    "AES_256_CM_HMAC_SHA1_80",
+    "AES_256_CM_HMAC_SHA1_32",
+]
+_SRTP_SUITES: tuple[SrtpSuite, ...] = (
+    "AEAD_AES_128_GCM",
+    "AES_CM_128_HMAC_SHA1_80",
+    "AEAD_AES_256_GCM",
+    "AES_CM_128_HMAC_SHA1_32",
+    "AES_256_CM_HMAC_SHA1_80",
+    "AES_256_CM_HMAC_SHA1_32",
+)
+
+
 class MediaConfig(Section):
     """The relay of sound and picture."""
 
@@ -351,6 +369,18 @@ class MediaConfig(Section):
         400,
         ge=0,
         le=100_000,
+    )
+    srtp_suites: list[SrtpSuite] = key(
+        "How media may be encrypted (RFC 3711, 6188, 7714), the preferred one first; the first three are "
+        "offered. The last two of the default cannot be agreed on with DTLS.",
+        lambda: list(_SRTP_SUITES),
+        min_length=1,
+        max_length=6,
+    )
+    ice: Literal["full", "lite"] = key(
+        "How browsers are reached (RFC 8445): full checks that media arrives where it is sent; lite leaves "
+        "that to them, and is for a switch with a public address of its own.",
+        "full",
     )
 
     @property

@@ -4,6 +4,7 @@ from .leg import MediaLeg
 from .plane import MediaPlane
 from .ports import NoPortsLeft
 from .report import MediaReport, StreamReport
+from .security import Policy
 from .session import MediaSession
 from .transcoding import check_transcode
 
@@ -13,6 +14,7 @@ __all__ = [
     "MediaReport",
     "MediaSession",
     "NoPortsLeft",
+    "Policy",
     "StreamReport",
     "check_transcode",
 ]

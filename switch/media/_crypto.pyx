@@ -130,8 +130,6 @@ cdef class Protector:
         )
 
     def hand_over(self):
-        """Let another thread use it: a PyCapsule named switchroom.protector, whose pointer the receiver releases."""
-        if self._is_shared:
-            raise ValueError("the protector was handed over")
+        """Let the engine use it: a PyCapsule named switchroom.protector, whose pointer the receiver releases."""
         self._is_shared = True
         return PyCapsule_New(self._protector.share(self._protector), "switchroom.protector", NULL)

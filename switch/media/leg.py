@@ -9,7 +9,9 @@ from switchroom.protocols import sdp
 
 from .negotiate import Line
 from .ports import Pair
-from .said import Agreed, Said, written
+from .said import Agreed, Said, parse, undressed, written
+from .security import Guard, Security
+from .security.security import Dress
 from .serving import Served
 from .targets import parse_host, plain_host
 from .transcoding import Side
@@ -67,13 +69,14 @@ class MediaLeg:
         "pairs",
         "partner",
         "proposed",
+        "security",
         "sent",
         "served",
         "station",
         "toward",
     )
 
-    def __init__(self, number: int, toward: str, *, is_nat: bool) -> None:
+    def __init__(self, number: int, toward: str, guard: Guard, *, is_nat: bool) -> None:
         self.number = number
         self.toward = plain_host(toward)  # where its signalling comes from
         self.is_nat = is_nat
@@ -90,6 +93,7 @@ class MediaLeg:
         self.station: Station | None = None
         self.inner: MediaLeg | None = None
         self.proposed: Said | None = None
+        self.security = Security(self, guard)
 
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
@@ -130,12 +134,29 @@ class MediaLeg:
         whole = sdp.Description.parse(data)
         return bytes(sdp.make_reoffer(whole, sdp.Direction.SENDRECV))
 
-    def write(self, said: Said, lines: list[Line]) -> bytes:
+    def hear(self, data: bytes) -> Said:
+        """Read what it said, as if it spoke plain RTP."""
+        said = parse(data)
+        return undressed(said, self.toward, self.security) if said.body is None else said
+
+    def hear_offer(self, data: bytes) -> Said:
+        """Read its offer; 488 when it is less secure than it has to be."""
+        said = self.hear(data)
+        self.security.hear_offer(said.heard, said.description.media)
+        return said
+
+    def hear_answer(self, data: bytes) -> Said:
+        """Read its answer; 488 when its keys do not fit what it was offered."""
+        said = self.hear(data)
+        self.security.hear_answer(said.heard, said.description.media)
+        return said
+
+    def write(self, said: Said, lines: list[Line], dress: Dress | None) -> bytes:
         """Return what the other leg said, as ours; the version counts its changes (RFC 3264 §8)."""
-        data = said.write(self.origin, self.host, lines)
+        data = said.write(self.origin, self.host, lines, dress)
         if self.sent and data != self.sent:
             self.origin = self.origin._replace(version=self.origin.version + 1 & 0x7FFFFFFFFFFFFFFF)
-            data = said.write(self.origin, self.host, lines)
+            data = said.write(self.origin, self.host, lines, dress)
         self.sent = data
         return data
 

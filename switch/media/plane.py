@@ -13,6 +13,7 @@ from switchroom.switch.config import MediaConfig
 from ._engine import KERNEL_LAYOUT, Engine
 from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
+from .security import Guard
 from .session import MediaSession
 from .sounds import Sounds
 from .stream import DROP_REASONS
@@ -56,6 +57,7 @@ class MediaPlane:
         self._converting: set[int] = set()  # numbers of sessions
         self.kernel: KernelRelay | None = None
         self.kernel_reason = "not started"  # why there is none
+        self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=lambda: self.config.ice == "lite")
 
     @property
     def converted(self) -> tuple[str, ...]:
@@ -106,12 +108,14 @@ class MediaPlane:
         loop.add_reader(self.engine.expiry_fd, self._on_expiry)
         self.sounds = Sounds(self.engine)
         self.sounds.start(loop)
+        self.guard.start(self.engine, loop)
 
     def stop(self) -> None:
         """End the thread and close all ports."""
         if self._loop is not None:
             self._loop.remove_reader(self.engine.expiry_fd)
             self.sounds.stop(self._loop)
+            self.guard.stop()
             if self._tidying is not None:
                 self._tidying.cancel()
             self._loop = self._tidying = None
@@ -168,6 +172,7 @@ class MediaPlane:
         """Take pairs back."""
         for pair in pairs:
             del self._users[pair.index]
+            self.guard.forget(pair)
         self._ports.give_back(*pairs)
         if self._tidying is None and self._loop is not None:
             self._tidying = self._loop.call_later(IDLE_TIMEOUT, self._tidy)

@@ -17,6 +17,7 @@ class StreamReport(NamedTuple):
     kind: str
     codec: str  # "" when there is none (T.38)
     counters: Counters
+    security: str = ""  # how it is protected: SDES or DTLS and the suite; "": in the clear
 
 
 class MediaReport(NamedTuple):

@@ -10,16 +10,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
 from .negotiate import Line, Transport, rewrite, terms_of, transport_of
+from .security.heard import Heard, has_protection, undress
 from .stream import Terms
 from .targets import target_host
 from .transcoding import Names, Plan, answer_of, extend, plan
+
+if TYPE_CHECKING:
+    from .security.security import Dress, Security
 
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
 _ORIGIN = re.compile(rb"v=0\r\no=[!-~]{1,64} [0-9]{1,18} [0-9]{1,18} IN IP4 ([0-9.]{7,15})")
@@ -59,10 +63,13 @@ class Said(NamedTuple):
     wishes: list[Wish]
     body: _Body | None = None
     data: bytes = b""  # as it came
+    heard: tuple[Heard, ...] | None = None  # what it said about its protection; None: nothing
 
-    def write(self, origin: sdp.Origin, host: str, lines: list[Line]) -> bytes:
+    def write(self, origin: sdp.Origin, host: str, lines: list[Line], dress: Dress | None = None) -> bytes:
         """Return it for the other leg."""
         line = lines[0] if lines else None
+        if dress is not None:
+            return bytes(dress(rewrite(self.description, origin, host, lines)))
         if self.body is None or line is None or not line.port:
             return bytes(rewrite(self.description, origin, host, lines))
         return b"v=0\r\no=%s\r\ns=-\r\nc=IN %s %s%s%d%s" % (
@@ -77,6 +84,8 @@ class Said(NamedTuple):
 
 def written(said: Said) -> bytes:
     """The description as it came, but for its origin."""
+    if said.heard is not None:
+        return said.data
     if said.body is None:
         return bytes(said.description)
     [wish] = said.wishes
@@ -244,8 +253,21 @@ def _look(session: bytes, media: bytes) -> tuple[str, bytes, _Body] | None:
 _SOUND = transport_of("RTP/AVP")
 
 
+def undressed(said: Said, toward: str, security: Security) -> Said:
+    """Return a description without its protection, which is of one leg."""
+    if not security.has_srtp or not has_protection(said.description):
+        return said
+    is_wanted = security.policy.srtp != "off" or security.policy.is_browser
+    description, heard = undress(said.description, toward=toward, has_srtp=is_wanted)
+    return Said(description, _wishes(description), None, said.data, heard)
+
+
 def _parse(data: bytes) -> Said:
     description = sdp.Description.parse(data)
+    return Said(description, _wishes(description), None, data)
+
+
+def _wishes(description: sdp.Description) -> list[Wish]:
     wishes = []
     for media in description.media:
         connection = description.connection_of(media)
@@ -253,4 +275,4 @@ def _parse(data: bytes) -> Said:
         transport = transport_of(media.proto)
         rtcp = media.rtcp if media.rtcp != (media.port + 1, None) else None
         wishes.append(Wish(media.kind, transport, media.port, host, rtcp, media.has_rtcp_mux))
-    return Said(description, wishes, None, data)
+    return wishes

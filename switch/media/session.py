@@ -11,7 +11,7 @@ from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
-from .said import Wish, agree, extended, parse, targets_of, told
+from .said import Wish, agree, extended, targets_of, told
 from .sounding import let_go, watch_served
 from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
@@ -42,7 +42,7 @@ class MediaSession:
 
     def leg(self, *, toward: str, is_nat: bool) -> MediaLeg:
         """A new leg; ``toward`` is the source address of its signalling."""
-        leg = MediaLeg(len(self.legs), toward, is_nat=is_nat)
+        leg = MediaLeg(len(self.legs), toward, self._plane.guard, is_nat=is_nat)
         self.legs.append(leg)
         return leg
 
@@ -51,12 +51,14 @@ class MediaSession:
         leg = self.leg(toward=other.toward, is_nat=other.is_nat)
         if other.host:
             leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
+        leg.security.take_over(other.security)
         return leg
 
     def offer(self, source: MediaLeg, target: MediaLeg, data: bytes, codecs: Names = ()) -> bytes:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
-        said = parse(data)
+        said = source.hear_offer(data)
         sent = extended(said, codecs, self.plane.convertible(self))
+        dress = target.security.make_offer(sent.description.media, is_secured=source.security.is_secured)
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self.resolve(target)
@@ -65,7 +67,7 @@ class MediaSession:
             self.prune(target)
             raise
         target.offer = Offer(source, said, sent, lines)
-        return target.write(sent, lines)
+        return target.write(sent, lines, dress)
 
     def answer(self, source: MediaLeg, target: MediaLeg, data: bytes) -> bytes:
         """Return the answer of ``source`` as ``target`` may see it; from now on media flows between them."""
@@ -74,17 +76,20 @@ class MediaSession:
             raise LocalProtocolError("an answer without an offer")
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
-        said = parse(data)
+        said = source.hear_answer(data)
         agreed = agree(offer.said, offer.sent, offer.lines, said, self.plane.converted)
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
+        dress = target.security.dress_answer()
+        source.security.settle()
+        target.security.settle()
         try:
             self._link(Agreement(target, source, offer.said, said, agreed))
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
             raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
-        offer.rewritten = target.write(told(said, agreed), lines)
+        offer.rewritten = target.write(told(said, agreed), lines, dress)
         if not all(line.port for line in lines):
             self.prune(source)
             self.prune(target)
@@ -142,10 +147,10 @@ class MediaSession:
                 leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
         one, two = self.legs
         offerer, answerer = (one, two) if is_first else (two, one)
-        offered, answered = parse(_octets(offer)), parse(_octets(answer))
+        offered, answered = offerer.hear(_octets(offer)), answerer.hear(_octets(answer))
         pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
         lines = [Line(0 if pair is None else pair.port) for pair in pairs]
-        shown = parse(answerer.sent) if answerer.sent else offered
+        shown = answerer.hear(answerer.sent) if answerer.sent else offered
         if len(shown.wishes) != len(lines):
             shown = offered  # what it saw since then was refused
         agreed = agree(offered, shown, lines, answered, self.plane.converted)
@@ -236,7 +241,7 @@ class MediaSession:
         pair = leg.pair_of(i)
         if pair is not None:
             counters = self.plane.engine.read(pair.index, pair.generation)
-            streams.append(StreamReport(leg.number, i, kind, codec, counters))
+            streams.append(StreamReport(leg.number, i, kind, codec, counters, leg.security.describe(i)))
 
     # -- the relay
 
@@ -256,13 +261,15 @@ class MediaSession:
                 continue
             # Each end names the next: the chain is made from its tail
             offered, answered = agreement.offer.wishes[i], agreement.answer.wishes[i]
-            is_mux = offered.has_mux and answered.has_mux
+            is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
             side = agreement.side_of(answerer, i)
-            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side)
+            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)
             engine.program(two.index, stream)
+            answerer.security.install(i, two, stream.rtp)
             side = agreement.side_of(offerer, i)
-            stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side)
+            stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side, i)
             engine.program(one.index, stream)
+            offerer.security.install(i, one, stream.rtp)
             following = one.index
         self._watched = following
         if self.is_confirmed and following != NO_END:
@@ -274,6 +281,8 @@ class MediaSession:
             return
         leg.partner = partner.partner = None
         self._watched = NO_END
+        leg.security.uninstall()
+        partner.security.uninstall()
         for pair in leg.pairs + partner.pairs:
             if pair is not None:
                 self.plane.engine.release(pair.index)
@@ -288,10 +297,15 @@ class MediaSession:
         following: int,
         is_mux: bool,
         side: Side | None,
+        line: int,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
         if side is not None:
             terms = terms._replace(codec=side.codec, clocks=side.clocks)
+        shield = leg.security.shield_of(line)
+        if shield is not None:
+            terms = terms._replace(pins_ssrc=False)  # what is authentic needs no guess
+        may_kernel = side is None and _is_plain(terms) and not self._is_shielded(line)
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
         config = self.plane.config
         return Stream(
@@ -308,8 +322,13 @@ class MediaSession:
             is_mux,
             terms,
             None if side is None else side.conversion,
-            self.plane.kernel_class if side is None and _is_plain(terms) else None,
+            self.plane.kernel_class if may_kernel else None,
+            shield,
         )
+
+    def _is_shielded(self, line: int) -> bool:
+        """Whether any leg has keys of ours there: then packets are touched."""
+        return any(leg.security.shield_of(line) is not None for leg in self.legs)
 
 
 def _is_plain(terms: Terms) -> bool:

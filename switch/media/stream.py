@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from ._sound import Line
 
 NO_END = 0xFFFFFFFF  # the engine's word for "none"
-DROP_REASONS = ("malformed", "source", "ssrc", "rate", "unlinked", "unauthentic", "unsent")  # as in statistics.h
+DROP_REASONS = (
+    "malformed",
+    "source",
+    "ssrc",
+    "rate",
+    "unlinked",
+    "unauthentic",
+    "unsent",
+)  # as in statistics.h
 
 
 class Terms(NamedTuple):
@@ -67,7 +75,7 @@ class Place(NamedTuple):
 
 
 class Shield(NamedTuple):
-    """How a secured leg is guarded: SRTP with keys of ours, told by ``Engine.secure`` as soon as they are there."""
+    """How a secured leg is guarded: SRTP, whose keys ``Engine.secure`` tells as soon as they are there."""
 
     has_dtls: bool = False  # handshakes are handed up
     is_faced: bool = False  # where it is is told by ``Engine.face``, not by its SDP

@@ -1,0 +1,147 @@
+"""What a description says about the protection of its lines, and the same description without it.
+
+What comes in is undressed first: everything else about it (codecs, directions, conversion) is decided as if
+all legs spoke plain RTP. What goes out is dressed last, as its own leg wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from switchroom.protocols import sdp
+from switchroom.protocols.srtp import Crypto, Fingerprint, read_cryptos, read_fingerprints
+from switchroom.protocols.stun import Candidate, Credentials
+
+_MAX_CANDIDATES = 32
+_UFRAG = range(4, 257)  # RFC 8839 §5.4
+_PASSWORD = range(22, 257)
+_GONE = frozenset(  # from the lines of browsers: it names header extensions and sources of that leg only
+    ("extmap", "extmap-allow-mixed", "msid", "msid-semantic", "ssrc", "ssrc-group", "rid", "simulcast")
+)
+_FEEDBACK = "rtcp-fb"
+_REDUNDANT = frozenset(("red", "ulpfec", "flexfec-03"))  # they name payload types by number, of one leg
+
+
+class Heard(NamedTuple):
+    """The protection of one m-line, as its description has it."""
+
+    proto: str
+    is_rtp: bool
+    cryptos: tuple[Crypto, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    setup: str | None = None
+    credentials: Credentials | None = None  # of ICE
+    candidates: tuple[Candidate, ...] = ()
+    mid: str | None = None
+    is_lite: bool = False
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether it wants nothing but SRTP."""
+        return "SAVP" in self.proto
+
+
+def has_protection(description: sdp.Description) -> bool:
+    """Whether anything in it is to be undressed."""
+    return any(
+        "SAVP" in line.proto
+        or any(line.get(name) is not None for name in ("crypto", "fingerprint", "ice-ufrag"))
+        for line in description.media
+        if line.is_rtp
+    )
+
+
+def undress(
+    description: sdp.Description, *, toward: str, has_srtp: bool = True
+) -> tuple[sdp.Description, tuple[Heard, ...]]:
+    """Return the description as plain RTP, and what it said about its protection.
+
+    ``toward`` stands for an address that is not known yet; without ``has_srtp`` of an offer's two lines for
+    one stream the plain one stays, else the secured one (RFC 4568 has no other way to say "either").
+    """
+    heard = tuple([hear(description, media) for media in description.media])
+    twins = _twins(description, has_srtp=has_srtp)
+    pairs = zip(description.media, heard, strict=True)
+    media = [
+        replace(line, port=0) if i in twins else _plain(description, line, one, toward)
+        for i, (line, one) in enumerate(pairs)
+    ]
+    attributes = tuple([one for one in description.attributes if one.name not in _GONE])
+    return replace(description, media=tuple(media), attributes=attributes), heard
+
+
+def hear(description: sdp.Description, media: sdp.Media) -> Heard:
+    """Read the protection of one line; what the session says counts for lines that say nothing."""
+    fingerprints = media.get_all("fingerprint") or _all(description, "fingerprint")
+    candidates = [Candidate.parse(value) for value in media.get_all("candidate")[:_MAX_CANDIDATES]]
+    return Heard(
+        media.proto,
+        media.is_rtp,
+        read_cryptos(media.get_all("crypto")),
+        read_fingerprints(fingerprints),
+        media.get("setup") or description.get("setup"),
+        _credentials(description, media),
+        tuple([one for one in candidates if one is not None]),
+        media.get("mid"),
+        description.get("ice-lite") is not None,
+    )
+
+
+def _all(description: sdp.Description, name: str) -> list[str]:
+    return [value or "" for key, value in description.attributes if key == name]
+
+
+def _credentials(description: sdp.Description, media: sdp.Media) -> Credentials | None:
+    ufrag = media.get("ice-ufrag") or description.get("ice-ufrag") or ""
+    password = media.get("ice-pwd") or description.get("ice-pwd") or ""
+    if len(ufrag) not in _UFRAG or len(password) not in _PASSWORD:
+        return None
+    return Credentials(ufrag, password)
+
+
+def _twins(description: sdp.Description, *, has_srtp: bool) -> set[int]:
+    """The lines that are left out because another one is the same stream with or without SRTP."""
+    left_out = set()
+    for kind in {line.kind for line in description.media}:
+        lines = [
+            (i, "SAVP" in line.proto)
+            for i, line in enumerate(description.media)
+            if line.kind == kind and line.is_rtp and not line.is_rejected
+        ]
+        if {is_secured for _, is_secured in lines} == {True, False}:
+            left_out |= {i for i, is_secured in lines if is_secured is not has_srtp}
+    return left_out
+
+
+def _plain(description: sdp.Description, line: sdp.Media, heard: Heard, toward: str) -> sdp.Media:
+    if not heard.is_rtp:
+        return line
+    proto = line.proto
+    if heard.is_secured:
+        has_feedback = proto.endswith("F") and line.kind != "audio"
+        proto = "RTP/AVPF" if has_feedback else "RTP/AVP"
+    if heard.credentials is None:
+        return replace(line, proto=proto)
+    line = _without_redundancy(line)
+    gone = _GONE | {_FEEDBACK} if line.kind == "audio" else _GONE
+    attributes = tuple([one for one in line.attributes if one.name not in gone])
+    connection = description.connection_of(line)
+    if connection is None or connection.is_null:  # no candidate was known: that is no hold
+        connection = sdp.Connection("IP6" if ":" in toward else "IP4", toward)
+    return replace(line, proto=proto, attributes=attributes, connection=connection)
+
+
+def _without_redundancy(line: sdp.Media) -> sdp.Media:
+    gone = {str(codec.payload_type) for codec in line.codecs if codec.encoding.lower() in _REDUNDANT}
+    kept = tuple([name for name in line.formats if name not in gone])
+    if not gone or not kept:
+        return line
+    attributes = tuple(
+        [one for one in line.attributes if not (sdp.is_of_format(one) and _number(one) in gone)]
+    )
+    return replace(line, formats=kept, attributes=attributes)
+
+
+def _number(attribute: sdp.Attribute) -> str:
+    return (attribute.value or "").partition(" ")[0]

@@ -1,0 +1,19 @@
+"""What a leg's media may be: in the clear, secured, or only secured."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+SrtpUse = Literal["off", "accepted", "offered", "required"]
+Keying = Literal["sdes", "dtls"]
+
+
+class Policy(NamedTuple):
+    """What its owner's configuration says; see ``UserConfig.srtp``."""
+
+    srtp: SrtpUse = "accepted"
+    keying: Keying = "sdes"  # what we offer
+    is_browser: bool = False  # WebRTC: it is offered DTLS and ICE, and nothing else
+
+
+DEFAULT = Policy()

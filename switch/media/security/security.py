@@ -1,0 +1,336 @@
+"""The protection of one leg: what its offers and answers say and mean; RFC 4568, 5763, 8839, 8843.
+
+``hear_offer`` and ``hear_answer`` take what the leg said, ``make_offer`` and ``dress_answer`` say how it is
+told something. Nothing is agreed before ``settle``: an offer that fails leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from switchroom.protocols import sdp
+from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.srtp import Crypto, Setup, answer_setup
+from switchroom.protocols.stun import HOST, SERVER_REFLEXIVE, Candidate, Credentials, priority_of
+
+from ..stream import Shield
+from ..targets import target_host
+from .channel import Channel, Mode
+from .heard import Heard
+from .policy import DEFAULT, Policy
+
+if TYPE_CHECKING:
+    from ..leg import MediaLeg
+    from ..ports import Pair
+    from .guard import Guard
+
+_BEST_EFFORT = "RTP/AVP"
+_BROWSER = "UDP/TLS/RTP/SAVPF"
+_PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
+
+
+class Wanted(NamedTuple):
+    """What one m-line is about to be: by its own description and our answer, or by our offer."""
+
+    mode: Mode
+    proto: str
+    local: Crypto | None = None
+    remote: Crypto | None = None
+    setup: Setup | None = None
+    credentials: Credentials | None = None
+    heard: Heard | None = None
+
+    @property
+    def is_browser(self) -> bool:
+        return self.credentials is not None
+
+
+Dress = Callable[[sdp.Description], sdp.Description]
+
+
+class Security:
+    """Of one leg, by m-line."""
+
+    __slots__ = ("_guard", "_leg", "_offered", "_pending", "_said", "channels", "policy")
+
+    def __init__(self, leg: MediaLeg, guard: Guard) -> None:
+        self.policy: Policy = DEFAULT
+        self.channels: list[Channel | None] = []
+        self._leg = leg
+        self._guard = guard
+        self._pending: list[Wanted] = []  # what its lines are about to be
+        self._offered: list[Wanted] = []  # by our last offer to it
+        self._said: tuple[Heard, ...] = ()
+
+    # -- the leg offers
+
+    def hear_offer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
+        """Decide what its lines will be; 488 when the policy does not allow it."""
+        if heard is None:
+            self._hear_plain_offer(len(media))
+            return
+        if heard == self._said and self._pending:
+            return  # the same offer, for another fork
+        self._pending = [
+            self._wanted(i, one, line) for i, (one, line) in enumerate(zip(heard, media, strict=True))
+        ]
+        self._said = heard
+
+    def _hear_plain_offer(self, count: int) -> None:
+        if self.policy.srtp == "required":
+            raise RemoteProtocolError("SRTP is required here, and the offer has none", status=488)
+        self._pending, self._said = [], ()
+        if self.channels:
+            self._pending = [Wanted(Mode.CLEAR, _BEST_EFFORT)] * count
+
+    @property
+    def has_srtp(self) -> bool:
+        """Whether keys are ours at all; else SRTP passes from end to end as it comes."""
+        return self._guard.has_srtp
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether the leg's own offer, or what is agreed, has SRTP."""
+        return any(one.mode is not Mode.CLEAR for one in self._pending) or any(
+            channel is not None and channel.mode is not Mode.CLEAR for channel in self.channels
+        )
+
+    def _wanted(self, i: int, heard: Heard, line: sdp.Media) -> Wanted:
+        if line.is_rejected or not heard.is_rtp:
+            return Wanted(Mode.CLEAR, heard.proto, heard=heard)
+        if self.policy.srtp == "off" and not self.policy.is_browser:
+            if heard.is_secured:
+                raise RemoteProtocolError("SRTP is switched off here", status=488)
+            return Wanted(Mode.CLEAR, heard.proto, heard=heard)
+        channel = self._channel(i)
+        if heard.fingerprints and heard.proto.upper() != "RTP/SAVP":
+            is_nat = self._leg.is_nat and heard.credentials is None
+            setup = Setup.PASSIVE if is_nat and heard.setup == "actpass" else answer_setup(heard.setup)
+            if channel.mode is Mode.DTLS and heard.setup == "actpass":
+                setup = channel.setup
+            credentials = channel.credentials(heard, is_controlling=heard.is_lite)
+            return Wanted(Mode.DTLS, heard.proto, setup=setup, credentials=credentials, heard=heard)
+        local = channel.answer_keys(heard) if heard.cryptos else None
+        if local is not None:
+            remote = next(one for one in heard.cryptos if one.tag == local.tag)
+            return Wanted(Mode.SDES, heard.proto, local, remote, heard=heard)
+        if heard.is_secured or self.policy.srtp == "required":
+            raise RemoteProtocolError("no SRTP keys in the offer that can be used here", status=488)
+        return Wanted(Mode.CLEAR, heard.proto, heard=heard)
+
+    def dress_answer(self) -> Dress | None:
+        """How our answer to its offer is written; None: as it is."""
+        pending = self._pending
+        return (lambda description: self._dress(description, pending, is_answer=True)) if pending else None
+
+    # -- the leg is offered something
+
+    def make_offer(self, media: Sequence[sdp.Media], *, is_secured: bool) -> Dress | None:
+        """Decide what it is offered; ``is_secured``: who offers has SRTP. None: plain RTP."""
+        mode, proto = self._offered_mode(is_secured=is_secured)
+        self._said, self._pending, self._offered = (), [], []
+        if mode is Mode.CLEAR and not self.channels:
+            return None
+        if not self._guard.has_srtp:
+            if proto == _BEST_EFFORT:
+                return None
+            raise RemoteProtocolError(f"no SRTP: {self._guard.missing}", status=488)
+        offered = self._offered = [self._offer_line(i, line, mode, proto) for i, line in enumerate(media)]
+        return lambda description: self._dress(description, offered, is_answer=False)
+
+    def _offered_mode(self, *, is_secured: bool) -> tuple[Mode, str]:
+        policy = self.policy
+        if policy.is_browser:
+            return Mode.DTLS, _BROWSER
+        if policy.srtp == "required":
+            mode = Mode(policy.keying.upper())
+            return mode, _PROTOS[mode]
+        if policy.srtp == "off" or not (is_secured or policy.srtp == "offered"):
+            return Mode.CLEAR, _BEST_EFFORT
+        return Mode(policy.keying.upper()), _BEST_EFFORT
+
+    def _offer_line(self, i: int, line: sdp.Media, mode: Mode, proto: str) -> Wanted:
+        channel = self.channels[i] if i < len(self.channels) else None
+        if line.is_rejected or not line.is_rtp:
+            return Wanted(Mode.CLEAR, line.proto)
+        if channel is not None and channel.proto:  # it goes on as it is
+            mode, proto = channel.mode, channel.proto
+        if mode is Mode.CLEAR:
+            return Wanted(mode, line.proto if proto == _BEST_EFFORT else proto)
+        channel = self._channel(i)
+        if mode is Mode.SDES:
+            channel.offer_keys()
+            return Wanted(mode, proto)
+        is_ice = self.policy.is_browser or channel.agent is not None
+        credentials = channel.credentials(None, is_controlling=True) if is_ice else None
+        return Wanted(mode, proto, setup=Setup.ACTPASS, credentials=credentials)
+
+    def hear_answer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
+        """Compare its answer with what it was offered; 488 when the keys are missing."""
+        if heard is None:
+            self._hear_plain_answer()
+            return
+        if not self._offered:
+            if any(one.is_secured and line.port for one, line in zip(heard, media, strict=True)):
+                raise RemoteProtocolError("SRTP in answer to an offer without", status=488)
+            return
+        if len(heard) != len(self._offered):
+            return  # refused for that in any case
+        pairs = zip(self._offered, heard, media, strict=True)
+        self._pending = [self._answered(i, *pair) for i, pair in enumerate(pairs)]
+
+    def _hear_plain_answer(self) -> None:
+        if any(one.mode is not Mode.CLEAR and one.proto != _BEST_EFFORT for one in self._offered):
+            raise RemoteProtocolError("SRTP was offered, and the answer has none", status=488)
+        self._pending = [one._replace(mode=Mode.CLEAR) for one in self._offered]
+
+    def _answered(self, i: int, wanted: Wanted, heard: Heard, line: sdp.Media) -> Wanted:
+        if line.is_rejected or wanted.mode is Mode.CLEAR:
+            if heard.is_secured and not line.is_rejected:
+                raise RemoteProtocolError("SRTP in answer to an offer without", status=488)
+            return wanted._replace(mode=Mode.CLEAR, heard=heard)
+        channel = self._channel(i)
+        if wanted.mode is Mode.SDES:
+            for remote in heard.cryptos:
+                local = next((one for one in channel.offered if one[:2] == remote[:2]), None)
+                if local is not None:
+                    return wanted._replace(local=local, remote=remote, heard=heard)
+        elif heard.fingerprints:
+            theirs = heard.setup if heard.setup in ("active", "passive") else "active"
+            setup = Setup.PASSIVE if theirs == "active" else Setup.ACTIVE
+            return wanted._replace(setup=setup, heard=heard)
+        if wanted.proto == _BEST_EFFORT and not heard.is_secured:
+            return wanted._replace(mode=Mode.CLEAR, heard=heard)
+        raise RemoteProtocolError("no SRTP keys in the answer that fit the offer", status=488)
+
+    # -- both have spoken
+
+    def settle(self) -> None:
+        """Offer and answer fit: this is what its lines are from now on."""
+        if not self._pending:
+            return
+        now = self._guard.now()
+        for i, wanted in enumerate(self._pending):
+            channel = self.channels[i] if i < len(self.channels) else None
+            if channel is None:
+                if wanted.mode is Mode.CLEAR:
+                    continue
+                channel = self._channel(i)
+            channel.proto = wanted.proto
+            if wanted.mode is Mode.SDES and wanted.local is not None and wanted.remote is not None:
+                channel.agree_keys(wanted.local, wanted.remote)
+            elif wanted.mode is Mode.DTLS and wanted.heard is not None:
+                is_client = wanted.setup is Setup.ACTIVE
+                candidates = self._reachable(wanted.heard.candidates)
+                channel.agree_handshake(wanted.heard, candidates, now, is_client=is_client)
+            else:
+                channel.agree_nothing()
+
+    def _reachable(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Nobody makes us send into our own network; see ``targets``."""
+        leg = self._leg
+        hosts = [(one, target_host(one.host, leg.toward, leg.bound)) for one in candidates]
+        return tuple([one._replace(host=host) for one, host in hosts if host is not None])
+
+    def shield_of(self, line: int) -> Shield | None:
+        """What the engine must know about a line; None: it is in the clear."""
+        channel = self.channels[line] if line < len(self.channels) else None
+        return None if channel is None else channel.shield
+
+    def has_mux(self, line: int) -> bool:
+        """Whether RTCP comes with RTP because it is a browser's line."""
+        channel = self.channels[line] if line < len(self.channels) else None
+        return channel is not None and channel.agent is not None
+
+    def install(self, line: int, pair: Pair, target: tuple[str, int] | None) -> None:
+        """The engine was told what was agreed: now it gets the keys, or the handshake begins."""
+        channel = self.channels[line] if line < len(self.channels) else None
+        if channel is not None:
+            self._guard.install(channel, pair, None if self._leg.is_nat else target)
+
+    def uninstall(self) -> None:
+        """The engine has let go of its lines."""
+        for channel in self.channels:
+            if channel is not None:
+                channel.is_installed = False
+
+    def take_over(self, other: Security) -> None:
+        """Go on where a leg of another session was, in the same dialog."""
+        self.policy = other.policy
+        self.channels = [None if channel is None else channel.moved() for channel in other.channels]
+
+    def describe(self, line: int) -> str:
+        """How a line is protected, "" when it is not."""
+        channel = self.channels[line] if line < len(self.channels) else None
+        return "" if channel is None else str(channel)
+
+    # -- descriptions
+
+    def _channel(self, i: int) -> Channel:
+        while len(self.channels) <= i:
+            self.channels.append(None)
+        channel = self.channels[i]
+        if channel is None:
+            channel = self.channels[i] = self._guard.channel()
+        return channel
+
+    def _dress(
+        self, description: sdp.Description, pending: Sequence[Wanted], *, is_answer: bool
+    ) -> sdp.Description:
+        if len(pending) != len(description.media):
+            return description
+        media, mids, is_lite = [], [], False
+        for i, (line, wanted) in enumerate(zip(description.media, pending, strict=True)):
+            proto = wanted.proto if wanted.heard is not None or not line.is_rejected else line.proto
+            added = () if line.is_rejected else tuple(self._lines(i, line, wanted, is_answer=is_answer))
+            media.append(replace(line, proto=proto, attributes=(*line.attributes, *added)))
+            mid = next((one.value for one in added if one.name == "mid"), None)
+            if mid and not mids:
+                mids.append(
+                    mid
+                )  # each line has ports of its own: the others leave the bundle (RFC 8843 §7.3.3)
+            is_lite = is_lite or (wanted.is_browser and self._channel(i).is_lite)
+        session = [sdp.Attribute("group", f"BUNDLE {' '.join(mids)}")] if mids else []
+        session += [sdp.Attribute("ice-lite")] if is_lite else []
+        return replace(description, media=tuple(media), attributes=(*session, *description.attributes))
+
+    def _lines(self, i: int, line: sdp.Media, wanted: Wanted, *, is_answer: bool) -> list[sdp.Attribute]:
+        if wanted.mode is Mode.CLEAR:
+            return []
+        channel = self._channel(i)
+        if wanted.mode is Mode.SDES:
+            keys = [wanted.local] if is_answer and wanted.local is not None else channel.offered
+            return [sdp.Attribute("crypto", str(crypto)) for crypto in keys]
+        assert wanted.setup is not None
+        lines = [
+            sdp.Attribute("fingerprint", str(channel.fingerprint)),
+            sdp.Attribute("setup", wanted.setup.value),
+        ]
+        if wanted.credentials is None:
+            return lines
+        mid = wanted.heard.mid if wanted.heard is not None else str(i)
+        if mid is not None:
+            lines.append(sdp.Attribute("mid", mid))
+        if not line.has_rtcp_mux:
+            lines.append(sdp.Attribute("rtcp-mux"))
+        lines += [
+            sdp.Attribute("msid", f"switchroom {line.kind}"),
+            sdp.Attribute("ice-ufrag", wanted.credentials.ufrag),
+            sdp.Attribute("ice-pwd", wanted.credentials.password),
+            *[sdp.Attribute("candidate", str(one)) for one in self._candidates(line.port)],
+            sdp.Attribute("end-of-candidates"),
+        ]
+        return lines
+
+    def _candidates(self, port: int) -> list[Candidate]:
+        """Where we are: the address that we say, and the one behind it if there is a NAT in between."""
+        leg = self._leg
+        if leg.host == leg.bound:
+            return [Candidate(leg.host, port, priority_of(HOST))]
+        base = (leg.bound, port)
+        return [
+            Candidate(leg.bound, port, priority_of(HOST)),
+            Candidate(leg.host, port, priority_of(SERVER_REFLEXIVE), "srflx", foundation="2", base=base),
+        ]
