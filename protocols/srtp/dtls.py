@@ -7,7 +7,6 @@ for retransmissions: ``now`` only says when to ask it.
 
 from __future__ import annotations
 
-import datetime
 import re
 from enum import StrEnum
 from typing import NamedTuple
@@ -32,7 +31,6 @@ _LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
 _RECORD_HEADER = 13
 _MTU = 1200
 _MAX_SIZE = 65535
-_LIFETIME = datetime.timedelta(days=365)
 _MAX_TIME = 30.0  # seconds that a handshake may take
 
 
@@ -75,22 +73,11 @@ def read_fingerprints(values: list[str]) -> tuple[Fingerprint, ...]:
 
 
 class Certificate:
-    """Our own, made for a while: nobody has to trust it, for the description has its fingerprint."""
+    """Our own: nobody has to trust it, for the description has its fingerprint."""
 
-    def __init__(self, today: datetime.datetime) -> None:
-        """``today`` is in UTC."""
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "switchroom")])
-        self._certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self._key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(today - datetime.timedelta(days=1))
-            .not_valid_after(today + _LIFETIME)
-            .sign(self._key, hashes.SHA256())
-        )
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self._certificate = certificate
+        self._key = key
         self.fingerprint = Fingerprint("sha-256", self._certificate.fingerprint(hashes.SHA256()))
         self._contexts: dict[tuple[str, ...], SSL.Context] = {}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.protection import policy_of
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -107,6 +108,7 @@ class Leg:
         media = call.media.leg(toward=source[0], is_nat=leads_elsewhere(event.request, source))
         leg = cls(call, media, is_a=is_a, account=caller.account)
         leg.codecs = codecs_of(caller.config)
+        media.security.policy = policy_of(caller.config, event.flow.transport)
         return leg
 
     def accept(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:

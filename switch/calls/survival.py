@@ -15,6 +15,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip.survivor import SessionState
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.leg import Leg, codecs_of
+from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.media import MediaLeg, NoPortsLeft
 
@@ -140,6 +141,7 @@ class Survival:
         leg.session.context = leg
         config = exchange.config.users.get(account) if trunk is None else trunk.config
         leg.codecs = codecs_of(config)
+        media.security.policy = policy_of(config, leg.session.flow.transport)
         if trunk is not None:
             trunk.take()
             leg.trunk = trunk

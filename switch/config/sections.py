@@ -306,6 +306,8 @@ class AuthConfig(Section):
         return algorithms
 
 
+SrtpUse = Literal["off", "accepted", "offered", "required"]
+Keying = Literal["sdes", "dtls"]
 SrtpSuite = Literal[
     "AES_CM_128_HMAC_SHA1_80",
     "AEAD_AES_128_GCM",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, SecretStr, Strict, field_validator, model_validator
 
 from .checks import Codec, Count, Dialled, Domain, Flag, Name, Network, Number, Pattern, Text, is_host_name
-from .sections import Section, key
+from .sections import Keying, Section, SrtpUse, key
 
 _ADDRESS = re.compile(
     r"(sips?):(\[[0-9A-Fa-f:.]+\]|[^\s:;\[\]@<>?]+)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls|ws|wss))?",
@@ -306,6 +306,16 @@ class TrunkConfig(Section):
     )
     early_media: Literal["pass", "none"] = key(
         "pass: what the trunk plays before the answer is heard. none: the caller's phone only rings.", "pass"
+    )
+    srtp: SrtpUse = key(
+        "Encrypted media (SRTP): off, accepted (when the other end asks for it), offered (RTP/AVP with keys, "
+        "so that who cannot goes on in the clear), or required (nothing else passes: 488).",
+        "accepted",
+    )
+    srtp_keys: Keying = key(
+        "How keys are offered: sdes, in the description (use TLS for the signalling), or dtls, by a "
+        "handshake of the media.",
+        "sdes",
     )
     ring_back: Flag = key(
         "Whether the caller's phone is told to ring (180) as soon as the call goes out to the trunk.", False

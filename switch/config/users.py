@@ -9,7 +9,7 @@ from pydantic import AfterValidator, SecretStr, Strict
 
 from .checks import Codec, Count, Dialled, Flag, Name, Number, is_target
 from .patterns import Patterns
-from .sections import Section, key
+from .sections import Keying, Section, SrtpUse, key
 
 _FORWARD_NUMBER = re.compile(r"[0-9+*#]{1,32}")
 
@@ -66,6 +66,21 @@ class UserConfig(Section):
     )
     codecs: list[Codec] = key(
         "The codecs that this user's phones may use, in this order. Empty: all.", list, max_length=32
+    )
+    srtp: SrtpUse = key(
+        "Encrypted media (SRTP): off, accepted (when the other end asks for it), offered (RTP/AVP with keys, "
+        "so that who cannot goes on in the clear), or required (nothing else passes: 488).",
+        "accepted",
+    )
+    srtp_keys: Keying = key(
+        "How keys are offered: sdes, in the description (use TLS for the signalling), or dtls, by a "
+        "handshake of the media.",
+        "sdes",
+    )
+    webrtc: Literal["auto", "always", "never"] = key(
+        "Whether calls to this user's phones are offered as browsers want them (ICE, DTLS-SRTP). auto: to "
+        "those that registered over ws or wss.",
+        "auto",
     )
     pickup_group: Name | None = key("Those of one group may pick up each other's calls.", None)
     allowed: Patterns | None = key(

@@ -113,6 +113,8 @@ cdef extern from "engine_core.h" nogil:
     bint engine_next_expiry(engine *, expiry *)
     bint engine_next_ready(engine *, ready *)
     int address_print(const address *, char *text)
+    const handed *engine_next_handed(engine *)
+    void engine_took_handed(engine *)
 
 cdef kernel_stream _sample
 cdef char *_start = <char *>&_sample
@@ -152,8 +154,6 @@ KERNEL_LAYOUT = {
     "refused": <char *>&_sample.refused - _start,
     "size": sizeof(kernel_stream),
 }
-    const handed *engine_next_handed(engine *)
-    void engine_took_handed(engine *)
 
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:

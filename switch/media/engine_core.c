@@ -110,12 +110,11 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
         count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
         return;
     }
-    if (end->program.shield.is_on) {
+    if (end->program.shield.is_on)
         size = shield_close(end, data, size, DATAGRAM_SIZE + PROTECTION_ROOM, is_rtcp);
-        if (size == 0) {
-            count_drop(engine, from, DROP_UNSENT);
-            return;
-        }
+    if (size == 0) {
+        count_drop(engine, from, DROP_UNSENT);
+        return;
     }
     if (out->count != 0 && (out->to != to || out->fd != end->fds[channel]))
         flush(engine, from);

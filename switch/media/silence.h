@@ -51,16 +51,4 @@ static void sweep(struct engine *engine, uint64_t now)
     engine->sweep_at = now + engine->sweep_interval;
 }
 
-/* -- the loop's thread */
-
-bool engine_next_expiry(struct engine *engine, struct expiry *expiry)
-{
-    uint32_t head = atomic_load_explicit(&engine->expiry_head, memory_order_relaxed);
-    if (head == atomic_load_explicit(&engine->expiry_tail, memory_order_acquire))
-        return false;
-    *expiry = engine->expiries[head % engine->capacity];
-    atomic_store_explicit(&engine->expiry_head, head + 1, memory_order_release);
-    return true;
-}
-
 #endif

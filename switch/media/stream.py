@@ -106,7 +106,7 @@ class Stream(NamedTuple):
 class Handed(NamedTuple):
     """A datagram that is no sound: the engine hands it up."""
 
-    index: int
+    end: int  # its index
     generation: int
     host: str
     port: int

@@ -10,6 +10,7 @@ from switchroom.switch.calls import identity
 from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target
 from switchroom.switch.calls.identity import Diversion, Identity
 from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
+from switchroom.switch.calls.protection import policy_of
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.dialling import Dialling, Errand
@@ -22,6 +23,8 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
     leg = Leg(call, media, is_a=False, account=attempt.account)
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
+    config = exchange.config.users.get(attempt.user) if attempt.trunk is None else attempt.trunk.config
+    media.security.policy = policy_of(config, flow.transport)
     if errand.propose is not None:
         body = errand.propose(leg)
     else:

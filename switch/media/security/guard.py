@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import heapq
 import os
 import time
@@ -13,6 +12,7 @@ from switchroom.protocols.srtp import Certificate
 from switchroom.protocols.wheel import NEVER
 
 from .._crypto import library
+from .certificate import make_certificate
 from .channel import Channel
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Guard:
         """A new one."""
         now = self.now()
         if self._certificate is None or now >= self._renew_at:
-            self._certificate = Certificate(datetime.datetime.now(datetime.UTC))
+            self._certificate = make_certificate()
             self._renew_at = now + _RENEW_AFTER
         return Channel(self._certificate, self._suites(), is_lite=self._is_lite())
 
@@ -126,7 +126,7 @@ class Guard:
             handed = self._engine.next_handed()
             if handed is None:
                 return
-            found = self._lines.get(handed.index)
+            found = self._lines.get(handed.end)
             if found is not None and found[1] == handed.generation:
                 self._tell(found, handed.data, (handed.host, handed.port), now)
         self._loop.call_soon(self._read)  # others have their turn first

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-SrtpUse = Literal["off", "accepted", "offered", "required"]
-Keying = Literal["sdes", "dtls"]
+if TYPE_CHECKING:
+    from switchroom.switch.config.sections import Keying, SrtpUse
 
 
 class Policy(NamedTuple):

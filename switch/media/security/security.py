@@ -281,7 +281,9 @@ class Security:
     ) -> sdp.Description:
         if len(pending) != len(description.media):
             return description
-        media, mids, is_lite = [], [], False
+        media: list[sdp.Media] = []
+        mids: list[str] = []
+        is_lite = False
         for i, (line, wanted) in enumerate(zip(description.media, pending, strict=True)):
             proto = wanted.proto if wanted.heard is not None or not line.is_rejected else line.proto
             added = () if line.is_rejected else tuple(self._lines(i, line, wanted, is_answer=is_answer))

@@ -1,0 +1,24 @@
+"""What the configuration says about the protection of somebody's media."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchroom.switch.config import UserConfig
+from switchroom.switch.media import Policy
+
+if TYPE_CHECKING:
+    from switchroom.switch.config import TrunkConfig
+
+_WEBSOCKET = frozenset(("WS", "WSS"))
+_DEFAULT = Policy()
+
+
+def policy_of(config: UserConfig | TrunkConfig | None, transport: str) -> Policy:
+    """The policy of a leg whose signalling comes and goes over this transport."""
+    if config is None:
+        return _DEFAULT
+    is_browser = False
+    if isinstance(config, UserConfig):
+        is_browser = config.webrtc == "always" or (config.webrtc == "auto" and transport in _WEBSOCKET)
+    return Policy(config.srtp, config.srtp_keys, is_browser)
