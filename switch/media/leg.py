@@ -93,7 +93,7 @@ class MediaLeg:
         self.station: Station | None = None
         self.inner: MediaLeg | None = None
         self.proposed: Said | None = None
-        self.security = Security(self, guard)
+        self.security = Security(guard)
 
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
@@ -142,7 +142,7 @@ class MediaLeg:
     def hear_offer(self, data: bytes) -> Said:
         """Read its offer; 488 when it is less secure than it has to be."""
         said = self.hear(data)
-        self.security.hear_offer(said.heard, said.description.media)
+        self.security.hear_offer(said.heard, said.description.media, is_nat=self.is_nat)
         return said
 
     def hear_answer(self, data: bytes) -> Said:

@@ -58,7 +58,9 @@ class MediaSession:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = source.hear_offer(data)
         sent = extended(said, codecs, self.plane.convertible(self))
-        dress = target.security.make_offer(sent.description.media, is_secured=source.security.is_secured)
+        dress = target.security.make_offer(
+            target, sent.description.media, is_secured=source.security.is_secured
+        )
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self.resolve(target)
@@ -81,9 +83,9 @@ class MediaSession:
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
-        dress = target.security.dress_answer()
-        source.security.settle()
-        target.security.settle()
+        dress = target.security.dress_answer(target)
+        source.security.settle(source)
+        target.security.settle(target)
         try:
             self._link(Agreement(target, source, offer.said, said, agreed))
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
@@ -265,11 +267,11 @@ class MediaSession:
             side = agreement.side_of(answerer, i)
             stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)
             engine.program(two.index, stream)
-            answerer.security.install(i, two, stream.rtp)
+            answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
             side = agreement.side_of(offerer, i)
             stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side, i)
             engine.program(one.index, stream)
-            offerer.security.install(i, one, stream.rtp)
+            offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
             following = one.index
         self._watched = following
         if self.is_confirmed and following != NO_END:

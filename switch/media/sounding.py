@@ -13,7 +13,7 @@ from .leg import Agreement, MediaLeg
 from .negotiate import Line as PortLine
 from .negotiate import terms_of
 from .ports import NoPortsLeft
-from .said import Agreed, Said, parse
+from .said import Agreed, Said
 from .serving import Served
 from .stream import NO_END
 
@@ -33,12 +33,12 @@ def serve(
     direction: sdp.Direction = SENDRECV,
 ) -> bytes:
     """Answer a leg's offer; its sound ends here from now on. RemoteProtocolError: 488; NoPortsLeft."""
-    said = parse(offer)
+    said = leg.hear_offer(offer)
     here = serving.codecs_here(session.plane.converted, codecs)
     description, served = serving.make_answer(said.description, here, direction)
     ports = _ports(session, leg, description, served.line, has_mux=said.wishes[served.line].has_mux)
-    answer = leg.write(Said(description, []), ports)
-    _agree(session, leg, served, said, parse(answer), is_offerer=True)
+    answer = leg.write(Said(description, []), ports, leg.security.dress_answer(leg))
+    _agree(session, leg, served, said, leg.hear(answer), is_offerer=True)
     return answer
 
 
@@ -52,8 +52,9 @@ def propose(
     """Offer a leg sound that ends here, with the codec named ``first`` before others. NoPortsLeft."""
     description = serving.make_offer(serving.codecs_here(session.plane.converted, codecs), first, direction)
     ports = _ports(session, leg, description, 0, has_mux=False)
-    offer = leg.write(Said(description, []), ports)
-    leg.proposed = parse(offer)
+    dress = leg.security.make_offer(leg, description.media, is_secured=False)
+    offer = leg.write(Said(description, []), ports, dress)
+    leg.proposed = leg.hear(offer)
     return offer
 
 
@@ -61,7 +62,7 @@ def settle(session: MediaSession, leg: MediaLeg, answer: bytes) -> None:
     """Take the answer to what was proposed. RemoteProtocolError: it cannot be used."""
     if leg.proposed is None:
         raise LocalProtocolError("an answer without an offer")
-    said = parse(answer)
+    said = leg.hear_answer(answer)
     served = serving.take_answer(leg.proposed.description, said.description)
     _agree(session, leg, served, leg.proposed, said, is_offerer=False)
 
@@ -107,7 +108,7 @@ def _agree(
 ) -> None:
     """Program the leg's end: what comes from it is heard here, what is said here goes to it."""
     session.unlink(leg)
-    leg.inner = leg.inner or MediaLeg(-1, "", is_nat=False)
+    leg.inner = leg.inner or MediaLeg(-1, "", session.plane.guard, is_nat=False)
     offerer, answerer = (leg, leg.inner) if is_offerer else (leg.inner, leg)
     streams = sdp.answers(offer.description, answer.description)
     terms = tuple([terms_of(one) if i == served.line else None for i, one in enumerate(streams)])
@@ -121,10 +122,13 @@ def _agree(
         line = Line(served.terms, station_of(session, leg))
     except ValueError as error:  # a codec's library gives out, or its settings do not go together
         raise RemoteProtocolError(str(error), status=488) from error
+    leg.security.settle(leg)
     leg.agreement = Agreement(offerer, answerer, offer, answer, agreed)
     leg.served, leg.proposed = served, None
-    stream = session.stream(leg, wish, own._replace(codec=served.codec), pair, pair, NO_END, is_mux, None)
+    own, at = own._replace(codec=served.codec), served.line
+    stream = session.stream(leg, wish, own, pair, pair, NO_END, is_mux, None, at)
     session.plane.engine.program(pair.index, stream._replace(conversion=line, kernel=None))
+    leg.security.install(at, pair, stream.rtp, is_nat=leg.is_nat)
     if session.is_confirmed:
         session.plane.engine.watch(pair.index)
     session.prune(leg)

@@ -53,12 +53,11 @@ Dress = Callable[[sdp.Description], sdp.Description]
 class Security:
     """Of one leg, by m-line."""
 
-    __slots__ = ("_guard", "_leg", "_offered", "_pending", "_said", "channels", "policy")
+    __slots__ = ("_guard", "_offered", "_pending", "_said", "channels", "policy")
 
-    def __init__(self, leg: MediaLeg, guard: Guard) -> None:
+    def __init__(self, guard: Guard) -> None:
         self.policy: Policy = DEFAULT
         self.channels: list[Channel | None] = []
-        self._leg = leg
         self._guard = guard
         self._pending: list[Wanted] = []  # what its lines are about to be
         self._offered: list[Wanted] = []  # by our last offer to it
@@ -66,7 +65,9 @@ class Security:
 
     # -- the leg offers
 
-    def hear_offer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
+    def hear_offer(
+        self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media], *, is_nat: bool
+    ) -> None:
         """Decide what its lines will be; 488 when the policy does not allow it."""
         if heard is None:
             self._hear_plain_offer(len(media))
@@ -74,7 +75,8 @@ class Security:
         if heard == self._said and self._pending:
             return  # the same offer, for another fork
         self._pending = [
-            self._wanted(i, one, line) for i, (one, line) in enumerate(zip(heard, media, strict=True))
+            self._wanted(i, one, line, is_nat=is_nat)
+            for i, (one, line) in enumerate(zip(heard, media, strict=True))
         ]
         self._said = heard
 
@@ -97,7 +99,7 @@ class Security:
             channel is not None and channel.mode is not Mode.CLEAR for channel in self.channels
         )
 
-    def _wanted(self, i: int, heard: Heard, line: sdp.Media) -> Wanted:
+    def _wanted(self, i: int, heard: Heard, line: sdp.Media, *, is_nat: bool) -> Wanted:
         if line.is_rejected or not heard.is_rtp:
             return Wanted(Mode.CLEAR, heard.proto, heard=heard)
         if self.policy.srtp == "off" and not self.policy.is_browser:
@@ -106,8 +108,8 @@ class Security:
             return Wanted(Mode.CLEAR, heard.proto, heard=heard)
         channel = self._channel(i)
         if heard.fingerprints and heard.proto.upper() != "RTP/SAVP":
-            is_nat = self._leg.is_nat and heard.credentials is None
-            setup = Setup.PASSIVE if is_nat and heard.setup == "actpass" else answer_setup(heard.setup)
+            must_wait = is_nat and heard.credentials is None
+            setup = Setup.PASSIVE if must_wait and heard.setup == "actpass" else answer_setup(heard.setup)
             if channel.mode is Mode.DTLS and heard.setup == "actpass":
                 setup = channel.setup
             credentials = channel.credentials(heard, is_controlling=heard.is_lite)
@@ -120,14 +122,16 @@ class Security:
             raise RemoteProtocolError("no SRTP keys in the offer that can be used here", status=488)
         return Wanted(Mode.CLEAR, heard.proto, heard=heard)
 
-    def dress_answer(self) -> Dress | None:
+    def dress_answer(self, leg: MediaLeg) -> Dress | None:
         """How our answer to its offer is written; None: as it is."""
         pending = self._pending
-        return (lambda description: self._dress(description, pending, is_answer=True)) if pending else None
+        return (
+            (lambda description: self._dress(leg, description, pending, is_answer=True)) if pending else None
+        )
 
     # -- the leg is offered something
 
-    def make_offer(self, media: Sequence[sdp.Media], *, is_secured: bool) -> Dress | None:
+    def make_offer(self, leg: MediaLeg, media: Sequence[sdp.Media], *, is_secured: bool) -> Dress | None:
         """Decide what it is offered; ``is_secured``: who offers has SRTP. None: plain RTP."""
         mode, proto = self._offered_mode(is_secured=is_secured)
         self._said, self._pending, self._offered = (), [], []
@@ -138,7 +142,7 @@ class Security:
                 return None
             raise RemoteProtocolError(f"no SRTP: {self._guard.missing}", status=488)
         offered = self._offered = [self._offer_line(i, line, mode, proto) for i, line in enumerate(media)]
-        return lambda description: self._dress(description, offered, is_answer=False)
+        return lambda description: self._dress(leg, description, offered, is_answer=False)
 
     def _offered_mode(self, *, is_secured: bool) -> tuple[Mode, str]:
         policy = self.policy
@@ -207,7 +211,7 @@ class Security:
 
     # -- both have spoken
 
-    def settle(self) -> None:
+    def settle(self, leg: MediaLeg) -> None:
         """Offer and answer fit: this is what its lines are from now on."""
         if not self._pending:
             return
@@ -223,16 +227,10 @@ class Security:
                 channel.agree_keys(wanted.local, wanted.remote)
             elif wanted.mode is Mode.DTLS and wanted.heard is not None:
                 is_client = wanted.setup is Setup.ACTIVE
-                candidates = self._reachable(wanted.heard.candidates)
+                candidates = _reachable(leg, wanted.heard.candidates)
                 channel.agree_handshake(wanted.heard, candidates, now, is_client=is_client)
             else:
                 channel.agree_nothing()
-
-    def _reachable(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """Nobody makes us send into our own network; see ``targets``."""
-        leg = self._leg
-        hosts = [(one, target_host(one.host, leg.toward, leg.bound)) for one in candidates]
-        return tuple([one._replace(host=host) for one, host in hosts if host is not None])
 
     def shield_of(self, line: int) -> Shield | None:
         """What the engine must know about a line; None: it is in the clear."""
@@ -244,11 +242,11 @@ class Security:
         channel = self.channels[line] if line < len(self.channels) else None
         return channel is not None and channel.agent is not None
 
-    def install(self, line: int, pair: Pair, target: tuple[str, int] | None) -> None:
+    def install(self, line: int, pair: Pair, target: tuple[str, int] | None, *, is_nat: bool) -> None:
         """The engine was told what was agreed: now it gets the keys, or the handshake begins."""
         channel = self.channels[line] if line < len(self.channels) else None
         if channel is not None:
-            self._guard.install(channel, pair, None if self._leg.is_nat else target)
+            self._guard.install(channel, pair, None if is_nat else target)
 
     def uninstall(self) -> None:
         """The engine has let go of its lines."""
@@ -277,7 +275,7 @@ class Security:
         return channel
 
     def _dress(
-        self, description: sdp.Description, pending: Sequence[Wanted], *, is_answer: bool
+        self, leg: MediaLeg, description: sdp.Description, pending: Sequence[Wanted], *, is_answer: bool
     ) -> sdp.Description:
         if len(pending) != len(description.media):
             return description
@@ -286,7 +284,7 @@ class Security:
         is_lite = False
         for i, (line, wanted) in enumerate(zip(description.media, pending, strict=True)):
             proto = wanted.proto if wanted.heard is not None or not line.is_rejected else line.proto
-            added = () if line.is_rejected else tuple(self._lines(i, line, wanted, is_answer=is_answer))
+            added = () if line.is_rejected else tuple(self._lines(leg, i, line, wanted, is_answer=is_answer))
             media.append(replace(line, proto=proto, attributes=(*line.attributes, *added)))
             mid = next((one.value for one in added if one.name == "mid"), None)
             if mid and not mids:
@@ -298,7 +296,9 @@ class Security:
         session += [sdp.Attribute("ice-lite")] if is_lite else []
         return replace(description, media=tuple(media), attributes=(*session, *description.attributes))
 
-    def _lines(self, i: int, line: sdp.Media, wanted: Wanted, *, is_answer: bool) -> list[sdp.Attribute]:
+    def _lines(
+        self, leg: MediaLeg, i: int, line: sdp.Media, wanted: Wanted, *, is_answer: bool
+    ) -> list[sdp.Attribute]:
         if wanted.mode is Mode.CLEAR:
             return []
         channel = self._channel(i)
@@ -321,18 +321,24 @@ class Security:
             sdp.Attribute("msid", f"switchroom {line.kind}"),
             sdp.Attribute("ice-ufrag", wanted.credentials.ufrag),
             sdp.Attribute("ice-pwd", wanted.credentials.password),
-            *[sdp.Attribute("candidate", str(one)) for one in self._candidates(line.port)],
+            *[sdp.Attribute("candidate", str(one)) for one in _candidates(leg, line.port)],
             sdp.Attribute("end-of-candidates"),
         ]
         return lines
 
-    def _candidates(self, port: int) -> list[Candidate]:
-        """Where we are: the address that we say, and the one behind it if there is a NAT in between."""
-        leg = self._leg
-        if leg.host == leg.bound:
-            return [Candidate(leg.host, port, priority_of(HOST))]
-        base = (leg.bound, port)
-        return [
-            Candidate(leg.bound, port, priority_of(HOST)),
-            Candidate(leg.host, port, priority_of(SERVER_REFLEXIVE), "srflx", foundation="2", base=base),
-        ]
+
+def _reachable(leg: MediaLeg, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Nobody makes us send into our own network; see ``targets``."""
+    hosts = [(one, target_host(one.host, leg.toward, leg.bound)) for one in candidates]
+    return tuple([one._replace(host=host) for one, host in hosts if host is not None])
+
+
+def _candidates(leg: MediaLeg, port: int) -> list[Candidate]:
+    """Where we are: the address that we say, and the one behind it if there is a NAT in between."""
+    if leg.host == leg.bound:
+        return [Candidate(leg.host, port, priority_of(HOST))]
+    base = (leg.bound, port)
+    return [
+        Candidate(leg.bound, port, priority_of(HOST)),
+        Candidate(leg.host, port, priority_of(SERVER_REFLEXIVE), "srflx", foundation="2", base=base),
+    ]
