@@ -42,7 +42,7 @@ class MediaSession:
 
     def leg(self, *, toward: str, is_nat: bool) -> MediaLeg:
         """A new leg; ``toward`` is the source address of its signalling."""
-        leg = MediaLeg(len(self.legs), toward, self._plane.guard, is_nat=is_nat)
+        leg = MediaLeg(len(self.legs), toward, self.plane.guard, is_nat=is_nat)
         self.legs.append(leg)
         return leg
 
