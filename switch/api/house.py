@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .front.desk import Desk, Receive, Scope, Send
 from .front.gate import Gate
 from .front.operation import Table
 from .front.rates import Rates
+from .messages.inbox import Inbox
+from .messages.optouts import OptOuts
+from .messages.outbox import Outbox
+from .messages.resource import MessageResources
+from .messages.senders import Senders
+from .messages.services import ServiceResources
 from .office import Office
 from .resources.accounts import AccountResources, KeyResources
 from .resources.applications import ApplicationResources
@@ -20,6 +28,7 @@ from .webhooks.target import Fence
 
 if TYPE_CHECKING:
     from switchroom.switch.config import ApiConfig, Config
+    from switchroom.switch.sms.interfaces import Centre
     from switchroom.switch.store.documents import Library
 
     from .front.accounts import Accounts
@@ -29,8 +38,18 @@ if TYPE_CHECKING:
 class House:
     """Everything that is there while the API is open."""
 
-    def __init__(self, config: Config, library: Library, accounts: Accounts, audit: Audit) -> None:
-        self.library, self.accounts = library, accounts
+    def __init__(
+        self,
+        config: Config,
+        library: Library,
+        accounts: Accounts,
+        audit: Audit,
+        *,
+        centre: Centre | None,
+        now: Callable[[], float],
+    ) -> None:
+        """``centre``: of messages, and ``now`` the clock that it goes by."""
+        self.library, self.accounts, self._now = library, accounts, now
         api = config.api
         self.fetcher = Fetcher(Fence(api.webhook_private), _client_context(config), _limits(api))
         self.courier = Courier(library, accounts, self.fetcher, api)
@@ -38,10 +57,17 @@ class House:
         self.inventory = Inventory(api.numbers)
         self.numbers = NumberResources(self.office, self.inventory)
         self.applications = ApplicationResources(self.office)
+        self.opt_outs = OptOuts(self.office)
+        self.senders = Senders(self.office, self.opt_outs)
+        self.outbox = Outbox(self.office, centre, now)
+        self.messages = MessageResources(self.office, self.outbox, self.senders)
+        self.inbox = Inbox(self.office, self.numbers, self.senders, self.opt_outs, self.messages, now)
+        self.inbox.centre = centre
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
-            *(self.numbers, self.applications),
+            *(self.numbers, self.applications, self.messages),
+            ServiceResources(self.office, self.senders),
         ):
             self.table.add(resources.operations())
         self.desk = Desk(api, self.table, Gate(accounts), accounts, Rates(api.rate, api.burst), audit)
@@ -54,12 +80,21 @@ class House:
     async def start(self) -> None:
         """Go on with what waits."""
         self.courier.start()
+        self.outbox.start()
+        if self.inbox.centre is not None:
+            self.inbox.centre.attach(outlet=self.inbox, now=self._now())
 
     def close_streams(self) -> None:
         """Send away who listens."""
 
     async def stop(self) -> None:
         """Let go of what is under way."""
+        self.outbox.stop()
+        if self.inbox.centre is not None:
+            self.inbox.centre.detach(outlet=self.inbox.name, now=self._now())
+        for task in self.office.tasks:
+            task.cancel()
+        await asyncio.gather(*self.office.tasks, return_exceptions=True)
         await self.courier.stop()
         await self.fetcher.close()
 

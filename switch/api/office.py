@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from switchroom.switch.store.documents import Document, Library, Query
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 API_VERSION = "2010-04-01"
 
+log = structlog.get_logger("switchroom.api")
+
 
 @dataclass(slots=True)
 class Office:
@@ -37,6 +42,7 @@ class Office:
     fetcher: Fetcher
     courier: Courier
     on_events: list[Callable[[], None]] = field(default_factory=list)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def write(
         self,
@@ -49,8 +55,34 @@ class Office:
             raise ApiError(20503, headers={"Retry-After": "5"})
         await self.library.write(puts, drops, events)
         if events:
-            for wake in self.on_events:
-                wake()
+            self._wake()
+
+    def begin(
+        self,
+        puts: Sequence[Document] = (),
+        drops: Sequence[Document] = (),
+        events: Sequence[Event] = (),
+    ) -> asyncio.Future[None]:
+        """The same for who goes on before it is durable, and may not be refused."""
+        done = self.library.begin(puts, drops, events)
+        if events:
+            done.add_done_callback(lambda _: self._wake())
+        return done
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for; what goes wrong is a line of the log."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("api.task_failed", reason=f"{type(error).__name__}: {error}"[:300])
+
+    def _wake(self) -> None:
+        for wake in self.on_events:
+            wake()
 
 
 class Shelf:

@@ -20,6 +20,7 @@ from .front.vault import Vault
 
 if TYPE_CHECKING:
     from switchroom.switch.config import Config
+    from switchroom.switch.sms.interfaces import Centre
 
     from .house import House
     from .http.server import ApiServer
@@ -33,9 +34,16 @@ log = structlog.get_logger("switchroom.api")
 class ApiRoom:
     """REST, webhooks and events of one switch; with no listener in the configuration it is not there."""
 
-    def __init__(self, config: Config, tls: Callable[[], ssl.SSLContext | None]) -> None:
-        """``tls``: the context of the switch's own certificate."""
-        self._config, self._tls = config, tls
+    def __init__(
+        self,
+        config: Config,
+        tls: Callable[[], ssl.SSLContext | None],
+        *,
+        centre: Centre | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``tls``: the context of the switch's own certificate; ``now``: the clock of the message centre."""
+        self._config, self._tls, self._centre, self._now = config, tls, centre, now
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
         self._server: ApiServer | None = None
@@ -72,7 +80,9 @@ class ApiRoom:
         accounts = Accounts(library, vault)
         config = self._config.api
         await accounts.ensure_first(config.account_sid, config.auth_token)
-        self._house = House(self._config, library, accounts, Audit(library))
+        self._house = House(
+            self._config, library, accounts, Audit(library), centre=self._centre, now=self._now
+        )
         authority = Authority(state)
         self._server = ApiServer(self._house.app, config, tls=self._tls, proxy_tls=authority.context_for)
         await self._house.start()

@@ -121,6 +121,7 @@ def spans(found: Mapping[str, Any], name: str) -> tuple[float | None, float | No
         if not given:
             continue
         at, is_day = given
+        is_day = is_day or (not sign and at % 86400 == 0)  # clients write a day as its midnight
         last = end_of_day(at) if is_day else at
         if sign != "<":
             since = at if since is None else max(since, at)

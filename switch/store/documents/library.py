@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,6 +18,8 @@ from .document import COLUMNS, Document, Query, read_row
 from .writer import Change, DocumentWriter
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM documents WHERE "
+
+_MAX_RECENT = 10_000
 
 Event = tuple[str, str, str, dict[str, Any]]  # account, type, subject, data
 
@@ -34,6 +36,7 @@ class Library:
         self._pending: dict[str, Document | None] = {}  # on its way to the disk; None: removed
         self._pending_named: dict[str, Document] = {}  # of those the ones with a name: few
         self._counts: Counter[str] = Counter()
+        self._recent: OrderedDict[str, Document] = OrderedDict()  # as they are on the disk
         self._seq = 0
         self.event_id = 0
         self.durable_event_id = 0
@@ -120,19 +123,27 @@ class Library:
         else:
             self._pending_named.pop(sid, None)
 
+    def _remember(self, sid: str, doc: Document | None, *, is_written: bool) -> None:
+        if doc is None or not is_written:
+            self._recent.pop(sid, None)
+            return
+        self._recent[sid] = doc
+        if len(self._recent) > _MAX_RECENT:
+            self._recent.popitem(last=False)
+
     def _settle(self, sids: list[str], last_event: int, future: asyncio.Future[None]) -> None:
+        failed = future.cancelled() or future.exception() is not None
         for sid in sids:
             self._counts[sid] -= 1
             if not self._counts[sid]:
                 del self._counts[sid]
-                self._pending.pop(sid, None)
+                self._remember(sid, self._pending.pop(sid, None), is_written=not failed)
                 self._pending_named.pop(sid, None)
-        if not future.cancelled():
-            future.exception()  # whoever waits gets it; nobody may
         self.durable_event_id = max(self.durable_event_id, last_event)
 
     def purge(self, kind: str, until: float) -> None:
         """Forget documents of a kind that were created until then, and events with the kind ``events``."""
+        self._recent.clear()
         if kind == "events":
             purge: tuple[str, tuple[Any, ...]] = ("DELETE FROM events WHERE at <= ?", (until,))
         else:
@@ -143,7 +154,10 @@ class Library:
 
     def get(self, kind: str, sid: str, account: str | None) -> Document | None:
         """The document by its SID; ``account`` None: whosever it is, which no request may ask."""
-        doc = self._pending[sid] if sid in self._pending else self._one("sid = ?", (sid,))
+        if sid in self._pending:
+            doc = self._pending[sid]
+        else:
+            doc = self._recent.get(sid) or self._one("sid = ?", (sid,))
         if doc is None or doc.kind != kind or (account is not None and doc.account != account):
             return None
         return doc
@@ -172,6 +186,8 @@ class Library:
     async def page(self, query: Query) -> list[Document]:
         """A list for somebody who asked for it, read beside the loop; newest first."""
         assert self._lists is not None
+        if self._pending:  # what is read one by one is in lists too
+            await self.begin()
         return await asyncio.get_running_loop().run_in_executor(self._pool, _select, self._lists, query)
 
     def count(self, query: Query) -> int:

@@ -7,12 +7,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.config import Config
+
+from .centre import MemoryCentre
 
 SID = "AC" + "0" * 31 + "1"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -45,8 +47,13 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-async def room(config: Config) -> AsyncIterator[ApiRoom]:
-    room = ApiRoom(config, no_tls)
+def centre() -> MemoryCentre:
+    return MemoryCentre()
+
+
+@pytest.fixture
+async def room(config: Config, centre: MemoryCentre) -> AsyncIterator[ApiRoom]:
+    room = ApiRoom(config, no_tls, centre=cast(Any, centre))
     await room.start()
     yield room
     await room.stop()
