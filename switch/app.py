@@ -213,7 +213,7 @@ class Switch:
         self.exchange.link = self.trace.ring.link
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
-        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server)
+        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages)
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)
@@ -241,6 +241,7 @@ class Switch:
         self.registrar.load(now)
         self.attendance.start(now)
         self.messages.start()
+        self.api.load()
         self.features.start()
         loop = asyncio.get_running_loop()
         self.store.texts.on_durable = lambda: loop.call_soon_threadsafe(self._on_texts_durable)

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -23,12 +23,30 @@ if TYPE_CHECKING:
     from switchroom.switch.sms.interfaces import Centre
 
     from .house import House
+    from .http.authority import Authority
     from .http.server import ApiServer
 
 _PURGE_INTERVAL = 3600.0
 _DAY = 86400.0
 
 log = structlog.get_logger("switchroom.api")
+
+
+class _Clock(Protocol):
+    def now(self) -> float: ...
+
+
+class Messages(Protocol):
+    """The room of the message centre, as the API sees it."""
+
+    is_of_account: Callable[[str], bool]
+
+    @property
+    def clock(self) -> _Clock: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def centre(self) -> Centre: ...
 
 
 class ApiRoom:
@@ -38,12 +56,10 @@ class ApiRoom:
         self,
         config: Config,
         tls: Callable[[], ssl.SSLContext | None],
-        *,
-        centre: Centre | None = None,
-        now: Callable[[], float] = time.monotonic,
+        messages: Messages | None = None,
     ) -> None:
-        """``tls``: the context of the switch's own certificate; ``now``: the clock of the message centre."""
-        self._config, self._tls, self._centre, self._now = config, tls, centre, now
+        """``tls``: the context of the switch's own certificate; ``messages``: where the message centre is."""
+        self._config, self._tls, self._messages = config, tls, messages
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
         self._server: ApiServer | None = None
@@ -61,15 +77,16 @@ class ApiRoom:
         """Where it listens, as it really is."""
         return [] if self._server is None else self._server.addresses
 
+    def load(self) -> None:
+        """Load what serves REST, while nobody waits for the loop yet."""
+        if self.is_open:
+            _load()
+
     async def start(self) -> None:
         """Open the file and listen; OSError or StoreError says what cannot be had."""
         if not self.is_open:
             return
-        # Only here: whoever serves no REST does not load what serves it
-        from .house import House
-        from .http.authority import Authority
-        from .http.server import ApiServer
-
+        House, Authority, ApiServer = _load()  # noqa: N806
         state = Path(self._config.switch.state_dir)
         library, vault = Library(state / "api.db"), Vault(state / "api.key")
         try:
@@ -80,9 +97,17 @@ class ApiRoom:
         accounts = Accounts(library, vault)
         config = self._config.api
         await accounts.ensure_first(config.account_sid, config.auth_token)
+        messages = self._messages
         self._house = House(
-            self._config, library, accounts, Audit(library), centre=self._centre, now=self._now
+            self._config,
+            library,
+            accounts,
+            Audit(library),
+            centre=messages.centre if messages is not None and messages.is_open else None,
+            now=messages.clock.now if messages is not None else time.monotonic,
         )
+        if messages is not None:
+            messages.is_of_account = self._house.inbox.has
         authority = Authority(state)
         self._server = ApiServer(self._house.app, config, tls=self._tls, proxy_tls=authority.context_for)
         await self._house.start()
@@ -98,6 +123,8 @@ class ApiRoom:
             self._house.close_streams()
         if self._server is not None:
             await self._server.stop()
+        if self._messages is not None:
+            self._messages.is_of_account = lambda number: False
         if self._house is not None:
             await self._house.stop()
             await asyncio.to_thread(self._house.library.close)
@@ -187,3 +214,12 @@ class ApiRoom:
             }
             for doc in rows
         ]
+
+
+def _load() -> tuple[type[House], type[Authority], type[ApiServer]]:
+    """Only here: whoever serves no REST does not load what serves it."""
+    from .house import House
+    from .http.authority import Authority
+    from .http.server import ApiServer
+
+    return House, Authority, ApiServer

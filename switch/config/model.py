@@ -68,7 +68,8 @@ class Config(Section):
     @property
     def has_sms(self) -> bool:
         """Whether there is to be a message centre."""
-        return bool(self.sms_routes) if self.sms.enabled is None else self.sms.enabled
+        wanted = bool(self.sms_routes or self.api.rest)
+        return wanted if self.sms.enabled is None else self.sms.enabled
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -40,6 +40,7 @@ class MessageRoom:
         self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
         self._is_leader = is_leader
         self.handlers = Handlers()
+        self.is_of_account: Callable[[str], bool] = lambda number: False  # of the API: whoever has a number
         self._centre: Centre | None = None
         self._store: SqliteMessages | None = None
         self._phones: Phones | None = None
@@ -148,6 +149,7 @@ class MessageRoom:
             country=config.sms.country or config.numbers.country,
         )
         routes.handlers = self.handlers.matches
+        routes.accounts = lambda number: self.is_of_account(number)
         return routes
 
     # -- the clock and the disk

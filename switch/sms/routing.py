@@ -148,9 +148,11 @@ class Routes:
         self.retry = Retry(common.retry_first, common.retry_longest, common.max_attempts)
         # Whether a handler of a program takes the number: its place as a way.
         self.handlers: Callable[[str], bool] = lambda number: False
+        # The same for an account of the API that has the number.
+        self.accounts: Callable[[str], bool] = lambda number: False
 
         named = {way for route in self._routes for way in route.config.to}
-        self._ways = named | {f"user:{user}" for user in self._users.values()} | {"app"}
+        self._ways = named | {f"user:{user}" for user in self._users.values()} | {"app", "api"}
 
     @property
     def ordered(self) -> tuple[str, ...]:
@@ -176,6 +178,8 @@ class Routes:
             return self._direct(f"user:{user}", submission)
         if self.handlers(number):
             return self._direct("app", submission)
+        if self.accounts(number):
+            return self._direct("api", submission)
         for place in self._index.find(number):
             route = self._routes[place]
             if route.is_plain or not route.why_not(submission, at):
@@ -232,6 +236,9 @@ class Routes:
             return
         if self.handlers(number):
             yield f"{number} is taken by a handler"
+            return
+        if self.accounts(number):
+            yield f"{number} is a number of an account of the API"
             return
         places = set(self._index.find(number))
         for place, route in enumerate(self._routes):

@@ -6,6 +6,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 _MAX_HEAD = 8192
 _REQUEST = re.compile(rb"CONNECT ([A-Za-z0-9.-]{1,253}):443 HTTP/1\.[01]\r\n")
@@ -30,9 +31,8 @@ class Proxy(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a head, not for ever."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._timer = asyncio.get_running_loop().call_later(self._timeout, transport.abort)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is of no such class
+        self._timer = asyncio.get_running_loop().call_later(self._timeout, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -61,16 +61,36 @@ class Proxy(asyncio.Protocol):
         """Become TLS, and hand the connection on."""
         assert self._transport is not None
         assert self._timer is not None
-        protocol = self._make_protocol()
+        early = _Early()
         loop = asyncio.get_running_loop()
         try:
             transport = await loop.start_tls(
-                self._transport, protocol, self._context_for(name), server_side=True
+                self._transport, early, self._context_for(name), server_side=True
             )
         except (OSError, ssl.SSLError):
             self._transport.abort()
             return
         finally:
             self._timer.cancel()
-        if transport is not None:
-            protocol.connection_made(transport)
+        if transport is None or early.is_lost:
+            return
+        protocol = self._make_protocol()
+        protocol.connection_made(transport)
+        transport.set_protocol(protocol)
+        if early.data:
+            protocol.data_received(early.data)
+
+
+class _Early(asyncio.Protocol):
+    """What a client sends right behind its handshake, before anybody could be told of the connection."""
+
+    def __init__(self) -> None:
+        self.data, self.is_lost = b"", False
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over already."""
+        self.is_lost = True

@@ -97,3 +97,14 @@ class MemoryCentre:
         message = Message(next(self._ids), one)
         part = Part(message, text.encode(), sms.TEXT)
         self.outlets["api"].send([part], 0.0)
+
+
+class MemoryRoom:
+    """Where the centre is."""
+
+    def __init__(self, centre: MemoryCentre) -> None:
+        self.centre, self.is_open, self.clock = centre, True, self
+        self.is_of_account = lambda number: False
+
+    def now(self) -> float:
+        return time.monotonic()

@@ -14,7 +14,7 @@ import pytest
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.config import Config
 
-from .centre import MemoryCentre
+from .centre import MemoryCentre, MemoryRoom
 
 SID = "AC" + "0" * 31 + "1"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -53,7 +53,7 @@ def centre() -> MemoryCentre:
 
 @pytest.fixture
 async def room(config: Config, centre: MemoryCentre) -> AsyncIterator[ApiRoom]:
-    room = ApiRoom(config, no_tls, centre=cast(Any, centre))
+    room = ApiRoom(config, no_tls, cast(Any, MemoryRoom(centre)))
     await room.start()
     yield room
     await room.stop()
