@@ -110,7 +110,7 @@ class MessageRoom:
         self._phones = Phones(self._centre, self._texts, self.clock, self._flush_soon)
         self._phones.start(now)
         self.handlers.start(self._centre, self.sender, self.clock.now)
-        self._log.info("messages.started", waiting=self._centre.waiting)
+        self._log.debug("messages.started", waiting=self._centre.waiting)
 
     async def stop(self) -> None:
         """Take nothing more, write everything down."""
