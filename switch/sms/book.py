@@ -11,6 +11,9 @@ from switchroom.switch.sms.interfaces import Change, State
 from switchroom.switch.sms.stored import Stored
 from switchroom.switch.store.sms import Pending, Queued, SqliteMessages
 
+_SLEW = 2.0  # seconds by which the wall clock may be put right at a time
+_STEP_TIME = 3600.0
+
 Follower = Callable[[Sequence[Change], float], None]
 
 
@@ -35,15 +38,34 @@ class Book:
         self.failures: dict[tuple[str, str], int] = {}  # by outlet and reason
         # Messages that were settled moments ago: what is read from the disk may not know it yet
         self.settled: set[int] = set()
+        self.unplaced: set[int] = set()  # written into their lanes, or about to be, and not in memory yet
         self._now = self._posix = -1.0
+        self._offset: float | None = None  # of the wall clock from the monotonic one
+        self._stepped_at: float | None = None
         self._gathered_for: Pending | None = None
         self._gathered: dict[Any, list[Any]] = {}
 
     def posix(self, now: float) -> float:
-        """What the wall clock shows; asked for several times with the same ``now``."""
+        """What the wall clock shows; asked for several times with the same ``now``.
+
+        Stored times are of the wall clock. Were it followed at once when somebody sets it, all that waits
+        could expire in a moment (THREATS G5): a step counts when it has lasted for an hour.
+        """
         if now != self._now:
-            self._now, self._posix = now, self.clock.posix(now)
+            self._now = now
+            self._posix = now + self._offset_at(now)
         return self._posix
+
+    def _offset_at(self, now: float) -> float:
+        offset = self.clock.posix(now) - now
+        if self._offset is None or abs(offset - self._offset) < _SLEW:
+            self._offset, self._stepped_at = offset, None
+        elif self._stepped_at is None:
+            self._stepped_at = now
+            self.log.warning("messages.clock_stepped", seconds=round(offset - self._offset, 1))
+        elif now - self._stepped_at >= _STEP_TIME:
+            self._offset, self._stepped_at = offset, None
+        return self._offset
 
     def enter(
         self, message: Stored, state: State, now: float, *, error: str = "", reason: str = "", note: str = ""

@@ -137,6 +137,7 @@ class Acceptance:
         way = fates.ways.reserve(lane, message, now)
         if way is None:
             lane.count += 1
+            self._book.unplaced.add(message.id)
         else:
             message.state, message.outlet = State.SENDING, fates.ways.name_of(way, lane)
             taking.direct.setdefault(way, []).append(message)
@@ -201,6 +202,7 @@ class Acceptance:
                 taking.messages.remove(message)
                 self._rules.forget(message.submission)
                 if message.state is State.QUEUED:
+                    self._book.unplaced.discard(message.id)
                     self._fates.lanes.get(message.lane).count -= 1
 
 

@@ -207,6 +207,7 @@ class Fates:
         message.outlet = ""
         self._book.enter(message, State.QUEUED, now)
         self._book.queue(message)
+        self._book.unplaced.add(message.id)
         pending.after((self._on_placed, message))
 
     def _on_placed_on_way(self, _: bool, placed: tuple[object, Stored], now: float) -> None:
@@ -218,6 +219,7 @@ class Fates:
 
     def inserted(self, message: Stored, now: float) -> None:
         """A message that waits in a lane is durable."""
+        self._book.unplaced.discard(message.id)
         lane = self.lanes.get(message.lane)
         self.expires_at(message.expires_at)
         lane.insert(message)

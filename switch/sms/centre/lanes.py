@@ -19,45 +19,50 @@ Place = tuple[int, int]  # rank and message
 class Lane:
     """One lane. ``heads`` is all of it up to ``tail``; only what lies behind that must be fetched."""
 
-    __slots__ = ("count", "has_more", "heads", "is_loading", "is_stale", "name", "tail", "ways")
+    __slots__ = ("count", "has_more", "heads", "is_loading", "late", "name", "tail", "ways")
 
     def __init__(self, name: str) -> None:
         self.name, self.ways = name, tuple(name.split(","))
         self.heads: deque[Stored] = deque()
         self.count = 0  # of all that wait, those that are being written among them
-        self.has_more = self.is_loading = self.is_stale = False
+        self.has_more = self.is_loading = False
+        self.late: list[Stored] = []  # what came while more was fetched: whether that has it is not known yet
         self.tail: Place = (-1, 0)
 
     def insert(self, message: Stored) -> None:
         """Take a message that is durable into its place."""
-        place = (message.rank, message.id)
-        if self.has_more or self.is_loading:
-            if place > self.tail:
-                self.is_stale = self.has_more = True
-                return  # it is fetched when its turn comes
-        elif len(self.heads) >= _HEADS:
-            self.has_more = True
-            if place > self.tail:
-                return
-        heads = self.heads
-        if not heads or place > (heads[-1].rank, heads[-1].id):
-            heads.append(message)
-            self.tail = max(self.tail, place)
-            return
+        if place_of(message) <= self.tail:
+            self._insert(message)
+        elif self.is_loading:
+            self.late.append(message)
+        elif self.has_more or len(self.heads) >= _HEADS:
+            self.has_more = True  # it is fetched when its turn comes
+        else:
+            self._insert(message)
+
+    def _insert(self, message: Stored) -> None:
+        heads, place = self.heads, place_of(message)
         at = len(heads)
-        while at and (heads[at - 1].rank, heads[at - 1].id) > place:
+        while at and place_of(heads[at - 1]) > place:
             at -= 1
         heads.insert(at, message)
+        self.tail = max(self.tail, place)
 
-    def loaded(self, messages: list[Stored], is_end: bool) -> None:
-        """More was fetched."""
-        self.is_loading = False
+    def loaded(self, messages: list[Stored], last: Place, *, is_end: bool) -> None:
+        """More was fetched, up to ``last``."""
+        self.is_loading, self.has_more = False, not is_end
         self.heads.extend(messages)
-        if messages:
-            last = messages[-1]
-            self.tail = (last.rank, last.id)
-        self.has_more = self.is_stale or not is_end
-        self.is_stale = False
+        self.tail = max(self.tail, last)
+        late, self.late = self.late, []
+        there = {message.id for message in messages} if late else set()
+        for message in late:
+            if message.id not in there:
+                self.insert(message)
+
+
+def place_of(message: Stored) -> Place:
+    """Where it stands among the others of its lane."""
+    return message.rank, message.id
 
 
 class Lanes:
@@ -135,14 +140,15 @@ class Lanes:
             self._book.store.ask("heads", (lane.name, *lane.tail, _HEADS), self._on_heads, lane)
 
     def _on_heads(self, found: list[tuple[int, Row]], lane: Lane, now: float) -> None:
-        settled = self._book.settled
-        messages = [restore(row) for _, row in found if row.id not in settled]
+        # What is settled is about to leave the disk; what is unplaced comes by ``insert`` in a moment
+        book = self._book
+        messages = [
+            restore(row) for _, row in found if row.id not in book.settled and row.id not in book.unplaced
+        ]
         for message in messages:
             self._prepare(message)
-        lane.loaded(messages, len(found) < _HEADS)
-        if found and len(messages) < len(found):
-            rank, row = found[-1]
-            lane.tail = max(lane.tail, (rank, row.id))
+        last = (found[-1][0], found[-1][1].id) if found else lane.tail
+        lane.loaded(messages, last, is_end=len(found) < _HEADS)
         self._ready(lane, now)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.net import Clock
 from switchroom.switch.sms.book import Book
 from switchroom.switch.sms.interfaces import STATES, State
 from switchroom.switch.sms.stored import Stored, restore
@@ -41,11 +40,11 @@ class Timetable:
 
     def wake_at(self, posix: float) -> None:
         """Something comes due then."""
-        self._due.not_after(self._book.clock, posix)
+        self._due.not_after(self._book, posix)
 
     def expires_at(self, posix: float) -> None:
         """Something that waits expires then."""
-        self._expiry.not_after(self._book.clock, posix)
+        self._expiry.not_after(self._book, posix)
 
     def next_timer(self) -> float:
         """When to look."""
@@ -98,8 +97,7 @@ class Timetable:
         self._answered(self._expiry, next_at, bool(rows), now)
 
     def _answered(self, question: _Question, next_at: float | None, is_changed: bool, now: float) -> None:
-        clock = self._book.clock
-        wait = _LONGEST if next_at is None else max(next_at - clock.posix(now), _SHORTEST)
+        wait = _LONGEST if next_at is None else max(next_at - self._book.posix(now), _SHORTEST)
         question.at = min(question.at, now + min(wait, _LONGEST))
         if is_changed:  # what was found is still on the disk until this is written
             self._book.store.pending.after((self._free, question))
@@ -120,6 +118,6 @@ class _Question:
         self.at = 0.0  # monotonic; at once after the start
         self.is_asked = False
 
-    def not_after(self, clock: Clock, posix: float) -> None:
-        now = clock.now()
-        self.at = min(self.at, now + max(posix - clock.posix(now), 0.0))
+    def not_after(self, book: Book, posix: float) -> None:
+        now = book.clock.now()
+        self.at = min(self.at, now + max(posix - book.posix(now), 0.0))

@@ -120,6 +120,8 @@ class Notices:
             self._take(self._line(name), notice)
 
     def _take(self, line: _Line, notice: Notice) -> None:
+        if notice.id <= line.tail:
+            return  # it was read from the disk a moment ago
         if line.has_more or line.is_loading or len(line.heads) >= _HEADS or line.inlet is None:
             line.has_more = True
             return

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_MARGIN = (
+    1.25  # of the size must be free before the file is made again: else it would only take its own place
+)
+
 
 class Reserve:
     """A file of some size, whose place the database gets in need."""
@@ -13,14 +17,20 @@ class Reserve:
         self._path, self._size = path, size
 
     def take(self) -> bool:
-        """Have the file again; False: there is no room for it."""
+        """Have the file; False: there is no room for it."""
+        if not self._size:
+            return True
         try:
+            if self._path.exists() and self._path.stat().st_size == self._size:
+                return True
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize < self._size * _MARGIN:
+                return False
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             return False
         try:
-            if self._size:
-                os.posix_fallocate(descriptor, 0, self._size)
+            os.posix_fallocate(descriptor, 0, self._size)
         except OSError:
             self.release()  # what it got of the room is not for us
             return False
