@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from ..net.watchdog import LAG_BOUNDS
+from . import sms_metrics
 
 Number = int | float
 Values = Number | Mapping[Any, Number]  # one number, or one for each label value (a tuple for several labels)
@@ -204,6 +205,7 @@ class Metrics(Collector):
                 metric.add_metric(labels, value)
             yield metric
         yield _lag(self._switch.watchdog)
+        yield from sms_metrics.collect(self._switch.messages, self._switch.clock.now())
 
 
 def _lag(watchdog: Any) -> Metric:

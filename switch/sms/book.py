@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from switchroom.switch.net import Clock
+from switchroom.switch.sms.histogram import Histogram
 from switchroom.switch.sms.interfaces import Change, State
 from switchroom.switch.sms.stored import Stored
 from switchroom.switch.store.sms import Pending, Queued, SqliteMessages
@@ -20,6 +21,7 @@ Follower = Callable[[Sequence[Change], float], None]
 class Log(Protocol):
     """What is needed of a logger."""
 
+    def debug(self, event: str, **values: object) -> object: ...
     def info(self, event: str, **values: object) -> object: ...
     def warning(self, event: str, **values: object) -> object: ...
     def error(self, event: str, **values: object) -> object: ...
@@ -35,6 +37,7 @@ class Book:
         self.counters: dict[str, int] = dict.fromkeys(
             ("accepted", "refused", "sent", "delivered", "failed", "retried", "maybe_twice", "dead"), 0
         )
+        self.answer_times, self.delivery_times = Histogram(), Histogram()
         self.failures: dict[tuple[str, str], int] = {}  # by outlet and reason
         # Messages that were settled moments ago: what is read from the disk may not know it yet
         self.settled: set[int] = set()

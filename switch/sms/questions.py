@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.sms import Filter, Orphan, Row
 
-from .interfaces import Address, Refusal, Standing, State, Submission
+from .interfaces import Refusal, Standing, State
 from .stored import submission_of
 from .texts import text_of
 
@@ -40,7 +40,8 @@ class Questions:
             "sms.receipts": self.receipts,
             "sms.dead": self.dead,
             "sms.ways": self.ways,
-            "sms.explain_route": self.explain,
+            "sms.credit": self.credit,
+            "sms.optouts": self.optouts,
         }
         return {name: partial(ask) for name, ask in asked.items()}  # which can be marked, as methods cannot
 
@@ -159,11 +160,16 @@ class Questions:
             for name, row in sorted(there.items())
         ]
 
-    def explain(self, to: str, source: str = "", inlet: str = "app", text: str = "") -> list[str]:
-        """Where a message would go, in sentences."""
-        room = self._room
-        submission = Submission(inlet, Address(source), Address(to), text.encode())
-        return list(room.centre.fates.routes.explain(submission, room.clock.posix(room.clock.now())))
+    def credit(self, inlet: str, add: float = 0.0) -> dict[str, object]:
+        """What an inlet may spend, after something was added."""
+        centre = self._room.centre
+        amount = centre.rules.add_credit(inlet, float(add))
+        self._room.store.wake()
+        return {"inlet": inlet, "credit": amount}
+
+    def optouts(self, sender: str = "") -> list[dict[str, object]]:
+        """Who said STOP to whom."""
+        return self._room.centre.rules.opt_outs.rows(sender)
 
 
 def state_named(name: str) -> State:

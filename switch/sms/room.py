@@ -97,7 +97,7 @@ class MessageRoom:
         self._loop = asyncio.get_running_loop()
         self._centre = Centre(
             config.sms,
-            self._routes(config, _rates(config)),
+            self._routes(config, rates_of(config)),
             self._store,
             self.clock,
             self._log,
@@ -127,7 +127,7 @@ class MessageRoom:
 
     def prepare(self, config: Config) -> RateTable | None:
         """What a configuration has in other files; called in a thread."""
-        return _rates(config) if config.sms_routes else None
+        return rates_of(config) if config.sms_routes else None
 
     def reconfigure(self, config: Config, rates: RateTable | None) -> None:
         """Apply a new configuration."""
@@ -138,18 +138,8 @@ class MessageRoom:
             self._centre.drain(self.clock.now())
 
     def _routes(self, config: Config, rates: RateTable | None) -> Routes:
-        users = {user.name: user.name for user in config.users}
-        users |= {user.dialled: user.name for user in config.users}
-        routes = Routes(
-            config.sms_routes,
-            config.sms,
-            users=users,
-            rates=rates,
-            time_zone=config.routing.time_zone,
-            country=config.sms.country or config.numbers.country,
-        )
+        routes = routes_of(config, rates)
         routes.handlers = self.handlers.matches
-        routes.accounts = lambda number: self.is_of_account(number)
         return routes
 
     # -- the clock and the disk
@@ -202,7 +192,22 @@ class MessageRoom:
         return Questions(self).handlers()
 
 
-def _rates(config: Config) -> RateTable | None:
+def routes_of(config: Config, rates: RateTable | None = None) -> Routes:
+    """The routes of a configuration."""
+    users = {user.name: user.name for user in config.users}
+    users |= {user.dialled: user.name for user in config.users}
+    return Routes(
+        config.sms_routes,
+        config.sms,
+        users=users,
+        rates=rates,
+        time_zone=config.routing.time_zone,
+        country=config.sms.country or config.numbers.country,
+    )
+
+
+def rates_of(config: Config) -> RateTable | None:
+    """The rate table that a configuration names, read."""
     path = config.routing.rates
     return None if path is None else read_rates(path, zone(config.routing.time_zone))
 

@@ -171,7 +171,7 @@ class Routes:
 
     def plan(self, submission: Submission, at: float) -> Plan | Refusal:
         """Where a message goes, or why nowhere."""
-        source, destination = submission.source, submission.destination
+        source, destination = submission.source, self.normal(submission.destination)
         number = destination.number
         user = self._users.get(number)
         if user is not None and submission.inlet != f"user:{user}":

@@ -15,6 +15,7 @@ from ...config import Config, ConfigError
 from ...config.schedule import zone
 from .fault import FaultError
 from .place import DEFAULT, ConfigOption, JsonOption, SetOption, read_config
+from .sms import explain_message
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,21 +35,32 @@ def explain(
     called: Annotated[str, typer.Option("--to", metavar="B", help="The number as it is dialled.")],
     source: Annotated[
         str,
-        typer.Option(metavar="SOURCE", help="user:NAME or trunk:NAME [the user with the number of --from]."),
+        typer.Option(
+            metavar="SOURCE",
+            help="user:NAME or trunk:NAME [the user with the number of --from]; with --sms the inlet.",
+        ),
     ] = "",
     at: Annotated[str, typer.Option(metavar="TIME", help="Local time, as 2026-12-24T18:00 [now].")] = "",
     chance: Annotated[
         float, typer.Option(min=0.0, max=0.999999, help="What decides between weights, from 0 to 1.")
     ] = 0.0,
+    sms: Annotated[bool, typer.Option("--sms", help="Where a message would go, not a call.")] = False,
+    text: Annotated[str, typer.Option(metavar="TEXT", help="With --sms: what it says.")] = "",
     config: ConfigOption = None,
     override: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a call would go: each rule tried, and the plan step by step.
+    """Show where a call or a message would go: each rule tried, and the plan step by step.
 
     It reads the configuration; no switch needs to run, and what phones changed by codes is not known.
     """
     found = read_config(config or DEFAULT, override)
+    if sms:
+        lines = explain_message(found, caller, called, source, text, _seconds(found, at))
+        typer.echo(
+            json.dumps(lines, indent=2, ensure_ascii=False) if as_json else "\n".join(map(_plain, lines))
+        )
+        return
     router = _router(found)
     inquiry = Inquiry(
         clean_number(caller),

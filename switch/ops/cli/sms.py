@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from switchroom.switch.config import Config
+from switchroom.switch.numbering import RatesError, clean_number
+from switchroom.switch.sms.interfaces import Address, Refusal, Submission
+from switchroom.switch.sms.room import rates_of, routes_of
+from switchroom.switch.sms.rules import Rules
+
 from .ask import _ask, _show_many, _show_one, _text
+from .fault import FaultError
 from .place import ConfigOption, JsonOption
 
 _POLL_INTERVAL = 1.0  # seconds
@@ -123,9 +130,46 @@ def redact(id: IdArgument, config: ConfigOption = None, as_json: JsonOption = Fa
 
 
 @sms.command()
+def credit(
+    inlet: Annotated[str, typer.Argument(metavar="INLET", help="As account:NAME.")],
+    add: Annotated[float, typer.Option("--add", help="What it may spend more; less than 0: less.")] = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or change what an inlet may spend."""
+    _show_one(_ask(config, "sms.credit", inlet=inlet, add=add), as_json=as_json)
+
+
+@sms.command()
+def optouts(
+    sender: Annotated[str, typer.Argument(metavar="[SENDER]", help="Of this sender only.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List who said STOP to whom."""
+    found = _ask(config, "sms.optouts", sender=sender)
+    _show_many(found, as_json=as_json, nothing="Nobody said STOP.")
+
+
+@sms.command()
 def ways(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the ways out, whether they have room, and what waits for them."""
     _show_many(_ask(config, "sms.ways"), as_json=as_json, nothing="There is no way out.")
+
+
+def explain_message(config: Config, source: str, to: str, inlet: str, text: str, at: float) -> list[str]:
+    """Where a message would go, in sentences; no switch needs to run."""
+    try:
+        routes = routes_of(config, rates_of(config))
+    except RatesError as error:
+        raise FaultError(str(error)) from None
+    destination = routes.normal(Address(clean_number(to)))
+    submission = Submission(inlet or "app", Address(source), destination, text.encode("utf-8", "replace"))
+    rules = Rules(config.sms, config.sms_rules, lambda key, value: None)
+    checked = rules.check(submission)
+    if isinstance(checked, Refusal):
+        return [f"refused before any route: {checked.text or checked.word}"]
+    return list(routes.explain(checked, at))
 
 
 def _line(row: dict[str, Any]) -> str:

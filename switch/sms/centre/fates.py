@@ -83,8 +83,10 @@ class Fates:
             self.receipts.expect(message, outcome, now)
 
     def _sent(self, message: Stored, outcome: Outcome, now: float) -> None:
-        self._book.counters["sent"] += 1
-        self._book.enter(message, State.SENT, now, note=outcome.remote_id)
+        book = self._book
+        book.counters["sent"] += 1
+        book.answer_times.add(max(0.0, book.posix(now) - message.changed_at))
+        book.enter(message, State.SENT, now, note=outcome.remote_id)
         if message.turn:
             self.ways.end_turn(message, now)
         self._notices.on_state(message, now)
@@ -238,8 +240,10 @@ class Fates:
 
     def finish(self, message: Stored, state: State, now: float, *, error: str = "", reason: str = "") -> None:
         """The message is done with."""
-        counters = self._book.counters
-        counters["delivered" if state is State.DELIVERED else "failed"] += 1
+        book = self._book
+        book.counters["delivered" if state is State.DELIVERED else "failed"] += 1
+        if state is State.DELIVERED:
+            book.delivery_times.add(max(0.0, book.posix(now) - message.accepted_at))
         self._book.enter(message, state, now, error=error, reason=reason)
         self._book.settle(message.id)
         self.receipts.forget(message)

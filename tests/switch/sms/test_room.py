@@ -58,6 +58,10 @@ async def test_a_handler_gets_a_message_and_answers_it(tmp_path: Path) -> None:
         assert [entry["state"] for entry in shown["history"]] == ["queued", "delivered"]
         assert shown["text"] == "grüße"
         assert (await ask["message"](rows[0]["id"]))["text"] == "GRÜSSE"
+        page = switch.metrics.render().decode()
+        assert "switchroom_sms_accepted_total 2.0" in page
+        assert "switchroom_sms_delivered_total 1.0" in page
+        assert 'switchroom_sms_delivery_seconds_bucket{le="+Inf"} 1.0' in page
 
 
 async def _with_state(ask: dict[str, Any], state: str) -> list[dict[str, Any]]:
