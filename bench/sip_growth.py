@@ -6,8 +6,9 @@
 phones: so many phones register (REGISTER with digest, for real), then calls to registered phones run at a
 rate that is always the same. bytes is what the server's memory grew by for each phone, cpu_s_per_1000 what
 a call costs then. calls: so many calls are brought up and held; bytes is what memory grew by for each, with
-their media ports; cpu is that of bringing up and ending them. The callee listens on [::1]: the ports of one
-address would not do for 20,000 calls. A call has four descriptors: where the limit of descriptors cannot be
+their media ports; cpu is that of bringing up and ending them. The ring of the latest messages is small here:
+it would fill meanwhile, up to the size that is set. The callee listens on [::1]: the ports of one address
+would not do for 20,000 calls. A call has four descriptors: where the limit of descriptors cannot be
 raised (CAP_SYS_RESOURCE), so many workers share the calls as need be; each keeps some of its descriptors for
 signalling, and refuses with 503 what the rest has no room for.
 """
@@ -159,7 +160,12 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
     hold = up / rate + 8
     with tempfile.TemporaryDirectory(prefix="sip_growth.") as name:
         folder = Path(name)
-        setup = Setup(callee_host="[::1]", workers=workers_for(up), media_ports="{}-{}".format(*MEDIA_PORTS))
+        setup = Setup(
+            callee_host="[::1]",
+            workers=workers_for(up),
+            media_ports="{}-{}".format(*MEDIA_PORTS),
+            more="[trace]\nring_size = 100\n",
+        )
         with (
             server_running("switchroom", folder, setup) as process,
             running(load.callee(folder, host="[::1]"), folder / "callee.log"),

@@ -27,7 +27,6 @@ cdef class Lines:
     cdef list kept  # typed values by the number of their header, None before the first is asked for
 
     cdef int reserve(self, Py_ssize_t size) except -1
-    cdef void trim(self) noexcept
     cdef Line* new_line(self) except NULL
     cdef bint index(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1
     cdef int add_octets(self, bytes line) except -1

@@ -168,20 +168,6 @@ cdef class Lines:
             self.room = room
         return 0
 
-    cdef void trim(self) noexcept:
-        """Give back the room that nothing is in; what comes later makes room again."""
-        cdef void* moved
-        if self.used and self.room > self.used:
-            moved = realloc(self.octets, self.used)
-            if moved != NULL:
-                self.octets = <uint8_t*>moved
-                self.room = self.used
-        if self.count and self.line_room > self.count:
-            moved = realloc(self.lines, self.count * sizeof(Line))
-            if moved != NULL:
-                self.lines = <Line*>moved
-                self.line_room = self.count
-
     cdef Line* new_line(self) except NULL:
         """A line more; all pointers to other lines are void."""
         cdef Py_ssize_t room

@@ -235,12 +235,6 @@ cdef class Head(Lines):
 
     # -- typed values
 
-    def forget_values(self):
-        """Let go of the typed values: a message that is kept for long makes them again when asked."""
-        self.kept = None
-        self.kept_uri = None
-        self.trim()
-
     cdef object single(self, int number):
         """The value of a header that stands once."""
         cdef Line* line

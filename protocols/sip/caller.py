@@ -88,7 +88,7 @@ class Caller(Conversation):
         status, reason = response.status, response.reason
         if self._given_up is None:
             if self._is_sent_again(invite, response, now):
-                self.request = invite.request
+                self._request = invite.request
                 self._early.clear()
                 self._heard = self._unanswered = None
                 return

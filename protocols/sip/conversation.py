@@ -133,8 +133,10 @@ class Conversation(Offering):
         if transaction is None:
             self.core.counters.retransmissions_in += 1
             return
+        if not self._unacknowledged:
+            self._unacknowledged = {}  # one that was never used has no table
         transaction.settle(now)
-        transaction.request.forget_values()
+        self._forget_request(transaction.request)
         self.is_acknowledged = True
         if self.state is _CONFIRMED:
             if self.refresh is not None:

@@ -117,6 +117,22 @@ class Dialog:
             body,
         )
 
+    def invite(self, contact: str, *, is_caller: bool) -> Request:
+        """An INVITE as the one that began the dialog, as far as anybody asks for it afterwards."""
+        ends = (self.local, self.remote) if is_caller else (self.remote, self.local)
+        number = self.local_cseq if is_caller else self.remote_cseq
+        return Request(
+            "INVITE",
+            self.remote_target,
+            [
+                ("From", ends[0]),
+                ("To", ends[1]),
+                ("Call-ID", self.call_id),
+                ("CSeq", f"{number} INVITE"),
+                ("Contact", contact if is_caller else f"<{self.remote_target}>"),
+            ],
+        )
+
     def _route(self) -> tuple[Uri, tuple[NameAddr, ...]]:
         """Request-URI and Route values."""
         if not self.route_set:

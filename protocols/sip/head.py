@@ -193,10 +193,6 @@ class Head:
         parts = [(key, line.partition(":")) for key, line in self._lines]
         return [(key, name.rstrip(" \t"), unfold(value)) for key, (name, _, value) in parts]
 
-    def forget_values(self) -> None:
-        """Let go of the typed values: a message that is kept for long makes them again when asked."""
-        self._cache.clear()
-
     def names(self) -> list[str]:
         """The names of all lines: long and lower-case."""
         return [key for key, _ in self._lines]

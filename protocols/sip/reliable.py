@@ -31,7 +31,10 @@ class Ringer(Protocol):
     """Whoever answers the INVITE."""
 
     core: Core
-    request: Request
+
+    @property
+    def request(self) -> Request:
+        """The INVITE."""
 
     def send_progress(self, ringing: Ringing, tag: str, rseq: int, now: float) -> bytes:
         """Send a provisional response with this RSeq."""

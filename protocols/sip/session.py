@@ -52,6 +52,7 @@ class Session(Inviter, Invitee):
         "_invited",
         "_inviting",
         "_owed",
+        "_request",
         "_unacknowledged",
         "authorizer",
         "call_id",
@@ -63,7 +64,6 @@ class Session(Inviter, Invitee):
         "local_tag",
         "refresh",
         "remote_tag",
-        "request",
         "state",
     )
 
@@ -71,7 +71,7 @@ class Session(Inviter, Invitee):
 
     def __init__(self, core: Core, request: Request, flow: Flow, contact: str, tags: tuple[str, str]) -> None:
         self.core = core
-        self.request = request  # the INVITE
+        self._request: Request | None = request  # the INVITE, until its ACK
         self.flow = flow  # requests inside the dialog go here; the owner may change it
         self.call_id = request.call_id
         self.local_tag, self.remote_tag = tags
@@ -90,6 +90,21 @@ class Session(Inviter, Invitee):
         self.state = _PROCEEDING
         core.sessions[self.local_tag] = self
         core.counters.sessions += 1
+
+    @property
+    def request(self) -> Request:
+        """The INVITE; once its ACK is sent or came, as much of it as anybody asks for."""
+        if self._request is not None:
+            return self._request
+        assert self.dialog is not None  # it was answered
+        return self.dialog.invite(self._contact, is_caller=self.is_caller)
+
+    def _forget_request(self, request: Request) -> None:
+        """A call that is up takes no more memory than it needs; a re-INVITE is nothing that was kept."""
+        if request is self._request:
+            if self._allowed is None:
+                self._heard_allow()
+            self._request = None
 
     # What a caller asks
 
@@ -163,7 +178,7 @@ class Session(Inviter, Invitee):
         if self.refresh is not None:
             self.refresh.note(sent=body)
         invite.acknowledged(self.core.send_ack(ack, self.flow), now)
-        request.forget_values()
+        self._forget_request(request)
 
     def bye(self, now: float, *, headers: Headers = ()) -> None:
         """End an answered session; before the ACK has come the callee has to wait for it (§15)."""

@@ -9,13 +9,13 @@ from .conversation import Conversation
 from .dialog import Dialog
 from .flow import Flow
 from .headers import NameAddr
-from .message import Request
 from .refresh import Refresh, SessionTiming
 from .session import Session, State
 from .uri import Uri
 
 if TYPE_CHECKING:
     from .core import Core, Headers
+    from .message import Request
 
 CSEQ_GAP = (
     10_000  # more than was sent since the state was taken: numbers must grow, not be complete (§12.2.1.1)
@@ -83,9 +83,11 @@ class Survivor(Conversation):
         )
         transport, ours, theirs, _, name = flow  # the connection is gone; another is opened, or comes
         where = Flow(transport, (ours[0], ours[1]), (theirs[0], theirs[1]), 0, name)
-        super().__init__(core, _invite(dialog, contact, is_caller), where, contact, (local_tag, remote_tag))
+        invite = dialog.invite(contact, is_caller=is_caller)
+        super().__init__(core, invite, where, contact, (local_tag, remote_tag))
         self.is_caller = is_caller
         self.dialog = dialog
+        self._request = None
         self.is_acknowledged = True
         self.state = _CONFIRMED
         self._allowed = frozenset(allowed)
@@ -106,24 +108,6 @@ class Survivor(Conversation):
 
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
         return self.dialog
-
-
-def _invite(dialog: Dialog, contact: str, is_caller: bool) -> Request:
-    """An INVITE as the one that began the dialog, as far as anybody asks for it afterwards."""
-    ends = (dialog.local, dialog.remote) if is_caller else (dialog.remote, dialog.local)
-    number = dialog.local_cseq if is_caller else dialog.remote_cseq
-    return Request(
-        "INVITE",
-        dialog.remote_target,
-        [
-            ("From", ends[0]),
-            ("To", ends[1]),
-            ("Call-ID", dialog.call_id),
-            ("CSeq", f"{number} INVITE"),
-            ("Contact", contact if is_caller else f"<{dialog.remote_target}>"),
-        ],
-        b"",
-    )
 
 
 def _uri(state: Any) -> Uri:

@@ -338,6 +338,7 @@ class Exchange:
             call.record.state = survival.export_call(call)
         call.kept = call.a.media.agreement
         self.ledger.records.answered(call.record)
+        call.record.state = None  # the store has it
 
     def call_over(self, call: Call, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record, count, and give the ports back."""

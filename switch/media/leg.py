@@ -9,7 +9,7 @@ from switchroom.protocols import sdp
 
 from .negotiate import Line
 from .ports import Pair
-from .said import Agreed, Said, parse, undressed, written
+from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard, Security
 from .security.security import Dress
 from .serving import Served
@@ -42,8 +42,8 @@ class Agreement(NamedTuple):
 
     offerer: MediaLeg
     answerer: MediaLeg
-    offer: Said
-    answer: Said
+    offer: Kept
+    answer: Kept
     agreed: Agreed
 
     def side_of(self, leg: MediaLeg, line: int) -> Side | None:
@@ -127,9 +127,10 @@ class MediaLeg:
             return b""
         offerer, _, offer, answer, agreed = self.agreement
         if offerer is self:
-            return written(offer)
-        data = written(answer)
-        if all(_asks_for_all(offer.description, stream) for stream in agreed.streams):
+            return written(again(offer))
+        data = written(again(answer))
+        description = again(offer).description
+        if all(_asks_for_all(description, stream) for stream in agreed.streams):
             return data
         whole = sdp.Description.parse(data)
         return bytes(sdp.make_reoffer(whole, sdp.Direction.SENDRECV))

@@ -124,6 +124,24 @@ def parse(data: bytes) -> Said:
     return _parse_quickly(data) or _parse(data)
 
 
+Kept = Said | bytes  # what is read quickly is kept as it came: a call that is up takes little memory
+
+
+def kept(said: Said) -> Kept:
+    """Return what to keep of a description for as long as it stands."""
+    return said if said.body is None else said.data
+
+
+def again(kept: Kept) -> Said:
+    """Return the description that is kept."""
+    return parse(kept) if isinstance(kept, bytes) else kept
+
+
+def octets_of(kept: Kept) -> bytes:
+    """Return it as it came."""
+    return kept if isinstance(kept, bytes) else kept.data
+
+
 def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target]:
     """Return where RTP and RTCP may go to: the next port unless a=rtcp says otherwise (RFC 3605)."""
     host = rtcp_host = None if wish.host is None else target_host(wish.host, toward, local)

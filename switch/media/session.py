@@ -11,7 +11,7 @@ from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .report import MediaReport, StreamReport, sum_up
-from .said import Wish, agree, extended, targets_of, told
+from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
 from .sounding import let_go, watch_served
 from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
@@ -87,7 +87,7 @@ class MediaSession:
         source.security.settle(source)
         target.security.settle(target)
         try:
-            self._link(Agreement(target, source, offer.said, said, agreed))
+            self._link(Agreement(target, source, kept(offer.said), kept(said), agreed), offer.said, said)
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
             raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
@@ -95,6 +95,8 @@ class MediaSession:
         if not all(line.port for line in lines):
             self.prune(source)
             self.prune(target)
+        if self.is_confirmed:
+            source.offer = None  # only before that an answer may come again, or another one
         return offer.rewritten
 
     def reject(self, source: MediaLeg, target: MediaLeg) -> None:
@@ -108,6 +110,9 @@ class MediaSession:
         """The call is answered: from now on its silence counts."""
         if not self.is_confirmed:
             self.is_confirmed = True
+            for leg in self.legs:
+                if leg.offer is not None and leg.offer.answer:
+                    leg.offer = None
             if self._watched != NO_END:
                 self.plane.engine.watch(self._watched)
             watch_served(self)
@@ -125,7 +130,8 @@ class MediaSession:
         if partner is not None:
             for other in self.legs:
                 if other is not partner and other.agreement is not None and partner in other.agreement[:2]:
-                    self._link(other.agreement)
+                    agreement = other.agreement
+                    self._link(agreement, again(agreement.offer), again(agreement.answer))
                     return
 
     def export(self, one: MediaLeg, two: MediaLeg) -> SessionState | None:
@@ -134,7 +140,8 @@ class MediaSession:
         if agreement is None or one.partner is not two or two.agreement is not agreement:
             return None
         is_first = agreement.offerer is one
-        return is_first, agreement.offer.data, agreement.answer.data, one.export(), two.export()
+        offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)
+        return is_first, offer, answer, one.export(), two.export()
 
     def restore(self, state: SessionState) -> None:
         """Go on where a session of an earlier process was: the same ports, the same agreement.
@@ -156,7 +163,7 @@ class MediaSession:
         if len(shown.wishes) != len(lines):
             shown = offered  # what it saw since then was refused
         agreed = agree(offered, shown, lines, answered, self.plane.converted)
-        self._link(Agreement(offerer, answerer, offered, answered, agreed))
+        self._link(Agreement(offerer, answerer, kept(offered), kept(answered), agreed), offered, answered)
         self.confirm()
 
     def report(self) -> MediaReport:
@@ -247,7 +254,7 @@ class MediaSession:
 
     # -- the relay
 
-    def _link(self, agreement: Agreement) -> None:
+    def _link(self, agreement: Agreement, offer: Said, answer: Said) -> None:
         offerer, answerer = agreement.offerer, agreement.answerer
         if offerer.partner is not answerer:
             self.unlink(offerer)
@@ -262,7 +269,7 @@ class MediaSession:
             if terms is None or one is None or two is None:
                 continue
             # Each end names the next: the chain is made from its tail
-            offered, answered = agreement.offer.wishes[i], agreement.answer.wishes[i]
+            offered, answered = offer.wishes[i], answer.wishes[i]
             is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
             side = agreement.side_of(answerer, i)
             stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)

@@ -13,7 +13,7 @@ from .leg import Agreement, MediaLeg
 from .negotiate import Line as PortLine
 from .negotiate import terms_of
 from .ports import NoPortsLeft
-from .said import Agreed, Said
+from .said import Agreed, Said, kept
 from .serving import Served
 from .stream import NO_END
 
@@ -123,7 +123,7 @@ def _agree(
     except ValueError as error:  # a codec's library gives out, or its settings do not go together
         raise RemoteProtocolError(str(error), status=488) from error
     leg.security.settle(leg)
-    leg.agreement = Agreement(offerer, answerer, offer, answer, agreed)
+    leg.agreement = Agreement(offerer, answerer, kept(offer), kept(answer), agreed)
     leg.served, leg.proposed = served, None
     own, at = own._replace(codec=served.codec), served.line
     stream = session.stream(leg, wish, own, pair, pair, NO_END, is_mux, None, at)

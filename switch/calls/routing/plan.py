@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 # Another destination would say the same: the number does not exist, is incomplete, or somebody said no.
@@ -78,6 +77,9 @@ class Inquiry(NamedTuple):
     shown: str = ""  # the caller's number for trunks and other domains; "": as the source's settings say
 
 
+_FORGOTTEN = Inquiry("", "")
+
+
 class Leap(NamedTuple):
     """One destination to ring, and the numbers as this destination is to see them."""
 
@@ -128,12 +130,13 @@ class Plan:
     is_emergency: bool = False
     diversion: Diversion | None = None  # set when router.divert made the plan
     tell: Callable[[], Iterable[str]] = tuple
+    told: tuple[str, ...] | None = None  # the lines, once they were made
 
     @property
     def lines(self) -> tuple[str, ...]:
         """One plain sentence for each rule tried and why it did or did not match; made when asked for."""
-        return tuple(self.tell())
+        return tuple(self.tell()) if self.told is None else self.told
 
     def settle(self) -> None:
         """Make the lines now: a plan that is kept for long needs nothing else of the router."""
-        self.tell = partial(iter, self.lines)
+        self.told, self.tell, self.inquiry = self.lines, tuple, _FORGOTTEN

@@ -12,7 +12,7 @@ import pytest
 
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
-from .interrogate import describe, describe_message
+from .interrogate import describe
 from .samples import INVITE, SDP, request
 
 
@@ -155,22 +155,6 @@ def test_compact_forms_equal_long_ones(sip: ModuleType) -> None:
         *[True] * 2,
         *[False] * 2,
     )
-
-
-def test_values_that_were_let_go_are_made_again(sip: ModuleType) -> None:
-    message, same = sip.parse(INVITE), sip.parse(INVITE)
-    message.validate()
-    message.forget_values()
-    assert describe_message(sip, message) == describe_message(sip, same)
-    message.forget_values()
-    message.insert_first("Via", "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKnew")
-    message.add("Subject", "x" * 500)
-    message.replace_top("Via", "SIP/2.0/UDP 192.0.2.8:5060;branch=z9hG4bKnewer")
-    assert message.via.host == "192.0.2.8"
-    assert sip.parse(bytes(message)) == message
-    empty = sip.Response(200)
-    empty.forget_values()
-    assert bytes(empty) == b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def test_folded_lines_are_one_value(sip: ModuleType) -> None:

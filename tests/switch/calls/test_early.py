@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sip
+from switchroom.protocols.sdp import Description
 from tests.switch.calls.test_calls import assert_nothing_left, records, ring_and_answer
 from tests.switch.calls.world import SWITCH, World, sdp, trunk
 
@@ -25,7 +26,7 @@ def remote_port(world: World, leg: Any) -> int:
     """Where the relay sends what it gets for this leg."""
     [call] = world.exchange.calls.values()
     assert call.a.media.partner is leg.media
-    return int(leg.media.agreement.answer.wishes[0].port)
+    return int(Description.parse(leg.media.agreement.answer).media[0].port)
 
 
 def test_a_reliable_183_is_reliable_on_both_legs(build: Build) -> None:
