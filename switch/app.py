@@ -153,7 +153,7 @@ class Switch:
             self.clock,
             get_logger("messages"),
             lambda: self.face.flush(),
-            is_leader=self.bus.is_leader,
+            self.bus,
         )
         self.on_message = self.messages.on_message
         self.features = Features(

@@ -26,6 +26,7 @@ from .interfaces import (
 from .routing import named
 
 _OURS = 0xFF  # the last octet of the ids of our texts: no worker's slot is that
+ACCEPTED = 202
 _WINDOW = 1000  # texts that phones may have to answer for at once
 _REFUSED = frozenset({400, 403, 406, 413, 414, 415, 420, 488, 493, 513, 603, 606})
 _TEXT_TYPE = "text/plain;charset=UTF-8"
@@ -121,30 +122,37 @@ class Phones:
 
     def take(self, request: sip.Request, caller: Any, now: float, done: Done) -> bool:
         """A MESSAGE for a number that is no user's."""
-        number = request.uri.user_unescaped or ""
-        if request.content_type != "text/plain":
-            done(415, now)
+        submission = read_request(request, caller, self._clock.posix(now))
+        if isinstance(submission, int):
+            done(submission, now)
             return True
-        try:
-            text = request.body.decode("utf-8")
-        except UnicodeDecodeError:
-            text = request.body.decode("latin-1")
-        expires = request.expires
-        submission = Submission(
-            inlet_of(caller.account),
-            named(_sender(request, caller)),
-            Address(number, 1 if number.startswith("+") else 0, 1 if number.startswith("+") else 0),
-            text.encode(),
-            expires_at=self._clock.posix(now) + expires if expires else 0.0,
-        )
 
         def submitted(_: Sequence[Submission], results: Sequence[int | Refusal], at: float) -> None:
             [result] = results
-            done(result.sip if isinstance(result, Refusal) else 202, at)
+            done(result.sip if isinstance(result, Refusal) else ACCEPTED, at)
             self._flush()
 
         self._centre.submit([submission], now, submitted)
         return True
+
+
+def read_request(request: sip.Request, caller: Any, posix: float) -> Submission | int:
+    """What a MESSAGE submits, or the status that refuses it."""
+    if request.content_type != "text/plain":
+        return 415
+    try:
+        text = request.body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = request.body.decode("latin-1")
+    number, expires = request.uri.user_unescaped or "", request.expires
+    is_whole = int(number.startswith("+"))
+    return Submission(
+        inlet_of(caller.account),
+        named(_sender(request, caller)),
+        Address(number, is_whole, is_whole),
+        text.encode(),
+        expires_at=posix + expires if expires else 0.0,
+    )
 
 
 def inlet_of(account: str) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from switchroom.switch.config import Config
 from switchroom.switch.config.schedule import zone
 from switchroom.switch.net import Clock
+from switchroom.switch.net.bus import Bus
 from switchroom.switch.numbering import RateTable, read_rates
 from switchroom.switch.store.sms import Retention, SqliteMessages
 
+from .away import Away, serve
 from .book import Log
 from .centre.centre import Centre
 from .handlers import Handler, Handlers, Sender
@@ -33,12 +35,12 @@ class MessageRoom:
         clock: Clock,
         log: Log,
         flush: Callable[[], None],
-        *,
-        is_leader: bool = True,
+        bus: Bus,
     ) -> None:
         """``flush`` sends SIP messages; of several workers the leader has the room."""
         self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
-        self._is_leader = is_leader
+        self._bus = bus
+        self._away: Away | None = None
         self.handlers = Handlers()
         self.is_of_account: Callable[[str], bool] = lambda number: False  # of the API: whoever has a number
         self._centre: Centre | None = None
@@ -61,7 +63,7 @@ class MessageRoom:
     @property
     def is_wanted(self) -> bool:
         """Whether there is to be a message centre here."""
-        return self._is_leader and (self._config.has_sms or bool(self.handlers))
+        return self._bus.is_leader and (self._config.has_sms or bool(self.handlers))
 
     @property
     def centre(self) -> Centre:
@@ -86,6 +88,10 @@ class MessageRoom:
 
     def start(self) -> None:
         """Open the store and be there; StoreError says why not."""
+        if not self._bus.is_leader and self._config.has_sms:
+            self._away = Away(self._bus, self._texts, self.clock, self._flush_soon)
+            self._loop = asyncio.get_running_loop()
+            self._away.start()
         if not self.is_wanted:
             return
         config, now = self._config, self.clock.now()
@@ -109,11 +115,14 @@ class MessageRoom:
         self.sender = Sender(self._centre, self.clock.now)
         self._phones = Phones(self._centre, self._texts, self.clock, self._flush_soon)
         self._phones.start(now)
+        serve(self._bus, self._centre, self.clock.now)
         self.handlers.start(self._centre, self.sender, self.clock.now)
         self._log.debug("messages.started", waiting=self._centre.waiting)
 
     async def stop(self) -> None:
         """Take nothing more, write everything down."""
+        if self._away is not None:
+            self._away.stop()
         if self._store is None or self._phones is None:
             return
         self._phones.stop(self.clock.now())

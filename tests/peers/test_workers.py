@@ -56,6 +56,8 @@ class Pair:
                 },
             ],
             routes=[{"match": "81*", "to": "trunk:few"}, {"match": "82*", "to": "trunk:slow"}],
+            sms={"reserve": 1},
+            sms_routes=[{"name": "out", "match": "+49*", "to": "trunk:nobody"}],
         )  # fmt: skip
         self.switch.config["sip"]["listen"] += [
             f"tls:127.0.0.1:{self.tls_port}",
@@ -202,6 +204,21 @@ def test_a_text_waits_for_a_phone_that_comes_to_the_other_worker(pair: Pair, sta
     got = b.expect("MESSAGE", 10)
     assert got.body == b"later"
     b.send(response_to(got, 200, "OK"))
+
+
+def test_texts_to_the_world_reach_the_one_message_centre(pair: Pair, stack: ExitStack) -> None:
+    for slot, name in ((0, "2009"), (1, "2010")):
+        phone = pair.at(stack, slot, name)
+        header = [("Content-Type", "text/plain")]
+        taken, _ = phone.ask("MESSAGE", f"sip:%2B49301@{phone.domain}", headers=header, body=b"hello")
+        assert taken.status == 202
+        refused, _ = phone.ask("MESSAGE", f"sip:%2B33612@{phone.domain}", headers=header, body=b"hello")
+        assert refused.status == 404
+    rows = pair.switch.ask("messages")
+    assert [(row["inlet"], row["from"], row["state"]) for row in rows] == [
+        ("user:2009", "2009", "queued"),
+        ("user:2010", "2010", "queued"),
+    ]
 
 
 @pytest.mark.parametrize("slot", [0, 1])
