@@ -68,6 +68,7 @@ class Centre:
             self.fates.expire,
             self.ways.turns.remove,
             self.fates.lose,
+            self._prune,
         )
         self.ways.lanes = self.fates.lanes = self.lanes
         self.ways.gather, self.ways.is_routed = self.gathering.take, self.fates.is_routed
@@ -252,6 +253,9 @@ class Centre:
         self.notices.flush(now)
         self._store.wake()
         self.on_turn()
+
+    def _prune(self, now: float) -> None:
+        self.receipts.prune(self.book.posix(now) - self._config.keep_receipts)
 
     # -- questions
 

@@ -42,8 +42,6 @@ class Fates:
             return  # it was answered for already
         if message.progress is None:
             self._settle(message, outcome, now)
-            for other in message.joined:
-                self._settle(other, outcome, now)
             return
         ordinal = outcome.part.ordinal
         if message.progress[ordinal] is not None:
@@ -73,13 +71,16 @@ class Fates:
                 self.receipts.forget(message)
 
     def _settle(self, message: Stored, outcome: Outcome, now: float) -> None:
-        if outcome.fault is not None:
-            self.failed(message, outcome, now)
-        elif outcome.is_delivered:
-            self._book.counters["sent"] += 1
-            self.finish(message, State.DELIVERED, now)
-        else:
-            self._sent(message, outcome, now)
+        """A message that went in one part, perhaps with others that are parts of what it is a part of."""
+        for one in (message, *message.joined):
+            if outcome.fault is not None:
+                self.failed(one, outcome, now)
+            elif outcome.is_delivered:
+                self._book.counters["sent"] += 1
+                self.finish(one, State.DELIVERED, now)
+            else:
+                self._sent(one, outcome, now)
+        if outcome.fault is None and not outcome.is_delivered:
             self.receipts.expect(message, outcome, now)
 
     def _sent(self, message: Stored, outcome: Outcome, now: float) -> None:

@@ -70,6 +70,8 @@ class Gathering:
             messages = [f.id for f in joined.fragments if isinstance(f.id, Stored)]
             first, *others = messages
             first.joined = tuple(others)
+            for other in others:
+                first.wish |= other.wish
             for message in messages:
                 self._book.enter(message, State.SENDING, now)
             way = joined.key[0]  # type: ignore[index]

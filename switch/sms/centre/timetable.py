@@ -29,10 +29,11 @@ class Timetable:
         expire: Callable[[Stored, float], None],
         set_aside: Callable[[int], Stored | None],
         lose: Callable[[Stored, float], None],
+        prune: Callable[[float], None],
     ) -> None:
         """``set_aside`` finds what waits for its turn, ``lose`` ends what no receipt came for."""
         self._book, self._lanes, self._place, self._expire = book, lanes, place, expire
-        self._set_aside, self._lose = set_aside, lose
+        self._set_aside, self._lose, self._prune = set_aside, lose, prune
         self.receipt_timeout = 0.0
         self._overdue = _Question("overdue", self._on_overdue)
         self._due = _Question("due", self._on_due)
@@ -63,6 +64,7 @@ class Timetable:
                 self._book.store.ask(question.name, (at, _BATCH), question.reply)
 
     def _on_overdue(self, found: list[Row], _: object, now: float) -> None:
+        self._prune(now)
         for row in found:
             if row.id not in self._book.settled and not STATES[row.state].is_final:
                 self._lose(restore(row), now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _HEX = re.compile(r"[0-9a-f]+")
-_NOTATIONS = ("auto", "same", "hex-decimal", "decimal-hex")  # in the answer, in the receipt
+_TELLING = 6  # characters that an id must have to be tried in other spellings
 
 
 def mark_of(outlet: str, remote_id: str) -> str:
@@ -22,6 +22,8 @@ def marks_in_receipt(outlet: str, remote_id: str, notation: str = "auto") -> lis
         ids = [_as_hex(id)]
     elif notation == "decimal-hex":
         ids = [_as_decimal(id)]
+    elif len(id) < _TELLING:
+        ids = [id]  # 15 is as well another message's 21: short ids say nothing of their notation
     else:
         ids = [id, _as_hex(id), _as_decimal(id)]
     return [f"{outlet}|{found}" for found in dict.fromkeys(ids) if found]

@@ -84,10 +84,9 @@ class Receipts:
                 self._write(message, ordinal, "", "", now)
             return
         mark = mark_of(message.outlet, outcome.remote_id)
-        self._write(message, ordinal, mark, outcome.remote_id, now)
-        known = self._hot.get(mark)
-        if known is None or message not in known[0].joined:
-            self._hot[mark] = (message, ordinal)
+        for one in (message, *message.joined):
+            self._write(one, ordinal, mark, outcome.remote_id, now)
+        self._hot[mark] = (message, ordinal)
         if len(self._hot) > _HOT:
             for old in list(islice(self._hot, _HOT // 10)):
                 del self._hot[old]

@@ -86,18 +86,16 @@ class Reader:
         )
 
     def marks(self, marks: Sequence[str]) -> list[tuple[Expecting, Row]]:
-        """What next hops have under these marks."""
-        found: list[tuple[Expecting, Row]] = []
+        """What next hops have under the first of these marks that anything is known by."""
+        query = (
+            f"SELECT e.key, e.outlet, e.mark, e.remote_id, e.state, e.at, {_M} "
+            "FROM expecting e JOIN messages m ON m.id = e.key >> 8 WHERE e.mark = ?"
+        )
         for mark in marks:
-            found += [
-                (Expecting._make(row[:6]), Row._make(row[6:]))
-                for row in self._rows(
-                    "SELECT e.key, e.outlet, e.mark, e.remote_id, e.state, e.at, "
-                    f"{_M} FROM expecting e JOIN messages m ON m.id = e.key >> 8 WHERE e.mark = ?",
-                    mark,
-                )
-            ]
-        return found
+            found = self._rows(query, mark)
+            if found:
+                return [(Expecting._make(row[:6]), Row._make(row[6:])) for row in found]
+        return []
 
     def overdue(self, at: float, limit: int) -> list[Row]:
         """The oldest messages for which receipts are waited for, those that were sent before a time."""

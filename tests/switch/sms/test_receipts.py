@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @given(
-    st.integers(1, 2**64), st.sampled_from(["{:d}", "{:x}", "{:X}", "{:010d}", "{:020x}", "0x{:x}", " {:d} "])
+    st.integers(0x1000000, 2**64), st.sampled_from(["{:d}", "{:x}", "{:X}", "{:010d}", "{:020x}", "0x{:x}", " {:d} "])
 )
 def test_an_id_is_found_in_every_spelling(number: int, spelling: str) -> None:
     assert mark_of("t", f"{number:x}") in marks_in_receipt("t", f"{number:d}")
@@ -47,7 +47,13 @@ def test_a_notation_that_is_known_is_the_only_one() -> None:
 
 @pytest.mark.parametrize(
     ("answered", "receipted"),
-    [("1A2B", "6699"), ("6699", "1a2b"), ("00000042", "42"), ("ABC-def", "abc-DEF"), ("0x1f", "31")],
+    [
+        ("1A2B3C4D", "439041101"),
+        ("439041101", "1a2b3c4d"),
+        ("00000042", "42"),
+        ("ABC-def", "abc-DEF"),
+        ("0x1f2e3d", "2043453"),
+    ],
 )
 @pytest.mark.parametrize("is_early", [False, True])
 def test_receipts_match_whatever_their_notation(
@@ -65,6 +71,15 @@ def test_receipts_match_whatever_their_notation(
     assert world.state(id) is State.DELIVERED
     assert [notice.message for notice in acme.notices] == [id]
     assert world.store._once("orphans", 0.0, 10) == []
+
+
+def test_a_short_id_is_not_taken_for_another_message_in_another_notation(world: World) -> None:
+    a = Outlet("trunk:a")
+    world.attach(a)
+    ids = world.submit("x", "y", wish=1)
+    world.receipt(a, "15")  # early; in hex it would be 21
+    world.answer(a, "21", "15")
+    assert [world.state(id) for id in ids] == [State.SENT, State.DELIVERED]
 
 
 def test_an_early_receipt_outlives_a_crash(world: World) -> None:
