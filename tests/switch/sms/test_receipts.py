@@ -25,9 +25,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-@given(
-    st.integers(0x1000000, 2**64), st.sampled_from(["{:d}", "{:x}", "{:X}", "{:010d}", "{:020x}", "0x{:x}", " {:d} "])
-)
+SPELLINGS = ("{:d}", "{:x}", "{:X}", "{:010d}", "{:020x}", "0x{:x}", " {:d} ")
+
+
+@given(st.integers(0x1000000, 2**64), st.sampled_from(SPELLINGS))
 def test_an_id_is_found_in_every_spelling(number: int, spelling: str) -> None:
     assert mark_of("t", f"{number:x}") in marks_in_receipt("t", f"{number:d}")
     filed = mark_of("t", f"{number:X}"), mark_of("t", f"{number:d}")
