@@ -250,6 +250,23 @@ class Endpoint(Core):
         """Answer without keeping anything: for challenges and refusals, which floods make us send."""
         self.answer(event.request, reply_flow(event.request, event.flow), status, reason, headers, body)
 
+    def respond(
+        self,
+        event: RequestReceived,
+        status: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        headers: Headers = (),
+    ) -> None:
+        """Answer a request other than INVITE; its repetitions get the same."""
+        request, flow, key = event
+        if request.method == "INVITE":
+            raise LocalProtocolError("an INVITE is accepted")
+        self._claim(event, now)
+        to = reply_flow(request, flow)
+        respond_at_once(self, key, request, to, now, status, self.mint.tag(), headers, reason)
+
     def begin(self, event: RequestReceived, now: float) -> ServerTransaction:
         """Make the transaction of a request other than INVITE, to be answered later."""
         request, flow, key = event

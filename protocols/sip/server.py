@@ -87,9 +87,10 @@ def respond_at_once(
     status: int,
     to_tag: str,
     headers: Headers = (),
+    reason: str | None = None,
 ) -> None:
     """Answer a request other than INVITE as soon as it comes: it begins as its tombstone."""
-    data = bytes(request.response(status, to_tag=to_tag, headers=headers))
+    data = bytes(request.response(status, reason, to_tag=to_tag, headers=headers))
     core.send_response(status, data, flow)
     if flow.transport == "UDP":
         core.bury_server(key, data, now + core.timers.timeout)  # J

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from switchroom.switch.config import UserConfig
@@ -21,4 +22,7 @@ def policy_of(config: UserConfig | TrunkConfig | None, transport: str) -> Policy
     is_browser = False
     if isinstance(config, UserConfig):
         is_browser = config.webrtc == "always" or (config.webrtc == "auto" and transport in _WEBSOCKET)
-    return Policy(config.srtp, config.srtp_keys, is_browser)
+    return _policy(config.srtp, config.srtp_keys, is_browser)
+
+
+_policy = cache(Policy)  # there are a dozen: all legs share them

@@ -21,6 +21,7 @@ from .udp import Failure
 
 _ROUNDS = 8  # of sending and failing at once; what is left waits for the next pass
 SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
+_SOON = 0.01  # seconds: while the timer that is set is so near, nobody is asked for an earlier one
 
 Trace = Callable[[str, bytes, Flow], None]
 
@@ -143,7 +144,8 @@ class Turn:
         finally:
             self.is_open = False
             self._bus.flush()
-            self._arm()
+            if self._timer is None or self._timer_at > now + _SOON:
+                self._arm()
 
     def _send(self) -> list[Failure]:
         flows, trace = self._flows, self.trace

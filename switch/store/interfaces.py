@@ -69,8 +69,7 @@ class Record:
     id: str = field(default_factory=record_id)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBinding:
+class StoredBinding(NamedTuple):
     """One registered contact, as it survives a restart; wall-clock time, because monotonic time does not."""
 
     user: str

@@ -81,7 +81,7 @@ class Reception:
         status, reason, headers = self._exchange.registrar.handle(
             event.request, event.flow, caller.account, now
         )
-        self._exchange.endpoint.begin(event, now).respond(status, now, reason=reason, headers=headers)
+        self._exchange.endpoint.respond(event, status, now, reason=reason, headers=headers)
 
     def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
         """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""

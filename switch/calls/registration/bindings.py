@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -16,8 +16,7 @@ from switchroom.switch.store.interfaces import BindingStore, StoredBinding
 MAX_LOOKED_AT = 1000  # users that one timer looks at, so that the loop goes on when all expire at once
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """One contact of a user, and the way that its REGISTER came (RFC 3261 §10.3)."""
 
     user: str
@@ -223,20 +222,11 @@ class Bindings:
                 del self._connections[connection]
 
     def _stored(self, binding: Binding) -> StoredBinding:
-        flow = binding.flow
+        user, contact, q, expires_at, call_id, cseq, flow, user_agent, instance, path = binding
+        transport, local, remote, _, _ = flow
         return StoredBinding(
-            user=binding.user,
-            contact=binding.contact,
-            expires_at=self._clock.utc(binding.expires_at),
-            q=binding.q,
-            call_id=binding.call_id,
-            cseq=binding.cseq,
-            transport=flow.transport,
-            local=flow.local,
-            remote=flow.remote,
-            user_agent=binding.user_agent,
-            instance=binding.instance,
-            path=binding.path,
+            *(user, contact, self._clock.utc(expires_at), q, call_id, cseq),
+            *(transport, local, remote, user_agent, instance, path),
         )
 
     def _restored(self, stored: StoredBinding, latest: float) -> Binding:
