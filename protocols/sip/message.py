@@ -23,6 +23,7 @@ METHODS = frozenset(
 )  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
 _MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
+_MAX_SHORT = 256  # octets of a list that is remembered
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
 
@@ -98,12 +99,15 @@ class Message(Extended):
 
     def get_list(self, name: str) -> tuple[str, ...]:
         """The parts of a comma-separated header, from all its lines."""
-        return tuple(part for line in self.get_all(name) for part in self._split(name, line) if part)
+        lines = self.get_all(name)
+        if len(lines) == 1:
+            return self._split(name, lines[0])
+        return tuple([part for line in lines for part in self._split(name, line)])
 
     @staticmethod
-    def _split(name: str, line: str) -> list[str]:
+    def _split(name: str, line: str) -> tuple[str, ...]:
         try:
-            return split_list(line)
+            return _parts(line) if len(line) <= _MAX_SHORT else _parts.__wrapped__(line)
         except RemoteProtocolError as error:
             raise RemoteProtocolError(f"{name}: {error}: {line!r:.80}") from error
 
@@ -248,6 +252,11 @@ class Response(Message):
         super()._check()
         if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
             raise RemoteProtocolError("response with more than one Via")
+
+
+@lru_cache(maxsize=512)  # phones of one make say the same
+def _parts(line: str) -> tuple[str, ...]:
+    return tuple([part for part in split_list(line) if part])
 
 
 @lru_cache(maxsize=256)  # a few types are all that phones say

@@ -7,6 +7,7 @@ even read here (THREATS C8); the wish to stay hidden is, whoever has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -210,6 +211,7 @@ def _cause_in(headers: str) -> str:
 # -- writing
 
 
+@lru_cache(maxsize=4096)  # who has called or was called lately does so again
 def address(number: str, domain: str, name: str = "") -> str:
     """A name and an address: From and To without their tags, and the like."""
     user = sip.escape_user(number)

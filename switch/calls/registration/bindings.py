@@ -224,9 +224,9 @@ class Bindings:
     def _stored(self, binding: Binding) -> StoredBinding:
         user, contact, q, expires_at, call_id, cseq, flow, user_agent, instance, path = binding
         transport, local, remote, _, _ = flow
+        expires = self._clock.utc(expires_at)
         return StoredBinding(
-            *(user, contact, self._clock.utc(expires_at), q, call_id, cseq),
-            *(transport, local, remote, user_agent, instance, path),
+            user, contact, expires, q, call_id, cseq, transport, local, remote, user_agent, instance, path
         )
 
     def _restored(self, stored: StoredBinding, latest: float) -> Binding:

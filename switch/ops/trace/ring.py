@@ -11,6 +11,7 @@ from switchroom.protocols.sip import Flow
 Address = tuple[str, int]
 
 _OVERHEAD = 160  # octets that an entry takes beside its message
+_ROOM = 8  # of 1/256 is made when the ring is full
 _Parts = tuple[float, str, bytes, str, Address, Address]
 
 
@@ -70,7 +71,9 @@ class Ring:
         return found
 
     def _shrink(self) -> None:
+        """Make room: for some at once, as this is not to be done for each message."""
         entries = self._entries
-        while entries and (self.octets > self.max_octets or len(entries) > self.size):
+        size, max_octets = self.size - (self.size >> _ROOM), self.max_octets - (self.max_octets >> _ROOM)
+        while entries and (self.octets > max_octets or len(entries) > size):
             self.octets -= len(entries.popleft()[2]) + _OVERHEAD
             self.forgotten += 1
