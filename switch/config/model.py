@@ -24,7 +24,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
-from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
+from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig, check_routes
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import TrunkConfig
@@ -115,6 +115,12 @@ class Config(Section):
         for i, entry in enumerate(self.api.rest):
             if entry.startswith("https:") and not self.tls.certificate:
                 raise ValueError(f"api.rest.{i}: {entry}: needs tls.certificate")
+        return self
+
+    @model_validator(mode="after")
+    def _sms_fits(self) -> Self:
+        ways = {f"user:{user.name}" for user in self.users}
+        check_routes(self.sms_routes, ways, kinds={"user"}, has_rates=self.routing.rates is not None)
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Strict, field_validator, model_validator
@@ -313,3 +314,20 @@ class SmsRuleConfig(Section):
         ge=0,
         le=1_000_000_000,
     )
+
+
+def check_routes(
+    routes: Sequence[SmsRouteConfig], ways: Collection[str], *, kinds: Collection[str], has_rates: bool
+) -> None:
+    """ValueError: a route names a way that is not there; of ``kinds`` all that there are is in ``ways``."""
+    names: set[str] = set()
+    for i, route in enumerate(routes):
+        if route.name in names:
+            raise ValueError(f"sms_routes.{i}.name: {route.name}: another route has it already")
+        names.add(route.name)
+        if route.order == "cost" and not has_rates:
+            raise ValueError(f"sms_routes.{i}.order: cost: needs routing.rates")
+        for way in route.to:
+            kind, colon, _ = way.partition(":")
+            if colon and kind in kinds and way not in ways:
+                raise ValueError(f"sms_routes.{i}.to: {way}: there is no such {kind}")

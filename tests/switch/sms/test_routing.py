@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from switchroom.switch.config import SmsConfig, SmsRouteConfig
+from switchroom.switch.config import Config, SmsConfig, SmsRouteConfig
 from switchroom.switch.numbering import Rate, RateTable
 from switchroom.switch.ops.cli import main
 from switchroom.switch.sms.interfaces import Address, Refusal, Submission, Wish
@@ -127,6 +129,22 @@ def test_the_pause_between_attempts_doubles_spread_by_a_quarter() -> None:
 
 def test_senders_by_their_looks() -> None:
     assert [named(text).ton for text in ("+4930", "12345", "4930123456", "ACME")] == [1, 3, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("route", "fault"),
+    [
+        ({"to": "user:nobody"}, "sms_routes.0.to: user:nobody: there is no such user"),
+        ({"to": "trunk:a", "order": "cost"}, "sms_routes.0.order: cost: needs routing.rates"),
+        ({"to": ["trunk:a", "trunk:a"]}, "must not name one way twice"),
+        ({"to": "carrier"}, "must be account:NAME"),
+        ({"to": "trunk:a", "content": "("}, "is no regular expression"),
+        ({"to": ["trunk:a", "trunk:b"], "order": "weight", "weights": [1]}, "must be one for each of 2 ways"),
+    ],
+)
+def test_a_broken_route_is_one_clear_line(route: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(fault)):
+        Config.model_validate({"sms_routes": [{"name": "r", **route}]})
 
 
 # -- told
