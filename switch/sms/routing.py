@@ -152,12 +152,9 @@ class Routes:
         self.accounts: Callable[[str], bool] = lambda number: False
 
         named = {way for route in self._routes for way in route.config.to}
+        # The routes whose messages go one after the other
+        self.ordered = tuple(route.name for route in self._routes if route.config.ordered)
         self._ways = named | {f"user:{user}" for user in self._users.values()} | {"app", "api"}
-
-    @property
-    def ordered(self) -> tuple[str, ...]:
-        """The routes whose messages go one after the other."""
-        return tuple(route.name for route in self._routes if route.config.ordered)
 
     def is_known(self, way: str) -> bool:
         """Whether a route may lead to a way."""

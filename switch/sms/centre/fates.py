@@ -248,7 +248,9 @@ class Fates:
         self._book.enter(message, state, now, error=error, reason=reason)
         self._book.settle(message.id)
         self.receipts.forget(message)
-        if message.turn:
+        if self.routes.ordered:
+            if not message.turn:  # it was read from the disk
+                self.routes.dress(message)
             self.ways.end_turn(message, now)
         self._notices.on_state(message, now)
         for told in self.on_final:

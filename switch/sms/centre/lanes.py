@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -42,10 +43,10 @@ class Lane:
 
     def _insert(self, message: Stored) -> None:
         heads, place = self.heads, place_of(message)
-        at = len(heads)
-        while at and place_of(heads[at - 1]) > place:
-            at -= 1
-        heads.insert(at, message)
+        if not heads or place > place_of(heads[-1]):
+            heads.append(message)
+        else:
+            heads.insert(bisect_left(heads, place, key=place_of), message)
         self.tail = max(self.tail, place)
 
     def loaded(self, messages: list[Stored], last: Place, *, is_end: bool) -> None:
@@ -140,15 +141,18 @@ class Lanes:
             self._book.store.ask("heads", (lane.name, *lane.tail, _HEADS), self._on_heads, lane)
 
     def _on_heads(self, found: list[tuple[int, Row]], lane: Lane, now: float) -> None:
-        # What is settled is about to leave the disk; what is unplaced comes by ``insert`` in a moment
-        book = self._book
-        messages = [
-            restore(row) for _, row in found if row.id not in book.settled and row.id not in book.unplaced
-        ]
-        for message in messages:
-            self._prepare(message)
-        last = (found[-1][0], found[-1][1].id) if found else lane.tail
-        lane.loaded(messages, last, is_end=len(found) < _HEADS)
+        book, messages, last = self._book, [], lane.tail
+        is_end = len(found) < _HEADS
+        for rank, row in found:
+            if row.id in book.unplaced:
+                is_end = False  # it is told of in a moment, and those behind it: they are fetched then
+                break
+            last = (rank, row.id)
+            if row.id not in book.settled:  # else it is about to leave the disk
+                message = restore(row)
+                self._prepare(message)
+                messages.append(message)
+        lane.loaded(messages, last, is_end=is_end)
         self._ready(lane, now)
 
 
