@@ -87,6 +87,7 @@ class Centre:
         self.rules.reconfigure(config, rules)
         self.fates.routes = routes
         self.ways.is_known = routes.is_known
+        self.fates.keep_bodies = float(config.keep_bodies)
         self.fates.is_retrying_breaks = config.after_break == "retry"
         self.acceptance.reconfigure(config)
         self.ways.heal(self.book.clock.now())

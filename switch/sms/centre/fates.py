@@ -10,7 +10,7 @@ from switchroom.switch.sms.interfaces import Fault, Outcome, Refusal, State
 from switchroom.switch.sms.receipts.notices import Notices
 from switchroom.switch.sms.receipts.receipts import Receipts
 from switchroom.switch.sms.routing import Plan, Retry, Routes
-from switchroom.switch.sms.stored import Stored
+from switchroom.switch.sms.stored import Stored, extra_of
 
 from .lanes import Lanes
 from .ways import Ways
@@ -30,6 +30,7 @@ class Fates:
         self.wake_at: Callable[[float], None] = lambda posix: None
         self.expires_at: Callable[[float], None] = lambda posix: None
         self.is_retrying_breaks = True
+        self.keep_bodies = 0.0
         self.on_final: list[Callable[[Stored, float], None]] = []
 
     # -- from outlets
@@ -235,6 +236,12 @@ class Fates:
         reason = f"not delivered in time: {message.reason}" if message.reason else "not delivered in time"
         self.finish(message, State.EXPIRED, now, error=message.error, reason=reason)
 
+    def _redact(self, message: Stored) -> None:
+        s = message.submission
+        self._book.store.pending.bodies[message.id] = (
+            *(message.id, b"", s.coding, extra_of(s._replace(tlvs=())), s.wish, message.expires_at, 1),
+        )
+
     def lose(self, message: Stored, now: float) -> None:
         """No receipt came for it in time."""
         self.finish(message, State.UNKNOWN, now, reason="no receipt came")
@@ -246,7 +253,9 @@ class Fates:
         if state is State.DELIVERED:
             book.delivery_times.add(max(0.0, book.posix(now) - message.accepted_at))
         self._book.enter(message, state, now, error=error, reason=reason)
-        self._book.settle(message.id)
+        book.settle(message.id)
+        if self.keep_bodies and book.posix(now) - message.accepted_at >= self.keep_bodies:
+            self._redact(message)  # the house-keeping has passed it
         self.receipts.forget(message)
         if self.routes.ordered:
             if not message.turn:  # it was read from the disk
