@@ -8,12 +8,20 @@ from types import MappingProxyType
 
 from ._native import Config, Decoder, Encoder, library_of
 from .codec import Format, Library, PacketTime
-from .fmtp import AmrParameters, G729Parameters, OpusParameters, Parameters, SpeexParameters
+from .fmtp import (
+    AmrParameters,
+    G729Parameters,
+    IlbcParameters,
+    OpusParameters,
+    Parameters,
+    SpeexParameters,
+)
 
 __all__ = ["CODECS", "Codec", "find"]
 
 _ANY_TIME = PacketTime()
 _TWENTIES = PacketTime(20, (20, 40, 60))
+_ILBC_TIMES = PacketTime(20, (20, 30, 40, 60))  # of frames of 20 or of 30 ms
 _OPUS_TIMES = PacketTime(20, (10, 20, 40, 60))  # one packet cannot hold 30 or 50 ms
 _PLAIN = Parameters()
 
@@ -110,6 +118,13 @@ _ENTRIES = (
         parameters=G729Parameters(),
     ),
     Codec(Format("GSM", 8000, 1, 8000), "gsm", payload_type=3, packet_time=_TWENTIES),
+    Codec(
+        Format("iLBC", 8000, 1, 8000),
+        "ilbc",
+        packet_time=_ILBC_TIMES,
+        settings={"mode": 20},
+        parameters=IlbcParameters(),
+    ),
     _amr("AMR", 8000, 7),
     _amr("AMR-WB", 16000, 8),
     *(_speex(rate) for rate in (8000, 16000, 32000)),

@@ -48,6 +48,11 @@ class PacketTime(NamedTuple):
             return self.default
         return max((choice for choice in self.choices if choice <= wanted), default=self.choices[0])
 
+    def of_frames(self, samples: int, rate: int) -> PacketTime:
+        """Those of the choices that are whole frames, for a codec whose frames may have several lengths."""
+        choices = tuple(choice for choice in self.choices if choice * rate % (samples * 1000) == 0)
+        return PacketTime(self.default if self.default in choices else choices[0], choices)
+
 
 class Library(NamedTuple):
     """A shared library of the system that does a codec's work."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 __all__ = [
     "AmrParameters",
     "G729Parameters",
+    "IlbcParameters",
     "OpusParameters",
     "Parameters",
     "SpeexParameters",
@@ -79,6 +80,24 @@ class G729Parameters(Parameters):
 
     def passes(self, sent: str, wanted: str) -> bool:
         return _has_annex_b(wanted) or not _has_annex_b(sent)
+
+
+class IlbcParameters(Parameters):
+    """RFC 3952 §4.2: frames of 20 or 30 ms, 30 where one end does not say 20."""
+
+    offer = "mode=20"
+
+    def answer(self, offered: str) -> str | None:
+        return f"mode={_ilbc_mode(offered)}"
+
+    def encoder(self, local: str, remote: str) -> Settings:
+        return {"mode": max(_ilbc_mode(local), _ilbc_mode(remote))}
+
+    def decoder(self, local: str, remote: str) -> Settings:
+        return self.encoder(local, remote)
+
+    def passes(self, sent: str, wanted: str) -> bool:
+        return _ilbc_mode(sent) == _ilbc_mode(wanted)
 
 
 class SpeexParameters(Parameters):
@@ -155,6 +174,10 @@ def _number(line: Mapping[str, str], name: str, default: int, least: int, most: 
 
 def _has_annex_b(line: str) -> bool:
     return _read(line).get("annexb", "yes").lower() != "no"
+
+
+def _ilbc_mode(line: str) -> int:
+    return 20 if _read(line).get("mode") == "20" else 30
 
 
 def _is_aligned(line: str) -> int:

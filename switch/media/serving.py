@@ -200,7 +200,7 @@ def _terms(voice: _Voice, line: sdp.Media, direction: sdp.Direction, numbers: di
         tuple(formats[:_MAX_FORMATS]),
         rtpmap.payload_type,
         encoder,
-        packet_time(codec, line),
+        packet_time(codec, encoder, line),
         None if event is None else (event.payload_type, event.clock_rate),
         direction.can_receive,
         direction.can_send,

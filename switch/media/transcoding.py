@@ -245,8 +245,9 @@ class _Planner:
             yield sdp.Attribute("rtpmap", str(rtpmap))
             if line:
                 yield sdp.Attribute("fmtp", f"{rtpmap.payload_type} {line}")
-        assert self._offerer.codec is not None
-        yield sdp.Attribute("ptime", str(packet_time(self._offerer.codec, self._offered)))
+        codec, encoder = self._offerer.codec, _encoder(self._offerer, self._offerer)
+        assert codec is not None
+        yield sdp.Attribute("ptime", str(packet_time(codec, encoder, self._offered)))
 
 
 def _side(
@@ -259,11 +260,12 @@ def _side(
     """``media`` is how the other end described what it wants to get."""
     assert other.codec is not None
     clocks = tuple([(one.payload_type, one.clock_rate) for one in incoming if not one.is_event])
+    encoder = _encoder(other, voice)
     conversion = Conversion(
         tuple(incoming[:_MAX_INCOMING]),
         other.rtpmap.payload_type,
-        _encoder(other, voice),
-        packet_time(other.codec, media),
+        encoder,
+        packet_time(other.codec, encoder, media),
         None if event is None else (event.payload_type, event.clock_rate),
     )
     return Side(voice.rtpmap.name, clocks, conversion)
@@ -289,17 +291,17 @@ def _inner(voice: _Voice, other: _Voice) -> dict[str, int]:
     return {"channels": 1, "sample_rate": rate if rate in (8000, 16000, 24000, 48000) else 48000}
 
 
-def packet_time(codec: Codec, media: sdp.Media) -> int:
+def packet_time(codec: Codec, config: Config, media: sdp.Media) -> int:
     """The packet time that an end asked for, as far as the codec has it; RFC 8866 §6.4."""
     longest = media.get("maxptime")
-    wanted = media.ptime or codec.packet_time.default
+    times = codec.packet_time.of_frames(config.frame_samples, config.sample_rate)
+    wanted = media.ptime or times.default
     if longest is not None and longest.isdecimal() and int(longest):
         wanted = min(wanted, int(longest))
-    fitting = codec.packet_time.fit(int(wanted))
-    config = codec.config()
+    fitting = times.fit(int(wanted))
     octets_ms = config.frame_octets * config.sample_rate / config.frame_samples / 1000
-    while fitting * octets_ms > _MAX_PAYLOAD and fitting > codec.packet_time.choices[0]:
-        fitting = codec.packet_time.fit(fitting - 1)
+    while fitting * octets_ms > _MAX_PAYLOAD and fitting > times.choices[0]:
+        fitting = times.fit(fitting - 1)
     return fitting
 
 

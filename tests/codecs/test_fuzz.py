@@ -27,7 +27,7 @@ def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("gcc is not installed")
     program = tmp_path_factory.mktemp("fuzz") / "fuzz"
     sources = [Path(__file__).with_name("fuzz_core.c"), *sorted((ROOT / "codecs" / "native").glob("*.c"))]
-    command = ["gcc", *FLAGS, *SANITIZERS, *map(str, sources), "-o", str(program)]
+    command = ["gcc", *FLAGS, *SANITIZERS, *map(str, sources), "-lm", "-o", str(program)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if "cannot find" in built.stderr and "san" in built.stderr:
         pytest.skip("gcc's sanitizer libraries are not installed")

@@ -54,14 +54,19 @@ def test_a_tone_comes_through(one: Codec) -> None:
         conversion = plan_of(one, two, 20).offerer.conversion
         source = conversion.incoming[0].config
         assert source is not None
-        encoder, decoder, size = Encoder(source), Decoder(conversion.config), source.sample_rate // 50
+        encoder, decoder = Encoder(source), Decoder(conversion.config)
+        size = max(source.sample_rate // 50, source.frame_samples)
         at = np.arange(25 * size) / source.sample_rate
         tone = np.repeat((9000 * np.sin(2 * np.pi * HERTZ * at)).astype(np.int16), source.channels)
         size *= source.channels
         converter, heard = Converter(conversion), []
         for i in range(25):
-            head = struct.pack("!BBHII", 0x80, 120, i, i * one.format.clock_rate // 50, 1)
-            for packet in converter.convert(head + encoder.encode(tone[i * size : (i + 1) * size]), i / 50):
+            at_sample = i * size // source.channels
+            head = struct.pack(
+                "!BBHII", 0x80, 120, i, at_sample * one.format.clock_rate // source.sample_rate, 1
+            )
+            sound_in = tone[i * size : (i + 1) * size]
+            for packet in converter.convert(head + encoder.encode(sound_in), at_sample / source.sample_rate):
                 heard.append(decoder.decode(packet[12:])[:: conversion.config.channels].astype(float))
         rate = conversion.config.sample_rate
         sound = np.concatenate(heard)[rate // 5 :]
