@@ -36,13 +36,15 @@ def test_nothing_is_lost_and_only_what_was_in_flight_is_sent_twice(tmp_path: Pat
     chance = random.Random(8)
     for life in range(1, KILLS + 1):
         child = spawn(tmp_path, "life")
-        give_up_at = time.monotonic() + 30
-        while not (tmp_path / "ledger").exists() or len(lines(tmp_path, "started")) < life:
-            assert time.monotonic() < give_up_at
-            time.sleep(0.01)
-        time.sleep(0.05 + chance.random() * 0.4)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        try:
+            give_up_at = time.monotonic() + 30
+            while not (tmp_path / "ledger").exists() or len(lines(tmp_path, "started")) < life:
+                assert time.monotonic() < give_up_at
+                time.sleep(0.01)
+            time.sleep(0.05 + chance.random() * 0.4)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
     child = spawn(tmp_path, "last")
     try:
         assert child.wait(timeout=60 + KILLS) == 0, (tmp_path / "log").read_text()[-2000:]
@@ -66,15 +68,20 @@ def test_each_acknowledgement_is_behind_a_sync(tmp_path: Path) -> None:
     """Between a message's write to the ledger and whatever was acknowledged before, the disk was synced."""
     trace = tmp_path / "trace"
     command = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=fdatasync,fsync,write"]
+    # Both are bound to who started them: a traced process outlives a strace that is killed
     child = subprocess.Popen(
-        [*TETHER, *command, sys.executable, "-m", CHILD, str(tmp_path), "life"], stderr=subprocess.DEVNULL
+        [*TETHER, *command, *TETHER, sys.executable, "-m", CHILD, str(tmp_path), "life"],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    give_up_at = time.monotonic() + 60
-    while not (tmp_path / "ledger").exists() or len(lines(tmp_path, "acknowledged")) < 200:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
-    child.kill()
-    child.wait()
+    try:
+        give_up_at = time.monotonic() + 60
+        while not (tmp_path / "ledger").exists() or len(lines(tmp_path, "acknowledged")) < 200:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.05)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
     unsynced = 0
     is_synced = False
     for line in trace.read_text(errors="replace").splitlines():
