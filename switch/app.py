@@ -105,6 +105,7 @@ class Switch:
         self.media = MediaPlane(
             config.media, self.addresses.local_for, self._on_media_timeout, public_for=self._public_for
         )
+        self.media.observer.log = self.log
         self.addresses.on_reroute.append(self.media.on_network_change)
         self.router = Router.of(config)
         self.trunks = Trunks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.media.quality.summary import row_of
 from switchroom.switch.ops import objects, records
 from switchroom.switch.ops.control import by_leader
 
@@ -92,6 +93,7 @@ class Questions:
                 "callee": call.record.callee,
                 "state": "ringing" if call.answered_at is None else "up",
                 "seconds": round(now - (call.setup_at if call.answered_at is None else call.answered_at), 1),
+                **row_of(call.media, now),
             }
             for call in switch.exchange.calls.values()
         ]

@@ -1,4 +1,4 @@
-"""RTCP (RFC 3550 §6)."""
+"""RTCP (RFC 3550 §6, RFC 3611)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from .packet import (
     to_bytes,
 )
 from .reports import Reporter, ntp_time, round_trip
+from .xr import ExtendedReport, LastReports, OtherBlock, ReferenceTime, VoipMetrics
 
 __all__ = [
     "Bye",
+    "ExtendedReport",
+    "LastReports",
     "Other",
+    "OtherBlock",
     "Packet",
     "ReceiverReport",
+    "ReferenceTime",
     "ReportBlock",
     "Reporter",
     "SdesChunk",
     "SenderReport",
     "SourceDescription",
+    "VoipMetrics",
     "ntp_time",
     "parse",
     "round_trip",

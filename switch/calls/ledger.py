@@ -89,7 +89,7 @@ class Ledger:
             ended_at = now
         record.end_at = self._clock.utc(ended_at)
         record.duration = 0.0 if call.answered_at is None else ended_at - call.answered_at
-        record.verdict = verdict.of(call, cause, reason, ended_by, now)
+        record.verdict = "; ".join((verdict.of(call, cause, reason, ended_by, now), *report.troubles))
         if call.plan is not None:
             record.explanation = call.plan.lines
         self._close(record, cause, reason, ended_by)

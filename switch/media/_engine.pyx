@@ -2,14 +2,14 @@
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport errno
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 import os
 
 from ._conversion import Converter
-from .stream import Counters, Handed, Totals
+from .stream import Counters, Detail, Handed, Heard, Made, Runs, Totals
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
@@ -19,8 +19,8 @@ cdef extern from "unistd.h" nogil:
     int usleep(unsigned int microseconds)
 
 cdef extern from "engine_core.h" nogil:
-    enum: MAX_CLOCKS, NO_END, RTP, RTCP, DROPS, INWARD, OUTWARD
-    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND
+    enum: MAX_CLOCKS, NO_END, RTP, RTCP, DROPS, INWARD, OUTWARD, PROTECTION_ROOM
+    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT
     struct sockaddr_in:
         uint16_t sin_port
     union address:
@@ -92,6 +92,25 @@ cdef extern from "engine_core.h" nogil:
         int64_t lost
         double jitter_ms
         bint is_in_kernel
+    struct runs:
+        uint64_t c11, c13, c14, c22, c23, c33, at, lost
+    struct reports:
+        uint64_t sender_at, block_at, round_trip
+        uint32_t sender_middle
+        int32_t lost
+        uint8_t fraction_lost, r_factor, mos
+    struct made:
+        uint64_t at, packets, octets
+        uint32_t ssrc, timestamp
+    struct detail:
+        runs runs
+        reports reports
+        made made
+        address stranger
+        uint64_t last_at, rtcp_at, expected, counted, jitter
+        uint32_t ssrc, highest, clock_rate, timestamp
+        uint8_t payload_type
+    void engine_read_detail(engine *, uint32_t index, uint32_t generation, detail *)
     struct totals:
         uint64_t packets, bytes, wakes, kernel_packets, kernel_streams
         uint64_t dropped[16]
@@ -177,6 +196,10 @@ cdef object _place(const address *a):
     cdef char text[64]
     address_print(a, text)
     return text.decode(), ntohs(a.v4.sin_port)  # same place in v6
+
+
+cdef object _at(uint64_t ns):
+    return ns * 1e-9 if ns else None
 
 
 cdef class Engine:
@@ -308,6 +331,43 @@ cdef class Engine:
             tuple([s.dropped[i] for i in range(1, <int>DROPS)]),
             s.is_in_kernel,
         )
+
+    def read_detail(self, uint32_t index, uint32_t generation):
+        """Return the Detail of an end, for reports and judgement."""
+        cdef detail d
+        if index >= self._engine.capacity:
+            raise IndexError(index)
+        engine_read_detail(self._engine, index, generation, &d)
+        between = d.counted - d.runs.at
+        return Detail(
+            d.ssrc, d.payload_type, d.clock_rate, d.highest, d.expected, d.counted, d.jitter >> 4, d.timestamp,
+            _at(d.last_at), _at(d.rtcp_at),
+            Runs(  # and what goes on still: the last run, and what was received since
+                d.runs.c11 + between, d.runs.c13 + (d.runs.lost > 1), d.runs.c14 + (d.runs.lost == 1),
+                d.runs.c22, d.runs.c23, d.runs.c33,
+            ),
+            Heard(
+                d.reports.sender_middle, _at(d.reports.sender_at), _at(d.reports.block_at),
+                d.reports.round_trip * 1e-9 if d.reports.round_trip else None,
+                d.reports.fraction_lost / 256, d.reports.lost, d.reports.r_factor or None, d.reports.mos or None,
+            ),
+            Made(d.made.ssrc, d.made.timestamp, _at(d.made.at), d.made.packets, d.made.octets),
+            _place(&d.stranger) if d.stranger.v4.sin_port else None,
+        )
+
+    def report(self, uint32_t index, uint32_t generation, bytes data):
+        """Send RTCP of ours to where an end's other side wants it, protected as its sound is."""
+        cdef command message
+        if index >= self._engine.capacity:
+            raise IndexError(index)
+        message.verb = REPORT
+        message.index, message.generation = index, generation
+        message.datagram = <datagram *>malloc(sizeof(datagram) + len(data) + PROTECTION_ROOM)
+        if message.datagram == NULL:
+            raise MemoryError
+        message.datagram.size = len(data)
+        memcpy(message.datagram.data, <const char *>data, len(data))
+        self._push(&message)
 
     def read_totals(self):
         """Return the Totals of all ends."""

@@ -9,6 +9,7 @@
 
 #include "engine_core.h"
 #include "handover.h"
+#include "reports.h"
 #include "shield.h"
 
 enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
@@ -49,7 +50,7 @@ static void forget_command(const struct command *command)
     for (int way = 0; command->verb == SECURE && way < WAYS; way++)
         if (command->protectors[way] != NULL)
             command->protectors[way]->release(command->protectors[way]);
-    if (command->verb == SEND)
+    if (command->verb == SEND || command->verb == REPORT)
         free(command->datagram);
 }
 
@@ -60,7 +61,7 @@ static bool is_urgent(struct engine *engine, const struct command *command, int 
         return true;  /* the kernel's packets wake nobody */
     if (command->verb == CLOSE || command->verb == RUN || command->verb == TAKE_BACK)  /* somebody waits for it */
         return true;
-    if (command->verb == SEND)
+    if (command->verb == SEND || command->verb == REPORT)
         return true;
     if (command->verb == PROGRAM || command->verb == TAP)  /* what speaks by itself needs no packet to begin */
         return command->converter != NULL && command->converter->hear != NULL;
@@ -147,6 +148,9 @@ static void program_end(
         end->tap = replaced(end->tap, NULL, false);
         end->patience = ORDINARY_PACKETS;
         shield_secure(end, NULL, NULL);
+        memset(&end->reports, 0, sizeof end->reports);
+        memset(&end->made, 0, sizeof end->made);
+        memset(&end->stranger, 0, sizeof end->stranger);
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;
@@ -227,6 +231,11 @@ static void obey(struct engine *engine, const struct command *command)
         break;
     case RUN:
         command->errand->run(command->errand);
+        break;
+    case REPORT:
+        if (end->is_armed && end->program.generation == command->generation)
+            send_report(end, command->datagram, monotonic());
+        free(command->datagram);
         break;
     case HAND_OVER:
         hand_over(engine, end, &command->found, &command->way);

@@ -17,7 +17,9 @@
 #include "admit.h"
 #include "commands.h"
 #include "handover.h"
+#include "opening.h"
 #include "readers.h"
+#include "reports.h"
 #include "handing.h"
 #include "silence.h"
 #include "sockets.h"
@@ -26,40 +28,6 @@
 #define FRAME (SECOND / 50)  /* of sound that is made or heard here */
 enum { MAX_LATE = 5 };       /* frames */
 enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
-
-/* -- opening a pair (the loop's thread) */
-
-static int watch_socket(struct engine *engine, int fd, uint32_t index, int channel)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = (uint64_t)index << 1 | (unsigned)channel};
-    return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-/* Binds two ports in a row and watches them at once: no packet after this goes unseen. */
-int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp)
-{
-    struct command command = {.verb = OPEN, .index = index, .fds = {-1, -1}};
-    union address local;
-    int error = engine->is_running ? EINVAL : ESHUTDOWN;
-    if (!engine->is_running || index >= engine->capacity || port == UINT16_MAX || address_parse(host, port, &local) < 0)
-        goto failed;
-    for (int channel = 0; channel < CHANNELS; channel++) {
-        local.v4.sin_port = htons((uint16_t)(port + channel));  /* same place in v6 */
-        command.fds[channel] = open_socket(&local, dscp);
-        error = errno;
-        if (command.fds[channel] < 0 || watch_socket(engine, command.fds[channel], index, channel) < 0)
-            goto failed;
-    }
-    while (engine_push(engine, &command) < 0)
-        usleep(50);  /* the thread empties its ring within a tick */
-    return 0;
-failed:
-    for (int channel = 0; channel < CHANNELS; channel++)
-        if (command.fds[channel] >= 0)
-            close(command.fds[channel]);
-    errno = error;
-    return -1;
-}
 
 static void count_drop(struct engine *engine, struct end *end, enum drop reason)
 {
@@ -143,6 +111,7 @@ static void say(struct engine *engine, struct end *from)
         size_t made = converter->make(converter, packet, DATAGRAM_SIZE);
         if (made == 0)
             return;
+        note_made(from, packet, made, engine->woken_at);
         pass_on(engine, from, RTP, packet, made);
     }
 }
@@ -183,10 +152,14 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
     }
     if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
         end->tap->take(end->tap, engine->data[i], size, now);
+    if (reason == DROP_NONE && out_channel == RTCP)
+        note_reports(engine, end, engine->data[i], size, now);
     if (reason == DROP_NONE && end->is_in_kernel)
         note_exception(engine, end);
     else if (reason == DROP_NONE && out_channel == RTP)
         note_ordinary(engine, end);
+    if (reason == DROP_SOURCE)
+        end->stranger = engine->sources[i];
     if (reason != DROP_NONE)
         count_drop(engine, end, reason);
     else if (end->converter == NULL)

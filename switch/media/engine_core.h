@@ -54,7 +54,7 @@ struct ready {
     union address source, local, sender, target;
 };
 
-enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND };
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT };
 
 /* Something that the loop's thread sends from an end's port; made by malloc, freed by the engine. */
 struct datagram {
@@ -84,6 +84,21 @@ struct command {
     struct errand *errand;                    /* RUN */
 };
 
+/* What an end's RTCP said, and when it was told of a sender report; times in ns, 0: never. */
+struct reports {
+    uint64_t sender_at, told_at, block_at, round_trip;
+    uint32_t sender_middle, told_middle;
+    uint32_t block_ssrc, jitter;
+    int32_t lost;
+    uint8_t fraction_lost, r_factor, mos;      /* the last two: what it thinks itself, RFC 3611; 0: nothing */
+};
+
+/* What sound that is converted leaves as. */
+struct made {
+    uint64_t at, packets, octets;
+    uint32_t ssrc, timestamp;
+};
+
 /* What of the kernel's counts is in the statistics. */
 struct taken {
     uint64_t packets, octets, refused;
@@ -100,6 +115,9 @@ struct end {
     struct statistics statistics;
     uint64_t rtcp_at, watched_at, window_at, handed_at;
     uint32_t window_count, handed_count;
+    struct reports reports;
+    struct made made;             /* of what comes from here */
+    union address stranger;       /* who was refused last */
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */
     bool is_in_kernel, is_asked;
     uint32_t ordinary, patience;  /* packets in a row, and how many it takes */
@@ -116,6 +134,17 @@ struct snapshot {
     int64_t lost;
     double jitter_ms;
     bool is_in_kernel;
+};
+
+/* What a reader is told beyond the counters. */
+struct detail {
+    struct runs runs;
+    struct reports reports;
+    struct made made;
+    union address stranger;
+    uint64_t last_at, rtcp_at, expected, counted, jitter;
+    uint32_t ssrc, highest, clock_rate, timestamp;
+    uint8_t payload_type;
 };
 
 struct totals {
@@ -194,6 +223,7 @@ int address_print(const union address *address, char *text);
 int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_t port, int dscp);
 int engine_push(struct engine *engine, const struct command *command);  /* EAGAIN: full, try again soon */
 void engine_read(struct engine *engine, uint32_t index, uint32_t generation, struct snapshot *snapshot);
+void engine_read_detail(struct engine *engine, uint32_t index, uint32_t generation, struct detail *detail);
 void engine_read_totals(struct engine *engine, struct totals *totals);
 bool engine_next_expiry(struct engine *engine, struct expiry *expiry);
 bool engine_next_ready(struct engine *engine, struct ready *ready);

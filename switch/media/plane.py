@@ -13,6 +13,7 @@ from switchroom.switch.config import MediaConfig
 from ._engine import KERNEL_LAYOUT, Engine
 from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
+from .quality import Observer
 from .security import Guard
 from .session import MediaSession
 from .sounds import Sounds
@@ -55,6 +56,8 @@ class MediaPlane:
         self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
         self._last_number = 0
         self._converting: set[int] = set()  # numbers of sessions
+        self.now = time.monotonic
+        self.observer = Observer(self)
         self.kernel: KernelRelay | None = None
         self.kernel_reason = "not started"  # why there is none
         self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=lambda: self.config.ice == "lite")
@@ -109,6 +112,7 @@ class MediaPlane:
         self.sounds = Sounds(self.engine)
         self.sounds.start(loop)
         self.guard.start(self.engine, loop)
+        self.observer.start(loop)
 
     def stop(self) -> None:
         """End the thread and close all ports."""
@@ -116,6 +120,7 @@ class MediaPlane:
             self._loop.remove_reader(self.engine.expiry_fd)
             self.sounds.stop(self._loop)
             self.guard.stop()
+            self.observer.stop()
             if self._tidying is not None:
                 self._tidying.cancel()
             self._loop = self._tidying = None

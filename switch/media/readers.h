@@ -49,6 +49,38 @@ void engine_read(struct engine *engine, uint32_t index, uint32_t generation, str
         *snapshot = copy;
 }
 
+void engine_read_detail(struct engine *engine, uint32_t index, uint32_t generation, struct detail *detail)
+{
+    struct end *end = &engine->ends[index];
+    struct statistics *s = &end->statistics;
+    const struct kernel_stream *k = engine->streams == NULL ? NULL : &engine->streams[index];
+    uint32_t turn;
+    memset(detail, 0, sizeof *detail);
+    if (atomic_load(&end->generation) != generation)
+        return;
+    do {
+        while ((turn = atomic_load(&end->turn)) & 1)
+            ;
+        uint64_t ahead = k == NULL ? 0 : GET(k->packets) - end->taken.packets;  /* all of them in a row */
+        *detail = (struct detail){
+            .runs = s->runs, .reports = end->reports, .made = end->made, .stranger = end->stranger,
+            .last_at = GET(s->last_at), .rtcp_at = GET(end->rtcp_at), .jitter = GET(s->jitter), .ssrc = GET(s->ssrc),
+            .highest = GET(s->highest) + (uint32_t)ahead, .clock_rate = GET(s->clock_rate),
+            .timestamp = GET(s->timestamp), .payload_type = s->payload_type,
+            .counted = GET(s->counted_before) + GET(s->counted) + ahead,
+        };
+        if (GET(s->counted) != 0)
+            detail->expected = GET(s->expected_before) + detail->highest - GET(s->first) + 1;
+        if (end->is_in_kernel) {
+            detail->jitter = GET(k->jitter);
+            detail->timestamp = GET(k->timestamp);
+            detail->last_at = GET(k->last_at) > detail->last_at ? GET(k->last_at) : detail->last_at;
+        }
+    } while (atomic_load(&end->turn) != turn);
+    if (atomic_load(&end->generation) != generation)
+        memset(detail, 0, sizeof *detail);
+}
+
 void engine_read_totals(struct engine *engine, struct totals *totals)
 {
     totals->packets = GET(engine->totals.packets);

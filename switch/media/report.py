@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from switchroom.switch.store import Direction
 
-from .stream import Counters
+from .quality.judgement import Quality, judge
+from .stream import Counters, Detail
 
 
 class StreamReport(NamedTuple):
@@ -18,6 +19,8 @@ class StreamReport(NamedTuple):
     codec: str  # "" when there is none (T.38)
     counters: Counters
     security: str = ""  # how it is protected: SDES or DTLS and the suite; "": in the clear
+    detail: Detail = Detail()
+    quality: Quality | None = None  # of sound that came
 
 
 class MediaReport(NamedTuple):
@@ -27,19 +30,39 @@ class MediaReport(NamedTuple):
     a: Direction = Direction()
     b: Direction = Direction()
     streams: tuple[StreamReport, ...] = ()
+    troubles: tuple[str, ...] = ()  # who was not heard, and why
+
+
+def with_quality(streams: list[StreamReport]) -> list[StreamReport]:
+    """Judge what came from each leg by the round trips of both."""
+    trips = {
+        one.leg: one.detail.heard.round_trip for one in streams if one.detail.heard.round_trip is not None
+    }
+    judged = []
+    for one in streams:
+        if one.kind == "audio" and one.detail.ssrc:
+            other = next((trip for leg, trip in trips.items() if leg != one.leg), None)
+            one = one._replace(quality=judge(one.codec, one.detail, one.counters.jitter_ms, other))
+        judged.append(one)
+    return judged
 
 
 def sum_up(streams: list[StreamReport], leg: int) -> Direction:
-    """One leg's streams together; jitter is that of the worst."""
+    """One leg's streams together; jitter, opinion and round trip are those of the worst."""
     packets = size = lost = 0
-    jitter_ms = 0.0
+    jitter_ms = opinion = round_trip_ms = 0.0
     for stream in streams:
         if stream.leg == leg and (counters := stream.counters).packets:
             packets += counters.packets
             size += counters.size
             lost += max(0, counters.lost)
             jitter_ms = max(jitter_ms, counters.jitter_ms)
-    return Direction(packets, size, lost, round(jitter_ms, 3)) if packets else _SILENCE
+            if (quality := stream.quality) is not None:
+                opinion = min(opinion or 5.0, quality.mos)
+                round_trip_ms = max(round_trip_ms, quality.round_trip_ms or 0.0)
+    if not packets:
+        return _SILENCE
+    return Direction(packets, size, lost, round(jitter_ms, 3), opinion, round_trip_ms)
 
 
 _SILENCE = Direction()

@@ -10,7 +10,8 @@ from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
-from .report import MediaReport, StreamReport, sum_up
+from .quality.observer import Watch
+from .report import MediaReport, StreamReport, sum_up, with_quality
 from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
 from .sounding import let_go, watch_served
 from .stream import NO_END, Stream, Terms
@@ -27,7 +28,10 @@ SessionState = tuple[bool, bytes, bytes, LegState, LegState]
 class MediaSession:
     """Legs, and what passes between them. The owner's verbs follow offer and answer, whoever makes which."""
 
-    __slots__ = ("_past", "_report", "_watched", "context", "is_confirmed", "key", "legs", "number", "plane")
+    __slots__ = (
+        *("_past", "_report", "_watched"),
+        *("context", "is_confirmed", "key", "legs", "number", "plane", "watch"),
+    )
 
     def __init__(self, plane: MediaPlane, key: str, number: int) -> None:
         self.key = key
@@ -35,6 +39,7 @@ class MediaSession:
         self.context: object = None
         self.legs: list[MediaLeg] = []
         self.is_confirmed = False
+        self.watch: Watch | None = None  # what the observer remembers
         self.plane = plane
         self._past: list[StreamReport] = []  # of m-lines that ended before the call
         self._watched = NO_END  # where the chain begins
@@ -113,6 +118,7 @@ class MediaSession:
             for leg in self.legs:
                 if leg.offer is not None and leg.offer.answer:
                     leg.offer = None
+            self.plane.observer.begin(self)
             if self._watched != NO_END:
                 self.plane.engine.watch(self._watched)
             watch_served(self)
@@ -186,13 +192,18 @@ class MediaSession:
                     codecs[codec] = None
                 self._count(streams, leg, i, stream.answer.kind, codec)
         other = second.number if second is not None else 1
-        return MediaReport(tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams))
+        streams = with_quality(streams)
+        troubles = () if self.watch is None else tuple(self.watch.texts(self.plane.now()))
+        return MediaReport(
+            tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams), troubles
+        )
 
     def close(self) -> MediaReport:
         """The call is over: count, and give the ports back."""
         report = self.report()
         if self._report is None:
             self._report = report
+            self.plane.observer.end(self)
             pairs: list[Pair] = []
             for leg in self.legs:
                 let_go(leg)
@@ -249,8 +260,10 @@ class MediaSession:
     def _count(self, streams: list[StreamReport], leg: MediaLeg, i: int, kind: str, codec: str) -> None:
         pair = leg.pair_of(i)
         if pair is not None:
-            counters = self.plane.engine.read(pair.index, pair.generation)
-            streams.append(StreamReport(leg.number, i, kind, codec, counters, leg.security.describe(i)))
+            engine, security = self.plane.engine, leg.security.describe(i)
+            counters = engine.read(pair.index, pair.generation)
+            detail = engine.read_detail(pair.index, pair.generation)
+            streams.append(StreamReport(leg.number, i, kind, codec, counters, security, detail))
 
     # -- the relay
 

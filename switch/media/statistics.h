@@ -26,6 +26,15 @@ struct clock_rate {
     uint8_t payload_type;
 };
 
+/* Runs of losses, told apart by the packets between them; RFC 3611 §4.7.2 and A.2. */
+struct runs {
+    uint64_t c11, c13, c14, c22, c23, c33;
+    uint64_t at;                               /* packets counted when the last loss was seen */
+    uint64_t lost;                             /* in the present run */
+};
+
+enum { MIN_GAP = 16 };                         /* packets without loss that end a burst */
+
 struct statistics {
     uint64_t packets, bytes, rtcp_packets;
     uint64_t dropped[DROPS];
@@ -42,6 +51,8 @@ struct statistics {
     uint32_t transit;
     uint8_t payload_type;
     bool has_source, has_transit, is_timed;
+    struct runs runs;
+    uint32_t timestamp;                        /* of the last packet that was timed */
 };
 
 /* Only one thread writes, so a plain addition is enough; the store is one piece for those who read. */
@@ -63,8 +74,28 @@ static inline void statistics_start(struct statistics *s, const struct rtp *rtp)
     SET(s->counted, 1);
 }
 
+static inline void runs_add(struct runs *runs, uint64_t counted, uint32_t lost)
+{
+    uint64_t between = counted - runs->at;
+    runs->at = counted;
+    if (between >= MIN_GAP) {
+        runs->c14 += runs->lost == 1;  /* the run before: one alone in a gap, or a burst */
+        runs->c13 += runs->lost > 1;
+        runs->c11 += between;
+        runs->lost = 0;
+    } else {
+        runs->c23 += between != 0;
+        runs->c33 += between == 0;
+        runs->c22 += between != 0 ? between - 1 : 0;
+    }
+    runs->lost += lost;
+    runs->c33 += lost - 1;
+}
+
 static inline void statistics_advance(struct statistics *s, uint32_t by)
 {
+    if (by > 1)
+        runs_add(&s->runs, s->counted_before + s->counted, by - 1);
     s->seen = by < 64 ? s->seen << by | 1 : 1;
     SET(s->highest, s->highest + by);
     SET(s->counted, s->counted + 1);
@@ -120,6 +151,7 @@ static inline void statistics_jitter(struct statistics *s, const struct rtp *rtp
         SET(s->jitter, s->jitter + size - ((s->jitter + 8) >> 4));
     s->transit = transit;
     s->has_transit = true;
+    SET(s->timestamp, rtp->timestamp);
 }
 
 /* telephone-event repeats one timestamp and comfort noise comes when it likes: neither has a rate here. */

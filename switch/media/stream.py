@@ -128,6 +128,59 @@ class Counters(NamedTuple):
     is_in_kernel: bool = False
 
 
+class Runs(NamedTuple):
+    """Packets by what came before: 1 received in a gap, 2 in a burst, 3 lost in it, 4 alone; RFC 3611 A.2."""
+
+    c11: int = 0
+    c13: int = 0
+    c14: int = 0
+    c22: int = 0
+    c23: int = 0
+    c33: int = 0
+
+
+class Heard(NamedTuple):
+    """What the RTCP of an end said."""
+
+    sender_middle: int = 0  # of the NTP time of its last sender report
+    sender_at: float | None = None
+    block_at: float | None = None  # when it last said how it receives
+    round_trip: float | None = None  # seconds, from us to it and back
+    fraction_lost: float = 0.0  # of what is sent to it
+    lost: int = 0
+    r_factor: int | None = None  # what it thinks of its sound; RFC 3611 §4.7
+    mos: int | None = None  # in tenths
+
+
+class Made(NamedTuple):
+    """What the converted sound of an end leaves as."""
+
+    ssrc: int = 0
+    timestamp: int = 0
+    at: float | None = None
+    packets: int = 0
+    octets: int = 0  # of payload
+
+
+class Detail(NamedTuple):
+    """What reports and judgements need to know of an end; times are monotonic."""
+
+    ssrc: int = 0
+    payload_type: int = 0
+    clock_rate: int = 0
+    highest: int = 0  # extended
+    expected: int = 0
+    counted: int = 0
+    jitter: int = 0  # in timestamp units
+    timestamp: int = 0
+    last_at: float | None = None
+    rtcp_at: float | None = None
+    runs: Runs = Runs()
+    heard: Heard = Heard()
+    made: Made = Made()
+    stranger: tuple[str, int] | None = None  # who was refused last
+
+
 class Totals(NamedTuple):
     """What the engine did since its start."""
 

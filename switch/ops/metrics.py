@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from ..media.quality.summary import measured
 from ..net.watchdog import LAG_BOUNDS
 from . import sms_metrics
 
@@ -160,6 +161,23 @@ FAMILIES = (
         "Directions of streams that the kernel relays.",
         lambda s: s.media.counters()["kernel_streams"],
     ),
+    _gauge(
+        "media_directions",
+        "Directions of sound that are heard; poor: MOS below 3.1; unheard: it should be, and is not.",
+        lambda s: _directions(s.media),
+        "state",
+    ),
+    _gauge(
+        "media_mos_mean",
+        "The mean opinion of the sound that is heard now (E-model, 1 to 4.5).",
+        lambda s: round(measured(s.media.observer.sessions())["mean"], 3),
+    ),
+    _counter(
+        "media_unheard",
+        "Times that a leg was found not to be heard though it should.",
+        lambda s: s.media.observer.counts["one_way"],
+    ),
+    _counter("media_reports", "RTCP reports of our own.", lambda s: s.media.observer.counts["reports"]),
     _counter("relay_octets", "Octets of media that were relayed.", lambda s: s.media.counters()["bytes"]),
     _counter(
         "relay_dropped",
@@ -224,6 +242,11 @@ def _by_label(values: Values) -> Iterator[tuple[tuple[str, ...], Number]]:
             yield tuple(map(str, label)) if isinstance(label, tuple) else (str(label),), value
     else:
         yield (), values
+
+
+def _directions(media: Any) -> dict[str, Number]:
+    found = measured(media.observer.sessions())
+    return {name: found[name] for name in ("heard", "poor", "unheard")}
 
 
 def _dropped(counters: Mapping[str, int]) -> dict[str, int]:

@@ -36,6 +36,8 @@ class Direction(NamedTuple):
     size: int = 0
     lost: int = 0
     jitter_ms: float = 0.0
+    mos: float = 0.0  # of its sound, from 1 to 4.5 (G.107); 0: there was none
+    round_trip_ms: float = 0.0  # to that side and back; 0: not known
 
 
 _NOTHING = Direction()

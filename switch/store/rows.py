@@ -20,9 +20,12 @@ PLACE_COLUMNS = ("slot", "generation")  # of live calls: which life of which wor
 CALL_COLUMNS = (
     *LIVE_COLUMNS,
     *("end_at", "duration", "cause", "reason", "ended_by", "verdict", "explanation"),
-    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "b_packets", "b_size", "b_lost", "b_jitter_ms"),
+    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "a_mos", "a_round_trip_ms"),
+    *("b_packets", "b_size", "b_lost", "b_jitter_ms", "b_mos", "b_round_trip_ms"),
 )
-_LIVE, _ENDED = len(LIVE_COLUMNS), len(CALL_COLUMNS) - 8  # where what was live ends, and where media begins
+_SIDE = len(Direction._fields)
+_LIVE = len(LIVE_COLUMNS)  # where what was live ends
+_ENDED = len(CALL_COLUMNS) - 2 * _SIDE  # and where media begins
 BINDING_COLUMNS = (
     *("user", "contact", "expires_at", "q", "call_id", "cseq", "transport"),
     *("local_host", "local_port", "remote_host", "remote_port", "user_agent", "instance", "path"),
@@ -80,7 +83,7 @@ def row_record(row: Row) -> Record:
         record.end_at = end_at and _time(end_at)
         record.verdict, explanation = row[_LIVE + 5 : _ENDED]
         record.explanation = tuple(explanation.split("\n")) if explanation else ()
-        record.media_a, record.media_b = Direction(*row[_ENDED:-4]), Direction(*row[-4:])
+        record.media_a, record.media_b = Direction(*row[_ENDED:-_SIDE]), Direction(*row[-_SIDE:])
     return record
 
 

@@ -102,7 +102,7 @@ def test_each_call_counts_from_zero(plane: MediaPlane, a: Phone, b: Phone) -> No
         a.say(rtp(1))
         b.hear()
         assert call.session.report().streams[0].counters.last_at is not None
-        assert call.session.close().a == (1, 172, 0, 0.0)
+        assert call.session.close().a[:4] == (1, 172, 0, 0.0)
         assert call.session.close().a.packets == 1  # asking again gives the same
 
 

@@ -1,0 +1,253 @@
+"""Looks at each answered call every five seconds: reports to its legs, notes who is not heard, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from .judgement import Quality, judge
+from .oneway import Expectation, Look, cause_of
+from .reporter import REPORT_INTERVAL, Reporter, Spoken
+
+if TYPE_CHECKING:
+    from switchroom.switch.media.leg import MediaLeg
+    from switchroom.switch.media.plane import MediaPlane
+    from switchroom.switch.media.session import MediaSession
+    from switchroom.switch.media.stream import Terms
+
+__all__ = ["Observer", "Quality", "Trouble", "Watch"]
+
+_SLOTS = 5  # of a second each: every session's turn comes in one of them
+_MUTE_AFTER = 3 * REPORT_INTERVAL  # a telephone without RTCP for so long sends none
+
+
+class _Log(Protocol):
+    def info(self, event: str, /, **fields: object) -> object: ...
+    def warning(self, event: str, /, **fields: object) -> object: ...
+
+
+class Trouble(NamedTuple):
+    """A leg that was not heard."""
+
+    leg: str  # "caller", "callee"
+    cause: str
+    began_at: float
+    ended_at: float | None = None
+
+    def text(self, now: float) -> str:
+        """In one sentence."""
+        end = now if self.ended_at is None else self.ended_at
+        return f"{self.leg} not heard for {round(end - self.began_at)} s: {self.cause}"
+
+
+class _Ear:
+    """What is remembered of one m-line of one leg between two looks."""
+
+    __slots__ = ("look", "quality", "reporter")
+
+    def __init__(self) -> None:
+        self.look = Look()
+        self.quality: Quality | None = None
+        self.reporter: Reporter | None = None
+
+
+class Watch:
+    """What is remembered of a session."""
+
+    __slots__ = ("began_at", "ears", "present", "troubles")
+
+    def __init__(self, now: float) -> None:
+        self.began_at = now
+        self.ears: dict[tuple[int, int], _Ear] = {}  # by leg and m-line
+        self.present: dict[int, Trouble] = {}  # by leg
+        self.troubles: list[Trouble] = []  # that are over
+
+    def texts(self, now: float) -> list[str]:
+        """Who was not heard, and why."""
+        return [trouble.text(now) for trouble in (*self.troubles, *self.present.values())]
+
+
+class Observer:
+    """The one of a media plane. ``clock`` is monotonic."""
+
+    def __init__(
+        self, plane: MediaPlane, *, clock: Callable[[], float] = time.monotonic, slot: float = 1.0
+    ) -> None:
+        self.log: _Log | None = None
+        self.counts = {"reports": 0, "one_way": 0}
+        self._plane = plane
+        self._clock = clock
+        self._slot = slot
+        self._slots: list[dict[int, MediaSession]] = [{} for _ in range(_SLOTS)]
+        self._turn = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to look, in that loop."""
+        self._loop = loop
+        self._timer = loop.call_later(self._slot, self._on_timer)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop = None
+
+    def begin(self, session: MediaSession) -> None:
+        """A call was answered."""
+        session.watch = Watch(self._clock())
+        self._slots[session.number % _SLOTS][session.number] = session
+
+    def end(self, session: MediaSession) -> None:
+        """It is over, its ports are still there: say goodbye to whom we reported."""
+        self._slots[session.number % _SLOTS].pop(session.number, None)
+        if session.watch is None:
+            return
+        for (number, line), ear in session.watch.ears.items():
+            pair = session.legs[number].pair_of(line)
+            if ear.reporter is not None and pair is not None:
+                self._plane.engine.report(pair.index, pair.generation, ear.reporter.farewell())
+
+    def sessions(self) -> list[MediaSession]:
+        """Those that are looked at."""
+        return [session for slot in self._slots for session in slot.values()]
+
+    def _on_timer(self) -> None:
+        assert self._loop is not None
+        self._timer = self._loop.call_later(self._slot, self._on_timer)
+        self._turn = (self._turn + 1) % _SLOTS
+        now = self._clock()
+        for session in list(self._slots[self._turn].values()):
+            self.look_at(session, now)
+
+    def look_at(self, session: MediaSession, now: float) -> None:
+        """One look at both legs."""
+        watch = session.watch
+        first = session.legs[0] if session.legs else None
+        second = None if first is None else first.partner
+        if watch is None or first is None or second is None or first.agreement is None:
+            return
+        looks: dict[tuple[int, int], Look] = {}
+        for i, terms in enumerate(first.agreement.agreed.terms):
+            if terms is not None and terms.is_rtp:
+                for leg in (first, second):
+                    looks[leg.number, i] = self._read(leg, i)
+        for (number, i), look in looks.items():
+            leg, other = (first, second) if number == first.number else (second, first)
+            ear = watch.ears.get((number, i))
+            if ear is None:
+                ear = watch.ears[number, i] = _Ear()
+            terms = first.agreement.agreed.terms[i]
+            assert terms is not None
+            if first.agreement.agreed.streams[i].answer.kind == "audio":
+                self._check(session, watch, leg, i, terms, ear, look, now)
+                ear.quality = _judged(leg, i, terms, look, looks[other.number, i])
+            if not terms.is_secured:
+                self._report(leg, i, ear, look, looks[other.number, i], watch.began_at, now)
+            ear.look = look
+
+    def _read(self, leg: MediaLeg, i: int) -> Look:
+        pair = leg.pair_of(i)
+        if pair is None:
+            return Look()
+        engine = self._plane.engine
+        return Look(engine.read(pair.index, pair.generation), engine.read_detail(pair.index, pair.generation))
+
+    # -- who is not heard
+
+    def _check(
+        self,
+        session: MediaSession,
+        watch: Watch,
+        leg: MediaLeg,
+        i: int,
+        terms: Terms,
+        ear: _Ear,
+        look: Look,
+        now: float,
+    ) -> None:
+        cause = ""
+        if terms.is_counted:
+            silent_for = now - max(watch.began_at, look.detail.last_at or 0.0)
+            cause = cause_of(ear.look, look, _expected(leg, i), silent_for)
+        present = watch.present.get(leg.number)
+        if present is not None and present.cause != cause:
+            watch.troubles.append(watch.present.pop(leg.number)._replace(ended_at=now))
+            del watch.troubles[:-4]
+            if not cause and self.log is not None:
+                self.log.info("media.heard_again", call=session.key, leg=present.leg)
+        if cause and leg.number not in watch.present:
+            name = "caller" if leg is session.legs[0] else "callee"
+            began_at = max(watch.began_at, look.detail.last_at or 0.0)
+            watch.present[leg.number] = Trouble(name, cause, began_at)
+            self.counts["one_way"] += 1
+            if self.log is not None:
+                self.log.warning("media.not_heard", call=session.key, leg=name, cause=cause)
+
+    # -- reports
+
+    def _report(
+        self, leg: MediaLeg, i: int, ear: _Ear, look: Look, other: Look, began_at: float, now: float
+    ) -> None:
+        """Report to a leg, unless the other one does so itself."""
+        agreement, pair = leg.agreement, leg.pair_of(i)
+        assert agreement is not None
+        side = agreement.side_of(leg, i)
+        rtcp_at = other.detail.rtcp_at
+        if pair is None or not (look.detail.ssrc or other.detail.ssrc):
+            return
+        if side is None and (rtcp_at is not None and now - rtcp_at < _MUTE_AFTER):
+            return
+        if side is None and now - began_at < REPORT_INTERVAL:
+            return  # it may be about to
+        if ear.reporter is None:
+            ear.reporter = Reporter()
+        detail = look.detail
+        quality = ear.quality if _wants_metrics(leg) else None
+        utc = time.time()
+        spoken = _spoken(other, None if side is None else side.clocks)
+        data = ear.reporter.report(detail, spoken, now, utc, quality)
+        self._plane.engine.report(pair.index, pair.generation, data)
+        self.counts["reports"] += 1
+
+
+def _spoken(other: Look, clocks: tuple[tuple[int, int], ...] | None) -> Spoken:
+    """What a leg hears of the other: as it came, or as the converter made it (with the leg's own clocks)."""
+    detail, made = other.detail, other.detail.made
+    if clocks is not None:
+        rate = clocks[0][1] if clocks else 8000
+        return Spoken(made.ssrc, made.timestamp, made.at, rate, made.packets, made.octets)
+    counters = other.counters
+    octets = max(0, counters.size - 12 * counters.packets)
+    spoken_at = detail.last_at if detail.clock_rate else None
+    return Spoken(detail.ssrc, detail.timestamp, spoken_at, detail.clock_rate, counters.packets, octets)
+
+
+def _expected(leg: MediaLeg, i: int) -> Expectation:
+    assert leg.agreement is not None
+    stream = leg.agreement.agreed.streams[i]
+    said = leg.agreement.offer if leg is leg.agreement.offerer else leg.agreement.answer
+    wish = said.wishes[i]
+    formats = {int(one) for one in (*stream.offer.formats, *stream.answer.formats) if one.isdigit()}
+    if (side := leg.agreement.side_of(leg, i)) is not None:
+        formats = {one.payload_type for one in side.conversion.incoming}
+    place = None if leg.is_nat or wish.host is None else (wish.host, wish.port)
+    return Expectation(place, frozenset(formats))
+
+
+def _judged(leg: MediaLeg, i: int, terms: Terms, look: Look, other: Look) -> Quality | None:
+    if not look.detail.ssrc or leg.agreement is None:
+        return None
+    side = leg.agreement.side_of(leg, i)
+    codec = terms.codec if side is None else side.codec
+    return judge(codec, look.detail, look.counters.jitter_ms, other.detail.heard.round_trip)
+
+
+def _wants_metrics(leg: MediaLeg) -> bool:
+    """Whether a leg asked for RTCP XR; RFC 3611 §5.1."""
+    assert leg.agreement is not None
+    said = leg.agreement.offer if leg is leg.agreement.offerer else leg.agreement.answer
+    return b"a=rtcp-xr:" in said.data and b"voip-metrics" in said.data
