@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from switchroom.switch.media.said import again, octets_of
+
 from .judgement import Quality, judge
 from .oneway import Expectation, Look, cause_of
 from .reporter import REPORT_INTERVAL, Reporter, Spoken
@@ -230,7 +232,7 @@ def _expected(leg: MediaLeg, i: int) -> Expectation:
     assert leg.agreement is not None
     stream = leg.agreement.agreed.streams[i]
     said = leg.agreement.offer if leg is leg.agreement.offerer else leg.agreement.answer
-    wish = said.wishes[i]
+    wish = again(said).wishes[i]
     formats = {int(one) for one in (*stream.offer.formats, *stream.answer.formats) if one.isdigit()}
     if (side := leg.agreement.side_of(leg, i)) is not None:
         formats = {one.payload_type for one in side.conversion.incoming}
@@ -250,4 +252,5 @@ def _wants_metrics(leg: MediaLeg) -> bool:
     """Whether a leg asked for RTCP XR; RFC 3611 §5.1."""
     assert leg.agreement is not None
     said = leg.agreement.offer if leg is leg.agreement.offerer else leg.agreement.answer
-    return b"a=rtcp-xr:" in said.data and b"voip-metrics" in said.data
+    data = octets_of(said)
+    return b"a=rtcp-xr:" in data and b"voip-metrics" in data
