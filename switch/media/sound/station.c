@@ -37,8 +37,10 @@ void station_set_rate(struct station *station, int rate)
     if (station->rate == rate)
         return;
     struct room *room = station->room;
-    if (room != NULL)
+    if (room != NULL) {
+        room_keep(room);
         room_leave(station);  /* its bucket is another */
+    }
     station->rate = rate;
     station->heard_at = 0;
     vad_init(&station->vad, rate);
