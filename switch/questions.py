@@ -94,6 +94,7 @@ class Questions:
                 "state": "ringing" if call.answered_at is None else "up",
                 "seconds": round(now - (call.setup_at if call.answered_at is None else call.answered_at), 1),
                 **row_of(call.media, now),
+                "secured": call.media.secured,
             }
             for call in switch.exchange.calls.values()
         ]

@@ -172,6 +172,13 @@ class MediaSession:
         self._link(Agreement(offerer, answerer, kept(offered), kept(answered), agreed), offered, answered)
         self.confirm()
 
+    @property
+    def secured(self) -> list[str]:
+        """How the sound of the first leg and of its partner is protected."""
+        first = self.legs[0] if self.legs else None
+        other = None if first is None else first.partner
+        return ["no" if leg is None else leg.security.describe(0) or "no" for leg in (first, other)]
+
     def report(self) -> MediaReport:
         """Count what passed until now."""
         if self._report is not None:

@@ -118,8 +118,10 @@ class Page:
 class Browser:
     """One Chromium and the server of its pages: of 127.0.0.1, so that they may use the microphone."""
 
-    def __init__(self, folder: Path, library: Path) -> None:
+    def __init__(self, folder: Path, library: Path, microphone: Path | None = None) -> None:
+        """``microphone``: a WAV that is heard in place of one, again and again."""
         self._folder = folder
+        self._microphone = microphone
         handler = functools.partial(_Files, directory=str(library))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._process: subprocess.Popen[bytes] | None = None
@@ -131,6 +133,7 @@ class Browser:
         profile = self._folder / "profile"
         profile.mkdir(parents=True)
         program = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
+        heard = [f"--use-file-for-fake-audio-capture={self._microphone}"] if self._microphone else []
         with (self._folder / "chromium.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -140,6 +143,8 @@ class Browser:
                     "--ignore-certificate-errors",  # the switch's certificate is of the test
                     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
                     "--disable-features=WebRtcHideLocalIpsWithMdns",
+                    "--autoplay-policy=no-user-gesture-required",
+                    *heard,
                     *("--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -188,7 +193,8 @@ class Browser:
 
 
 _PHONE = """
-    const {{ UserAgent, Registerer, Messager }} = await import("/lib/index.js");
+    const {{ UserAgent, Registerer, Messager, Inviter }} = await import("/lib/index.js");
+    window.Inviter = Inviter; window.calls = [];
     window.heard = []; window.said = [];
     window.Messager = Messager; window.UserAgent = UserAgent;
     window.ua = new UserAgent({{
@@ -197,7 +203,11 @@ _PHONE = """
         transportOptions: {{ server: "{server}", keepAliveInterval: 0 }},
         logLevel: "debug", logBuiltinEnabled: false,
         logConnector: (level, category, label, content) => said.push(content),
-        delegate: {{ onMessage: m => {{ heard.push(m.request.body); m.accept(); }} }},
+        sessionDescriptionHandlerFactoryOptions: {{ peerConnectionConfiguration: {{ iceServers: [] }} }},
+        delegate: {{
+            onMessage: m => {{ heard.push(m.request.body); m.accept(); }},
+            onInvite: call => {{ calls.push(call); call.accept(); }},
+        }},
     }});
     await ua.start();
     window.registerer = new Registerer(ua, {{ expires: 600 }});
@@ -209,3 +219,56 @@ def sip_phone(page: Page, user: str, password: str, server: str) -> None:
     """Make the page a registered phone: ``ua``, ``registerer``, and the texts that it ``heard``."""
     page.run(_PHONE.format(user=user, password=password, server=server))
     page.wait_for("registerer.state === 'Registered'")
+
+
+_LISTEN = """
+    const connection = calls[0].sessionDescriptionHandler.peerConnection;
+    const stream = new MediaStream(connection.getReceivers().map(receiver => receiver.track));
+    const player = new Audio();  // without one Chromium feeds nothing to Web Audio
+    player.srcObject = stream; player.muted = true; await player.play();
+    window.context = new AudioContext(); await context.resume();
+    window.analyser = context.createAnalyser(); analyser.fftSize = 8192;
+    context.createMediaStreamSource(stream).connect(analyser);
+    window.peak = () => {
+        const levels = new Float32Array(analyser.frequencyBinCount);
+        analyser.getFloatFrequencyData(levels);
+        let best = 0;
+        levels.forEach((level, i) => { if (level > levels[best]) best = i; });
+        return levels[best] > -60 ? best * context.sampleRate / analyser.fftSize : 0;
+    };
+"""
+
+
+def dial(page: Page, number: str, timeout: float = 15.0) -> None:
+    """Call somebody by voice, and wait for the answer."""
+    page.run(
+        f"""
+        calls.push(new Inviter(ua, UserAgent.makeURI("sip:{number}@127.0.0.1"), {{
+            sessionDescriptionHandlerOptions: {{ constraints: {{ audio: true, video: false }} }},
+        }}));
+        await calls[0].invite();
+        """
+    )
+    page.wait_for("calls[0].state === 'Established'", timeout)
+
+
+def wait_to_hear(page: Page, hertz: float, timeout: float = 15.0) -> None:
+    """Wait until the loudest frequency that the page hears is that one."""
+    page.run(_LISTEN)
+    page.wait_for(f"Math.abs(peak() - {hertz}) < 20", timeout)
+
+
+def media_of_call(page: Page) -> dict[str, str]:
+    """What the browser says of its one call: states, the codec, the cipher."""
+    found: dict[str, str] = page.run(
+        """
+        const connection = calls[0].sessionDescriptionHandler.peerConnection;
+        const told = {state: connection.connectionState, ice: connection.iceConnectionState};
+        for (const one of (await connection.getStats()).values()) {
+            if (one.type === "transport") told.cipher = one.srtpCipher;
+            if (one.type === "codec") told.codec = one.mimeType;
+        }
+        return told;
+        """
+    )
+    return found

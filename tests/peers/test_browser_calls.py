@@ -1,0 +1,89 @@
+"""An unmodified browser and a desk phone call each other: SIP.js in headless Chromium, baresip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from switchroom.switch.ops.cli.certificate import make_certificate
+
+from .baresip import Baresip, write_tone
+from .browser import SIP_JS, Browser, Page, dial, media_of_call, npm_package, sip_phone, wait_to_hear
+from .harness import PASSWORD, Switch, Table, user, users, wait_until
+from .ports import free_port
+
+pytestmark = [pytest.mark.peer("chromium", "npm", "baresip"), pytest.mark.slow]
+
+DESK, WEB, OPUS = "1001", "1002", "1003"
+DESK_TONE, WEB_TONE = 440.0, 1000.0
+
+
+class House:
+    """A switch, a desk phone that knows G.711 only, and a browser."""
+
+    def __init__(self, folder: Path, browser: Browser, switch: Switch, desk: Baresip, server: str) -> None:
+        self.folder, self.browser, self.switch, self.desk, self.server = folder, browser, switch, desk, server
+
+    def page(self, name: str) -> Page:
+        page = self.browser.page()
+        sip_phone(page, name, PASSWORD, self.server)
+        return page
+
+    def call(self) -> Table:
+        return wait_until(
+            lambda: next((c for c in self.switch.calls() if c["state"] == "up"), None), 5.0, "a call"
+        )
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    certificate = folder / "switch.pem"
+    certificate.write_bytes(make_certificate(["localhost", "127.0.0.1"]))
+    people = [*users([DESK, WEB]), user(OPUS, codecs=["opus"])]
+    switch = Switch(folder / "switch", users=people, tls={"certificate": str(certificate)})
+    port = free_port()
+    switch.config["sip"]["listen"].append(f"wss:127.0.0.1:{port}")
+    microphone = write_tone(folder / "microphone.wav", WEB_TONE, 4.0, 48000)
+    desk = Baresip(folder / "desk", DESK, PASSWORD, switch.address, tone=DESK_TONE, codec="PCMA/8000/1")
+    with Browser(folder / "browser", npm_package(SIP_JS), microphone) as browser:
+        switch.config["websocket"] = {"origins": [browser.origin]}
+        with switch:
+            desk.start()
+            desk.wait_registered()
+            yield House(folder, browser, switch, desk, f"wss://127.0.0.1:{port}")
+            desk.stop()
+
+
+def test_a_browser_calls_a_desk_phone(house: House) -> None:
+    page = house.page(WEB)
+    dial(page, DESK)
+    house.desk.wait_for("CALL_ESTABLISHED")
+    wait_to_hear(page, DESK_TONE)
+    house.desk.wait_to_hear(WEB_TONE)
+    told = media_of_call(page)
+    assert told["state"] == told["ice"] == "connected"
+    assert told["codec"] == "audio/PCMA"
+    assert house.call()["secured"] == ["DTLS AES_CM_128_HMAC_SHA1_80", "no"]
+    page.run("await calls[0].bye();")
+    house.desk.wait_for("CALL_CLOSED")
+    record = house.switch.wait_record(lambda row: row["from_user"] == WEB)
+    assert record["a_packets"] > 50
+    assert record["b_packets"] > 50
+    page.close()
+
+
+def test_a_desk_phone_calls_a_browser_that_speaks_opus(house: House) -> None:
+    page = house.page(OPUS)
+    since, heard = len(house.desk.events), len(house.desk.heard()[0])
+    house.desk.dial(OPUS)
+    house.desk.wait_for("CALL_ESTABLISHED", since=since)
+    page.wait_for("calls.length && calls[0].state === 'Established'")
+    wait_to_hear(page, DESK_TONE)
+    house.desk.wait_to_hear(WEB_TONE, after=heard)
+    assert media_of_call(page)["codec"] == "audio/opus"
+    house.desk.hang_up()
+    page.wait_for("calls[0].state === 'Terminated'")
+    page.close()
