@@ -91,7 +91,7 @@ class Call:
         self.plan: Plan | None = None
         self.identity: Identity | None = None  # of the caller
         self.notes: list[str] = []  # what was decided and what came of it, in plain words
-        self.earlies: list[Early] = []
+        self.earlies: Sequence[Early] = ()
         self.early_offerer: Leg | None = None  # its offer came before the answer
         self.plays_early = True  # whether the caller may hear something before the answer
         self.rung = 0
@@ -337,7 +337,7 @@ class Call:
         self.media.context = None
         del self.a
         self.b = self.dialling = self.early_offerer = None
-        self.earlies = []
+        self.earlies = ()
 
     # -- the clock
 

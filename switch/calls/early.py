@@ -55,7 +55,7 @@ def on_progress(call: Call, leg: Leg, response: sip.Response, now: float) -> Non
         body = take_answer(call, leg, sdp)
         if body and early is None:
             early = Early(leg, response.to_tag or "", sdp, call.exchange.mint.tag() if call.earlies else None)
-            call.earlies.append(early)
+            call.earlies = [*call.earlies, early]
         elif early is not None:
             early.sdp = sdp
     if not body and status == call.rung:

@@ -124,12 +124,12 @@ def parse(data: bytes) -> Said:
     return _parse_quickly(data) or _parse(data)
 
 
-Kept = Said | bytes  # what is read quickly is kept as it came: a call that is up takes little memory
+Kept = Said | bytes  # what was not undressed is kept as it came: a call that is up takes little memory
 
 
 def kept(said: Said) -> Kept:
     """Return what to keep of a description for as long as it stands."""
-    return said if said.body is None else said.data
+    return said.data if said.heard is None and said.data else said
 
 
 def again(kept: Kept) -> Said:

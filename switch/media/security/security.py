@@ -59,8 +59,8 @@ class Security:
         self.policy: Policy = DEFAULT
         self.channels: list[Channel | None] = []
         self._guard = guard
-        self._pending: list[Wanted] = []  # what its lines are about to be
-        self._offered: list[Wanted] = []  # by our last offer to it
+        self._pending: Sequence[Wanted] = ()  # what its lines are about to be
+        self._offered: Sequence[Wanted] = ()  # by our last offer to it
         self._said: tuple[Heard, ...] = ()
 
     # -- the leg offers
@@ -83,7 +83,7 @@ class Security:
     def _hear_plain_offer(self, count: int) -> None:
         if self.policy.srtp == "required":
             raise RemoteProtocolError("SRTP is required here, and the offer has none", status=488)
-        self._pending, self._said = [], ()
+        self._pending = self._said = ()
         if self.channels:
             self._pending = [Wanted(Mode.CLEAR, _BEST_EFFORT)] * count
 
@@ -134,7 +134,7 @@ class Security:
     def make_offer(self, leg: MediaLeg, media: Sequence[sdp.Media], *, is_secured: bool) -> Dress | None:
         """Decide what it is offered; ``is_secured``: who offers has SRTP. None: plain RTP."""
         mode, proto = self._offered_mode(is_secured=is_secured)
-        self._said, self._pending, self._offered = (), [], []
+        self._said = self._pending = self._offered = ()
         if mode is Mode.CLEAR and not self.channels:
             return None
         if not self._guard.has_srtp:
@@ -188,7 +188,7 @@ class Security:
     def _hear_plain_answer(self) -> None:
         if any(one.mode is not Mode.CLEAR and one.proto != _BEST_EFFORT for one in self._offered):
             raise RemoteProtocolError("SRTP was offered, and the answer has none", status=488)
-        self._pending = [one._replace(mode=Mode.CLEAR) for one in self._offered]
+        self._pending = tuple([one._replace(mode=Mode.CLEAR) for one in self._offered])
 
     def _answered(self, i: int, wanted: Wanted, heard: Heard, line: sdp.Media) -> Wanted:
         if line.is_rejected or wanted.mode is Mode.CLEAR:
