@@ -156,6 +156,7 @@ class Caller(Conversation):
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
         self.remote_tag = response.to_tag or ""
         self.dialog = Dialog.of_caller(response, self.request.uri)
+        self.dialog.share(self.call_id, self.local_tag)
         if self._early:
             early = self._early.pop(self.remote_tag, None)
             if isinstance(early, Dialog):

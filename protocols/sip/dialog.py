@@ -83,6 +83,11 @@ class Dialog:
             (0, request.cseq.number),
         )
 
+    def share(self, call_id: str, local_tag: str) -> None:
+        """Keep one copy of what the other end has said as we did."""
+        if self.call_id == call_id and self.local_tag == local_tag:
+            self.call_id, self.local_tag = call_id, local_tag
+
     def succeed(self, early: Dialog) -> None:
         """Go on where the early dialog was; its route set and target are computed again (§13.2.2.4)."""
         self.local_cseq, self.remote_cseq = early.local_cseq, early.remote_cseq

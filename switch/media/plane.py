@@ -53,7 +53,7 @@ class MediaPlane:
         self._ports: Ports
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tidying: asyncio.TimerHandle | None = None
-        self._users: dict[int, tuple[int, MediaSession]] = {}  # by the pair's index: generation, session
+        self._users: dict[int, MediaSession] = {}  # by the pair's index
         self._last_number = 0
         self._converting: set[int] = set()  # numbers of sessions
         self.now = time.monotonic
@@ -163,14 +163,14 @@ class MediaPlane:
         """Give a session a pair of ports."""
         self._ports.dscp = self.config.dscp
         pair = self._ports.take(host)
-        self._users[pair.index] = (pair.generation, session)
+        self._users[pair.index] = session
         return pair
 
     def take_again(self, session: MediaSession, host: str, port: int) -> Pair:
         """Give a session a pair that one of an earlier process had; NoPortsLeft: it is not to be had."""
         self._ports.dscp = self.config.dscp
         pair = self._ports.take_again(host, port)
-        self._users[pair.index] = (pair.generation, session)
+        self._users[pair.index] = session
         return pair
 
     def give_back(self, *pairs: Pair) -> None:
@@ -223,9 +223,9 @@ class MediaPlane:
             self.kernel.give(self.engine, ready)
         while (expiry := self.engine.next_expiry()) is not None:
             index, generation = expiry
-            user = self._users.get(index)
-            if user is not None and user[0] == generation:
-                self._on_timeout(user[1])
+            session = self._users.get(index)
+            if session is not None and session.has_pair(index, generation):
+                self._on_timeout(session)
 
 
 def _version_of(host: str) -> int:

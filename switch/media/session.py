@@ -205,6 +205,11 @@ class MediaSession:
             tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams), troubles
         )
 
+    def has_pair(self, index: int, generation: int) -> bool:
+        """Whether this use of a pair of ports is the session's."""
+        pairs = [pair for leg in self.legs for pair in leg.pairs if pair is not None]
+        return any(pair.index == index and pair.generation == generation for pair in pairs)
+
     def close(self) -> MediaReport:
         """The call is over: count, and give the ports back."""
         report = self.report()
