@@ -8,8 +8,9 @@ in a queue.
 from __future__ import annotations
 
 import errno
-import random
+import os
 import resource
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -51,8 +52,9 @@ class _Host:
 
     def __init__(self, ports: range) -> None:
         even = [port for port in ports if port % 2 == 0 and port + 1 in ports]
-        random.SystemRandom().shuffle(even)  # not to be guessed by who wants to inject
-        self.fresh = deque(even)
+        # Not to be guessed by who wants to inject; the kernel is asked once, as a call waits for this
+        places = struct.unpack(f"{len(even)}Q", os.urandom(8 * len(even)))
+        self.fresh = deque([port for _, port in sorted(zip(places, even, strict=True))])
         self.resting: deque[Pair] = deque()  # open, the one that rested longest first
         self.again: set[int] = set()  # open, although they still stand in ``fresh``
 
