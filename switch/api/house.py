@@ -7,8 +7,11 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .front.desk import Desk, Receive, Scope, Send
+from .events import PATH as EVENTS
+from .events import EventStreams
+from .front.desk import Desk, Receive, Scope, Send, send_json
 from .front.gate import Gate
+from .front.openapi import describe
 from .front.operation import Table
 from .front.rates import Rates
 from .messages.inbox import Inbox
@@ -21,7 +24,11 @@ from .office import Office
 from .resources.accounts import AccountResources, KeyResources
 from .resources.applications import ApplicationResources
 from .resources.inventory import Inventory
+from .resources.lookups import LookupResources
 from .resources.numbers import NumberResources
+from .resources.usage import UsageResources
+from .verify.services import VerifyServices
+from .verify.verifications import Verifications
 from .webhooks.courier import Courier
 from .webhooks.fetch import Fetcher, Limits
 from .webhooks.target import Fence
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
 
     from .front.accounts import Accounts
     from .front.audit import Audit
+
+_DESCRIPTION = "/openapi.json"
 
 
 class House:
@@ -63,19 +72,30 @@ class House:
         self.messages = MessageResources(self.office, self.outbox, self.senders)
         self.inbox = Inbox(self.office, self.numbers, self.senders, self.opt_outs, self.messages, now)
         self.inbox.centre = centre
+        verify = VerifyServices(self.office)
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
+            *(LookupResources(), UsageResources(self.office)),
+            *(verify, Verifications(self.office, verify, self.messages, accounts.vault)),
         ):
             self.table.add(resources.operations())
-        self.desk = Desk(api, self.table, Gate(accounts), accounts, Rates(api.rate, api.burst), audit)
+        self.gate = Gate(accounts)
+        self.desk = Desk(api, self.table, self.gate, accounts, Rates(api.rate, api.burst), audit)
+        self.events = EventStreams(self.office, self.gate)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application of ASGI."""
-        if scope["type"] == "http":
+        if scope["path"] == EVENTS:
+            await self.events(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == _DESCRIPTION:
+            await send_json(send, describe(self.table.operations))
+        elif scope["type"] == "http":
             await self.desk(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
     async def start(self) -> None:
         """Go on with what waits."""
@@ -86,6 +106,7 @@ class House:
 
     def close_streams(self) -> None:
         """Send away who listens."""
+        self.events.close()
 
     async def stop(self) -> None:
         """Let go of what is under way."""

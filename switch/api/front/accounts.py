@@ -18,7 +18,7 @@ class Accounts:
     """Finds accounts and keys; keeps the tokens that were opened."""
 
     def __init__(self, library: Library, vault: Vault) -> None:
-        self._library, self._vault = library, vault
+        self._library, self.vault = library, vault
         self._opened: dict[str, str] = {}  # sealed text: token
         self.on_change: Callable[[], None] = lambda: None  # credentials are others now
 
@@ -29,7 +29,7 @@ class Accounts:
             if found is None:
                 await self._library.write([self.make("Main account", sid=sid, token=token)])
             elif token and token not in self.tokens(sid):
-                await self.change(found, token=self._vault.seal(token, sid))
+                await self.change(found, token=self.vault.seal(token, sid))
             return sid
         for doc in self._library.select(
             Query(ACCOUNT, None, fields={"owner": ""}, is_ascending=True, limit=1)
@@ -47,7 +47,7 @@ class Accounts:
             "friendly_name": friendly_name,
             "status": "active",
             "owner": owner,
-            "token": self._vault.seal(token or new_secret(), sid),
+            "token": self.vault.seal(token or new_secret(), sid),
             "secondary": "",
         }
         return Document(self._library.next_seq(), sid, owner or sid, ACCOUNT, now, now, data)
@@ -107,12 +107,12 @@ class Accounts:
     def seal_new(self, sid: str) -> tuple[str, str]:
         """A new token for an account: sealed, and as it is shown."""
         token = new_secret()
-        return self._vault.seal(token, sid), token
+        return self.vault.seal(token, sid), token
 
     def _open(self, sealed: str, sid: str) -> str:
         token = self._opened.get(sealed)
         if token is None:
             if len(self._opened) > 10_000:
                 self._opened.clear()
-            token = self._opened[sealed] = self._vault.open(sealed, sid)
+            token = self._opened[sealed] = self.vault.open(sealed, sid)
         return token

@@ -177,6 +177,16 @@ def _shown(text: str) -> str:
     return "".join(c for c in text[:200] if c.isalnum() or c in "/._-+")
 
 
+async def send_json(send: Send, answer: dict[str, Any]) -> None:
+    """Answer with something that anybody may see."""
+    await _send(send, 200, answer, {}, has_body=True)
+
+
+async def send_error(send: Send, error: ApiError) -> None:
+    """Answer with an error."""
+    await _send(send, error.status, error.body(), error.headers, has_body=True)
+
+
 async def _send(send: Send, status: int, answer: Answer, extra: dict[str, str], *, has_body: bool) -> None:
     content_type = "application/json; charset=utf-8"
     if answer is None:

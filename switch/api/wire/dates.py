@@ -30,7 +30,10 @@ def _iso(second: int) -> str:
 def parse_moment(text: str) -> tuple[float, bool]:
     """Read ``2026-01-02T03:04:05Z`` or ``2026-01-02``: the time, and whether it is a whole day."""
     is_day = len(text) == 10
-    at = datetime.fromisoformat(text.replace(" ", "T"))
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "T"))
+    except ValueError:
+        raise ValueError("must be a time such as 2026-01-02T03:04:05Z, or a day") from None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     return at.timestamp(), is_day

@@ -86,6 +86,13 @@ class Query:
         where, bound = self._where()
         return f"SELECT count(*) FROM documents WHERE {where}", bound
 
+    def tally_sql(self, added: str) -> tuple[str, list[Any]]:
+        """The same, with the sum of a field of the data."""
+        where, bound = self._where()
+        total = "sum(json_extract(data, ?))" if added else "0"
+        path = [f'$."{_field(added)}"'] if added else []
+        return f"SELECT count(*), {total} FROM documents WHERE {where}", [*path, *bound]
+
     def _where(self) -> tuple[str, list[Any]]:
         terms: list[tuple[str, Any]] = [("kind = ?", self.kind)]
         if self.account is not None:

@@ -196,6 +196,13 @@ class Library:
         statement, bound = query.count_sql()
         return int(self._reader.execute(statement, bound).fetchone()[0])
 
+    def tally(self, query: Query, added: str = "") -> tuple[int, int]:
+        """How many there are, and the sum of a field of their data; from any thread."""
+        statement, bound = query.tally_sql(added)
+        with closing(connect(self._path)) as connection:
+            count, total = connection.execute(statement, bound).fetchone()
+            return int(count), int(total or 0)
+
     async def events_after(self, account: str, id: int, limit: int) -> list[tuple[Any, ...]]:
         """Durable events of an account after one: id, type, subject, at, data."""
         return await asyncio.get_running_loop().run_in_executor(

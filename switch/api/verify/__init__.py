@@ -1,0 +1,1 @@
+"""Verify v2: codes that prove who has a number."""

@@ -1,0 +1,84 @@
+"""The stream of events: in order, durable, resumable."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import httpcore
+from websockets.asyncio.client import connect
+
+from switchroom.switch.api.room import ApiRoom
+
+from .conftest import SID, TOKEN, call, make_client
+
+AUTH = {"Authorization": "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()}
+SEND = {"from_": "+15017122661", "to": "+15558675310"}
+
+
+async def read_sse(base: str, count: int, after: str = "0", headers: dict[str, str] = AUTH) -> list[Any]:
+    found: list[Any] = []
+    async with httpcore.AsyncConnectionPool() as pool:
+        url = f"{base}/events?after={after}"
+        async with pool.stream("GET", url, headers=list(headers.items())) as response:
+            assert response.status == 200
+            buffer = b""
+            async for part in response.aiter_stream():
+                buffer += part
+                while b"\n\n" in buffer:
+                    block, _, buffer = buffer.partition(b"\n\n")
+                    lines = dict(
+                        line.split(": ", 1) for line in block.decode().splitlines() if line[0] != ":"
+                    )
+                    if lines:
+                        found.append(json.loads(lines["data"]))
+                        assert lines["id"] == found[-1]["id"]
+                if len(found) >= count:
+                    return found
+    return found
+
+
+async def test_the_stream_is_resumed_where_it_was_left(client: Any, base: str, room: ApiRoom) -> None:
+    await call(client.incoming_phone_numbers.create, phone_number="+15017122661")
+    for n in range(3):
+        await call(client.messages.create, body=str(n), **SEND)
+    async with asyncio.timeout(10):
+        first = await read_sse(base, 4)
+        kinds = [event["type"] for event in first]
+        assert kinds == ["switchroom.number.bought"] + ["switchroom.message.queued"] * 3
+        assert first[0]["specversion"] == "1.0"
+        assert first[1]["source"] == f"/accounts/{SID}"
+        assert "body" not in first[1]["data"]
+        assert await read_sse(base, 2, after=first[1]["id"]) == first[2:]
+        waiting = asyncio.create_task(read_sse(base, 1, after="now"))
+        while not room.house.events.count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await call(client.messages.create, body="late", **SEND)
+        assert int((await waiting)[0]["id"]) > int(first[-1]["id"])
+    await room.stop()
+    await room.start()
+    base = "http://" + room.addresses[0].removeprefix("http:")
+    async with asyncio.timeout(10):
+        assert (await read_sse(base, 5))[:4] == first
+
+
+async def test_over_a_websocket_and_for_one_account_only(client: Any, base: str) -> None:
+    sub = await call(client.api.accounts.create, friendly_name="Tenant")
+    proof = base64.b64encode(f"{sub.sid}:{sub.auth_token}".encode()).decode()
+    url = base.replace("http", "ws") + "/events"
+    await call(client.incoming_phone_numbers.create, phone_number="+15017122661")
+    tenant = make_client(base, sub.sid, sub.auth_token)
+    async with connect(url, additional_headers={"Authorization": f"Basic {proof}"}, proxy=None) as socket:
+        await call(tenant.incoming_phone_numbers.create, phone_number="+15005550001")
+        async with asyncio.timeout(5):
+            event = json.loads(await socket.recv())
+        assert event["data"]["phone_number"] == "+15005550001"
+
+
+async def test_nobody_listens_without_proof(base: str) -> None:
+    async with httpcore.AsyncConnectionPool() as pool:
+        assert (await pool.request("GET", f"{base}/events")).status == 401
+        bad = await pool.request("GET", f"{base}/events?after=x", headers=list(AUTH.items()))
+        assert (bad.status, json.loads(bad.content)["code"]) == (400, 20422)

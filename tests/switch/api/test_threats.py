@@ -1,0 +1,290 @@
+"""Group F of the threats: strangers, other tenants, injected words, floods."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpcore
+import pytest
+
+from switchroom.switch.api.front.openapi import describe
+from switchroom.switch.api.room import ApiRoom
+
+from .conftest import SID, TOKEN, call, make_config
+
+OURS, THEIRS = "+15017122661", "+15558675310"
+
+
+def auth(user: str, password: str) -> tuple[str, str]:
+    return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+async def ask(
+    pool: httpcore.AsyncConnectionPool,
+    method: str,
+    url: str,
+    form: dict[str, str] | None = None,
+    proof: tuple[str, str] = auth(SID, TOKEN),
+) -> tuple[int, Any]:
+    headers = [proof, ("Content-Type", "application/x-www-form-urlencoded")]
+    content = urlencode(form).encode() if form is not None else None
+    response = await pool.request(method, url, headers=headers, content=content)
+    assert "html" not in dict(response.headers).get(b"content-type", b"").decode()
+    return response.status, json.loads(response.content) if response.content else None
+
+
+async def fill(client: Any) -> dict[str, str]:
+    """One of everything: what stands in a path by its name there."""
+    number = await call(client.incoming_phone_numbers.create, phone_number=OURS)
+    message = await call(client.messages.create, from_=OURS, to=THEIRS, body="x", media_url=["http://a/b"])
+    media = await call(client.messages(message.sid).media.list)
+    application = await call(client.applications.create, friendly_name="a")
+    key = await call(client.new_keys.create)
+    service = await call(client.messaging.v1.services.create, friendly_name="s")
+    await call(client.messaging.v1.services(service.sid).phone_numbers.create, number.sid)
+    verify = await call(client.verify.v2.services.create, friendly_name="v")
+    limit = await call(client.verify.v2.services(verify.sid).rate_limits.create, unique_name="u")
+    path = client.verify.v2.services(verify.sid).rate_limits(limit.sid).buckets.create
+    bucket = await call(path, max=1, interval=1)
+    sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
+    return {
+        "IncomingPhoneNumbers": number.sid,
+        "Messages": message.sid,
+        "MediaSid": media[0].sid,
+        "Applications": application.sid,
+        "Keys": key.sid,
+        "v1/Services": service.sid,
+        "Number": number.sid,
+        "v2/Services": verify.sid,
+        "LimitSid": limit.sid,
+        "BucketSid": bucket.sid,
+        "Which": sent.sid,
+    }
+
+
+def filled(path: str, known: dict[str, str], account: str) -> str:
+    path = path.replace("{AccountSid}", account).replace("{CountryCode}", "US")
+    path = path.replace("{PhoneNumber}", THEIRS)
+    for group in sorted(known, key=len, reverse=True):
+        path = path.replace(f"{group}/{{Sid}}", f"{group}/{known[group]}")
+        path = path.replace(f"{{{group}}}", known[group])
+    return path
+
+
+async def test_another_account_finds_nothing(client: Any, base: str, room: ApiRoom) -> None:
+    """F4: every operation on a resource of A is 404 for B, whichever account B writes into the path."""
+    known = await fill(client)
+    tenant = await call(client.api.accounts.create, friendly_name="B")
+    proof = auth(tenant.sid, tenant.auth_token)
+    asked = 0
+    async with httpcore.AsyncConnectionPool() as pool:
+        for operation in room.house.table.operations:
+            if not re.search(r"\{(?!AccountSid|CountryCode|PhoneNumber)\w+\}", operation.path):
+                continue
+            form = None if operation.method in ("GET", "DELETE") else _required(operation)
+            for account in {SID, tenant.sid} if "{AccountSid}" in operation.path else {""}:
+                url = base + filled(operation.path, known, account)
+                assert "{" not in url, url
+                status, body = await ask(pool, operation.method, url, form, proof)
+                assert (status, body["code"]) == (404, 20404), url
+                asked += 1
+        # and nothing of it was changed or is missing for A
+        for operation in room.house.table.operations:
+            if operation.method == "GET":
+                status, _ = await ask(pool, "GET", base + filled(operation.path, known, SID))
+                assert status == 200, operation.path
+    assert asked > 40
+
+
+def _required(operation: Any) -> dict[str, str]:
+    values = {"integer": "1", "boolean": "true"}
+    return {
+        param.name: param.choices[0] if param.choices else values.get(param.kind, "+15005550001")
+        for param in operation.params
+        if param.is_required
+    }
+
+
+INJECTIONS = [
+    *("' OR '1'='1", "'; DROP TABLE documents; --", '" OR ""="', "1; SELECT 1", "') OR ('1'='1", "%' --"),
+    *("\\' OR 1=1 --", "' UNION SELECT * FROM documents --", "0x27204f522031", "1 OR 1=1", "NULL", "\x00"),
+    *('$."a"', "data", "seq DESC", "*", "%", "_", "`id`", "{{7*7}}", "${7*7}", "<script>alert(1)</script>"),
+    *("../../etc/passwd", "%2e%2e%2f", "\ud7ff", "😀" * 100, "a" * 4000, "-1", "1e309", "٣", "true' --"),
+]
+
+
+async def test_words_of_sql_are_only_words(client: Any, base: str, room: ApiRoom) -> None:
+    """F5: in each parameter of each list; the rows stay what they are and nothing fails."""
+    known = await fill(client)
+    before = room.house.library.tally(_everything())
+    async with httpcore.AsyncConnectionPool(max_connections=8) as pool:
+        for operation in room.house.table.operations:
+            if operation.method != "GET":
+                continue
+            names = {param.name for param in operation.params} or {"PageToken"}
+            for word in INJECTIONS[:: 1 if "Messages.json" in operation.path else 7]:
+                query = urlencode(dict.fromkeys(names, word))
+                url = base + filled(operation.path, known, SID)
+                status, body = await ask(pool, "GET", f"{url}?{query}")
+                assert status < 500, url
+                assert "<script>" not in json.dumps(body.get("message", ""))
+        for word in INJECTIONS:
+            status, _ = await ask(
+                pool, "GET", f"{base}/2010-04-01/Accounts/{SID}/Messages/{quote(word)}.json"
+            )
+            assert status in (400, 404)
+    assert room.house.library.tally(_everything()) == before
+
+
+def _everything() -> Any:
+    from switchroom.switch.store.documents import Query
+
+    return Query("message", None)
+
+
+async def test_no_answer_is_html_and_no_answer_fails(base: str) -> None:
+    """F7: whatever is asked for, and however."""
+    paths = [
+        "/",
+        "/<script>",
+        "/2010-04-01",
+        f"/2010-04-01/Accounts/{SID}/<b>.json",
+        "/favicon.ico",
+        "/%00",
+        "//",
+    ]
+    async with httpcore.AsyncConnectionPool() as pool:
+        for path in paths:
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
+                status, body = await ask(pool, method, base + quote(path, safe="/%"))
+                assert 400 <= status < 500
+                assert "<" not in body["message"]
+        response = await pool.request("GET", base + "/openapi.json")
+        headers = dict(response.headers)
+        assert headers[b"x-content-type-options"] == b"nosniff"
+        assert b"access-control-allow-origin" not in headers
+
+
+async def test_wrong_passwords_cost_time(base: str) -> None:
+    async with httpcore.AsyncConnectionPool() as pool:
+        url = f"{base}/2010-04-01/Accounts/{SID}.json"
+        statuses = [(await ask(pool, "GET", url, proof=auth(SID, f"{n:032x}")))[0] for n in range(30)]
+        assert statuses[0] == 401
+        assert statuses[-1] == 429
+
+
+async def test_bodies_have_a_limit_and_a_time(base: str, room: ApiRoom) -> None:
+    room.reconfigure(make_config(room.house.library._path.parent, body_timeout=0.3))
+    host, port = base.removeprefix("http://").split(":")
+    head = (
+        f"POST /2010-04-01/Accounts/{SID}/Messages.json HTTP/1.1\r\nHost: x\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n{}: {}\r\nContent-Length: {}\r\n\r\n"
+    )
+
+    async def send(size: int, body: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.format(*auth(SID, TOKEN), size).encode() + body)
+        try:
+            async with asyncio.timeout(5):
+                return await reader.readline()
+        finally:
+            writer.close()
+
+    assert b" 413 " in await send(10_000_000, b"")
+    assert b" 408 " in await send(1000, b"Body=slow")
+    many = "&".join(f"a{n}=1" for n in range(1000)).encode()
+    assert b" 400 " in await send(len(many), many)
+
+
+async def test_slow_posts_do_not_keep_others_out(base: str, client: Any) -> None:
+    """F8: 300 connections that never finish their head, and the API answers."""
+    host, port = base.removeprefix("http://").split(":")
+    writers = []
+    for _ in range(300):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /2010-04-01/Accounts HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        writers.append(writer)
+    started = time.monotonic()
+    await call(client.api.accounts(SID).fetch)
+    assert time.monotonic() - started < 1.0
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_head_without_end_is_cut_off(base: str) -> None:
+    host, port = base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):  # noqa: PT012
+        for _ in range(50):
+            writer.write(b"GET / HTTP/1.1\r\n" + b"X-A: " + b"a" * 4000 + b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.005)
+        await reader.readexactly(1)
+    writer.close()
+
+
+async def test_a_stolen_key_sends_only_so_many(client: Any, base: str, room: ApiRoom, tmp_path: Any) -> None:
+    """F9: the cap of a day, and an alert that says so."""
+    await call(client.incoming_phone_numbers.create, phone_number=OURS)
+    room.reconfigure(make_config(tmp_path, max_daily_messages=3))
+    url = f"{base}/2010-04-01/Accounts/{SID}/Messages.json"
+    async with httpcore.AsyncConnectionPool() as pool:
+        form = {"From": OURS, "To": THEIRS, "Body": "x"}
+        answers = [await ask(pool, "POST", url, form) for _ in range(5)]
+        premium = await ask(pool, "POST", url, {**form, "To": "+88213300000"})
+    assert [status for status, _ in answers] == [201, 201, 201, 429, 429]
+    assert premium[1]["code"] == 21408
+    await room.house.library.begin()  # what was begun before is on the disk
+    assert [row["what"] for row in room.handlers()["api.audit"]() if row["kind"] == "alert"] == [
+        *("region refused", "daily messages", "daily messages"),
+    ]
+
+
+def test_the_description_has_every_operation(room_table: Any) -> None:
+    document = describe(room_table.operations)
+    assert sum(len(methods) for methods in document["paths"].values()) == len(room_table.operations)
+    ids = [op["operationId"] for methods in document["paths"].values() for op in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.fixture
+async def room_table(room: ApiRoom) -> Any:
+    return room.house.table
+
+
+async def test_what_a_description_leads_to_never_fails(room: ApiRoom, base: str) -> None:
+    """Requests that the OpenAPI document allows, and some that it does not: no answer is a 5xx."""
+    import schemathesis
+    from hypothesis import HealthCheck, Phase, given, settings
+
+    schema = schemathesis.openapi.from_dict(describe(room.house.table.operations))
+    schema.config.base_url = base
+
+    def fuzz() -> None:
+        for result in schema.get_all_operations():
+            operation = result.ok()
+
+            @given(case=operation.as_strategy())
+            @settings(
+                max_examples=6,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            def one(case: Any) -> None:
+                if "AccountSid" in case.path_parameters:
+                    case.path_parameters["AccountSid"] = SID
+                response = case.call(headers=dict([auth(SID, TOKEN)]))
+                assert response.status_code < 500, (case.method, case.path, response.text)
+
+            one()
+
+    await asyncio.to_thread(fuzz)

@@ -1,0 +1,146 @@
+"""Verify, Lookup and usage by the client of PyPI."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from twilio.base.exceptions import TwilioRestException
+
+from switchroom.switch.api.room import ApiRoom
+from switchroom.switch.api.verify.guard import RULES, Guard
+from switchroom.switch.sms.interfaces import State
+
+from .centre import MemoryCentre
+from .conftest import SID, call
+
+THEIRS = "+15558675310"
+
+
+@pytest.fixture
+async def service(client: Any) -> Any:
+    await call(client.incoming_phone_numbers.create, phone_number="+15017122661")
+    made = await call(client.verify.v2.services.create, friendly_name="Shop", code_length=5)
+    return client.verify.v2.services(made.sid)
+
+
+def code_in(centre: MemoryCentre) -> str:
+    found = re.search(r"Your Shop verification code is: ([0-9]+)\.", centre.last().submission.body.decode())
+    assert found
+    return found[1]
+
+
+async def refusal(function: Any, /, *args: Any, **named: Any) -> tuple[int, int]:
+    with pytest.raises(TwilioRestException) as refused:
+        await call(function, *args, **named)
+    return refused.value.status, refused.value.code
+
+
+async def test_a_code_goes_out_and_comes_back(service: Any, client: Any, centre: MemoryCentre) -> None:
+    sent = await call(service.verifications.create, to=THEIRS, channel="sms")
+    assert (sent.status, sent.valid, len(sent.send_code_attempts)) == ("pending", False, 1)
+    code = code_in(centre)
+    assert len(code) == 5
+    wrong = await call(service.verification_checks.create, to=THEIRS, code=str((int(code) + 1) % 10**5))
+    assert (wrong.status, wrong.valid) == ("pending", False)
+    right = await call(service.verification_checks.create, to=THEIRS, code=code)
+    assert (right.sid, right.status, right.valid) == (sent.sid, "approved", True)
+    assert await refusal(service.verification_checks.create, to=THEIRS, code=code) == (404, 20404)
+    assert (await call(service.verifications(sent.sid).fetch)).status == "approved"
+    centre.tell(centre.last(), State.SENT)
+    centre.tell(centre.last(), State.DELIVERED)
+    (message,) = await call(client.messages.list)
+    assert message.body == ""  # a code is kept by nobody
+
+
+async def test_sends_and_checks_are_counted(service: Any, centre: MemoryCentre) -> None:
+    codes = set()
+    for _ in range(5):
+        await call(service.verifications.create, to=THEIRS, channel="sms")
+        codes.add(code_in(centre))
+    assert len(codes) == 1  # the same code, as long as it is good
+    assert await refusal(service.verifications.create, to=THEIRS, channel="sms") == (429, 60203)
+    for _ in range(5):
+        await call(service.verification_checks.create, to=THEIRS, code="x")
+    assert await refusal(service.verification_checks.create, to=THEIRS, code=codes.pop()) == (429, 60202)
+
+
+async def test_what_is_refused(service: Any) -> None:
+    create = service.verifications.create
+    assert (await refusal(create, to="hello", channel="sms"))[1] == 60200
+    assert (await refusal(create, to=THEIRS, channel="pigeon"))[1] == 60223
+    assert (await refusal(create, to=THEIRS, channel="sms", custom_code="1234"))[1] == 60204
+    assert (await refusal(service.verification_checks.create, code="1"))[1] == 60221
+    assert await refusal(service.verification_checks.create, to=THEIRS, code="1") == (404, 20404)
+
+
+async def test_expiry_and_cancellation(service: Any, room: ApiRoom) -> None:
+    sent = await call(service.verifications.create, to=THEIRS, channel="sms")
+    canceled = await call(service.verifications(sent.sid).update, status="canceled")
+    assert canceled.status == "canceled"
+    sent = await call(service.verifications.create, to=THEIRS, channel="sms")
+    doc = room.house.library.get("verification", sent.sid, SID)
+    assert doc is not None
+    await room.house.library.write([doc.change(0.0, data={"expires_at": 1.0})])
+    assert await refusal(service.verification_checks.create, to=THEIRS, code="1") == (404, 20404)
+
+
+async def test_rate_limits_of_a_service(service: Any) -> None:
+    limit = await call(service.rate_limits.create, unique_name="ip")
+    await call(service.rate_limits(limit.sid).buckets.create, max=2, interval=60)
+    for n in range(2):
+        await call(
+            service.verifications.create, to=f"+1555867530{n}", channel="sms", rate_limits={"ip": "::1"}
+        )
+    more = {"channel": "sms", "rate_limits": {"ip": "::1"}}
+    assert await refusal(service.verifications.create, to="+15558675305", **more) == (429, 60207)
+    more["rate_limits"] = {"ip": "::2"}
+    await call(service.verifications.create, to="+15558675305", **more)
+    assert (await refusal(service.rate_limits.create, unique_name="ip"))[1] == 60208
+
+
+def test_the_fraud_guard_by_its_own_words() -> None:
+    guard, rule = Guard(), RULES[0]
+    for n in range(rule.count):
+        assert guard.blocks("VA", f"+155586753{n:02}", 0.0) is None
+        guard.note_sent("VA", f"+155586753{n:02}", 0.0)
+    assert guard.blocks("VA", "+15558675399", 1.0) is rule
+    assert guard.blocks("VA", "+15551115399", 1.0) is None
+    assert guard.blocks("VB", "+15558675399", 1.0) is None
+    assert guard.blocks("VA", "+15558675399", 3601.0) is None
+    for _ in range(3):
+        guard.note_approved("VA", "+15558675399", 2.0)
+    assert guard.blocks("VA", "+15558675399", 3.0) is None
+    assert "20 codes in an hour" in rule.text()
+
+
+async def test_pumping_is_held_back_and_told(service: Any, room: ApiRoom) -> None:
+    for n in range(20):
+        await call(service.verifications.create, to=f"+155586753{n:02}", channel="sms")
+    assert await refusal(service.verifications.create, to="+15558675390", channel="sms") == (403, 60410)
+    await room.house.library.begin()  # what was begun before is on the disk
+    assert any(row["kind"] == "alert" for row in room.handlers()["api.audit"]())
+
+
+async def test_lookup(client: Any) -> None:
+    found = await call(
+        client.lookups.v2.phone_numbers("+4915112345678").fetch, fields="line_type_intelligence"
+    )
+    assert (found.country_code, found.calling_country_code, found.valid) == ("DE", "49", True)
+    assert found.line_type_intelligence["type"] == "mobile"
+    national = await call(client.lookups.v2.phone_numbers("(415) 992-9960").fetch, country_code="US")
+    assert (national.phone_number, national.national_format) == ("+14159929960", "(415) 992-9960")
+    short = await call(client.lookups.v2.phone_numbers("+1415").fetch)
+    assert (short.valid, short.validation_errors) == (False, ["TOO_SHORT"])
+    assert await refusal(client.lookups.v2.phone_numbers("xyz").fetch) == (404, 20404)
+
+
+async def test_usage(service: Any, client: Any) -> None:
+    await call(client.messages.create, to=THEIRS, from_="+15017122661", body="x" * 200)
+    rows = {row.category: row for row in await call(client.usage.records.today.list)}
+    assert (rows["sms-outbound"].count, rows["sms-outbound"].usage) == ("1", "2")
+    assert rows["phonenumbers"].usage == "1"
+    daily = await call(client.usage.records.daily.list, category="sms")
+    assert len(daily) == 31
+    assert daily[0].usage == "2"
