@@ -191,7 +191,7 @@ async def test_bodies_have_a_limit_and_a_time(base: str, room: ApiRoom) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(head.format(*auth(SID, TOKEN), size).encode() + body)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 return await reader.readline()
         finally:
             writer.close()
