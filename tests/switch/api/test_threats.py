@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import re
 import time
 from typing import Any
@@ -272,7 +273,7 @@ async def test_what_a_description_leads_to_never_fails(room: ApiRoom, base: str)
 
             @given(case=operation.as_strategy())
             @settings(
-                max_examples=6,
+                max_examples=25 if os.environ.get("SWITCHROOM_LONG") else 1,
                 deadline=None,
                 database=None,
                 derandomize=True,
