@@ -75,6 +75,7 @@ from .pdu import (
     Unsuccessful,
 )
 from .pulse import SessionConfig
+from .receipt import RECEIPT, MessageState, ReceiptText, has_receipt, is_intermediate, parse_receipt
 from .session import Session
 from .states import RESPONSE_TO, Role, State
 from .times import Time, parse_time
@@ -87,6 +88,7 @@ from .tlv import (
 
 __all__ = [
     "MAX_PDU_SIZE",
+    "RECEIPT",
     "RESPONSE_TO",
     "AlertNotification",
     "Answer",
@@ -119,6 +121,7 @@ __all__ = [
     "Event",
     "GenericNack",
     "Malformed",
+    "MessageState",
     "Outbind",
     "OutbindReceived",
     "Pdu",
@@ -126,6 +129,7 @@ __all__ = [
     "QueryBroadcastSmResp",
     "QuerySm",
     "QuerySmResp",
+    "ReceiptText",
     "ReplaceSm",
     "ReplaceSmResp",
     "Request",
@@ -152,10 +156,13 @@ __all__ = [
     "Unsuccessful",
     "Wrong",
     "check",
+    "has_receipt",
     "integer",
+    "is_intermediate",
     "meaning",
     "pack",
     "parse_pdus",
+    "parse_receipt",
     "parse_time",
     "value_of",
 ]

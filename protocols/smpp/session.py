@@ -110,10 +110,10 @@ class Session(Link):
         self._pulse.opened_at = now
         self._enter(State.OUTBOUND)
 
-    def accept(self, now: float) -> None:
-        """Let the ESME in that asked with BindReceived."""
+    def accept(self, now: float, *, version: int = 0xFF) -> None:
+        """Let the ESME in that asked with BindReceived; nothing newer than ``version`` is spoken with it."""
         request = self._take_binding()
-        self.version = min(request.interface_version, self.config.version)
+        self.version = min(request.interface_version, self.config.version, version)
         tlvs: Tlvs = ()
         if self.version > WITHOUT_TLVS:
             tlvs = ((Tag.SC_INTERFACE_VERSION, bytes((self.version,))),)

@@ -20,6 +20,14 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
+from .smpp import (
+    SmppAccountConfig,
+    SmppAddress,
+    SmppConfig,
+    SmppTrunkConfig,
+    split_smpp_address,
+    split_smpp_listen,
+)
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
 from .stir import StirConfig
 from .trace import TraceConfig
@@ -46,6 +54,10 @@ __all__ = [
     "RouteConfig",
     "RoutingConfig",
     "SipConfig",
+    "SmppAccountConfig",
+    "SmppAddress",
+    "SmppConfig",
+    "SmppTrunkConfig",
     "SmsConfig",
     "SmsRouteConfig",
     "SmsRuleConfig",
@@ -65,6 +77,8 @@ __all__ = [
     "split_address",
     "split_listen",
     "split_ports",
+    "split_smpp_address",
+    "split_smpp_listen",
     "split_trunk_address",
     "write_default",
 ]

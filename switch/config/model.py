@@ -24,6 +24,7 @@ from .sections import (
     SipConfig,
     SwitchConfig,
 )
+from .smpp import SmppAccountConfig, SmppConfig, SmppTrunkConfig, check_smpp
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig, check_routes
 from .stir import StirConfig
 from .trace import TraceConfig
@@ -52,6 +53,7 @@ class Config(Section):
     messages: MessagesConfig = Field(default_factory=MessagesConfig)
     sms: SmsConfig = Field(default_factory=SmsConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
+    smpp: SmppConfig = Field(default_factory=SmppConfig)
     numbers: NumbersConfig = Field(default_factory=NumbersConfig)
     routing: RoutingConfig = Field(default_factory=RoutingConfig)
     users: list[UserConfig] = Field(default_factory=list)
@@ -59,6 +61,8 @@ class Config(Section):
     trunks: list[TrunkConfig] = Field(default_factory=list)
     sms_routes: list[SmsRouteConfig] = Field(default_factory=list)
     sms_rules: list[SmsRuleConfig] = Field(default_factory=list)
+    smpp_accounts: list[SmppAccountConfig] = Field(default_factory=list)
+    smpp_trunks: list[SmppTrunkConfig] = Field(default_factory=list)
 
     @property
     def realm(self) -> str:
@@ -120,7 +124,15 @@ class Config(Section):
     @model_validator(mode="after")
     def _sms_fits(self) -> Self:
         ways = {f"user:{user.name}" for user in self.users}
-        check_routes(self.sms_routes, ways, kinds={"user"}, has_rates=self.routing.rates is not None)
+        ways |= {f"trunk:{trunk.name}" for trunk in self.smpp_trunks}
+        ways |= {f"account:{account.name}" for account in self.smpp_accounts}
+        kinds = {"user", "trunk", "account"}
+        check_routes(self.sms_routes, ways, kinds=kinds, has_rates=self.routing.rates is not None)
+        return self
+
+    @model_validator(mode="after")
+    def _smpp_fits(self) -> Self:
+        check_smpp(self.smpp, self.smpp_accounts, self.smpp_trunks, has_tls=bool(self.tls.certificate))
         return self
 
     @model_validator(mode="after")
