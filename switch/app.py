@@ -155,6 +155,8 @@ class Switch:
             get_logger("messages"),
             lambda: self.face.flush(),
             self.bus,
+            guard=self.guard,
+            tls=Tls(config.tls),
         )
         self.on_message = self.messages.on_message
         self.features = Features(
@@ -342,7 +344,7 @@ class Switch:
         self.registrar.update(config.registrar, {user.name for user in config.users})
         self.registrar.max_contacts = settings.max_contacts(config)
         self.attendance.reconfigure(config, self.clock.now())
-        self.messages.reconfigure(config, rates)
+        self.messages.reconfigure(config, rates, tls)
         self.features.reconfigure(config.features)
         self.exchange.reconfigure(settings.exchange_config(config), router)
         self.exchange.reception.strangers = self._strangers(config)

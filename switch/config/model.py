@@ -72,8 +72,9 @@ class Config(Section):
     @property
     def has_sms(self) -> bool:
         """Whether there is to be a message centre."""
-        wanted = bool(self.sms_routes or self.api.rest)
-        return wanted if self.sms.enabled is None else self.sms.enabled
+        if self.sms.enabled is not None:
+            return self.sms.enabled
+        return bool(self.sms_routes or self.smpp_accounts or self.smpp_trunks or self.api.rest)
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -288,7 +288,7 @@ class SmppTrunkConfig(Section):
     validity: Literal["relative", "absolute", "none"] = key(
         "How validity_period is written; none: the carrier's own holds.", "relative"
     )
-    receipts: Flag = key("Whether receipts are asked for.", True)
+    receipts: Flag = key("Whether receipts are asked for, where sender and route want them.", True)
     receipt_ids: Literal["auto", "same", "hex-decimal", "decimal-hex"] = key(
         "How message ids are written in answers and in receipts. auto: found out.", "auto"
     )

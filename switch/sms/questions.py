@@ -42,8 +42,13 @@ class Questions:
             "sms.ways": self.ways,
             "sms.credit": self.credit,
             "sms.optouts": self.optouts,
+            "smpp.binds": self.smpp_binds,
         }
         return {name: partial(ask) for name, ask in asked.items()}  # which can be marked, as methods cannot
+
+    def smpp_binds(self) -> list[dict[str, object]]:
+        """Every bind of customers, and every one of ours at carriers, up or not."""
+        return [] if self._room.smpp is None else self._room.smpp.binds()
 
     async def messages(
         self,

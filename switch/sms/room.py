@@ -9,7 +9,7 @@ from typing import Any
 
 from switchroom.switch.config import Config
 from switchroom.switch.config.schedule import zone
-from switchroom.switch.net import Clock
+from switchroom.switch.net import Clock, Tls
 from switchroom.switch.net.bus import Bus
 from switchroom.switch.numbering import RateTable, read_rates
 from switchroom.switch.store.sms import Retention, SqliteMessages
@@ -21,6 +21,8 @@ from .handlers import Handler, Handlers, Sender
 from .phones import Phones, Texts
 from .questions import Questions
 from .routing import Routes
+from .smpp.room import SmppRoom
+from .smpp.server import Guard
 
 _MIB = 1 << 20
 
@@ -36,8 +38,12 @@ class MessageRoom:
         log: Log,
         flush: Callable[[], None],
         bus: Bus,
+        *,
+        guard: Guard,
+        tls: Tls,
     ) -> None:
         """``flush`` sends SIP messages; of several workers the leader has the room."""
+        self._guard, self._tls = guard, tls
         self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
         self._bus = bus
         self._away: Away | None = None
@@ -46,6 +52,7 @@ class MessageRoom:
         self._centre: Centre | None = None
         self._store: SqliteMessages | None = None
         self._phones: Phones | None = None
+        self.smpp: SmppRoom | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -117,6 +124,10 @@ class MessageRoom:
         self._phones.start(now)
         serve(self._bus, self._centre, self.clock.now)
         self.handlers.start(self._centre, self.sender, self.clock.now)
+        self.smpp = SmppRoom(
+            config, self._centre, guard=self._guard, tls=self._tls, clock=self.clock, log=self._log
+        )
+        self.smpp.start()
         self._log.debug("messages.started", waiting=self._centre.waiting)
 
     async def stop(self) -> None:
@@ -125,6 +136,8 @@ class MessageRoom:
             self._away.stop()
         if self._store is None or self._phones is None:
             return
+        if self.smpp is not None:
+            await self.smpp.stop()  # what came is still answered
         self._phones.stop(self.clock.now())
         await self.handlers.stop()
         if self._timer is not None:
@@ -132,15 +145,17 @@ class MessageRoom:
         await asyncio.to_thread(self._store.close)
         self._store.on_wake = lambda: None
         self._store.drain(self.clock.now())  # who waits for an answer hears it
-        self._centre = self._store = None
+        self._centre = self._store = self.smpp = None
 
     def prepare(self, config: Config) -> RateTable | None:
         """What a configuration has in other files; called in a thread."""
         return rates_of(config) if config.sms_routes else None
 
-    def reconfigure(self, config: Config, rates: RateTable | None) -> None:
+    def reconfigure(self, config: Config, rates: RateTable | None, tls: Tls) -> None:
         """Apply a new configuration."""
-        self._config = config
+        self._config, self._tls = config, tls
+        if self.smpp is not None:
+            self.smpp.reconfigure(config, tls)
         if self._centre is not None and self._store is not None:
             self._store.retention = _retention(config)
             self._centre.reconfigure(config.sms, self._routes(config, rates), config.sms_rules)

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from . import api, ask, attendance, bans, certificate, check, codecs, route, serve, sms, trace
+from . import api, ask, attendance, bans, certificate, check, codecs, route, serve, smpp, sms, trace
 from .fault import FaultError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ route.add_to(app)
 codecs.add_to(app)
 api.add_to(app)
 sms.add_to(app)
+smpp.add_to(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -25,6 +25,7 @@ __all__ = ["NoticeStyle", "Style", "message_id"]
 
 _UDHI = 0x40
 _INTERMEDIATE = 0x20
+_ACKNOWLEDGEMENTS = Wish.SME_DELIVERY | Wish.SME_USER
 _MAX_SHORT_MESSAGE = 254
 _SHOWN = 20  # characters of the text of a receipt; appendix B
 
@@ -41,7 +42,8 @@ class Style:
     is_transliterated: bool = False
     validity: Literal["relative", "absolute", "none"] = "none"
     service_type: str = ""
-    registered: int = 0  # receipts that are asked for, whatever the sender wants
+    has_receipts: bool = True  # whether receipts may be asked for
+    is_new: bool = False  # whether it knows what SMPP 5.0 adds
 
     @property
     def form(self) -> Form:
@@ -57,7 +59,6 @@ class Style:
         """A message for a carrier; ``now`` is in seconds since 1970."""
         message, submission = part.message, part.message.submission
         esm_class, body, tlvs = self._body(part)
-        wish = submission.wish & Wish.INTERMEDIATE
         return SubmitSm(
             submission.service_type or self.service_type,
             *self.numbering.write(message.source),
@@ -67,7 +68,7 @@ class Style:
             submission.priority,
             "",
             self._validity(message.expires_at, now),
-            self.registered | (wish if self.registered else 0) | submission.wish & 0x0C,
+            self._registered(message.wish),
             0,
             max(part.coding, 0),
             0,
@@ -117,6 +118,15 @@ class Style:
         if len(body) > _MAX_SHORT_MESSAGE:
             return _UDHI if udh else 0, b"", ((Tag.MESSAGE_PAYLOAD, body), *tlvs)
         return _UDHI if udh else 0, body, tlvs
+
+    def _registered(self, wish: int) -> int:
+        """registered_delivery; receipts of success only are of SMPP 5.0."""
+        if not self.has_receipts:
+            return wish & _ACKNOWLEDGEMENTS
+        asked = int(wish & Wish.SUCCESS)
+        if asked == Wish.SUCCESS and not self.is_new:
+            asked = int(Wish.FINAL)
+        return asked | int(wish & (Wish.INTERMEDIATE | _ACKNOWLEDGEMENTS))
 
     def _validity(self, expires_at: float, now: float) -> str:
         if self.validity == "none" or not expires_at:

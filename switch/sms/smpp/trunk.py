@@ -104,7 +104,8 @@ class Trunk:
             is_transliterated=config.transliterate,
             validity=config.validity,
             service_type=config.service_type,
-            registered=1 if config.receipts else 0,
+            has_receipts=config.receipts,
+            is_new=config.version == "5.0",
         )
 
     # -- binds
@@ -251,7 +252,7 @@ class Trunk:
                 messages.append(self._read(request, posix, (kind, request.sequence_number)))
         if receipts:
             self.counts["receipts"] += len(receipts)
-            self._centre.receive_receipts(self.name, receipts, now, self._on_receipts, (line, acknowledged))
+            self._centre.receive_receipts(self, receipts, now, self._on_receipts, (line, acknowledged))
         if messages:
             self._centre.submit(messages, now, _Answers(line))
 
