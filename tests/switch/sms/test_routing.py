@@ -176,6 +176,10 @@ def file(tmp_path: Path) -> Path:
         inlets = ["account:bad"]
         sources = "GOOD"
         """
+        + "".join(
+            f'[[smpp_trunks]]\nname = "{name}"\nsystem_id = "x"\naddress = "smpp:[::1]"\n'
+            for name in ("cheap", "a", "b")
+        )
     )
     return path
 
