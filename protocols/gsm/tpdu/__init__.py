@@ -17,7 +17,7 @@ from .pdus import (
     Tpdu,
 )
 from .times import Enhanced, Relative, Timestamp, Validity
-from .userdata import UserData
+from .userdata import UserData, user_data_of
 
 __all__ = [
     "Address",
@@ -45,4 +45,5 @@ __all__ = [
     "parse_from_telephone",
     "status_meaning",
     "to_hex",
+    "user_data_of",
 ]

@@ -8,7 +8,7 @@ from ...errors import LocalProtocolError, RemoteProtocolError
 from ..text import Charset, DataCoding, Part, UserDataHeader, decode, pack, unpack
 from .octets import Reader
 
-__all__ = ["UserData", "read_user_data"]
+__all__ = ["UserData", "read_user_data", "user_data_of"]
 
 _MAX_SIZE = 140
 
@@ -73,3 +73,11 @@ def read_user_data(reader: Reader, data_coding: int, *, has_header: bool) -> Use
     fill_bits = -size * 8 % 7
     before = (size * 8 + fill_bits) // 7
     return UserData(unpack(octets[size:], max(length - before, 0), fill_bits), header)
+
+
+def user_data_of(octets: bytes, data_coding: int, *, has_header: bool) -> UserData:
+    """TP-UD where nobody says how long it is, as in text mode: seven bits of zeros at its end are padding."""
+    length = len(octets) * 8 // 7 if is_septets(data_coding) else len(octets)
+    data = read_user_data(Reader(bytes((min(length, 255),)) + octets), data_coding, has_header=has_header)
+    is_padded = is_septets(data_coding) and length * 7 % 8 == 0 and data.data.endswith(b"\0")
+    return UserData(data.data[:-1], data.header) if is_padded else data
