@@ -141,9 +141,14 @@ class MediaSession:
                     return
 
     def export(self, one: MediaLeg, two: MediaLeg) -> SessionState | None:
-        """What to keep of two legs that hear each other, without a copy of anything; None: they do not."""
+        """What to keep of two legs that hear each other, without a copy of anything.
+
+        None: they do not, or one of them is secured: keys are not written down, and nothing may pass in the clear.
+        """
         agreement = one.agreement
         if agreement is None or one.partner is not two or two.agreement is not agreement:
+            return None
+        if one.security.is_secured or two.security.is_secured:
             return None
         is_first = agreement.offerer is one
         offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)

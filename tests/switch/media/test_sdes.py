@@ -265,3 +265,13 @@ def test_no_key_is_ever_shown() -> None:
     assert str(crypto).endswith(str(crypto).partition("inline:")[2])
     assert crypto.master.hex() not in repr(crypto)
     assert "inline" not in repr(crypto)
+
+
+def test_what_is_secured_is_not_kept_over_a_crash(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    """Keys are not written down, so such a call could only go on in the clear."""
+    call, caller = Call(plane, a, b), SecurePhone(a, CM)
+    b.obey(call.session.offer(call.a_leg, call.b_leg, caller.describe()))
+    caller.obey(call.session.answer(call.b_leg, call.a_leg, b.describe()))
+    assert call.session.export(call.a_leg, call.b_leg) is None
+    assert call.session.export(call.b_leg, call.a_leg) is None
+    call.session.close()

@@ -32,7 +32,7 @@ class Sim:
         self.pin = pin
         self.attempts = 3
         self.is_unlocked = not pin
-        self.imsi = imsi or f"26299{number.lstrip('+')[-10:]:0>10}"
+        self.imsi: str = imsi or f"26299{number.lstrip('+')[-10:]:0>10}"
         self.messages = Storage("SM", capacity)
         self.references = 0
 
