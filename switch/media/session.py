@@ -143,7 +143,7 @@ class MediaSession:
     def export(self, one: MediaLeg, two: MediaLeg) -> SessionState | None:
         """What to keep of two legs that hear each other, without a copy of anything.
 
-        None: they do not, or one of them is secured: keys are not written down, and nothing may go in the clear.
+        None: they do not, or one is secured: keys are not written down, and nothing may go in the clear.
         """
         agreement = one.agreement
         if agreement is None or one.partner is not two or two.agreement is not agreement:
