@@ -164,6 +164,7 @@ class MessageRoom:
     def _routes(self, config: Config, rates: RateTable | None) -> Routes:
         routes = routes_of(config, rates)
         routes.handlers = self.handlers.matches
+        routes.accounts = lambda number: self.is_of_account(number)
         return routes
 
     # -- the clock and the disk

@@ -7,9 +7,7 @@ import typer
 from .ask import _ask, _show_many
 from .place import ConfigOption, JsonOption
 
-smpp = typer.Typer(
-    help="Customers that are bound to us, carriers that we are bound to.", rich_markup_mode=None
-)
+smpp = typer.Typer(help="Who is bound to us, where we are bound.", rich_markup_mode=None)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,4 +23,4 @@ def binds(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @smpp.callback()
 def _smpp() -> None:
-    """Customers that are bound to us, carriers that we are bound to."""
+    """Who is bound to us, where we are bound."""
