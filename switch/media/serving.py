@@ -14,7 +14,7 @@ from switchroom.codecs import CODECS, Codec, Config, find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
-from .transcoding import packet_time
+from .transcoding import Side, packet_time
 
 Names = Sequence[str]
 
@@ -176,6 +176,51 @@ def _first(line: sdp.Media, codecs: Iterable[Codec]) -> _Voice | None:
     return None
 
 
+# -- listening to what passes
+
+
+def tapped(stream: sdp.Stream, side: Side | None, *, is_offerer: bool) -> LineTerms | None:
+    """How to hear what one end of a line says to the other; None: no codec of it is here."""
+    ours, theirs = (stream.answer, stream.offer) if is_offerer else (stream.offer, stream.answer)
+    formats: dict[int, LineFormat] = {}
+    if side is not None:
+        for one in side.conversion.incoming:
+            if one.config is not None:
+                formats[one.payload_type] = LineFormat(one.payload_type, one.clock_rate, one.config)
+    for media in (ours, theirs):  # whoever listens chooses the numbers; not all who speak obey
+        for rtpmap in media.codecs:
+            if rtpmap.payload_type not in formats:
+                found = _tapped(rtpmap, ours, theirs)
+                if found is not None:
+                    formats[rtpmap.payload_type] = found
+    first = next((one.config for one in formats.values() if one.config is not None), None)
+    if first is None:
+        return None
+    formats.setdefault(_NOISE_TYPE, LineFormat(_NOISE_TYPE, 8000, None, NOISE))
+    # Nothing is said: the encoder is there for its rate
+    encoder = find(_OF_RATE.get(first.sample_rate, "PCMU")).config()
+    return LineTerms(tuple(formats.values())[:_MAX_FORMATS], 0, encoder, 20, None, True, False)
+
+
+_OF_RATE = {16000: "G722", 48000: "L16/48000"}
+
+
+def _tapped(rtpmap: sdp.RtpMap, ours: sdp.Media, theirs: sdp.Media) -> LineFormat | None:
+    if rtpmap.encoding.lower() == _EVENT:
+        return LineFormat(rtpmap.payload_type, rtpmap.clock_rate, None, EVENT)
+    codec = _named(rtpmap.name)
+    if codec is None or not codec.is_offered:
+        return None
+    number = str(rtpmap.payload_type)
+    config = _decoder(codec, ours.fmtps.get(number, ""), theirs.fmtps.get(number, ""))
+    return LineFormat(rtpmap.payload_type, rtpmap.clock_rate, config)
+
+
+def _decoder(codec: Codec, local: str, remote: str) -> Config:
+    shape = {"channels": 1} if codec is CODECS["opus/48000/2"] else {}
+    return codec.config(**{**codec.parameters.decoder(local, remote), **shape})
+
+
 # -- both
 
 
@@ -183,7 +228,7 @@ def _terms(voice: _Voice, line: sdp.Media, direction: sdp.Direction, numbers: di
     """``line`` is the other end's; ``numbers``: the payload types that we offered, by codec."""
     codec, rtpmap = voice.codec, voice.rtpmap
     shape = {"channels": 1} if codec is CODECS["opus/48000/2"] else {}
-    decoder = codec.config(**{**codec.parameters.decoder(voice.local, voice.remote), **shape})
+    decoder = _decoder(codec, voice.local, voice.remote)
     encoder = codec.config(**{**codec.parameters.encoder(voice.local, voice.remote), **shape})
     event = _event(line, rtpmap.clock_rate)
     formats = [LineFormat(rtpmap.payload_type, rtpmap.clock_rate, decoder)]

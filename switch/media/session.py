@@ -13,7 +13,7 @@ from .ports import NoPortsLeft, Pair
 from .quality.observer import Watch
 from .report import MediaReport, StreamReport, sum_up, with_quality
 from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
-from .sounding import let_go, watch_served
+from .sounding import let_go, renew_tap, watch_served
 from .stream import NO_END, Stream, Terms
 from .targets import is_hidden
 from .transcoding import Names, Side
@@ -310,6 +310,8 @@ class MediaSession:
             engine.program(one.index, stream)
             offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
             following = one.index
+        for leg in (offerer, answerer):
+            renew_tap(self, leg)
         self._watched = following
         if self.is_confirmed and following != NO_END:
             engine.watch(following)

@@ -14,7 +14,7 @@ from .negotiate import Line as PortLine
 from .negotiate import terms_of
 from .ports import NoPortsLeft
 from .said import Agreed, Said, kept
-from .serving import Served
+from .serving import LineTerms, Served
 from .stream import NO_END
 
 if TYPE_CHECKING:
@@ -74,6 +74,54 @@ def station_of(session: MediaSession, leg: MediaLeg, heard: Heard | None = None)
     elif heard is not None:
         session.plane.sounds.listen(leg.station, heard)
     return leg.station
+
+
+def tap(session: MediaSession, leg: MediaLeg) -> Station | None:
+    """Listen to what a leg says to another; what passes is not touched. None: that cannot be understood."""
+    if leg.served is None and leg.station is None:
+        if _tap_line(leg) is None:
+            return None
+        _set_tap(session, leg)
+    return leg.station
+
+
+def untap(session: MediaSession, leg: MediaLeg) -> None:
+    """Listen no more."""
+    if leg.served is None and leg.station is not None:
+        for pair in leg.pairs:
+            if pair is not None:
+                session.plane.engine.tap(pair.index, None)
+        let_go(leg)
+
+
+def renew_tap(session: MediaSession, leg: MediaLeg) -> None:
+    """The leg has agreed to something else: whoever listens to it does so still."""
+    if leg.station is not None and leg.served is None:
+        _set_tap(session, leg)
+
+
+def _set_tap(session: MediaSession, leg: MediaLeg) -> None:
+    found = _tap_line(leg)
+    if found is None:
+        return
+    i, terms = found
+    pair = leg.pair_of(i)
+    if pair is not None:
+        session.plane.engine.tap(pair.index, Line(terms, station_of(session, leg)))
+
+
+def _tap_line(leg: MediaLeg) -> tuple[int, LineTerms] | None:
+    """The first line of sound that a leg speaks in, and how to hear it."""
+    agreement = leg.agreement
+    if agreement is None:
+        return None
+    for i, (stream, own) in enumerate(zip(agreement.agreed.streams, agreement.agreed.terms, strict=True)):
+        if own is None or stream.answer.kind != "audio" or own.is_secured or not own.is_rtp:
+            continue
+        terms = serving.tapped(stream, agreement.side_of(leg, i), is_offerer=leg is agreement.offerer)
+        if terms is not None:
+            return i, terms
+    return None
 
 
 def watch_served(session: MediaSession) -> None:
