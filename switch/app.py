@@ -167,7 +167,9 @@ class Switch:
             get_logger("features"),
             find=self.attendance.presence.dialogs.find,
         )
-        self.apps = Apps(House(self.exchange, lambda: self.face.flush()), get_logger("apps"))
+        self.apps = Apps(
+            House(self.exchange, lambda: self.face.flush(), config.sound, state), get_logger("apps")
+        )
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
         self._owners = (
             None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
@@ -346,6 +348,7 @@ class Switch:
         self.attendance.reconfigure(config, self.clock.now())
         self.messages.reconfigure(config, rates, tls)
         self.features.reconfigure(config.features)
+        self.apps.house.reconfigure(config.sound)
         self.exchange.reconfigure(settings.exchange_config(config), router)
         self.exchange.reception.strangers = self._strangers(config)
         self.router = router

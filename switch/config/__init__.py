@@ -29,6 +29,7 @@ from .smpp import (
     split_smpp_listen,
 )
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
+from .sound import SoundConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import HeaderRuleConfig, RegisterConfig, TrunkAddress, TrunkConfig, split_trunk_address
@@ -61,6 +62,7 @@ __all__ = [
     "SmsConfig",
     "SmsRouteConfig",
     "SmsRuleConfig",
+    "SoundConfig",
     "StirConfig",
     "SwitchConfig",
     "TlsConfig",

@@ -104,8 +104,10 @@ def _with_folder(config: Config, folder: Path) -> Config:
     state_dir = (folder / config.switch.state_dir.expanduser()).absolute()
     switch = config.switch.model_copy(update={"state_dir": state_dir})
     tls, routing = config.tls.within(folder), config.routing.within(folder)
-    stir = config.stir.within(folder)
-    return config.model_copy(update={"switch": switch, "tls": tls, "routing": routing, "stir": stir})
+    stir, sound = config.stir.within(folder), config.sound.within(folder)
+    return config.model_copy(
+        update={"switch": switch, "tls": tls, "routing": routing, "stir": stir, "sound": sound}
+    )
 
 
 def _override(tree: dict[str, Any], text: str) -> None:

@@ -26,6 +26,7 @@ from .sections import (
 )
 from .smpp import SmppAccountConfig, SmppConfig, SmppTrunkConfig, check_smpp
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig, check_routes
+from .sound import SoundConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import TrunkConfig
@@ -42,6 +43,7 @@ class Config(Section):
     registrar: RegistrarConfig = Field(default_factory=RegistrarConfig)
     auth: AuthConfig = Field(default_factory=AuthConfig)
     media: MediaConfig = Field(default_factory=MediaConfig)
+    sound: SoundConfig = Field(default_factory=SoundConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
     overload: OverloadConfig = Field(default_factory=OverloadConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)

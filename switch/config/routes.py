@@ -124,6 +124,7 @@ class RouteConfig(Section):
     fall_through: Flag = key(
         "Whether the next route that matches is tried when all targets of this one failed.", False
     )
+    record: Flag = key("Whether calls that take this route are recorded, each side apart.", False)
     callers: Patterns | None = key("Only for these calling numbers: patterns as in match.", None)
     sources: list[Source] = key(
         "Only for calls from these: users, trunks, user:NAME, trunk:NAME. Empty: all.", list, max_length=1024

@@ -82,6 +82,9 @@ class UserConfig(Section):
         "those that registered over ws or wss.",
         "auto",
     )
+    record: Flag = key(
+        "Whether the calls that this user makes and gets are recorded, each side apart.", False
+    )
     pickup_group: Name | None = key("Those of one group may pick up each other's calls.", None)
     allowed: Patterns | None = key(
         "The numbers that this user may call, beside other users and emergency numbers: patterns as in a "

@@ -105,6 +105,7 @@ class Step(NamedTuple):
     leaps: tuple[Leap, ...]
     ring_time: float | None = None  # seconds; None: calls.answer_timeout
     continue_on: frozenset[int] | None = None  # None: all but FINAL
+    is_recorded: bool = False
 
     def is_final(self, status: int) -> bool:
         """Whether an answer ends the hunt."""

@@ -95,7 +95,7 @@ class Route:
             ]
             times = self._times
             time = None if not times else times[place] if len(times) > 1 else times[0]
-            steps.append(Step(tuple(leaps), time, self._continue_on))
+            steps.append(Step(tuple(leaps), time, self._continue_on, self.config.record))
         return tuple(steps)
 
     def _by_cost(self, prices: dict[str, float]) -> list[int]:

@@ -130,6 +130,11 @@ class Router:
             lines = (line,)
             yield number, _Extension(ToUser(user.name), self.is_emergency(number), partial(tuple, lines))
 
+    @property
+    def country(self) -> str:
+        """Where the switch is, as DE; empty: nobody knows."""
+        return self._plan.country
+
     # -- plans
 
     def plan(self, inquiry: Inquiry) -> Plan:

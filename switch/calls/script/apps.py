@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
 from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
 
+from .built_in import BUILT_IN
 from .call import Call
 from .party import CallEnded
+from .recording import CallRecordings
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
@@ -32,9 +34,10 @@ class Apps:
         self.house = house
         self.calls: dict[str, Call] = {}  # by id, as long as they are up
         self._log = log
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = dict(BUILT_IN)
         self._patterns: list[tuple[tuple[NumberPattern, ...], str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recordings = CallRecordings(house)
         house.exchange.claim = self._claim
         house.exchange.on_app = self._on_app
         house.exchange.on_call_state.append(self._on_call_state)
@@ -67,6 +70,7 @@ class Apps:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self.house.recorder.stop)
 
     # -- for the exchange
 

@@ -23,6 +23,7 @@ from switchroom.switch.media import NoPortsLeft, sounding
 
 from .dialling import Hunt, NotAnswered
 from .party import CallEnded, Leg, Party
+from .passing import Passing, pass_on
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
@@ -45,6 +46,11 @@ class Call(Party):
         self.request: sip.Request = call.a.session.request
         self._legs: list[Leg] = []
         self._hunt: Hunt | None = None
+
+    @property
+    def country(self) -> str:
+        """Whose tones are played, as "de"."""
+        return self._house.country
 
     @property
     def is_answered(self) -> bool:
@@ -211,6 +217,25 @@ class Call(Party):
     async def connect(self, *targets: str, timeout: float = 30.0) -> str:  # noqa: ASYNC109
         """Call somebody and let the two talk; "caller" or "leg". NotAnswered: nobody did."""
         return await self.bridge(await self.dial(*targets, timeout=timeout))
+
+    async def transfer(self, target: str) -> None:
+        """Pass the caller on: the two talk as in any call, and the program has no part in it any more.
+
+        NotAnswered: nobody took it, and the caller is here still. Else the program's part ends (CallEnded).
+        """
+        self._check()
+        if not self.is_answered:
+            await self.answer()
+        passing = Passing()
+        plan = self._plan((target,), self.caller, 60.0)
+        if not plan.steps:
+            raise NotAnswered(plan.status or 404, plan.reason or "Not Found")
+        pass_on(self._house, self._call, self._leg, plan, passing)
+        both: set[asyncio.Future[Any]] = {passing.failed, self.ended}
+        await asyncio.wait(both, return_when="FIRST_COMPLETED")
+        if not self.is_over:
+            raise NotAnswered(*passing.failed.result())
+        self._check()
 
     # -- from the switch
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from switchroom.switch.config import SoundConfig
 from switchroom.switch.media.clips import Clips
+from switchroom.switch.media.recorder import Recorder
+
+from .conference import Conferences
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
@@ -15,15 +20,44 @@ if TYPE_CHECKING:
 class House:
     """The doors; one for all calls."""
 
-    def __init__(self, exchange: Exchange, flush: Callable[[], object], clips: Clips | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        flush: Callable[[], object],
+        config: SoundConfig | None = None,
+        state_dir: Path = Path(),
+    ) -> None:
         self.exchange = exchange
         self.flush = flush  # what was asked of the SIP engine goes out
-        self.clips = clips or Clips()
+        self.clips = Clips()
+        self.recorder = Recorder()
+        self.conferences = Conferences(self)
+        self._state_dir = state_dir
+        self._count = 0
+        self.reconfigure(config or SoundConfig())
+
+    def reconfigure(self, config: SoundConfig) -> None:
+        """Apply new rules to what begins from now on."""
+        self.config = config
+        self.clips.folder = config.prompts
+        self.recorder.max_recordings = config.max_recordings
+        self.conferences.max_members = config.max_members
+
+    def recording_path(self, call_id: str) -> Path:
+        """Where a new recording of a call goes."""
+        self._count += 1
+        folder = self.config.recordings or self._state_dir / "recordings"
+        return folder / f"{call_id}-{self._count}.{self.config.recording_format}"
 
     @property
     def now(self) -> float:
         """Monotonic seconds."""
         return self.exchange.clock.now()
+
+    @property
+    def country(self) -> str:
+        """Whose tones are played."""
+        return self.exchange.router.country.lower() or "us"
 
     @property
     def media(self) -> MediaPlane:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sip
@@ -11,9 +12,11 @@ from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft, sounding
-from switchroom.switch.media.clips import Sound
+from switchroom.switch.media.clips import BEEP, Sound
+from switchroom.switch.media.recorder import Recorded, Recording, Sides
 
 from .gathering import Gathering, Keypad, key_of_info
+from .recording import log_recorded
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.leg import Leg as SipLeg
     from switchroom.switch.media._sound import Station
 
+    from .conference import Member
     from .house import House
+
+    OnJoin = Callable[[Member], object]
 
 _RATE = 8000  # of what is played before the codec is known
 
@@ -42,6 +48,7 @@ class Party:
         self._pending: set[asyncio.Future[Any]] = set()  # that the end breaks off
         self._on_key: Callable[[str], object] | None = None  # who listens now
         self._streams: list[Stream] = []
+        self._recordings: list[Recording] = []
         self._partner: Party | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._station = sounding.station_of(call.media, leg.media, self._on_sound)
@@ -199,6 +206,88 @@ class Party:
             waiting.cancel()
         self._check()
 
+    async def record(
+        self,
+        path: Path | str | None = None,
+        *,
+        max_length: float | None = None,
+        silence: float = 5.0,
+        finish_on: str = "#",
+        beep: bool = True,
+    ) -> Recorded:
+        """Record what it says, until it is silent, presses a key of ``finish_on``, or hangs up.
+
+        The end of the call does not break it off: what was said until then is there (reason: hangup).
+        """
+        self._check()
+        if beep:
+            await self.play(BEEP)
+        recording = self.start_recording(path, sides="heard", max_length=max_length, silence=silence)
+
+        def on_key(key: str) -> None:
+            if key in finish_on:
+                recording.stop("key")
+
+        before, self._on_key = self._on_key, on_key
+        both: set[asyncio.Future[Any]] = {recording.ended, self.ended}
+        try:
+            await asyncio.wait(both, return_when="FIRST_COMPLETED")
+        finally:
+            recording.stop("hangup" if self.is_over else "stopped")
+            if not self.is_over:
+                self._on_key = before
+        return await asyncio.shield(recording.ended)
+
+    def start_recording(
+        self,
+        path: Path | str | None = None,
+        *,
+        sides: Sides = "stereo",
+        max_length: float | None = None,
+        silence: float = 0.0,
+    ) -> Recording:
+        """Record from now on what it says and what is said to it; the call goes on meanwhile.
+
+        OSError: too many recordings go on.
+        """
+        house, station = self._house, self.station
+        recording = house.recorder.begin(
+            Path(path) if path is not None else house.recording_path(self._call.id),
+            min(self.rate, 16000),
+            sides,
+            max_seconds=house.config.max_recording if max_length is None else max_length,
+            silence=silence,
+            attach=lambda recording: station.tap(recording.heard, recording.said),
+        )
+        self._recordings.append(recording)
+        recording.ended.add_done_callback(lambda done: self._recorded(recording))
+        return recording
+
+    def _recorded(self, recording: Recording) -> None:
+        if recording in self._recordings:
+            self._recordings.remove(recording)
+        if not self._station.is_closed:
+            self._station.untap(recording.heard)
+            if recording.said is not None:
+                self._station.untap(recording.said)
+        done = recording.ended.result()
+        log_recorded(self._call.exchange.log, self._call.id, done)
+
+    async def conference(
+        self, name: str, *, is_muted: bool = False, is_quiet: bool = False, on_join: OnJoin | None = None
+    ) -> str:
+        """Take part in a conference until somebody ends that: "kicked"; ``on_join`` gets the Member."""
+        member, _ = await self._house.conferences.join(self, name, is_muted=is_muted, is_quiet=is_quiet)
+        if on_join is not None:
+            on_join(member)
+        both: set[asyncio.Future[Any]] = {member.left, self.ended}
+        try:
+            await asyncio.wait(both, return_when="FIRST_COMPLETED")
+        finally:
+            await self._house.conferences.leave(member, is_quiet=is_quiet)
+        self._check()
+        return member.left.result()
+
     def stream(self, rate: int | None = None) -> Stream:
         """Its sound as frames of 20 ms, and a way to speak to it, at ``rate`` or as the codec has it."""
         stream = Stream(self.station, rate or self.rate)
@@ -339,6 +428,8 @@ class Party:
             future.cancel()
         for stream in self._streams:
             stream.close()
+        for recording in self._recordings:
+            recording.stop("hangup")
         self._waiting.clear()
         self._partner = self._on_key = None
 

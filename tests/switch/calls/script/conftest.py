@@ -15,14 +15,18 @@ from .handset import Handset, apps_of
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, routes=[("700", "app:menu"), ("701", ["user:bob", "app:menu"])])
+    routes = [
+        *(("700", "app:menu"), ("701", ["user:bob", "app:menu"]), ("702", "conference:sales")),
+        *(("703", "app:echo"), ("704", "app:milliwatt"), ("705", "app:tones")),
+    ]
+    world = World(tmp_path, routes=routes, users={"carol": {"record": True}})
     yield world
     world.close()
 
 
 @pytest.fixture
-def apps(world: World) -> Iterator[Apps]:
-    apps = apps_of(world)
+def apps(world: World, tmp_path: Path) -> Iterator[Apps]:
+    apps = apps_of(world, tmp_path)
     yield apps
     world.loop.run_until_complete(apps.stop())
 

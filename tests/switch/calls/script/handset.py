@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,9 +30,9 @@ def run(world: World, work: Awaitable[Result], timeout: float = 20.0) -> Result:
     return world.loop.run_until_complete(limited())
 
 
-def apps_of(world: World) -> Apps:
+def apps_of(world: World, folder: Path) -> Apps:
     """The programs of a world."""
-    return Apps(House(world.exchange, world.settle), world.log)
+    return Apps(House(world.exchange, world.settle, state_dir=folder), world.log)
 
 
 async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
@@ -184,13 +185,16 @@ class Handset:
 
 
 def pitches(samples: Samples, rate: int, seconds: float = 0.1) -> list[int]:
-    """The strongest frequency of each stretch that is not silent, rounded to 10 Hz, each change once."""
+    """The strongest frequency of each stretch that is not silent, rounded to 10 Hz, each change once.
+
+    The last milliseconds of a tone at the edge of a stretch have no frequency: that is silent, too.
+    """
     size, found = round(rate * seconds), list[int]()
     for at in range(0, len(samples) - size + 1, size):
-        part = samples[at : at + size].astype(float)
+        part = samples[at : at + size] * np.hanning(size)
         if np.sqrt(np.mean(part**2)) < 300:
             continue
-        spectrum = np.abs(np.fft.rfft(part * np.hanning(size)))
+        spectrum = np.abs(np.fft.rfft(part))
         pitch = round(int(spectrum.argmax()) * rate / size / 10) * 10
         if not found or found[-1] != pitch:
             found.append(pitch)

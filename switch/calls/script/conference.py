@@ -1,0 +1,159 @@
+"""Conferences: rooms by name, who is in them, and what may be done with each member."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from switchroom.switch.media.clips import Sound, Tone
+
+if TYPE_CHECKING:
+    from switchroom.switch.media._sound import Room
+
+    from .house import House
+    from .party import Party
+
+ENTRY = Tone((440.0, 660.0), 0.15)
+EXIT = Tone((660.0, 440.0), 0.15, -16.0)
+_RATE = 16000  # of what is played to all
+
+
+class ConferenceEvent(NamedTuple):
+    """Something that has happened in a room."""
+
+    conference: str
+    kind: str  # joined, left, speaker, muted, unmuted, held, unheld, ended
+    member: Member | None = None
+
+
+class Member:
+    """Somebody in a room."""
+
+    def __init__(self, conference: Conference, party: Party) -> None:
+        self.conference = conference
+        self.party = party
+        self.is_muted = self.is_held = False
+        self.left: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def mute(self, is_muted: bool = True) -> None:
+        """Whether nobody hears it."""
+        self.is_muted = is_muted
+        self.party.station.mute(is_muted)
+        self.conference.tell("muted" if is_muted else "unmuted", self)
+
+    def hold(self, is_held: bool = True) -> None:
+        """Whether it neither hears nor is heard."""
+        self.is_held = is_held
+        self.party.station.deafen(is_held)
+        self.party.station.mute(is_held or self.is_muted)
+        self.conference.tell("held" if is_held else "unheld", self)
+
+    def gain(self, decibels: float) -> None:
+        """How much louder it hears the others."""
+        self.party.station.gain(decibels)
+
+    def coach(self, member: Member | None) -> None:
+        """Be heard by that member alone; None: by all."""
+        self.party.station.coach(None if member is None else member.party.station)
+
+    def kick(self) -> None:
+        """Put it out of the room; its program goes on."""
+        if not self.left.done():
+            self.left.set_result("kicked")
+
+
+class Conference:
+    """One room."""
+
+    def __init__(self, rooms: Conferences, name: str) -> None:
+        self.name = name
+        self.members: list[Member] = []
+        self.speaker: Member | None = None
+        self._rooms = rooms
+        self.room: Room = rooms.house.media.sounds.room(self._on_room)
+
+    def tell(self, kind: str, member: Member | None = None) -> None:
+        """Let those know who asked for events."""
+        event = ConferenceEvent(self.name, kind, member)
+        for told in self._rooms.on_event:
+            told(event)
+
+    async def play(self, *sounds: Sound) -> None:
+        """Play something to all, after what plays."""
+        for sound in sounds:
+            self.room.play(await self._rooms.house.clips.load(sound, _RATE))
+
+    def end(self) -> None:
+        """Put everybody out."""
+        for member in list(self.members):
+            member.kick()
+
+    def _on_room(self, kind: str, value: int) -> None:
+        if kind != "speaker":
+            return
+        found = [one for one in self.members if not one.party.is_over and one.party.station.id == value]
+        if found:
+            self.speaker = found[0]
+            self.tell("speaker", found[0])
+
+
+class Conferences:
+    """All rooms of a switch; a room is there as long as somebody is in it."""
+
+    def __init__(self, house: House, *, max_members: int = 500) -> None:
+        self.house = house
+        self.max_members = max_members
+        self.rooms: dict[str, Conference] = {}
+        self.on_event: list[Callable[[ConferenceEvent], object]] = []
+
+    def get(self, name: str) -> Conference | None:
+        """A room that is there."""
+        return self.rooms.get(name)
+
+    async def join(
+        self, party: Party, name: str, *, is_muted: bool = False, is_quiet: bool = False
+    ) -> tuple[Member, Conference]:
+        """Put somebody into a room, which is made when there is none; ``is_quiet``: without a tone.
+
+        OSError: it is full.
+        """
+        conference = self.rooms.get(name)
+        if conference is None:
+            conference = self.rooms[name] = Conference(self, name)
+        if len(conference.members) >= self.max_members:
+            raise OSError(f"conference {name} has {len(conference.members)} members already")
+        member = Member(conference, party)
+        conference.members.append(member)
+        if is_muted:
+            member.is_muted = True
+            party.station.mute()
+        if not is_quiet:
+            await conference.play(ENTRY)
+        if not party.is_over:
+            party.station.join(conference.room)
+        conference.tell("joined", member)
+        return member, conference
+
+    async def leave(self, member: Member, *, is_quiet: bool = False) -> None:
+        """Take somebody out again."""
+        conference = member.conference
+        if member not in conference.members:
+            return
+        conference.members.remove(member)
+        if not member.left.done():
+            member.left.set_result("left")
+        if not member.party.is_over:
+            station = member.party.station
+            station.join(None)
+            station.mute(False)
+            station.deafen(False)
+        if conference.speaker is member:
+            conference.speaker = None
+        conference.tell("left", member)
+        if not conference.members:
+            self.rooms.pop(conference.name, None)
+            self.house.media.sounds.listen(conference.room, None)
+            conference.tell("ended")
+        elif not is_quiet:
+            await conference.play(EXIT)

@@ -1,0 +1,294 @@
+"""What programs do with sound: recordings, conferences, the built-in ones, calls that are passed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from switchroom.codecs import find
+from switchroom.codecs.files import read_opus, read_wav, wav_header
+from switchroom.protocols import sip
+from switchroom.switch.calls.script import Apps, Call, NotAnswered, Silence, Tone
+from switchroom.switch.calls.script.conference import ConferenceEvent, Member
+from switchroom.switch.media.recorder import Recorded
+from tests.codecs.sounds import tone
+from tests.switch.calls.world import World
+
+from .handset import Handset, pitches, run, until
+
+Phones = Callable[..., Handset]
+
+
+@pytest.mark.parametrize("end", ["#", "hangup", "silence", "length"])
+def test_what_the_caller_says_is_recorded(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path, end: str
+) -> None:
+    a, got = handset(), list[Recorded]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        length = 0.5 if end == "length" else None
+        got.append(await call.record(tmp_path / "said.wav", silence=0.6, max_length=length))
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await until(lambda: len(a.parts) > 15)  # the beep
+        await a.say(tone(500, 8000, 0.7))
+        if end == "#":
+            await a.press("#")
+        elif end == "hangup":
+            a.hang_up()
+        await until(lambda: got)
+
+    run(world, story())
+    expected = {"#": "key", "hangup": "hangup", "silence": "silence", "length": "max-length"}[end]
+    assert got[0].reason == expected
+    samples, rate = read_wav((tmp_path / "said.wav").read_bytes())
+    assert rate == 8000
+    assert pitches(samples, rate) == [500]
+    assert len(samples) / rate == pytest.approx(got[0].seconds, abs=0.01)
+    if end == "length":
+        assert got[0].seconds == 0.5
+    assert 990 < max(pitches(a.sound, 8000)) < 1010  # the beep
+
+
+@pytest.mark.parametrize("kind", ["wav", "ogg"])
+def test_both_sides_are_recorded_apart_and_paused(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path, kind: str
+) -> None:
+    if kind == "ogg" and not find("opus").is_offered:
+        pytest.skip("libopus is not installed")
+    a, got = handset(), list[Recorded]()
+    path = tmp_path / "deep" / f"both.{kind}"
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        recording = call.start_recording(path)
+        await call.play(Tone((900.0,), 0.6))
+        recording.pause()
+        await asyncio.sleep(0.3)
+        await call.play(Tone((1500.0,), 0.5))
+        await asyncio.sleep(0.3)
+        recording.resume()
+        await call.play(Tone((2000.0,), 0.4))
+        recording.stop()
+        got.append(await recording.ended)
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await a.say(tone(400, 8000, 2.0))
+        await until(lambda: a.is_over)
+
+    run(world, story())
+    data = path.read_bytes()
+    if kind == "wav":
+        assert wav_header(data).channels == 2
+        both = np.frombuffer(data[44:], dtype="<i2").reshape(-1, 2)
+        assert pitches(both[:, 0], 8000) == [400]
+        assert pitches(both[:, 1], 8000) == [900, 2000]
+    else:
+        mixed, rate = read_opus(data)
+        spectrum = np.abs(np.fft.rfft(mixed.astype(float)))
+        at = np.fft.rfftfreq(len(mixed), 1 / rate)
+        loud = {f: spectrum[np.abs(at - f) < 20].max() for f in (400, 900, 1500, 2000)}
+        assert loud[1500] < 0.05 * min(loud[400], loud[900], loud[2000])
+        assert len(mixed) / rate == pytest.approx(got[0].seconds, abs=0.05)
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_call(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path
+) -> None:
+    a, got = handset(), list[Recorded]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        recording = call.start_recording("/dev/full")
+        got.append(await asyncio.shield(recording.ended))
+        await call.play(Tone((700.0,), 0.3))
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await until(lambda: a.is_over, 8)
+
+    run(world, story())
+    assert got[0].reason == "disk-full"
+    assert pitches(a.sound, 8000) == [700]
+    assert "recording.ended" in [event for event, _ in world.log.lines]
+
+
+def test_a_call_of_a_recorded_user_between_two_phones(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path
+) -> None:
+    """The relay passes the packets as they are; copies of them are recorded."""
+    a, b = handset(), handset("127.0.0.3", "carol")
+
+    async def story() -> None:
+        a.call("201")
+        await b.rings()
+        b.answer()
+        await a.answered()
+        await asyncio.gather(a.say(tone(500, 8000, 0.8)), b.say(tone(900, 8000, 0.8)))
+        a.hang_up()
+        await until(lambda: not apps.house.recorder.count)
+
+    run(world, story())
+    [path] = (tmp_path / "recordings").iterdir()
+    both = np.frombuffer(path.read_bytes()[44:], dtype="<i2").reshape(-1, 2)
+    assert pitches(both[:, 0], 8000) == [500]
+    assert pitches(both[:, 1], 8000) == [900]
+    assert pitches(a.sound, 8000) == [900]
+
+
+def test_three_in_a_conference_hear_each_other_and_not_themselves(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    phones = [handset(), handset(port=5070, payload_type=9), handset(port=5080, payload_type=8)]
+    events = list[ConferenceEvent]()
+    apps.house.conferences.on_event.append(events.append)
+
+    async def story() -> None:
+        for phone in phones:
+            phone.call("702")
+            await phone.answered()
+        await asyncio.sleep(0.3)
+        for phone in phones:
+            phone.parts.clear()
+        frequencies = (500, 900, 1400)
+        for phone, frequency in zip(phones, frequencies, strict=True):
+            await phone.say(tone(frequency, phone.rate, 0.7))
+            await asyncio.sleep(0.6)
+        assert world.media.session_count == 3
+        conference = apps.house.conferences.get("sales")
+        assert conference is not None
+        assert len(conference.members) == 3
+        conference.members[0].mute()
+        for phone in phones:
+            phone.parts.clear()
+        await phones[0].say(tone(700, 8000, 0.5))
+        assert pitches(phones[1].sound, 16000) == []
+        conference.end()
+        await until(lambda: all(phone.is_over for phone in phones))
+
+    heard: list[list[int]] = []
+
+    async def whole() -> None:
+        nonlocal heard
+        task = asyncio.ensure_future(story())
+        await asyncio.sleep(0)
+        await task
+
+    run(world, whole(), 30)
+    assert apps.house.conferences.get("sales") is None
+    kinds = [event.kind for event in events]
+    assert kinds.count("joined") == kinds.count("left") == 3
+    assert kinds.count("speaker") >= 3
+    assert kinds[-1] == "ended"
+
+
+def test_what_each_hears_in_a_conference(world: World, apps: Apps, handset: Phones) -> None:
+    phones = [handset(), handset(port=5070, payload_type=9), handset(port=5080, payload_type=8)]
+    members = list[Member]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        await call.conference("room", is_quiet=True, on_join=members.append)
+
+    apps.add("menu", menu)
+
+    async def talk(expected: dict[int, list[int]]) -> None:
+        for phone in phones:
+            phone.parts.clear()
+        for phone, frequency in zip(phones, (500, 900, 1400), strict=True):
+            await phone.say(tone(frequency, phone.rate, 0.7))
+            await phone.say(np.zeros(phone.rate, np.int16)[: phone.rate * 6 // 10])
+        for i, pitches_heard in expected.items():
+            assert pitches(phones[i].sound, phones[i].rate) == pitches_heard, i
+
+    async def story() -> None:
+        for phone in phones:
+            phone.call("700")
+            await phone.answered()
+        await until(lambda: len(members) == 3)
+        await talk({0: [900, 1400], 1: [500, 1400], 2: [500, 900]})
+        members[2].coach(members[0])
+        await talk({0: [900, 1400], 1: [500], 2: [500, 900]})
+        members[2].coach(None)
+        members[1].hold()
+        await talk({0: [1400], 1: [], 2: [500]})
+
+    run(world, story(), 40)
+
+
+def test_echo_and_milliwatt(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset(), handset(port=5070)
+
+    async def story() -> None:
+        a.call("703")
+        await a.answered()
+        await asyncio.sleep(0.3)
+        await a.say(tone(800, 8000, 0.6))
+        await asyncio.sleep(0.1)
+        a.hang_up()
+        b.call("704")
+        await b.answered()
+        await until(lambda: len(b.parts) > 40)
+        b.hang_up()
+
+    run(world, story())
+    assert pitches(a.sound, 8000) == [440, 800]
+    sound = b.sound[1600:8000].astype(float)
+    rms = np.sqrt(np.mean(sound**2))
+    assert 20 * np.log10(rms / (32767 / np.sqrt(2))) == pytest.approx(-3.14, abs=0.1)  # 0 dBm0
+
+
+def test_a_caller_is_passed_on_and_the_program_is_out(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset(), handset("127.0.0.3", "bob")
+    tries = list[int]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        for _ in range(2):
+            try:
+                await call.transfer("200")
+            except NotAnswered as error:
+                tries.append(error.status)
+                await call.play(Silence(0.1))
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await b.rings()
+        b.session.reject(486, world.now)
+        world.settle()
+        await b.rings()
+        b.answer()
+        await until(lambda: a.phone.has(sip.ReinviteReceived))
+        event = a.phone.take(sip.ReinviteReceived)
+        a.obey(event.request.body)
+        a.session.answer_reinvite(event.transaction, 200, world.now, body=a.sdp)
+        world.settle()
+        await until(lambda: not apps.calls)
+        await asyncio.gather(a.say(tone(500, 8000, 0.5)), b.say(tone(900, 8000, 0.5)))
+        a.hang_up()
+        assert b.is_over
+
+    run(world, story())
+    assert tries == [486]
+    assert pitches(b.sound, 8000) == [500]
+    assert pitches(a.sound, 8000) == [900]
+    assert not world.exchange.calls
