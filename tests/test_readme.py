@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
 
+from switchroom.codecs import Samples
+from switchroom.codecs.files import read_wav
 from switchroom.switch.config import write_default
+
+from .codecs.sounds import tone
+from .peers.ports import free_port
+from .switch.calls.script.handset import pitches
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+IN_CALLS = [program for program in PROGRAMS if "on_call" in program]  # they run until somebody ends them
+PROGRAMS = [program for program in PROGRAMS if program not in IN_CALLS]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -46,6 +56,37 @@ def test_a_program_of_the_readme_runs(program: str, folder: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
 def test_an_example_runs(example: Path, folder: Path) -> None:
     assert run(["-W", "error", str(example)], folder)
+
+
+def wav(path: Path, samples: Samples) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+
+def test_the_program_in_calls_takes_a_message(folder: Path) -> None:
+    [program] = IN_CALLS
+    assert len([line for line in program.splitlines() if line.strip()]) < 25
+    port, path = free_port(), folder / "switchroom.toml"
+    path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
+    password = re.findall(r'password = "(.*)"', path.read_text())[0]
+    wav(folder / "menu.wav", tone(440, 8000, 6.0))
+    wav(folder / "said.wav", tone(1200, 8000, 3.0))
+    phone = ["phone", f"--server=127.0.0.1:{port}", "--user=1001", f"--password={password}", "--digits=2"]
+    phone += ["--call=9000", "--play=said.wav", "--record=heard.wav"]
+    command = [sys.executable, "-W", "error", "-c", program]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert any("switch.started" in line for line in running.stdout)
+            run(["-m", "switchroom.switch", *phone], folder)
+            message = next(line for line in running.stdout if line.startswith("A message:"))
+        finally:
+            running.send_signal(signal.SIGINT)
+    heard, rate = read_wav(Path(message.partition(": ")[2].strip()).read_bytes())
+    assert pitches(heard, rate) == [1200]
+    heard, rate = read_wav((folder / "heard.wav").read_bytes())
+    assert pitches(heard, rate)[0] == 440
 
 
 def test_there_are_programs_to_run() -> None:

@@ -8,6 +8,7 @@ a recording ends, and the call goes on.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 import time
@@ -39,6 +40,10 @@ class Recorded(NamedTuple):
     seconds: float
     reason: str  # stopped, max-length, silence, disk-full, ended, failed
     size: int  # octets
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _write(file: FileIO, data: bytes) -> None:
@@ -155,7 +160,7 @@ class Recording:
         if self._writer is not None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("w+b", buffering=0)
+        self._file = FileIO(self.path, "w+", opener=_private)
         channels = 2 if self.sides == "stereo" else 1
         make = _Opus if self.path.suffix in (".ogg", ".opus") else _Wav
         self._writer = make(self._file, self.rate, channels)

@@ -20,6 +20,11 @@ class Sounds:
         self._engine = engine
         self._ears: dict[int, Heard] = {}  # by station, room
 
+    @property
+    def count(self) -> int:
+        """Stations and rooms that somebody listens to."""
+        return len(self._ears)
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen in a loop."""
         loop.add_reader(self.bell.fd, self._on_bell)

@@ -424,6 +424,7 @@ class Party:
         if self.is_over:
             return
         self.ended.set_result(reason)
+        self._house.media.sounds.listen(self._station, None)
         for future in list(self._pending):
             future.cancel()
         for stream in self._streams:

@@ -39,6 +39,7 @@ def test_a_program_answers_plays_and_hangs_up(world: World, apps: Apps, handset:
     assert not world.exchange.calls
     assert world.exchange.calls_total == {200: 1}
     assert not world.media.session_count
+    assert not world.media.sounds.count
 
 
 def test_routes_lead_to_programs_and_refusals_are_plain(world: World, apps: Apps, handset: Phones) -> None:

@@ -146,6 +146,7 @@ def test_a_call_of_a_recorded_user_between_two_phones(
 
     run(world, story())
     [path] = (tmp_path / "recordings").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
     both = np.frombuffer(path.read_bytes()[44:], dtype="<i2").reshape(-1, 2)
     assert pitches(both[:, 0], 8000) == [500]
     assert pitches(both[:, 1], 8000) == [900]
