@@ -103,7 +103,11 @@ class Switch:
         )
         self.registrar.max_contacts = settings.max_contacts(config)
         self.media = MediaPlane(
-            config.media, self.addresses.local_for, self._on_media_timeout, public_for=self._public_for
+            config.media,
+            self.addresses.local_for,
+            self._on_media_timeout,
+            public_for=self._public_for,
+            captures=settings.captures(config),
         )
         self.media.observer.log = self.log
         self.addresses.on_reroute.append(self.media.on_network_change)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from switchroom.switch.media.quality.summary import row_of
 from switchroom.switch.ops import objects, records
 from switchroom.switch.ops.control import by_leader
+from switchroom.switch.ops.trace import media_trace
 
 if TYPE_CHECKING:
     from switchroom.switch.app import Switch
@@ -38,6 +39,7 @@ class Questions:
             "record": by_leader(lambda record: records.find(switch.store.records, record)),
             "objects": lambda: objects.count(switch),
             "trace": lambda what="", since=0.0: switch.trace.messages(what, since),
+            "media_trace": partial(media_trace, switch.media, switch.clock),
             "drain": lambda: switch.drain(is_draining=True),
             "undrain": lambda: switch.drain(is_draining=False),
         }

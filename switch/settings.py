@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from switchroom.protocols import sip
 from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
 from switchroom.switch.config import Config
+from switchroom.switch.media import Captures
 from switchroom.switch.net import NetLimits, PublicAddress, WebSocketRules
 from switchroom.switch.net.place import Place
 
@@ -67,6 +68,12 @@ def websocket(config: Config) -> WebSocketRules:
     """The rules of WebSocket connections."""
     given = config.websocket
     return WebSocketRules(given.path, tuple(given.origins), given.ping_interval)
+
+
+def captures(config: Config) -> Captures | None:
+    """Where media packets are kept; None: they are not."""
+    trace = config.trace
+    return Captures(trace.media_seconds, trace.media_octets) if trace.media_seconds else None
 
 
 def public(config: Config) -> PublicAddress:

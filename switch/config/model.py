@@ -139,6 +139,15 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _kernel_hides_nothing(self) -> Self:
+        if self.trace.media_seconds and self.media.kernel == "required":
+            raise ValueError(
+                f"trace.media_seconds: {self.trace.media_seconds}: with media.kernel = required "
+                "there would be nothing to keep"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _ports_apart(self) -> Self:
         for i, entry in enumerate(self.sip.listen):
             transport, _, port = split_listen(entry)

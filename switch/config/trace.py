@@ -1,4 +1,4 @@
-"""The ``[trace]`` table: how many SIP messages are remembered, and who else gets a copy."""
+"""The ``[trace]`` table: how many SIP messages and media packets are remembered, and who else gets a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Collector = Annotated[str, Strict(), AfterValidator(_collector)]
 
 
 class TraceConfig(Section):
-    """The latest SIP messages, kept in memory for ``switchroom trace``, and HEP export."""
+    """The latest SIP messages and media packets, kept in memory for ``switchroom trace``, and HEP export."""
 
     enabled: Flag = key("Whether messages are kept at all.", True)
     ring_size: Count = key("Messages that are kept.", 20_000, ge=10, le=10_000_000)
@@ -28,6 +28,23 @@ class TraceConfig(Section):
         unit="octets",
         ge=65536,
         le=4 << 30,
+    )
+    media_seconds: Count = key(
+        "For how long the packets of calls are kept, as sound in the clear. 0: none is. More than 0: every "
+        "stream goes through user space.",
+        0,
+        unit="s",
+        ge=0,
+        le=600,
+        is_live=False,
+    )
+    media_octets: Count = key(
+        "Octets of them that each worker keeps; the oldest go first.",
+        64 << 20,
+        unit="octets",
+        ge=1 << 20,
+        le=2 << 30,
+        is_live=False,
     )
     hep_address: Collector = key(
         "Where a copy of each message goes by HEP version 3 over UDP (Homer, sngrep, heplify): "

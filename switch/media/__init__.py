@@ -1,5 +1,6 @@
 """Media of calls: ports, negotiation, and a relay on a native thread."""
 
+from .captures import Captures
 from .leg import MediaLeg
 from .plane import MediaPlane
 from .ports import NoPortsLeft
@@ -9,6 +10,7 @@ from .session import MediaSession
 from .transcoding import check_transcode
 
 __all__ = [
+    "Captures",
     "MediaLeg",
     "MediaPlane",
     "MediaReport",

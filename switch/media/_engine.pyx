@@ -74,6 +74,8 @@ cdef extern from "engine_core.h" nogil:
         pass
     struct errand:
         pass
+    struct capture:
+        pass
     struct command:
         verb verb
         uint32_t index
@@ -120,6 +122,7 @@ cdef extern from "engine_core.h" nogil:
         int expiry_fd, handed_fd
         uint32_t capacity
         kernel_stream *streams
+        capture *capture
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
     int engine_start(engine *)
     void engine_stop(engine *)
@@ -206,7 +209,7 @@ cdef class Engine:
     """A thread that relays between pairs of ports; start() before, stop() after everything else."""
 
     cdef engine *_engine
-    cdef object _memory
+    cdef object _memory, _capture
     cdef ready _ready
 
     def __cinit__(self, uint32_t capacity, *, double tick=0.001, double sweep_interval=1.0):
@@ -228,6 +231,11 @@ cdef class Engine:
     def expiry_fd(self):
         """Readable when next_expiry() has something."""
         return self._engine.expiry_fd
+
+    def keep(self, copies not None):
+        """Keep copies of what passes in a Capture, and let the kernel relay nothing; before start()."""
+        self._capture = copies  # it stays as long as the thread may write there
+        self._engine.capture = <capture *>PyCapsule_GetPointer(copies.share(), "switchroom.capture")
 
     def start(self):
         """Start the thread."""

@@ -4,22 +4,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "engine_core.h"
 #include "handover.h"
 #include "reports.h"
 #include "shield.h"
 
 enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
-
-static inline uint64_t monotonic(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
 
 /* Returns the new one, which goes on where the old one was when the call is the same, and both are of one kind. */
 static struct converter *replaced(struct converter *old, struct converter *new, bool is_same_call)
@@ -203,6 +196,9 @@ static void open_end(struct engine *engine, struct end *end, uint32_t index, con
     close_end(engine, end);
     memcpy(end->fds, fds, sizeof end->fds);
     end->is_open = true;
+    socklen_t size = sizeof end->local;
+    if (engine->capture != NULL)
+        getsockname(fds[RTP], &end->local.any, &size);
     if (index >= engine->high_water)
         engine->high_water = index + 1;
 }
@@ -234,7 +230,7 @@ static void obey(struct engine *engine, const struct command *command)
         break;
     case REPORT:
         if (end->is_armed && end->program.generation == command->generation)
-            send_report(end, command->datagram, monotonic());
+            send_report(engine, end, command->datagram, monotonic());
         free(command->datagram);
         break;
     case HAND_OVER:

@@ -17,6 +17,7 @@
 #include "admit.h"
 #include "commands.h"
 #include "handover.h"
+#include "keeping.h"
 #include "opening.h"
 #include "readers.h"
 #include "reports.h"
@@ -78,6 +79,7 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
         count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
         return;
     }
+    keep(engine, end, channel, to, true, data, size);
     if (end->program.shield.is_on)
         size = shield_close(end, data, size, DATAGRAM_SIZE + PROTECTION_ROOM, is_rtcp);
     if (size == 0) {
@@ -150,6 +152,8 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
             reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         }
     }
+    if (reason == DROP_NONE)
+        keep(engine, end, channel, &engine->sources[i], false, engine->data[i], size);
     if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
         end->tap->take(end->tap, engine->data[i], size, now);
     if (reason == DROP_NONE && out_channel == RTCP)

@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "capture.h"
+#include "clock.h"
 #include "converter.h"
 #include "kernel_stream.h"
 #include "latch.h"
@@ -21,7 +23,6 @@ enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
 enum { INWARD, OUTWARD, WAYS };
 #define NO_END UINT32_MAX
-#define SECOND 1000000000ull
 
 /* How a secured end is guarded. */
 struct shield {
@@ -108,6 +109,7 @@ struct taken {
 struct end {
     int fds[CHANNELS];
     bool is_open, is_armed, is_watched, is_again[CHANNELS];
+    union address local;                      /* of RTP; known where packets are captured */
     struct latch latches[CHANNELS];
     struct program program;
     struct converter *converter, *tap;
@@ -182,6 +184,7 @@ struct engine {
     uint64_t *again;  /* sockets that were not read empty */
     struct totals totals;
     struct kernel_stream *streams;            /* by end; NULL: nothing is relayed by the kernel */
+    struct capture *capture;                  /* of what passes; NULL: nothing is kept. With it the kernel relays nothing */
 
     struct mmsghdr headers[BATCH];
     struct iovec iov[BATCH];

@@ -88,7 +88,7 @@ static bool can_be_handed_over(struct engine *engine, const struct end *end)
 {
     const struct program *program = &end->program;
     if (!program->may_kernel || !end->is_armed || end->converter != NULL || end->tap != NULL ||
-        program->peer == NO_END)
+        engine->capture != NULL || program->peer == NO_END)
         return false;
     const struct end *peer = &engine->ends[program->peer];
     return peer->is_armed && peer->program.call == program->call && is_settled(&end->latches[RTP]) &&

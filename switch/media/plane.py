@@ -11,13 +11,14 @@ from collections.abc import Callable
 from switchroom.switch.config import MediaConfig
 
 from ._engine import KERNEL_LAYOUT, Engine
+from .captures import Captures
 from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .quality import Observer
 from .security import Guard
 from .session import MediaSession
 from .sounds import Sounds
-from .stream import DROP_REASONS
+from .stream import DROP_REASONS, Captured
 from .targets import parse_host
 from .transcoding import check_transcode
 
@@ -38,6 +39,7 @@ class MediaPlane:
         quarantine: float = 1.0,
         max_pairs: int | None = None,
         public_for: Callable[[str, str], str] = lambda toward, local: local,
+        captures: Captures | None = None,
     ) -> None:
         check_transcode(config.transcode)
         self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
@@ -58,6 +60,7 @@ class MediaPlane:
         self._converting: set[int] = set()  # numbers of sessions
         self.now = time.monotonic
         self.observer = Observer(self)
+        self.captures = captures  # copies of what passes, if they are kept
         self.kernel: KernelRelay | None = None
         self.kernel_reason = "not started"  # why there is none
         self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=lambda: self.config.ice == "lite")
@@ -95,7 +98,11 @@ class MediaPlane:
         self.engine = Engine(
             capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
         )
-        self.kernel, self.kernel_reason = open_kernel(config.kernel, capacity, KERNEL_LAYOUT)
+        if self.captures is not None:
+            self.captures.begin(self.engine)
+            self.kernel_reason = "packets are kept (trace.media_seconds)"
+        else:
+            self.kernel, self.kernel_reason = open_kernel(config.kernel, capacity, KERNEL_LAYOUT)
         if self.kernel is not None:
             self.engine.share(self.kernel.memory)
         self._ports = Ports(
@@ -133,6 +140,12 @@ class MediaPlane:
         self._last_number = self._last_number % 0xFFFFFFFE + 1
         self.session_count += 1
         return MediaSession(self, key, self._last_number)
+
+    async def captured(self, keys: tuple[str, ...]) -> list[Captured]:
+        """The packets of the last seconds of the sessions whose keys begin with one of these; LookupError."""
+        if self.captures is None:
+            raise LookupError("no packets are kept: trace.media_seconds is 0")
+        return await self.captures.packets(set(self._users.values()), keys, self.now())
 
     def counters(self) -> dict[str, int]:
         """What was relayed and dropped since the start, and what is in use now."""
@@ -184,6 +197,8 @@ class MediaPlane:
 
     def forget(self, session: MediaSession) -> None:
         """A session is closed."""
+        if self.captures is not None:
+            self.captures.end(session)
         self.session_count -= 1
         self._converting.discard(session.number)
 

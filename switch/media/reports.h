@@ -5,6 +5,7 @@
 #define SWITCHROOM_REPORTS_H
 
 #include "engine_core.h"
+#include "keeping.h"
 #include "shield.h"
 
 enum { RTCP_XR = 207, XR_VOIP_METRICS = 7, XR_VOIP_SIZE = 36, XR_R_FACTOR = 24, XR_MOS_CQ = 27 };
@@ -90,7 +91,7 @@ static void note_made(struct end *from, const uint8_t *packet, size_t size, uint
 
 /* -- ours */
 
-static void send_report(struct end *end, struct datagram *report, uint64_t now)
+static void send_report(struct engine *engine, struct end *end, struct datagram *report, uint64_t now)
 {
     uint8_t *data = report->data;
     uint32_t middle = data[1] == RTCP_SR ? middle_of(data) : 0;
@@ -99,6 +100,7 @@ static void send_report(struct end *end, struct datagram *report, uint64_t now)
     const union address *to = &end->latches[channel].remote;
     if (end->program.is_secured || to->any.sa_family == AF_UNSPEC)
         return;  /* keys that are not ours; nobody to tell */
+    keep(engine, end, channel, to, true, data, size);
     if (end->program.shield.is_on)
         size = shield_close(end, data, size, size + PROTECTION_ROOM, true);
     if (size == 0 || sendto(end->fds[channel], data, size, 0, &to->any, address_size(to)) < 0 || middle == 0)

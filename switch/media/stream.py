@@ -113,6 +113,15 @@ class Handed(NamedTuple):
     data: bytes
 
 
+class Captured(NamedTuple):
+    """A packet that passed, in the clear."""
+
+    at: float  # monotonic
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    data: bytes
+
+
 class Counters(NamedTuple):
     """What came in at one end since its call took it."""
 

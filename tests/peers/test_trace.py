@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from .phone import Dialog, Phone
 from .ports import TETHER
 from .raw import Message, audio
 
+PACKETS = 10
 METHOD, CORRELATION = 15, 17  # HEP chunks: the message, and what belongs together
 
 
@@ -58,7 +61,8 @@ def a_call(switch: Switch) -> tuple[str, set[str]]:
         loser.respond(loser.invite, 180, "Ringing")
         a.expect(180, call_id=dialog.call_id)
         b.accept(winner, audio(b.address[0], 40002))
-        a.answered(dialog)
+        answer = a.answered(dialog)
+        _talk(a.address[0], answer.body.decode())
         _cancelled(loser)
         (row,) = switch.calls()
         a.send(dialog.request("BYE"))
@@ -66,6 +70,24 @@ def a_call(switch: Switch) -> tuple[str, set[str]]:
         assert a.final(method="BYE", call_id=dialog.call_id).status == 200
         found: str = row["id"]
         return found, {dialog.call_id, winner.call_id, loser.call_id}
+
+
+def _talk(host: str, description: str) -> None:
+    """Ten packets from one phone to the other."""
+    media = re.search(r"c=IN IP4 (\S+)[\s\S]*m=audio (\d+)", description)
+    assert media is not None
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
+    ):
+        one.bind((host, 40000))
+        two.bind((host, 40002))
+        two.settimeout(5.0)
+        for seq in range(PACKETS):
+            one.sendto(
+                struct.pack("!BBHII", 0x80, 0, seq, 160 * seq, 0xABCD) + bytes(160), (media[1], int(media[2]))
+            )
+            assert len(two.recv(2048)) == 172
 
 
 def _cancelled(loser: Dialog) -> None:
@@ -86,7 +108,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             tmp_path_factory.mktemp("trace"),
             users=users([1001, 1002, 1003]),
             routes=[{"match": "77", "to": ["user:1002", "user:1003"], "order": "parallel"}],
-            trace={"hep_address": f"127.0.0.1:{collector.getsockname()[1]}"},
+            trace={"hep_address": f"127.0.0.1:{collector.getsockname()[1]}", "media_seconds": 60},
             log={"level": "debug"},
         )
         with switch:
@@ -144,6 +166,25 @@ def test_wireshark_reads_the_capture(seen: Seen, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert {row[0] for row in rows} == seen.call_ids
     assert {"INVITE", "ACK", "CANCEL", "BYE"} <= {row[1] for row in rows}
+
+
+@pytest.mark.peer("tshark")
+def test_wireshark_reads_the_sound(seen: Seen, tmp_path: Path) -> None:
+    file = tmp_path / "call.pcap"
+    done = seen.switch.cli("trace", seen.call, "--media", "--pcap", str(file))
+    assert f"{2 * PACKETS} packets" in done.stdout, done
+    command = ["tshark", "-r", str(file), "-o", "udp.check_checksum:TRUE", "-d", "udp.port==1-65535,rtp"]
+    command += ["-Y", "rtp", "-T", "fields", "-e", "rtp.seq", "-e", "udp.srcport", "-e", "udp.dstport"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    rows = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert [row[0] for row in rows if row[1] == "40000"] == [str(seq) for seq in range(PACKETS)]
+    assert [row[0] for row in rows if row[2] == "40002"] == [str(seq) for seq in range(PACKETS)]
+
+
+def test_sound_goes_to_a_file(seen: Seen) -> None:
+    done = seen.switch.cli("trace", seen.call, "--media")
+    assert done.returncode != 0
+    assert "--media: goes with --pcap FILE" in done.stderr
 
 
 def test_the_collector_puts_the_legs_together_by_the_calls_id(seen: Seen) -> None:

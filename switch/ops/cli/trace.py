@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +21,11 @@ from .place import ConfigOption, JsonOption, control_path
 
 _POLL_INTERVAL = 0.3
 _OVERLAP = 1.0  # seconds that are asked for again: workers do not answer at the same instant
+_MAX_CALLS = 1000  # whose packets are asked for
 _WIDTH = 120  # where no terminal says how wide it is
 
 Message = dict[str, Any]
+_Record = tuple[float, tuple[str, int], tuple[str, int], bytes]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +47,12 @@ def trace(
     pcap: Annotated[
         Path | None, typer.Option("--pcap", metavar="FILE", help="Write a capture file for Wireshark.")
     ] = None,
+    media: Annotated[
+        bool,
+        typer.Option(
+            "--media", help="Write the packets of its sound too ([trace] media_seconds); with --pcap."
+        ),
+    ] = False,
     text: Annotated[bool, typer.Option("--text", help="Show the whole messages.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,10 +61,13 @@ def trace(
     All its legs, as a ladder, from what the switch remembers ([trace]); what proves a password is masked.
     """
     path = control_path(config)
+    if media and pcap is None:
+        raise FaultError("--media: goes with --pcap FILE")
     messages = _ask(path, what)
     if pcap is not None:
-        _write(pcap, messages)
-        typer.echo(f"{pcap}: {len(messages)} messages")
+        packets = _ask_media(path, what, messages) if media else []
+        _write(pcap, messages, packets)
+        typer.echo(f"{pcap}: {len(messages)} messages" + (f", {len(packets)} packets" if media else ""))
         return
     if as_json and not follow:
         typer.echo(json.dumps(messages, indent=2))
@@ -92,6 +104,16 @@ def _ask(path: Path, what: str, since: float = 0.0) -> list[Message]:
     return sorted(found, key=lambda message: message["at"])
 
 
+def _ask_media(path: Path, what: str, messages: Sequence[Message]) -> list[Message]:
+    """The packets of the calls of these messages; without any, ``what`` is taken for a call's id."""
+    calls = sorted({message["call"] for message in messages if message["call"]}) or [what]
+    try:
+        found: list[Message] = ask_switch(path, "media_trace", {"calls": calls[-_MAX_CALLS:]})
+    except ControlError as error:
+        raise FaultError(str(error)) from None
+    return found
+
+
 def _key(message: Message) -> tuple[float, str, str]:
     return message["at"], message["direction"], message["message"][:200]
 
@@ -119,20 +141,28 @@ def _json_lines(messages: Sequence[Message]) -> Iterator[str]:
         yield json.dumps(message)
 
 
-def _write(path: Path, messages: Sequence[Message]) -> None:
+def _write(path: Path, messages: Sequence[Message], packets: Sequence[Message]) -> None:
     from switchroom.protocols import pcap
-    from switchroom.switch.config import split_address
 
+    records = [_message_record(message) for message in messages] + [_packet_record(one) for one in packets]
     try:
         with path.open("wb") as file:
             file.write(pcap.HEADER)
-            for message in messages:
-                ends = (split_address(message["local"]), split_address(message["remote"]))
-                source, destination = ends if message["direction"] == "out" else ends[::-1]
-                data = message["message"].encode("utf-8", "surrogateescape")
-                file.write(pcap.packet(message["time"], source, destination, data))
+            file.writelines(pcap.packet(*record) for record in sorted(records, key=lambda record: record[0]))
     except OSError as error:
         raise FaultError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _message_record(message: Message) -> _Record:
+    from switchroom.switch.config import split_address
+
+    ends = (split_address(message["local"]), split_address(message["remote"]))
+    source, destination = ends if message["direction"] == "out" else ends[::-1]
+    return message["time"], source, destination, message["message"].encode("utf-8", "surrogateescape")
+
+
+def _packet_record(packet: Message) -> _Record:
+    return packet["time"], tuple(packet["source"]), tuple(packet["destination"]), b64decode(packet["data"])
 
 
 def _printable(text: str) -> str:

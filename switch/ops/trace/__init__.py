@@ -1,8 +1,9 @@
 """Seeing a call: the latest SIP messages, from memory, as a ladder, as text, as a capture file, or by HEP."""
 
 from .export import Exporter
+from .media import media_trace
 from .ring import Entry, Ring
 from .search import find
 from .trace import Tap, Trace
 
-__all__ = ["Entry", "Exporter", "Ring", "Tap", "Trace", "find"]
+__all__ = ["Entry", "Exporter", "Ring", "Tap", "Trace", "find", "media_trace"]

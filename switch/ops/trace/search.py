@@ -12,7 +12,7 @@ _PARTIES = re.compile(
     rb"(?i)\n(?:from|f|to|t|p-asserted-identity)[ \t]*:[^\r\n]*?(?:sips?|tel):([^@;>\r\n]+)"
 )
 _REQUEST_URI = re.compile(rb"[A-Z]+ (?:sips?|tel):([^@; \r\n]+)[@; ]")
-_SHORTEST_ID = 8  # characters of a call's id, so that no short number is taken for one
+SHORTEST_ID = 8  # characters of a call's id, so that no short number is taken for one
 
 
 def call_id_of(data: bytes) -> str:
@@ -37,7 +37,7 @@ def _call_ids(known: Sequence[tuple[Entry, str]], records: Mapping[str, str], wh
     """The Call-IDs of the messages that are meant directly."""
     if not what:
         return {call_id for _, call_id in known}
-    if len(what) >= _SHORTEST_ID:
+    if len(what) >= SHORTEST_ID:
         found = {call_id for call_id, record in records.items() if record.startswith(what)}
         if found:
             return found
