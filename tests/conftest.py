@@ -9,6 +9,7 @@ import pytest
 
 _PACKAGES = {
     "baresip": "baresip",
+    "bearerbox": "kannel",
     "chromium": "chromium",
     "npm": "npm",
     "dnsmasq": "dnsmasq-base",
@@ -18,6 +19,8 @@ _PACKAGES = {
     "opusdec": "opus-tools",
     "opusenc": "opus-tools",
     "sipp": "sip-tester",
+    "smsbox": "kannel",
+    "smsd": "smstools",
     "sipsak": "sipsak",
     "sox": "sox",
     "speexdec": "speex",

@@ -1,8 +1,11 @@
-"""A GSM modem that is none, and the network behind it, as engines: for tests, and for who has no hardware."""
+"""A GSM modem that is none, and the network behind it: for tests, and for who has no hardware."""
 
 from __future__ import annotations
 
+from .control import Control
 from .device import Faults, Sim, SimulatedModem
 from .network import Journal, Network, Rule
+from .orders import Orders
+from .stand import Stand
 
-__all__ = ["Faults", "Journal", "Network", "Rule", "Sim", "SimulatedModem"]
+__all__ = ["Control", "Faults", "Journal", "Network", "Orders", "Rule", "Sim", "SimulatedModem", "Stand"]

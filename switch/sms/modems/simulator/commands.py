@@ -129,7 +129,7 @@ class Commands:
         if name in _ANSWERS and rest in ("", "?"):
             self.modem.write(_ANSWERS[name](self.modem))
             return OK
-        return self._setting(name, rest) if name in _SETTINGS else self.error(4, 303)
+        return self._setting(name, rest) if name in _SETTINGS else self.error(4)
 
     def _basic(self, name: str, value: str) -> str:
         """ATE0, ATZ, AT&F and their like; calls go nowhere."""

@@ -1,0 +1,105 @@
+"""``switchroom modem-simulator``: modems for who has none."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..process import loop_factory
+from .ask import _text
+from .fault import FaultError
+
+if TYPE_CHECKING:
+    from switchroom.switch.sms.modems.simulator import Journal, Stand
+
+_CAPACITY = 30
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(modem_simulator)
+
+
+def modem_simulator(
+    sims: Annotated[
+        list[str] | None,
+        typer.Option("--sim", metavar="NUMBER", help="A modem with this number; several: several modems."),
+    ] = None,
+    link: Annotated[
+        str, typer.Option("--link", metavar="PATH", help="Links to the ports: PATH1, PATH2, …")
+    ] = "",
+    pin: Annotated[str, typer.Option("--pin", help="What the SIMs want.")] = "",
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="NUMBERS=ACTION[:VALUE]",
+            help="What becomes of messages for these numbers: fail, status, delay, drop or silent.",
+        ),
+    ] = None,
+    capacity: Annotated[
+        int, typer.Option("--capacity", min=1, max=255, help="Messages that a SIM holds.")
+    ] = _CAPACITY,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Modems that have no PDU mode.")] = False,
+    delay: Annotated[
+        float, typer.Option("--delay", min=0.0, metavar="SECONDS", help="How long a message is on its way.")
+    ] = 0.2,
+    control: Annotated[
+        str, typer.Option("--control", metavar="PATH", help="A socket that takes orders, one each line.")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show the messages.")] = False,
+) -> None:
+    """Be GSM modems on pseudo-terminals, with a network between their SIMs.
+
+    Orders are taken from the standard input while it runs: type help. It ends with Ctrl-C.
+    """
+    from switchroom.switch.sms.modems.simulator import Rule, Sim, Stand
+
+    numbers = sims or ["+491700000001", "+491700000002"]
+    for number in numbers:
+        if not number.lstrip("+").isdecimal() or numbers.count(number) > 1:
+            raise FaultError(f"--sim: {number}: must be a number, and each another one")
+
+    async def run() -> None:
+        stand = Stand(delay=delay)
+        try:
+            stand.network.rules = [Rule.parse(rule) for rule in rules or ()]
+            for n, number in enumerate(numbers, 1):
+                sim = Sim(number, pin=pin, capacity=capacity)
+                place = stand.add(sim, f"{link}{n}" if link else "", is_text_only=text_only)
+                typer.echo(f"{number} {place.terminal.shown}")
+            await _serve(stand, control, is_quiet=quiet)
+        except (OSError, ValueError) as error:
+            raise FaultError(str(error)) from None
+        finally:
+            stand.close()
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(run())
+
+
+async def _serve(stand: Stand, path: str, *, is_quiet: bool) -> None:
+    from switchroom.switch.sms.modems.simulator import Control, Orders
+
+    if not is_quiet:
+        stand.on_news = _show
+    control = Control(Orders(stand), typer.echo)
+    if path:
+        await control.listen(path)
+    control.read_from(sys.stdin.fileno())
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    sys.stdout.flush()
+    await ended.wait()
+    control.close()
+
+
+def _show(news: Journal) -> None:
+    ends = f"{news.source} to {news.destination}" if news.source else f"to {news.destination}"
+    typer.echo(_text(f"{news.what}: {ends} {news.text}").rstrip())
+    sys.stdout.flush()
