@@ -20,7 +20,7 @@ _LINE = re.compile(
     r"([1-9][0-9]{0,8}) +([A-Z0-9_]{1,40}) +inline:([!-:<-{}-~|]{20,512})((?: +[!-~]{1,64}){0,8}) *"
 )
 _LIFETIME = re.compile(r"(?:2\^[0-9]{1,2}|[0-9]{1,15})")
-_MKI = re.compile(r"([0-9]{1,40}):([0-9]{1,3})")
+_MKI = re.compile(r"([0-9]{1,309}):([0-9]{1,3})")  # 128 octets at most
 _HARMLESS = re.compile(
     r"(?:WSH=[0-9]{1,6}|KDR=0|-.*)"
 )  # §6.3.7: with - in front nothing has to be understood

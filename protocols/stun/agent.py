@@ -137,7 +137,7 @@ class Agent:
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take a STUN message; what proves no password changes nothing and gets no answer."""
         try:
-            if data[0] & 1:
+            if data[:1] == b"\1":  # the upper class bit: success or error
                 self._on_response(data, source, now)
             else:
                 self._on_request(data, source, now)
@@ -331,9 +331,7 @@ class Agent:
             self._consent_at = now + self._chance.uniform(*_CONSENT_INTERVAL)
 
     def _ask_consent(self, now: float) -> None:
-        if self.selected is None:
-            self._consent_at = None
-            return
+        assert self.selected is not None
         if now >= self._consent_until:
             pair = self._pairs.pop(self.selected, None)
             if pair is not None:
