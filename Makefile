@@ -46,7 +46,7 @@ check: $(VENV)/.tests
 SECONDS ?= 60
 
 sanitize: $(VENV)/.tests
-	SWITCHROOM_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/codecs/test_fuzz.py tests/codecs/test_sound.py tests/switch/media/test_fuzz.py
+	SWITCHROOM_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/codecs/test_fuzz.py tests/codecs/test_sound.py tests/switch/media/test_fuzz.py tests/switch/media/test_srtp.py
 
 # What cannot be installed is no error here: its tests are skipped and say so, and in CI they fail.
 peers:
