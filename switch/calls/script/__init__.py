@@ -8,6 +8,7 @@ from .apps import Apps
 from .call import Call
 from .dialling import NotAnswered
 from .house import House
+from .outward import Outward
 from .party import CallEnded, Leg, Party
 from .stream import Stream
 
@@ -20,6 +21,7 @@ __all__ = [
     "House",
     "Leg",
     "NotAnswered",
+    "Outward",
     "Party",
     "Progress",
     "Silence",

@@ -14,12 +14,16 @@ from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
 from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
 
 from .built_in import BUILT_IN
-from .call import Call
+from .call import Call, Headers
+from .dialling import NotAnswered
+from .outward import Outward
 from .party import CallEnded
 from .recording import CallRecordings
+from .targets import aim
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
+    from switchroom.switch.calls.identity import Identity
     from switchroom.switch.calls.ledger import Log
 
     from .house import House
@@ -36,6 +40,7 @@ class Apps:
         self._log = log
         self._handlers: dict[str, Handler] = dict(BUILT_IN)
         self._patterns: list[tuple[tuple[NumberPattern, ...], str]] = []
+        self.claims: list[Callable[[Inquiry], str | None]] = []  # the names of handlers, by other rules
         self._tasks: set[asyncio.Task[None]] = set()
         self.recordings = CallRecordings(house)
         house.exchange.claim = self._claim
@@ -76,12 +81,14 @@ class Apps:
 
     def _claim(self, inquiry: Inquiry) -> Plan | None:
         number = inquiry.called
-        for patterns, name in self._patterns:
-            if match_any(patterns, number) and not self.house.exchange.router.is_emergency(number):
-                leap = Leap(ToApp(name), number, inquiry.caller)
-                line = f"{number} is taken by the application {name}"
-                return Plan(inquiry, (Step((leap,)),), tell=partial(iter, (line,)))
-        return None
+        name = next((name for patterns, name in self._patterns if match_any(patterns, number)), None)
+        for claim in self.claims:
+            name = name or claim(inquiry)
+        if name is None or self.house.exchange.router.is_emergency(number):
+            return None
+        leap = Leap(ToApp(name), number, inquiry.caller)
+        line = f"{number} is taken by the application {name}"
+        return Plan(inquiry, (Step((leap,)),), tell=partial(iter, (line,)))
 
     def _on_app(self, sip_call: SipCall, to: ToApp, now: float) -> bool:
         """A call's plan has led to a program."""
@@ -92,6 +99,37 @@ class Apps:
         self.calls[call.id] = call
         self.run(handler, call)
         return True
+
+    async def call(
+        self,
+        target: str,
+        *,
+        app: str,
+        caller: Identity,
+        timeout: float = 60.0,  # noqa: ASYNC109 - how long it rings
+        headers: Headers = (),
+        outward: Outward | None = None,
+    ) -> Call:
+        """Call somebody who has not called us; the call is up when it is returned. NotAnswered: nobody did.
+
+        ``outward`` is told what happens meanwhile, and can give it up.
+        """
+        placed = outward or Outward(caller.number)
+        found = aim(
+            self.house.exchange, (target,), app=app, called=target, shown=caller.number, timeout=timeout
+        )
+        if not found.plan.steps:
+            raise NotAnswered(found.plan.status or 404, found.plan.reason or "Not Found")
+        sip_call = placed.begin(self.house, target, found.plan, caller, headers, timeout)
+        try:
+            await placed.answered
+        except asyncio.CancelledError:
+            placed.give_up()
+            raise
+        call = Call(self.house, sip_call, app)
+        self.calls[call.id] = call
+        call._listen()
+        return call
 
     def run(self, handler: Handler, call: Call) -> None:
         """Give a call to a handler, in a task of its own."""

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
-from switchroom.switch.calls.routing import (
-    Inquiry,
-    Leap,
-    Plan,
-    Step,
-    ToTrunk,
-    ToUser,
-    parse_destination,
-)
 from switchroom.switch.media import NoPortsLeft, sounding
 
 from .dialling import Hunt, NotAnswered
 from .party import CallEnded, Leg, Party
 from .passing import Passing, pass_on
+from .targets import Aim, aim
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
+    from switchroom.switch.calls.routing import Plan
+    from switchroom.switch.store import Record
 
     from .house import House
 
@@ -56,6 +50,11 @@ class Call(Party):
     def is_answered(self) -> bool:
         """Whether the caller hears us."""
         return self._call.answered_at is not None
+
+    @property
+    def entry(self) -> Record:
+        """What the books have of it."""
+        return self._call.record
 
     @property
     def legs(self) -> tuple[Leg, ...]:
@@ -129,17 +128,20 @@ class Call(Party):
         caller: str | None = None,
         name: str | None = None,
         headers: Headers = (),
+        on_ringing: Callable[[str], object] | None = None,
     ) -> Leg:
         """Call somebody: user:NAME, trunk:NAME/NUMBER, sip:URI, or a number as it would be dialled.
 
         Several ring at once; the first one that answers is returned. NotAnswered: nobody did.
+        ``on_ringing`` is told the target of each phone that rings.
         """
         self._check()
         identity = self._identity(caller, name)
-        plan = self._plan(targets, identity.number, timeout)
+        plan, aims = self._aim(targets, identity.number, timeout)
         if not plan.steps:
             raise NotAnswered(plan.status or 404, plan.reason or "Not Found")
         hunt = self._hunt = Hunt(self._house, self._call, self._leg, self.codec)
+        hunt.aims, hunt.target, hunt.on_ringing = aims, targets[0], on_ringing
         try:
             hunt.begin(plan, identity, tuple(headers))
             both: set[asyncio.Future[Any]] = {hunt.answered, self.ended}
@@ -148,6 +150,7 @@ class Call(Party):
                 self._check()
                 raise NotAnswered(408, "No answer")
             leg = Leg(self._house, self._call, hunt.answered.result())
+            leg.target = hunt.target
         finally:
             hunt.give_up()
             self._hunt = None
@@ -164,31 +167,11 @@ class Call(Party):
         return known._replace(name=name) if name is not None else known
 
     def _plan(self, targets: tuple[str, ...], shown: str, timeout: float) -> Plan:
-        leaps: list[Leap] = []
-        for target in targets:
-            kind, _, rest = target.partition(":")
-            if kind == "trunk" and rest:
-                trunk, _, number = rest.partition("/")
-                leaps.append(Leap(ToTrunk(trunk), number or self.called, shown))
-            elif kind in ("user", "sip", "sips") and rest:
-                to = parse_destination(target)
-                leaps.append(Leap(to, self._number_of(target), shown))
-            else:
-                found = self._call.exchange.router.plan(self._inquiry(target, shown))
-                if len(targets) == 1 or not found.steps:
-                    return found
-                leaps += found.steps[0].leaps
-        return Plan(self._inquiry(targets[0], shown), (Step(tuple(leaps), timeout),))
+        return self._aim(targets, shown, timeout).plan
 
-    def _inquiry(self, number: str, shown: str) -> Inquiry:
-        return Inquiry(shown, number, f"app:{self.app}", self._call.exchange.clock.posix(self._house.now))
-
-    def _number_of(self, target: str) -> str:
-        to = parse_destination(target)
-        if isinstance(to, ToUser):
-            user = self._call.exchange.config.users.get(to.name)
-            return to.name if user is None else user.dialled
-        return target.partition(":")[2].partition("@")[0]
+    def _aim(self, targets: tuple[str, ...], shown: str, timeout: float) -> Aim:
+        exchange = self._call.exchange
+        return aim(exchange, targets, app=self.app, called=self.called, shown=shown, timeout=timeout)
 
     async def bridge(self, leg: Leg) -> str:
         """Let the caller and a leg talk, until one of them leaves; "caller" or "leg" tells who did."""

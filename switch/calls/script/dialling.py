@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
@@ -16,7 +17,7 @@ from switchroom.switch.media import sounding
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
     from switchroom.switch.calls.identity import Identity
-    from switchroom.switch.calls.routing import Plan, ToApp
+    from switchroom.switch.calls.routing import Leap, Plan, ToApp
 
     from .house import House
 
@@ -38,6 +39,9 @@ class Hunt:
         self._house, self._call, self._caller, self._first = house, call, caller, first
         self.answered: asyncio.Future[SipLeg] = asyncio.get_running_loop().create_future()
         self.is_ringing = asyncio.Event()
+        self.aims: dict[Leap, str] = {}  # which target each leap is for
+        self.target = ""  # of the one who answered
+        self.on_ringing: Callable[[str], object] | None = None
         self._dialling: Dialling | None = None
 
     def begin(self, plan: Plan, identity: Identity, headers: tuple[tuple[str, str], ...]) -> None:
@@ -82,6 +86,12 @@ class Hunt:
         """Somebody rings."""
         leg.answer = sdp_of(response) or leg.answer
         self.is_ringing.set()
+        if self.on_ringing is not None and response.status >= 180:
+            self.on_ringing(self._target_of(leg))
+
+    def _target_of(self, leg: SipLeg) -> str:
+        """Whom a leg is for; where a call was forwarded, the first."""
+        return self.target if leg.attempt is None else self.aims.get(leg.attempt.leap, self.target)
 
     def on_dropped(self, leg: SipLeg, now: float) -> None:
         """One of several is gone."""
@@ -105,6 +115,7 @@ class Hunt:
             dialling.lose(leg, Failure(502, "Bad Gateway", None), now)
             return
         dialling.win(leg, now)
+        self.target = self._target_of(leg)
         leg.dialling = leg.attempt = None
         self._call.dialling = self._dialling = None
         self.answered.set_result(leg)

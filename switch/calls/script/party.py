@@ -438,6 +438,8 @@ class Party:
 class Leg(Party):
     """Somebody whom a program has called in a call."""
 
+    target = ""  # as the program named it
+
     async def hang_up(self) -> None:
         """End it; the call goes on."""
         if not self.is_over:

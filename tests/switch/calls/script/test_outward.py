@@ -1,0 +1,101 @@
+"""Calls that a program makes to somebody who has not called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from switchroom.protocols import sip
+from switchroom.switch.calls.identity import Identity
+from switchroom.switch.calls.script import Apps, Call, NotAnswered, Outward, Tone
+from tests.switch.calls.world import World
+
+from .handset import Handset, pitches, run, until
+
+Phones = Callable[..., Handset]
+WHO = Identity("+15017122661")
+
+
+def test_a_program_calls_and_hangs_up(world: World, apps: Apps, handset: Phones) -> None:
+    b, heard = handset("127.0.0.3", user="bob"), list[str]()
+
+    async def story() -> None:
+        outward = Outward("api", lambda: heard.append("ringing"))
+        work = asyncio.create_task(apps.call("user:bob", app="api", caller=WHO, outward=outward))
+        await b.rings()
+        b.answer()
+        call = await work
+        assert call.is_answered
+        assert call.id == outward.id
+        assert not call.is_over
+        await call.play(Tone((440.0,), 0.4))
+        await call.hang_up()
+        await until(lambda: b.is_over)
+
+    run(world, story())
+    assert heard == ["ringing"]
+    assert b.invited.request.from_.uri.user == WHO.number
+    assert pitches(b.sound, 8000) == [440]
+    assert not world.exchange.calls
+    assert not world.media.session_count
+    assert world.exchange.calls_total == {200: 1}
+
+
+def test_whoever_was_called_hangs_up_or_is_bridged_to_another(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    b, c = handset("127.0.0.3", user="bob"), handset("127.0.0.4", user="carol")
+    ends = list[str]()
+
+    async def onward(call: Call) -> None:
+        leg = await call.dial("user:carol", on_ringing=ends.append)
+        ends.append(leg.target)
+        ends.append(await call.bridge(leg))
+
+    async def story() -> None:
+        work = asyncio.create_task(apps.call("user:bob", app="api", caller=WHO))
+        await b.rings()
+        b.answer()
+        apps.run(onward, await work)
+        await c.rings()
+        c.answer()
+        await until(lambda: c.phone.has(sip.SessionAcknowledged))
+        await asyncio.sleep(0.05)
+        b.hang_up()
+        await until(lambda: c.is_over)
+
+    run(world, story())
+    assert ends[:2] == ["user:carol", "user:carol"]
+    assert not world.exchange.calls
+
+
+@pytest.mark.parametrize("way", ["busy", "nobody", "given up", "timeout"])
+def test_nobody_answers(world: World, apps: Apps, handset: Phones, way: str) -> None:
+    b = handset("127.0.0.3", user="bob")
+    statuses = list[int]()
+
+    async def story() -> None:
+        target = "user:carol" if way == "nobody" else "user:bob"
+        outward = Outward("api")
+        work = asyncio.create_task(apps.call(target, app="api", caller=WHO, outward=outward, timeout=0.3))
+        if way != "nobody":
+            await b.rings()
+        if way == "busy":
+            b.session.reject(486, world.now)
+            world.settle()
+        elif way == "given up":
+            outward.give_up()
+        elif way == "timeout":
+            world.walk(0.6)
+        with pytest.raises(NotAnswered) as refused:
+            await work
+        statuses.append(refused.value.status)
+        if way != "nobody" and way != "busy":
+            await until(lambda: b.phone.has(sip.SessionCancelled))
+
+    run(world, story())
+    assert statuses == [{"busy": 486, "nobody": 480, "given up": 487, "timeout": 408}[way]]
+    assert not world.exchange.calls
+    assert not world.media.session_count
