@@ -222,7 +222,7 @@ class Switch:
         self.exchange.link = self.trace.ring.link
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
-        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages)
+        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages, self.apps)
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)

@@ -13,6 +13,7 @@ _PACKAGES = {
     "chromium": "chromium",
     "npm": "npm",
     "dnsmasq": "dnsmasq-base",
+    "espeak-ng": "espeak-ng",
     "faketime": "faketime",
     "ffmpeg": "ffmpeg",
     "kamailio": "kamailio",

@@ -29,11 +29,13 @@ from .resources.numbers import NumberResources
 from .resources.usage import UsageResources
 from .verify.services import VerifyServices
 from .verify.verifications import Verifications
+from .voice.room import VoiceRoom
 from .webhooks.courier import Courier
 from .webhooks.fetch import Fetcher, Limits
 from .webhooks.target import Fence
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Apps
     from switchroom.switch.config import ApiConfig, Config
     from switchroom.switch.sms.interfaces import Centre
     from switchroom.switch.store.documents import Library
@@ -56,8 +58,9 @@ class House:
         *,
         centre: Centre | None,
         now: Callable[[], float],
+        apps: Apps,
     ) -> None:
-        """``centre``: of messages, and ``now`` the clock that it goes by."""
+        """``centre``: of messages, and ``now`` the clock that it goes by; ``apps``: who has calls."""
         self.library, self.accounts, self._now = library, accounts, now
         api = config.api
         self.fetcher = Fetcher(Fence(api.webhook_private), _client_context(config), _limits(api))
@@ -72,13 +75,14 @@ class House:
         self.messages = MessageResources(self.office, self.outbox, self.senders)
         self.inbox = Inbox(self.office, self.numbers, self.senders, self.opt_outs, self.messages, now)
         self.inbox.centre = centre
+        self.voice = VoiceRoom(config, self.office, self.numbers, self.messages, apps)
         verify = VerifyServices(self.office)
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
-            *(LookupResources(), UsageResources(self.office)),
+            *(LookupResources(), UsageResources(self.office), self.voice.calls),
             *(verify, Verifications(self.office, verify, self.messages, accounts.vault)),
         ):
             self.table.add(resources.operations())
@@ -101,6 +105,7 @@ class House:
         """Go on with what waits."""
         self.courier.start()
         self.outbox.start()
+        self.voice.start()
         if self.inbox.centre is not None:
             self.inbox.centre.attach(outlet=self.inbox, now=self._now())
 
@@ -111,6 +116,7 @@ class House:
     async def stop(self) -> None:
         """Let go of what is under way."""
         self.outbox.stop()
+        self.voice.stop()
         if self.inbox.centre is not None:
             self.inbox.centre.detach(outlet=self.inbox.name, now=self._now())
         for task in self.office.tasks:

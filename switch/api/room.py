@@ -17,8 +17,10 @@ from switchroom.switch.store.documents import Library, Query
 from .front.accounts import Accounts
 from .front.audit import AUDIT, Audit
 from .front.vault import Vault
+from .voice.render import CALL
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Apps
     from switchroom.switch.config import Config
     from switchroom.switch.sms.interfaces import Centre
 
@@ -56,10 +58,11 @@ class ApiRoom:
         self,
         config: Config,
         tls: Callable[[], ssl.SSLContext | None],
-        messages: Messages | None = None,
+        messages: Messages | None,
+        apps: Apps,
     ) -> None:
-        """``tls``: the context of the switch's own certificate; ``messages``: where the message centre is."""
-        self._config, self._tls, self._messages = config, tls, messages
+        """``tls``: of the switch's own certificate; ``messages``: the centre's; ``apps``: who has calls."""
+        self._config, self._tls, self._messages, self._apps = config, tls, messages, apps
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
         self._server: ApiServer | None = None
@@ -105,6 +108,7 @@ class ApiRoom:
             Audit(library),
             centre=messages.centre if messages is not None and messages.is_open else None,
             now=messages.clock.now if messages is not None else time.monotonic,
+            apps=self._apps,
         )
         if messages is not None:
             messages.is_of_account = self._house.inbox.has
@@ -146,6 +150,7 @@ class ApiRoom:
         config, library = self._config.api, self.house.library
         library.purge("events", now - config.keep_events * _DAY)
         library.purge("delivery", now - config.keep_webhooks * _DAY)
+        library.purge(CALL, now - config.keep_calls * _DAY)
         library.purge(AUDIT, now - config.keep_audit * _DAY)
 
     # -- the operator

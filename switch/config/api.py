@@ -151,6 +151,12 @@ class ApiConfig(Section):
         le=3600,
     )
     max_webhooks: Count = key("Webhooks at once.", 64, ge=1, le=4096, is_live=False)
+    say_command: Text = key(
+        "What speaks <Say>: it reads the text, writes WAV into {file}, and is given {voice}. Empty: nothing.",
+        "espeak-ng -v {voice} -w {file} --stdin",
+        max_length=1024,
+    )
+    keep_calls: Count = key("How long calls of the API are shown.", 400, unit="d", ge=1, le=36500)
     keep_webhooks: Count = key(
         "How long webhooks are shown and can be sent again.", 7, unit="d", ge=1, le=3650
     )

@@ -33,6 +33,7 @@ class Hooks:
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, str], str]] = []
         self.answers: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}  # sounds
         hooks = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,6 +47,14 @@ class Hooks:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def do_GET(self) -> None:
+                data = hooks.files.get(self.path, b"")
+                self.send_response(200 if data else 404)
+                self.send_header("Content-Type", "audio/wav")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             def log_message(self, *_: object) -> None:
                 pass

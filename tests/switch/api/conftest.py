@@ -15,6 +15,7 @@ from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.config import Config
 
 from .centre import MemoryCentre, MemoryRoom
+from .lines import MemoryApps
 
 SID = "AC" + "0" * 31 + "1"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -53,7 +54,7 @@ def centre() -> MemoryCentre:
 
 @pytest.fixture
 async def room(config: Config, centre: MemoryCentre) -> AsyncIterator[ApiRoom]:
-    room = ApiRoom(config, no_tls, cast(Any, MemoryRoom(centre)))
+    room = ApiRoom(config, no_tls, cast(Any, MemoryRoom(centre)), cast(Any, MemoryApps()))
     await room.start()
     yield room
     await room.stop()

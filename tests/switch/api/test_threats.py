@@ -54,8 +54,10 @@ async def fill(client: Any) -> dict[str, str]:
     path = client.verify.v2.services(verify.sid).rate_limits(limit.sid).buckets.create
     bucket = await call(path, max=1, interval=1)
     sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
+    made = await call(client.calls.create, to=THEIRS, from_=OURS, twiml="<Response/>")
     return {
         "IncomingPhoneNumbers": number.sid,
+        "Calls": made.sid,
         "Messages": message.sid,
         "MediaSid": media[0].sid,
         "Applications": application.sid,

@@ -1,0 +1,176 @@
+"""What a TwiML document wants done, one thing after the other, and what is told of it; values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document comes from; with ``twiml`` it is here already."""
+
+    url: str = ""
+    method: str = "POST"
+    fallback_url: str = ""
+    fallback_method: str = "POST"
+    twiml: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask a server, with these parameters besides those of the call; a ``Page`` is told, or FetchError."""
+
+    url: str
+    method: str = "POST"
+    params: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a server answered."""
+
+    url: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Take the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak a text; 0 loops: without an end."""
+
+    text: str
+    voice: str = ""
+    language: str = ""
+    loops: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play what an address has."""
+
+    url: str
+    loops: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Press keys."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing, for so many seconds."""
+
+    seconds: float
+
+
+Prompt = Say | Play | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Collect keys; ``Keys`` are told."""
+
+    prompts: tuple[Prompt, ...]
+    count: int | None
+    finish_on: str
+    timeout: float
+    is_interruptible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What was pressed, and what ended it."""
+
+    digits: str
+    finished_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """Somebody to call."""
+
+    kind: str  # number, sip or client
+    name: str
+    url: str = ""  # whose document is heard before the two talk
+    method: str = "POST"
+    keys: str = ""  # to press after the answer
+    callback: str = ""
+    callback_method: str = "POST"
+    callback_events: tuple[str, ...] = ("completed",)
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Call somebody and let the two talk; ``Dialled`` is told."""
+
+    callees: tuple[Callee, ...]
+    timeout: float = 30.0
+    time_limit: float = 14400.0
+    caller_id: str = ""
+    is_sequential: bool = False
+    hangs_up_on_star: bool = False
+    answers_on_bridge: bool = False
+    country: str = "us"  # of the ringing tone
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """What became of it."""
+
+    status: str  # completed, busy, no-answer, failed, canceled
+    sid: str = ""
+    duration: int | None = None
+    is_bridged: bool = False
+    more: tuple[tuple[str, str], ...] = ()
+
+    def params(self) -> tuple[tuple[str, str], ...]:
+        """As the action's server is told."""
+        found = [("DialCallStatus", self.status), ("DialBridged", str(self.is_bridged).lower())]
+        if self.sid:
+            found.append(("DialCallSid", self.sid))
+        if self.duration is not None:
+            found.append(("DialCallDuration", str(self.duration)))
+        return (*found, *self.more)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Send a message; whether that was possible is told to nobody but the log."""
+
+    body: str
+    to: str = ""
+    sender: str = ""
+    media: tuple[str, ...] = ()
+    callback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Refuse a call that was not taken."""
+
+    is_busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complain:
+    """Something in a document is wrong or cannot be done here; the code is that of the documents."""
+
+    code: int
+    message: str
+
+
+Action = Fetch | Answer | Say | Play | Press | Wait | Gather | Dial | Text | Reject | HangUp | Complain

@@ -1,0 +1,191 @@
+"""Carries out what a document wants, with one party of a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from switchroom.codecs.codec import CodecError
+from switchroom.switch.calls.script import Call, CallEnded, Leg, Silence
+
+from ..twiml.document import TwimlError
+from ..webhooks.fetch import FetchError
+from ..wire.errors import ApiError
+from . import actions
+from .speech import SpeechError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from switchroom.switch.media.clips import Sound
+
+    from .live import Live
+    from .means import Means
+    from .program import Program
+
+_MOST_LOOPS = 50  # of what is played while keys are awaited
+
+
+class Performer:
+    """One party and its documents."""
+
+    def __init__(self, means: Means, live: Live, party: Call | Leg) -> None:
+        self.means, self.live, self.party = means, live, party
+
+    async def run(self, program: Program) -> None:
+        """Carry out a program until its end; CallEnded: the party has left."""
+        running = program.run()
+        try:
+            action = next(running)
+            while True:
+                try:
+                    result = await _CARRY_OUT[type(action)](self, action)
+                except (FetchError, TwimlError) as error:
+                    action = running.throw(error)
+                else:
+                    action = running.send(result)
+        except StopIteration:
+            return
+        finally:
+            running.close()
+
+    @property
+    def call(self) -> Call:
+        """The call itself: a leg has no verbs that need it."""
+        assert isinstance(self.party, Call)
+        return self.party
+
+    # -- actions
+
+    async def _fetch(self, action: actions.Fetch) -> actions.Page:
+        return await self.live.fetch(action)
+
+    async def _answer(self, action: actions.Answer) -> None:
+        if isinstance(self.party, Call):
+            await self.party.answer()
+            self.live.enter("in-progress")
+
+    async def _say(self, action: actions.Say) -> None:
+        sound = await self._spoken(action)
+        if sound is not None:
+            await self._sound(sound, action.loops)
+
+    async def _play(self, action: actions.Play) -> None:
+        sound = await self._played(action)
+        if sound is not None:
+            await self._sound(sound, action.loops)
+
+    async def _spoken(self, action: actions.Say) -> Path | None:
+        if not action.text:
+            return None
+        try:
+            return await self.means.speech.speak(action.text, action.voice, action.language)
+        except SpeechError as error:
+            self.live.complain(13520, f"Say: {error}")
+            return None
+
+    async def _played(self, action: actions.Play) -> Path | None:
+        try:
+            return await self.means.sounds.fetch(self.live.account, action.url)
+        except FetchError as error:
+            self.live.complain(error.code, f"Play: {error.message}")
+            return None
+
+    async def _sound(self, sound: Sound, loops: int) -> None:
+        try:
+            await self.party.play(sound, loops=loops)
+        except (CodecError, OSError) as error:
+            self.live.complain(13420, f"Play: {error}")
+
+    async def _press(self, action: actions.Press) -> None:
+        await self.party.send_keys(action.keys)
+
+    async def _wait(self, action: actions.Wait) -> None:
+        if isinstance(self.party, Call) and not self.party.is_answered:
+            await self.party.ring()
+            self.live.enter("ringing")
+            await asyncio.wait({self.party.ended}, timeout=action.seconds)
+            if self.party.is_over:
+                raise CallEnded(self.party.ended.result())
+        elif action.seconds:
+            await self.party.play(Silence(1.0), loops=round(action.seconds))
+
+    async def _gather(self, action: actions.Gather) -> actions.Keys:
+        prompt: list[Sound] = []
+        for one in action.prompts:
+            prompt += await self._prompt(one)
+        if not action.is_interruptible:
+            for sound in prompt:
+                await self._sound(sound, 1)
+            prompt = []
+        for attempt in (prompt, []):
+            try:
+                keys = await self.party.gather(
+                    action.count,
+                    timeout=action.timeout,
+                    finish_on=action.finish_on,
+                    prompt=tuple(attempt),
+                )
+            except (CodecError, OSError) as error:
+                self.live.complain(13325, f"Gather: {error}")
+                continue
+            return actions.Keys(keys)
+        return actions.Keys("")
+
+    async def _prompt(self, one: actions.Prompt) -> list[Sound]:
+        if isinstance(one, actions.Wait):
+            return [Silence(1.0)] * round(one.seconds)
+        sound = await (self._spoken(one) if isinstance(one, actions.Say) else self._played(one))
+        return [] if sound is None else [sound] * min(one.loops or _MOST_LOOPS, _MOST_LOOPS)
+
+    async def _dial(self, action: actions.Dial) -> actions.Dialled:
+        from .dialler import Dialler  # it makes performers for those whom it calls
+
+        return await Dialler(self).dial(action)
+
+    async def _text(self, action: actions.Text) -> None:
+        doc = self.live.doc
+        caller, here = (doc.source, doc.target)
+        if doc.data["direction"] != "inbound":
+            caller, here = here, caller
+        given: dict[str, Any] = {
+            "To": action.to or caller,
+            "From": action.sender or here,
+            "Body": action.body,
+            "MediaUrl": list(action.media),
+        }
+        if action.callback:
+            given["StatusCallback"] = action.callback
+        try:
+            await self.means.send_text(doc.account, given, "outbound-call")
+        except ApiError as error:
+            self.live.complain(error.code, f"Message: {error.message}")
+
+    async def _reject(self, action: actions.Reject) -> None:
+        status = 486 if action.is_busy else 603
+        self.live.end("busy" if action.is_busy else "failed", status)
+        await self.call.reject(status)
+
+    async def _hang_up(self, action: actions.HangUp) -> None:
+        if not self.party.is_over:
+            await self.party.hang_up()
+
+    async def _complain(self, action: actions.Complain) -> None:
+        self.live.complain(action.code, action.message)
+
+
+_CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
+    actions.Fetch: Performer._fetch,
+    actions.Answer: Performer._answer,
+    actions.Say: Performer._say,
+    actions.Play: Performer._play,
+    actions.Press: Performer._press,
+    actions.Wait: Performer._wait,
+    actions.Gather: Performer._gather,
+    actions.Dial: Performer._dial,
+    actions.Text: Performer._text,
+    actions.Reject: Performer._reject,
+    actions.HangUp: Performer._hang_up,
+    actions.Complain: Performer._complain,
+}

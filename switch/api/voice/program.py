@@ -1,0 +1,251 @@
+"""The course of a call through its documents: verbs in, actions out. No socket, no clock, no task.
+
+A generator: it yields an action, and is sent what came of it. ``FetchError`` and ``TwimlError`` are thrown
+into it by whoever could not carry an action out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from ..twiml.document import TwimlError
+from ..twiml.parse import Verb, parse_voice
+from ..webhooks.fetch import FetchError
+from .actions import (
+    Action,
+    Answer,
+    Complain,
+    Dial,
+    Dialled,
+    Fetch,
+    Gather,
+    HangUp,
+    Keys,
+    Page,
+    Place,
+    Play,
+    Press,
+    Prompt,
+    Reject,
+    Say,
+    Text,
+    Wait,
+)
+from .nouns import callees_of
+
+MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
+MAX_VERBS = 2000
+_TWIML = ("text/xml", "application/xml", "text/html", "")
+_SOUND = ("audio/", "application/ogg")
+_NOT_WHISPERED = ("Dial", "Message", "Sms", "Reject")
+_PATIENCE = 5.0
+_RECORDS = {"do-not-record": "", "false": "", "true": "record-from-answer"}
+
+Params = tuple[tuple[str, str], ...]
+
+
+class Next(NamedTuple):
+    """The document that follows; the rest of the one before is not carried out."""
+
+    url: str
+    method: str
+    params: Params = ()
+
+
+Course = Generator[Action, Any, Next | None]
+
+
+@dataclass(slots=True)
+class Program:
+    """One course, from a first document on."""
+
+    place: Place
+    is_answered: bool = False
+    is_whisper: bool = False  # for somebody whom Dial called: he hears it, and then whoever waits for him
+    _base: str = ""
+    _method: str = "POST"
+    _verbs: int = 0
+    _has_fallen_back: bool = field(default=False)
+
+    def run(self) -> Generator[Action, Any, None]:
+        """Yield actions until the documents are over."""
+        place = self.place
+        following: Next | None = Next(place.url, place.method)
+        body = place.twiml.encode()
+        for _ in range(MAX_DOCUMENTS):
+            if following is None:
+                if not self.is_whisper:
+                    yield HangUp()
+                return
+            try:
+                page = Page("", "text/xml", body) if body else (yield Fetch(*following))
+                body = b""
+                self._base, self._method = page.url, following.method
+                following = yield from self._carry_out(page)
+            except (FetchError, TwimlError) as error:
+                yield Complain(error.code, error.message)
+                if not place.fallback_url or self._has_fallen_back:
+                    yield HangUp()
+                    return
+                self._has_fallen_back = True
+                body = b""
+                told = (("ErrorCode", str(error.code)), ("ErrorUrl", following.url if following else ""))
+                following = Next(place.fallback_url, place.fallback_method, told)
+        yield Complain(14106, f"more than {MAX_DOCUMENTS} documents for one call")
+        yield HangUp()
+
+    def _carry_out(self, page: Page) -> Course:
+        kind = page.content_type.partition(";")[0].strip().lower()
+        if kind.startswith(_SOUND):  # a server may answer with what is to be heard
+            yield from self._take()
+            yield Play(page.url)
+            return None
+        if kind not in _TWIML:
+            raise TwimlError(12300, f"Content-Type {kind[:80]} is not TwiML")
+        document = parse_voice(page.body)
+        for warning in document.warnings:
+            yield Complain(12200, warning)
+        for verb in document.verbs:
+            self._verbs += 1
+            if self._verbs > MAX_VERBS:
+                raise TwimlError(14106, f"more than {MAX_VERBS} verbs for one call")
+            perform = _VERBS.get(verb.name)
+            if perform is None or (verb.name in _NOT_WHISPERED and self.is_whisper):
+                code = 13201 if verb.name == "Dial" else 12200
+                yield Complain(code, f"{verb.name}: cannot be done here")
+                continue
+            following = yield from perform(self, verb)
+            if following is not None:
+                return following
+            if verb.name in ("Hangup", "Reject"):
+                return None
+        return None
+
+    # -- verbs
+
+    def _take(self) -> Course:
+        if not self.is_answered:
+            self.is_answered = True
+            yield Answer()
+        return None
+
+    def _say(self, verb: Verb) -> Course:
+        yield from self._take()
+        yield _said(verb)
+        return None
+
+    def _play(self, verb: Verb) -> Course:
+        yield from self._take()
+        if verb["digits"]:
+            yield Press(verb["digits"])
+        if verb.text:
+            yield self._sound(verb)
+        return None
+
+    def _pause(self, verb: Verb) -> Course:
+        if self._verbs > 1:  # as the first verb it lets the call ring on
+            yield from self._take()
+        yield Wait(float(verb["length"]))
+        return None
+
+    def _gather(self, verb: Verb) -> Course:
+        yield from self._take()
+        if "dtmf" not in verb["input"]:
+            yield Complain(13326, "Gather: input: speech is not understood here")
+        prompts = tuple([self._prompt(child) for child in verb.children])
+        timeout = _PATIENCE if verb["timeout"] == "auto" else float(verb["timeout"])
+        keys: Keys = yield Gather(
+            prompts, verb["numDigits"], verb["finishOnKey"], timeout, verb["bargeIn"] is not False
+        )
+        if not keys.digits and not verb["actionOnEmptyResult"]:
+            return None
+        told: Params = (("msg", "Gather End"), ("Digits", keys.digits))
+        if keys.finished_on:
+            told += (("FinishedOnKey", keys.finished_on),)
+        return self._action(verb, told, default=self._base)
+
+    def _dial(self, verb: Verb) -> Course:
+        callees = callees_of(verb, self._where)
+        if not callees:
+            raise TwimlError(13223, "Dial: nobody is named whom to call")
+        if not verb["answerOnBridge"]:
+            yield from self._take()
+        done: Dialled = yield Dial(
+            callees,
+            timeout=float(verb["timeout"]),
+            time_limit=float(verb["timeLimit"]),
+            caller_id=verb["callerId"] or "",
+            is_sequential=verb["sequential"],
+            hangs_up_on_star=verb["hangupOnStar"],
+            answers_on_bridge=verb["answerOnBridge"],
+            country=verb["ringTone"] or "us",
+            record=_RECORDS.get(verb["record"], verb["record"]),
+        )
+        self.is_answered = self.is_answered or done.is_bridged
+        return self._action(verb, done.params()) if verb["action"] else None
+
+    def _redirect(self, verb: Verb) -> Course:
+        yield from ()
+        return Next(self._where(verb.text or self._base), verb["method"])
+
+    def _message(self, verb: Verb) -> Course:
+        bodies = [child.text for child in verb.children if child.name == "Body"]
+        media = tuple([self._where(child.text) for child in verb.children if child.name == "Media"])
+        callback = verb["statusCallback"]
+        yield Text(
+            "".join(bodies) or verb.text,
+            verb["to"] or "",
+            verb["from"] or "",
+            media,
+            self._where(callback) if callback else "",
+        )
+        return self._action(verb, (("MessageStatus", "queued"),)) if verb["action"] else None
+
+    def _reject(self, verb: Verb) -> Course:
+        yield HangUp() if self.is_answered else Reject(verb["reason"] == "busy")
+        return None
+
+    def _hangup(self, verb: Verb) -> Course:
+        yield HangUp()
+        return None
+
+    # -- what they are made of
+
+    def _action(self, verb: Verb, params: Params, default: str = "") -> Next:
+        return Next(self._where(verb["action"] or default), verb["method"], params)
+
+    def _prompt(self, verb: Verb) -> Prompt:
+        if verb.name == "Say":
+            return _said(verb)
+        return self._sound(verb) if verb.name == "Play" else Wait(float(verb["length"]))
+
+    def _sound(self, verb: Verb) -> Play:
+        return Play(self._where(verb.text), verb["loop"])
+
+    def _where(self, url: str) -> str:
+        """An address, whole: a document that came with the call itself has no place that it could be near."""
+        whole = urljoin(self._base, url)
+        if not urlsplit(whole).scheme:
+            raise TwimlError(11100, f"{url[:100]}: must be a whole address")
+        return whole
+
+
+def _said(verb: Verb) -> Say:
+    return Say(verb.text[:4096], verb["voice"] or "", verb["language"] or "", verb["loop"])
+
+
+_VERBS: dict[str, Callable[[Program, Verb], Course]] = {
+    "Say": Program._say,
+    "Play": Program._play,
+    "Pause": Program._pause,
+    "Gather": Program._gather,
+    "Dial": Program._dial,
+    "Redirect": Program._redirect,
+    "Message": Program._message,
+    "Sms": Program._message,
+    "Reject": Program._reject,
+    "Hangup": Program._hangup,
+}

@@ -1,0 +1,126 @@
+"""How a call is shown, and what servers are told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchroom.switch.store.documents import Document
+
+from ..messages.render import place_params
+from ..office import API_VERSION, account_uri
+from ..resources.inventory import facts_of
+from ..wire.dates import rfc2822
+
+CALL = "call"
+FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+_BELOW = {
+    "events": "Events",
+    "notifications": "Notifications",
+    "recordings": "Recordings",
+    "streams": "Streams",
+    "siprec": "Siprec",
+    "transcriptions": "Transcriptions",
+    "payments": "Payments",
+    "user_defined_messages": "UserDefinedMessages",
+    "user_defined_message_subscriptions": "UserDefinedMessageSubscriptions",
+}
+_BUSY = (486, 600)
+_NO_ANSWER = (408, 480, 487)
+
+Params = list[tuple[str, str]]
+
+
+def status_of(cause: int) -> str:
+    """How a call ended that nobody answered."""
+    if cause in _BUSY:
+        return "busy"
+    return "no-answer" if cause in _NO_ANSWER else "failed"
+
+
+def show(doc: Document) -> dict[str, Any]:
+    """A call as REST shows it."""
+    data = doc.data
+    duration = data.get("duration")
+    return {
+        "sid": doc.sid,
+        "account_sid": doc.account,
+        "parent_call_sid": doc.parent or None,
+        "from": doc.source,
+        "from_formatted": _national(doc.source),
+        "to": doc.target,
+        "to_formatted": _national(doc.target),
+        "phone_number_sid": data.get("number"),
+        "status": doc.state,
+        "direction": data["direction"],
+        "start_time": rfc2822(doc.at) if doc.at else None,
+        "end_time": rfc2822(data.get("ended_at")),
+        "duration": None if duration is None else str(duration),
+        "price": None,
+        "price_unit": "USD",
+        "answered_by": None,
+        "caller_name": data.get("caller_name"),
+        "forwarded_from": None,
+        "group_sid": None,
+        "queue_time": str(data.get("queue_time", 0)),
+        "trunk_sid": None,
+        "api_version": API_VERSION,
+        "date_created": rfc2822(doc.created_at),
+        "date_updated": rfc2822(doc.updated_at),
+        "uri": account_uri(doc.account, "Calls", doc.sid),
+        "subresource_uris": {
+            name: account_uri(doc.account, "Calls", doc.sid, path) for name, path in _BELOW.items()
+        },
+    }
+
+
+def _national(number: str) -> str:
+    return facts_of(number).national if number.startswith("+") else number
+
+
+def call_params(doc: Document, status: str = "") -> Params:
+    """What every request about a call says."""
+    params = [
+        ("CallSid", doc.sid),
+        ("AccountSid", doc.account),
+        ("ApiVersion", API_VERSION),
+        ("CallStatus", status or doc.state),
+        ("Direction", doc.data["direction"]),
+    ]
+    for which, number in (("From", doc.source), ("To", doc.target)):
+        old = {"From": "Caller", "To": "Called"}[which]
+        params += [(which, number), (old, number)]
+        if number.startswith("+"):
+            params += [*place_params(which, number), *place_params(old, number)]
+    if doc.parent:
+        params.append(("ParentCallSid", doc.parent))
+    if doc.data.get("caller_name"):
+        params.append(("CallerName", doc.data["caller_name"]))
+    return params
+
+
+def callback_params(doc: Document, event: str, sequence: int, now: float) -> Params:
+    """What a status callback says."""
+    params = [
+        *call_params(doc, "initiated" if event == "initiated" else ""),
+        ("Timestamp", rfc2822(now) or ""),
+        ("CallbackSource", "call-progress-events"),
+        ("SequenceNumber", str(sequence)),
+    ]
+    if doc.state in FINAL:
+        params.append(("CallDuration", str(doc.data.get("duration") or 0)))
+        if doc.data.get("cause"):
+            params.append(("SipResponseCode", str(doc.data["cause"])))
+    return params
+
+
+def event(doc: Document) -> tuple[str, str, str, dict[str, Any]]:
+    """What the stream of events says of a call."""
+    data = {
+        "from": doc.source,
+        "to": doc.target,
+        "direction": doc.data["direction"],
+        "status": doc.state,
+        "duration": doc.data.get("duration"),
+        "parent": doc.parent or None,
+    }
+    return doc.account, f"call.{doc.state}", doc.sid, data

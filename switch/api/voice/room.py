@@ -1,0 +1,55 @@
+"""Where the calls of the API are: builds what carries them out, and who answers for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .means import Means
+from .resource import CallResources
+from .sounds import Sounds
+from .speech import Speech
+from .switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Apps
+    from switchroom.switch.config import Config
+
+    from ..messages.resource import MessageResources
+    from ..office import Office
+    from ..resources.numbers import NumberResources
+
+
+class VoiceRoom:
+    """The voice of the API's house."""
+
+    def __init__(
+        self,
+        config: Config,
+        office: Office,
+        numbers: NumberResources,
+        messages: MessageResources,
+        apps: Apps,
+    ) -> None:
+        state = Path(config.switch.state_dir)
+
+        async def send_text(account: str, given: dict[str, Any], direction: str) -> object:
+            return await messages.send(account, given, direction)
+
+        means = Means(
+            office,
+            apps,
+            Speech(lambda: office.config.say_command, state / "speech"),
+            Sounds(office, state / "sounds"),
+            send_text,
+        )
+        self.board = Switchboard(means, numbers)
+        self.calls = CallResources(office, means, self.board)
+
+    def start(self) -> None:
+        """Take calls."""
+        self.board.start()
+
+    def stop(self) -> None:
+        """Take no more."""
+        self.board.stop()

@@ -1,0 +1,91 @@
+"""Text to speech by a program of the system: espeak-ng, or what the configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .sounds import make_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TIMEOUT = 20.0
+_AT_ONCE = 2
+_MAX_KEPT = 128 << 20
+_MALE = ("man", "male", "matthew", "brian", "joey", "justin", "hans", "giorgio", "enrique", "mathieu")
+
+
+class SpeechError(Exception):
+    """Nothing can be said: why."""
+
+
+class Speech:
+    """Says texts into files; the same text once."""
+
+    def __init__(self, command: Callable[[], str], folder: Path) -> None:
+        """``command``: of the configuration; {voice} and {file} are filled in; it reads the text."""
+        self._command, self._folder = command, folder
+        self._coming: dict[Path, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def speak(self, text: str, voice: str, language: str) -> Path:
+        """The file in which a text is said; SpeechError: that cannot be done here."""
+        command, name = self._command(), voice_of(voice, language)
+        if not command:
+            raise SpeechError("api.say_command is empty: there is no voice")
+        key = hashlib.sha256(f"{command}\0{name}\0{text}".encode("utf-8", "replace")).hexdigest()[:32]
+        path = self._folder / f"{key}.wav"
+        if path.exists():
+            return path
+        work = self._coming.get(path)
+        if work is None:
+            work = self._coming[path] = asyncio.create_task(self._say(command, text, name, path))
+            work.add_done_callback(lambda _: self._coming.pop(path, None))
+        await asyncio.shield(work)
+        return path
+
+    async def _say(self, command: str, text: str, voice: str, path: Path) -> None:
+        fresh = path.with_name(path.stem + "~.wav")
+        words = [word.format(voice=voice, file=fresh) for word in shlex.split(command)]
+        async with self._room:
+            await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *words,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise SpeechError(f"{words[0]}: {error.strerror or error}") from None
+            try:
+                async with asyncio.timeout(_TIMEOUT):
+                    await process.communicate(text.encode("utf-8", "replace"))
+            except TimeoutError:
+                raise SpeechError(f"{words[0]}: took longer than {_TIMEOUT:g} s") from None
+            finally:
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+        if process.returncode or not fresh.exists():
+            raise SpeechError(f"{words[0]}: ended with {process.returncode}")
+        fresh.replace(path)
+        await asyncio.to_thread(make_room, self._folder, _MAX_KEPT)
+
+
+def voice_of(voice: str, language: str) -> str:
+    """A voice of espeak-ng: "alice", "Polly.Hans" and a language become "de+m3"."""
+    name = voice.rpartition(".")[2].lower().removesuffix("-neural")
+    tongue = language.lower() or "en-us"
+    if not tongue.replace("-", "").isalnum() or len(tongue) > 16:
+        tongue = "en-us"
+    base, _, region = tongue.partition("-")
+    if (base, region) not in (("en", "us"), ("en", "gb"), ("es", "419"), ("pt", "br"), ("fr", "be")):
+        tongue = {"zh": "cmn", "no": "nb"}.get(base, base)
+    return f"{tongue}+m3" if name in _MALE else f"{tongue}+f3"

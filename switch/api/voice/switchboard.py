@@ -1,0 +1,228 @@
+"""The calls of the API that are up: those that come in for numbers, and those that programs ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from switchroom.switch.calls.identity import Identity
+from switchroom.switch.calls.script import Call, CallEnded, NotAnswered, Outward
+from switchroom.switch.store.documents import Document, Query
+
+from ..office import Shelf
+from ..resources.applications import APPLICATION
+from ..wire.errors import ApiError
+from .actions import Place
+from .live import Live
+from .means import APP, Means
+from .performer import Performer
+from .program import Program
+from .render import CALL, status_of
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.routing import Inquiry
+
+    from ..resources.numbers import NumberResources
+
+_RESUMABLE = 60.0  # seconds after which a call that was asked for before a crash is not made any more
+
+log = structlog.get_logger("switchroom.api")
+
+
+class Conversation:
+    """One call and what is being done with it."""
+
+    def __init__(self, means: Means, live: Live) -> None:
+        self.live = live
+        self._means = means
+        self.call: Call | None = None
+        self.outward: Outward | None = None
+        self._step: asyncio.Task[None] | None = None
+        self._following: Place | None = None
+
+    async def run(self, call: Call, place: Place) -> None:
+        """Go through the documents, from this one on, and from another when it is told so."""
+        self.call = call
+        following: Place | None = place
+        while following is not None and not call.is_over:
+            program = Program(following, is_answered=call.is_answered)
+            self._following = None
+            step = self._step = asyncio.create_task(Performer(self._means, self.live, call).run(program))
+            try:
+                await asyncio.wait({step})
+            finally:
+                if not step.done():
+                    step.cancel()
+                    await asyncio.wait({step})
+            following = self._following
+            if not step.cancelled() and (error := step.exception()) is not None:
+                if not isinstance(error, CallEnded):
+                    raise error
+                return
+
+    def redirect(self, place: Place) -> None:
+        """Go on with another document at once."""
+        self._following = place
+        if self._step is not None:
+            if self.call is not None:
+                self.call.stop()
+            self._step.cancel()
+
+    async def hang_up(self) -> None:
+        """End it, whatever its state."""
+        if self.call is not None:
+            await self.call.hang_up()
+        elif self.outward is not None:
+            self.outward.give_up()
+
+
+class Switchboard:
+    """All of them, by their SIDs."""
+
+    def __init__(self, means: Means, numbers: NumberResources) -> None:
+        self._means, self._numbers = means, numbers
+        self._applications = Shelf(means.office, APPLICATION, "AP")
+        self.shelf = Shelf(means.office, CALL, "CA")
+        self.calls: dict[str, Conversation] = {}
+        means.apps.add(APP, self._incoming)
+
+    def start(self) -> None:
+        """Take calls; go on with what an earlier process had promised."""
+        self._means.apps.claims.append(self._claim)
+        for state in ("queued", "ringing", "in-progress"):
+            left = Query(CALL, None, equal={"state": state}, is_ascending=True, limit=100_000)
+            for doc in self._means.office.library.select(left):
+                self._recover(doc)
+
+    def stop(self) -> None:
+        """Take no calls any more."""
+        self._means.apps.claims.remove(self._claim)
+
+    def _recover(self, doc: Document) -> None:
+        if doc.state == "queued" and "place" in doc.data and time.time() - doc.created_at < _RESUMABLE:
+            self.place(Live(self._means.office, doc))
+        else:
+            Live(self._means.office, doc).end("failed", 500)
+
+    # -- coming in
+
+    def _claim(self, inquiry: Inquiry) -> str | None:
+        return APP if self._owner(inquiry.called) is not None else None
+
+    def _owner(self, number: str) -> Document | None:
+        found = self._numbers.owner(number)
+        if found is None and number.isdecimal():
+            found = self._numbers.owner("+" + number)
+        return found
+
+    async def _incoming(self, call: Call) -> None:
+        number = self._owner(call.called)
+        if number is None:  # released meanwhile
+            await call.reject(404)
+            return
+        source = self._hooks(number)
+        data: dict[str, Any] = {"direction": "inbound", "number": number.sid}
+        if call.caller_name:
+            data["caller_name"] = call.caller_name
+        if source["status_callback"]:
+            method = source["status_callback_method"] or "POST"
+            data["callback"] = {"url": source["status_callback"], "method": method, "events": ["completed"]}
+        doc = self.shelf.new(
+            number.account, data, state="ringing", source=call.caller, target=str(number.name)
+        )
+        live = Live(self._means.office, doc)
+        live.begin()
+        if not source["voice_url"] or not self._means.office.accounts.is_active(number.account):
+            live.complain(11100, f"{number.name} has no VoiceUrl")
+            live.end("failed", 480)
+            await call.reject(480, "The number has no application")
+            return
+        place = Place(
+            source["voice_url"],
+            source["voice_method"] or "POST",
+            source["voice_fallback_url"] or "",
+            source["voice_fallback_method"] or "POST",
+        )
+        await self._converse(Conversation(self._means, live), call, place)
+
+    def _hooks(self, number: Document) -> dict[str, Any]:
+        """The number's webhooks, or those of its application."""
+        sid = number.data["voice_application_sid"]
+        application = self._applications.find(number.account, sid) if sid else None
+        return number.data if application is None else application.data
+
+    async def _converse(self, conversation: Conversation, call: Call, place: Place, keys: str = "") -> None:
+        live = conversation.live
+        self.calls[live.sid] = conversation
+        try:
+            if keys:
+                await call.send_keys(keys)
+            await conversation.run(call, place)
+            if not call.is_over:
+                await call.hang_up()
+        finally:
+            self.calls.pop(live.sid, None)
+            record = call.entry
+            cause = record.cause or 0
+            has_given_up = record.ended_by == "caller"
+            live.end("canceled" if has_given_up else status_of(cause), cause)
+
+    # -- going out
+
+    async def create(self, doc: Document) -> None:
+        """Write down a call that is asked for, and make it."""
+        live = Live(self._means.office, doc)
+        if self._means.office.library.is_full:
+            raise ApiError(20503, headers={"Retry-After": "5"})
+        await live.begin()
+        self.place(live)
+
+    def place(self, live: Live) -> None:
+        """Call whom the row names."""
+        conversation = self.calls[live.sid] = Conversation(self._means, live)
+        conversation.outward = Outward(f"api:{live.account}", lambda: live.enter("ringing"))
+        self._means.office.spawn(self._outgoing(conversation))
+
+    async def _outgoing(self, conversation: Conversation) -> None:
+        live, data = conversation.live, conversation.live.doc.data
+        try:
+            target = await self._means.target(live.account, *data["callee"])
+            call = await self._means.apps.call(
+                target.to,
+                app=APP,
+                caller=Identity(data.get("caller_id") or live.doc.source),
+                timeout=data["timeout"],
+                headers=target.headers,
+                outward=conversation.outward,
+            )
+        except NotAnswered as error:
+            live.end(_status(error, conversation), error.status)
+            return
+        except ApiError as error:
+            live.complain(error.code, error.message)
+            live.end("failed", 500)
+            return
+        finally:
+            self.calls.pop(live.sid, None)
+        live.enter("in-progress")
+        conversation.call = call
+        self.calls[live.sid] = conversation
+        self._means.apps.run(lambda call: self._limited(conversation, call), call)
+
+    async def _limited(self, conversation: Conversation, call: Call) -> None:
+        """The documents of a call that we made, for as long as it may last."""
+        data = conversation.live.doc.data
+        try:
+            async with asyncio.timeout(data["time_limit"]):
+                await self._converse(conversation, call, Place(**data["place"]), data.get("keys", ""))
+        except TimeoutError:
+            await call.hang_up()
+
+
+def _status(error: NotAnswered, conversation: Conversation) -> str:
+    """How a call ended that was never answered: by whoever asked for it, or by itself."""
+    outward = conversation.outward
+    return "canceled" if outward is not None and outward.is_given_up else status_of(error.status)

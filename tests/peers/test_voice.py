@@ -1,0 +1,285 @@
+"""Calls by TwiML and REST: raw phones with sound and keys, the listener over HTTP, the client of PyPI."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from twilio.base.exceptions import TwilioRestException
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+from switchroom.codecs import Samples, find
+
+from .harness import PASSWORD, Switch, user, wait_until
+from .phone import Dialog, Phone
+from .ports import free_port
+from .raw import audio
+from .rtp import Sound, packet
+from .test_api import OURS, SID, THEIRS, TOKEN, Hooks
+
+OTHER = "+15017122662"
+
+
+def media_port(body: bytes) -> int:
+    line = next(line for line in body.decode().splitlines() if line.startswith("m=audio"))
+    return int(line.split()[1])
+
+
+class Talker:
+    """A phone with a socket for its sound."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+        self.sound = Sound(phone.address[0])
+        self.dialog: Dialog
+
+    @property
+    def sdp(self) -> bytes:
+        return audio(self.phone.address[0], self.sound.port)
+
+    def call(self, number: str) -> Talker:
+        self.dialog = self.phone.start_call(number, self.sdp)
+        answer = self.phone.answered(self.dialog, 10)
+        self.sound.remote = self.phone.address[0], media_port(answer.body)
+        return self
+
+    def take(self) -> Talker:
+        self.dialog = self.phone.incoming(10)
+        invite: Any = self.dialog.invite
+        self.dialog.respond(invite, 180, "Ringing")
+        self.phone.accept(self.dialog, self.sdp)
+        self.sound.remote = self.phone.address[0], media_port(invite.body)
+        return self
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            number, stamp = "0123456789*#".index(key), self.sound.sequence * 160
+            for i in range(8):
+                end = 0x80 if i >= 5 else 0
+                payload = struct.pack("!BBH", number, end | 10, 160 * min(i + 1, 5))
+                self.sound.sequence += 1
+                sent = packet(self.sound.sequence, stamp, self.sound.ssrc, payload, 101)
+                self.sound.socket.sendto(sent, self.sound.remote)
+                time.sleep(0.01)
+            time.sleep(0.05)
+
+    def hears(self, pitch: int, timeout: float = 5.0) -> bool:
+        """Whether a tone comes within that time."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            self.sound.heard.clear()
+            self.sound.receive(25, 0.6)
+            packets = [data[12:] for data in self.sound.heard if data[1] & 0x7F == 0]
+            if packets and pitch_of(find("PCMU").decoder().decode(b"".join(packets))) == pitch:
+                return True
+        return False
+
+    def close(self) -> None:
+        self.sound.close()
+
+
+def pitch_of(samples: Samples) -> int:
+    if np.abs(samples.astype(int)).max() < 500:
+        return 0
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return round(float(np.argmax(spectrum)) * 8000 / len(samples) / 20) * 20
+
+
+def tone_wav(pitch: int, seconds: float) -> bytes:
+    samples = (8000 * np.sin(np.arange(int(8000 * seconds)) * 2 * np.pi * pitch / 8000)).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(8000)
+        writer.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    rest = free_port()
+    api = {
+        "rest": [f"http:127.0.0.1:{rest}"],
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "numbers": [OURS, OTHER],
+        "webhook_private": ["127.0.0.0/8"],
+    }
+    people = [user("1001", number=THEIRS), user("1002", number="1002")]
+    with Switch(tmp_path_factory.mktemp("voice"), users=people, api=api) as switch:
+        switch.wait_said("api.started")
+        client = Client(SID, TOKEN)
+        client.api.base_url = f"http://127.0.0.1:{rest}"
+        client.incoming_phone_numbers.create(phone_number=OURS)
+        client.incoming_phone_numbers.create(phone_number=OTHER)  # without a webhook
+        with Phone(switch.address, "1001", PASSWORD) as a, Phone(switch.address, "1002", PASSWORD) as b:
+            assert a.register().status == b.register().status == 200
+            yield switch, client, a, b
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    hooks = Hooks()
+    yield hooks
+    hooks.stop()
+
+
+@pytest.fixture
+def talkers(place: Any) -> Iterator[tuple[Talker, Talker]]:
+    pair = Talker(place[2]), Talker(place[3])
+    yield pair
+    for one in pair:
+        one.close()
+
+
+def heard(hooks: Hooks, path: str) -> list[dict[str, str]]:
+    return [form for at, form, _ in hooks.heard if at == path]
+
+
+def configure(client: Client, hooks: Hooks, **documents: str) -> None:
+    hooks.answers |= {f"/{path}": f"<Response>{body}</Response>" for path, body in documents.items()}
+    number = client.incoming_phone_numbers.list(phone_number=OURS)[0]
+    number.update(voice_url=hooks.url + "/voice", status_callback=hooks.url + "/status")
+
+
+def test_a_menu_by_keys_leads_to_another_phone(
+    place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]
+) -> None:
+    _, client, _, _ = place
+    a, b = talkers
+    hooks.files["/menu.wav"] = tone_wav(600, 5.0)
+    configure(
+        client,
+        hooks,
+        voice="<Gather numDigits='2' action='/chosen'><Play>/menu.wav</Play></Gather><Hangup/>",
+        chosen="<Dial action='/done' timeout='9'><Client statusCallback='/leg' statusCallbackEvent="
+        "'initiated ringing answered completed'>1002</Client></Dial>",
+        done="<Play>/menu.wav</Play>",
+    )
+    a.call(OURS)
+    assert a.hears(600)
+    a.press("42")
+    b.take()
+    assert b.dialog.invite.get("from").find(THEIRS) > 0  # type: ignore[union-attr]
+    live = client.calls.list(status="in-progress")
+    assert [(call.direction, call.to) for call in live] == [
+        ("outbound-dial", "client:1002"),
+        ("inbound", OURS),
+    ]
+    assert live[0].parent_call_sid == live[1].sid
+    time.sleep(1.1)
+    b.dialog.bye()
+    assert a.hears(600)  # the action's document
+    a.dialog.bye()
+    wait_until(lambda: heard(hooks, "/status"), 10, "completed")
+    [voice], [chosen], [done] = heard(hooks, "/voice"), heard(hooks, "/chosen"), heard(hooks, "/done")
+    assert (voice["From"], voice["To"], voice["CallStatus"], voice["Direction"]) == (
+        *(THEIRS, OURS, "ringing", "inbound"),
+    )
+    assert (chosen["Digits"], chosen["CallStatus"]) == ("42", "in-progress")
+    assert (done["DialCallStatus"], done["DialBridged"], done["DialCallDuration"]) == (
+        "completed",
+        "true",
+        "1",
+    )
+    [status] = heard(hooks, "/status")
+    assert (status["CallStatus"], status["CallbackSource"]) == ("completed", "call-progress-events")
+    leg = [(form["CallStatus"], form["SequenceNumber"]) for form in heard(hooks, "/leg")]
+    assert leg == [("initiated", "0"), ("ringing", "1"), ("in-progress", "2"), ("completed", "3")]
+    for path, form, signature in hooks.heard:
+        assert RequestValidator(TOKEN).validate(hooks.url + path, form, signature)
+    call = client.calls(voice["CallSid"]).fetch()
+    assert (call.status, call.direction, int(call.duration) >= 1) == ("completed", "inbound", True)
+    asked = [event.request["url"] for event in client.calls(call.sid).events.list()]
+    assert asked == [f"{hooks.url}/{path}" for path in ("voice", "chosen", "done")]
+    assert client.calls(call.sid).delete()
+
+
+def test_refusals_and_numbers_without_an_application(place: Any, hooks: Hooks) -> None:
+    _, client, a, _ = place
+    configure(client, hooks, voice="<Reject reason='busy'/>")
+    dialog = a.start_call(OURS, audio(a.address[0], 40000))
+    assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 486
+    wait_until(lambda: heard(hooks, "/status"), 10, "the callback")
+    assert heard(hooks, "/status")[0]["CallStatus"] == "busy"
+    dialog = a.start_call(OTHER, audio(a.address[0], 40000))
+    assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 480
+
+
+def test_a_call_is_made_redirected_and_hung_up(
+    place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]
+) -> None:
+    _, client, _, _ = place
+    a, _ = talkers
+    hooks.files |= {"/one.wav": tone_wav(600, 9.0), "/two.wav": tone_wav(900, 9.0)}
+    made = client.calls.create(
+        to=THEIRS,
+        from_=OURS,
+        twiml=f"<Response><Play loop='0'>{hooks.url}/one.wav</Play></Response>",
+        status_callback=hooks.url + "/status",
+        status_callback_event=["initiated", "ringing", "answered", "completed"],
+    )
+    assert (made.status, made.direction, made.to, made._from) == ("queued", "outbound-api", THEIRS, OURS)
+    a.take()
+    assert a.hears(600)
+    assert made.fetch().status == "in-progress"
+    made.update(twiml=f"<Response><Play loop='0'>{hooks.url}/two.wav</Play></Response>")
+    assert a.hears(900)
+    assert made.update(status="completed").status == "completed"
+    a.dialog.answer_bye()
+    wait_until(lambda: len(heard(hooks, "/status")) == 4, 10, "four callbacks")
+    statuses = [form["CallStatus"] for form in heard(hooks, "/status")]
+    assert statuses == ["initiated", "ringing", "in-progress", "completed"]
+    with pytest.raises(TwilioRestException) as refused:
+        made.update(twiml="<Response/>")
+    assert refused.value.code == 21220
+
+
+def test_a_call_nobody_wants(place: Any, hooks: Hooks) -> None:
+    _, client, a, _ = place
+    made = client.calls.create(to=THEIRS, from_=OURS, url=hooks.url + "/voice")
+    dialog = a.incoming()
+    dialog.respond(dialog.invite, 486, "Busy Here")  # type: ignore[arg-type]
+    wait_until(lambda: made.fetch().status == "busy", 5, "busy")
+    made = client.calls.create(to=THEIRS, from_=OURS, url=hooks.url + "/voice")
+    dialog = a.incoming()
+    dialog.respond(dialog.invite, 180, "Ringing")  # type: ignore[arg-type]
+    made.update(status="canceled")
+    dialog.wait_for("CANCEL")
+    assert made.fetch().status == "canceled"
+    for given, code in (
+        ({"to": THEIRS, "from_": OURS}, 21205),
+        ({"to": THEIRS, "from_": "+15550001111", "url": hooks.url}, 21210),
+        ({"to": "nobody", "from_": OURS, "url": hooks.url}, 21211),
+        ({"to": "+88216123456", "from_": OURS, "url": hooks.url}, 21215),
+        ({"to": "sip:x@10.1.2.3", "from_": OURS, "url": hooks.url}, 13254),
+        ({"to": THEIRS, "from_": OURS, "twiml": "<Response><Dial timeout='x'/></Response>"}, 13212),
+    ):
+        with pytest.raises(TwilioRestException) as refused:
+            client.calls.create(**given)
+        assert refused.value.code == code
+
+
+@pytest.mark.peer("espeak-ng")
+def test_what_is_said_is_heard(place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]) -> None:
+    switch, client, _, _ = place
+    a, _ = talkers
+    configure(client, hooks, voice="<Say>Hello out there, this is a test.</Say><Message>bye</Message>")
+    a.call(OURS)
+    a.sound.receive(100, 3.0)
+    packets = [data[12:] for data in a.sound.heard if data[1] & 0x7F == 0]
+    samples = find("PCMU").decoder().decode(b"".join(packets))
+    assert np.abs(samples.astype(int)).max() > 2000
+    assert list((Path(switch.file).parent).rglob("speech/*.wav"))
+    message = a.phone.expect("MESSAGE", 10)
+    assert message.body == b"bye"
+    a.dialog.answer_bye(10)

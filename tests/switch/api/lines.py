@@ -1,0 +1,28 @@
+"""Calls without a switch, for tests of what stands around them: whoever is called does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from switchroom.switch.calls.script import NotAnswered
+
+
+class MemoryApps:
+    """Of script.Apps what the API uses."""
+
+    def __init__(self) -> None:
+        self.claims: list[Callable[[Any], str | None]] = []
+        self.handlers: dict[str, Any] = {}
+        self.called: list[str] = []
+        self.house = self.exchange = self
+
+    def add(self, name: str, handler: Any) -> None:
+        self.handlers[name] = handler
+
+    def is_local(self, host: str) -> bool:
+        return False
+
+    async def call(self, target: str, **_: Any) -> Any:
+        self.called.append(target)
+        raise NotAnswered(486, "Busy Here")

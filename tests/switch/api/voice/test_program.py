@@ -1,0 +1,203 @@
+"""The interpreter alone: documents in, actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from twilio.twiml.voice_response import Dial as DialVerb
+from twilio.twiml.voice_response import Gather as GatherVerb
+from twilio.twiml.voice_response import VoiceResponse
+
+from switchroom.switch.api.voice import program as course
+from switchroom.switch.api.voice.actions import (
+    Answer,
+    Callee,
+    Complain,
+    Dial,
+    Dialled,
+    Fetch,
+    Gather,
+    HangUp,
+    Keys,
+    Page,
+    Place,
+    Play,
+    Press,
+    Reject,
+    Say,
+    Text,
+    Wait,
+)
+from switchroom.switch.api.voice.program import Program
+from switchroom.switch.api.webhooks.fetch import FetchError
+
+HOME = "http://app/voice"
+
+
+def page(body: str, url: str = HOME, kind: str = "text/xml") -> Page:
+    return Page(
+        url, kind, body.encode() if body.startswith("<?") else f"<Response>{body}</Response>".encode()
+    )
+
+
+def perform(told: Sequence[Any], place: Place | None = None, **more: Any) -> list[Any]:
+    """What the program wants, when these are the results of what it asks for (None for all else)."""
+    waiting = list(told)
+    running = Program(place or Place(HOME, fallback_url=more.pop("fallback", "")), **more).run()
+    wanted: list[Any] = []
+    action: Any = next(running)
+    while True:
+        wanted.append(action)
+        try:
+            if isinstance(action, Fetch | Gather | Dial):
+                result = waiting.pop(0)
+                action = running.throw(result) if isinstance(result, Exception) else running.send(result)
+            else:
+                action = running.send(None)
+        except StopIteration:
+            assert not waiting
+            return wanted
+
+
+def test_what_is_said_and_played_and_the_end() -> None:
+    body = "<Say voice='man' language='de-DE' loop='2'>Hallo</Say><Pause length='3'/><Play digits='1w2'/>"
+    body += "<Play loop='0'>/a.wav</Play>"
+    assert perform([page(body)]) == [
+        Fetch(HOME),
+        Answer(),
+        Say("Hallo", "man", "de-DE", 2),
+        Wait(3.0),
+        Press("1w2"),
+        Play("http://app/a.wav", 0),
+        HangUp(),
+    ]
+
+
+def test_a_pause_at_the_beginning_lets_it_ring_and_reject_refuses() -> None:
+    assert perform([page("<Pause length='2'/><Say>x</Say>")])[1:4] == [Wait(2.0), Answer(), Say("x")]
+    assert perform([page("<Reject reason='busy'/><Say>never</Say>")]) == [Fetch(HOME), Reject(True), HangUp()]
+    assert perform([page("<Reject/>")], is_answered=True)[1] == HangUp()
+
+
+def test_gather_goes_to_its_action_or_falls_through() -> None:
+    response = VoiceResponse()
+    gather = GatherVerb(num_digits=1, action="/menu?x=1", timeout=7)
+    gather.say("Press one")
+    gather.play("http://files/b.wav")
+    response.append(gather)
+    response.say("Nothing came")
+    first = page(str(response))
+    wanted = perform([first, Keys("1", "#"), page("<Hangup/>", "http://app/menu?x=1")])
+    assert wanted[2] == Gather((Say("Press one"), Play("http://files/b.wav")), 1, "#", 7.0)
+    params = (("msg", "Gather End"), ("Digits", "1"), ("FinishedOnKey", "#"))
+    assert wanted[3:] == [Fetch("http://app/menu?x=1", "POST", params), HangUp(), HangUp()]
+    assert perform([first, Keys("")])[3:] == [Say("Nothing came"), HangUp()]
+    empty = page("<Gather actionOnEmptyResult='true' method='GET'/>")
+    assert perform([empty, Keys(""), page("")])[3] == Fetch(
+        HOME, "GET", (("msg", "Gather End"), ("Digits", ""))
+    )
+
+
+def test_dial_calls_and_tells_what_came_of_it() -> None:
+    response = VoiceResponse()
+    dial = DialVerb(action="/done", caller_id="+15017122661", time_limit=60, hangup_on_star=True)
+    dial.number("+15558675310", url="/whisper", status_callback="/cb", status_callback_event="ringing")
+    dial.client("alice")
+    dial.sip("sip:bob@example.com?X-A=1")
+    response.append(dial)
+    done = Dialled("completed", "CA1", 12, True)
+    wanted = perform([page(str(response)), done, page("")])
+    assert wanted[2] == Dial(
+        (
+            Callee(
+                "number",
+                "+15558675310",
+                "http://app/whisper",
+                callback="http://app/cb",
+                callback_events=("ringing",),
+            ),
+            Callee("client", "alice"),
+            Callee("sip", "sip:bob@example.com?X-A=1"),
+        ),
+        time_limit=60.0,
+        caller_id="+15017122661",
+        hangs_up_on_star=True,
+    )
+    assert wanted[3] == Fetch("http://app/done", "POST", done.params())
+    assert ("DialCallDuration", "12") in done.params()
+    fallen = perform([page("<Dial answerOnBridge='true'>100</Dial><Say>gone</Say>"), Dialled("busy")])
+    assert fallen[1:] == [
+        Dial((Callee("number", "100"),), answers_on_bridge=True),
+        Answer(),
+        Say("gone"),
+        HangUp(),
+    ]
+
+
+def test_whoever_was_dialled_dials_nobody() -> None:
+    wanted = perform([page("<Dial>100</Dial><Say>x</Say>")], is_whisper=True, is_answered=True)
+    assert wanted[2:] == [Say("x")]  # and then the two talk
+    assert next(action for action in wanted if isinstance(action, Complain)).code == 13201
+
+
+def test_messages_and_redirects() -> None:
+    body = "<Message to='+1' from='+2' statusCallback='/cb'><Body>a</Body><Media>/p.png</Media></Message>"
+    wanted = perform([page(body + "<Redirect method='GET'>/b</Redirect><Say>never</Say>"), page("")])
+    assert wanted == [
+        Fetch(HOME),
+        Text("a", "+1", "+2", ("http://app/p.png",), "http://app/cb"),
+        Fetch("http://app/b", "GET"),
+        HangUp(),
+    ]
+
+
+def test_who_redirects_in_a_circle_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "MAX_DOCUMENTS", 3)
+    wanted = perform([page("<Redirect/>")] * 3)
+    assert [type(action) for action in wanted] == [Fetch, Fetch, Fetch, Complain, HangUp]
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (FetchError(11200, "status 500"), 11200),
+        (page("<?no", kind="text/xml"), 12100),
+        (page("", kind="application/json"), 12300),
+        (page("<Dial/>"), 13223),
+        (page("<Dial><Sip>bob</Sip></Dial>"), 13243),
+        (page("<Gather numDigits='x'/>"), 13314),
+    ],
+)
+def test_what_is_wrong_leads_to_the_fallback_once(result: Any, code: int) -> None:
+    wanted = perform([result, page("<Say>sorry</Say>", "http://app/f")], fallback="http://app/f")
+    complaint = next(action for action in wanted if isinstance(action, Complain))
+    assert complaint.code == code
+    asked = [action for action in wanted if isinstance(action, Fetch)]
+    assert asked[1].params[0] == ("ErrorCode", str(code))
+    assert wanted[-3:] == [Answer(), Say("sorry"), HangUp()]
+    assert perform([result])[-1] == HangUp()
+    both = perform([result, result], fallback="http://app/f")
+    assert [action.code for action in both if isinstance(action, Complain)] == [code, code]
+
+
+def test_a_document_that_came_with_the_call_has_no_place() -> None:
+    place = Place(twiml="<Response><Say>x</Say><Play>http://files/a.wav</Play></Response>")
+    assert perform([], place, is_answered=True) == [Say("x"), Play("http://files/a.wav"), HangUp()]
+    refused = perform([], Place(twiml="<Response><Redirect>/there</Redirect></Response>"))
+    assert [action.code for action in refused if isinstance(action, Complain)] == [11100]
+
+
+def test_a_server_may_answer_with_sound() -> None:
+    assert perform([Page("http://app/x", "audio/wav", b"RIFF")]) == [
+        Fetch(HOME),
+        Answer(),
+        Play("http://app/x"),
+        HangUp(),
+    ]
+
+
+def test_speech_is_not_understood() -> None:
+    wanted = perform([page("<Gather input='speech'/>"), Keys("")])
+    assert [action.code for action in wanted if isinstance(action, Complain)] == [13326]
