@@ -172,8 +172,10 @@ class Switch:
             find=self.attendance.presence.dialogs.find,
         )
         self.apps = Apps(
-            House(self.exchange, lambda: self.face.flush(), config.sound, state), get_logger("apps")
+            House(self.exchange, lambda: self.face.flush(), config.sound, config.voicemail, state),
+            get_logger("apps"),
         )
+        self.apps.house.voicemail.tell = self.attendance.tell_voicemail
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
         self._owners = (
             None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
@@ -260,6 +262,7 @@ class Switch:
         self.bus.start()  # what waits there is for calls that are known by now
         self.survival.tell(now)
         self.trunks.start(self.clock.now())
+        self.apps.start()
         self.face.flush()
         if self._place is None:  # else the supervisor speaks for all
             await self.control.start()
@@ -352,7 +355,7 @@ class Switch:
         self.attendance.reconfigure(config, self.clock.now())
         self.messages.reconfigure(config, rates, tls)
         self.features.reconfigure(config.features)
-        self.apps.house.reconfigure(config.sound)
+        self.apps.house.reconfigure(config.sound, config.voicemail)
         self.exchange.reconfigure(settings.exchange_config(config), router)
         self.exchange.reception.strangers = self._strangers(config)
         self.router = router

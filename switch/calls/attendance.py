@@ -7,7 +7,15 @@ from typing import Any, Protocol
 
 from switchroom.protocols.sip.packages.message_summary import Counts
 from switchroom.switch.calls.exchange import Exchange
-from switchroom.switch.calls.presence import Dialogs, Mailboxes, Presence, Registrations, Sharing, Statuses
+from switchroom.switch.calls.presence import (
+    VOICE,
+    Dialogs,
+    Mailboxes,
+    Presence,
+    Registrations,
+    Sharing,
+    Statuses,
+)
 from switchroom.switch.calls.texts.texts import Texts
 from switchroom.switch.config import Config
 from switchroom.switch.net.bus import Bus
@@ -123,6 +131,13 @@ class Attendance:
         self.presence.mailboxes.set(name, counts, self._clock.now())
         self._flush()
         return {"user": name, "new": counts.new, "old": counts.old}
+
+    def tell_voicemail(self, user: str, new: int, old: int) -> None:
+        """What is in a user's own box; the lamp follows what has changed."""
+        counts = Counts(new, old)
+        if self.presence.mailboxes.counts_of(user)[VOICE] != counts:
+            self.presence.mailboxes.set(user, counts, self._clock.now())
+            self._flush()
 
 
 def _numbers(config: Config) -> dict[str, str]:

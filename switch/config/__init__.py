@@ -29,7 +29,7 @@ from .smpp import (
     split_smpp_listen,
 )
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig
-from .sound import SoundConfig
+from .sound import SoundConfig, VoicemailConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import HeaderRuleConfig, RegisterConfig, TrunkAddress, TrunkConfig, split_trunk_address
@@ -70,6 +70,7 @@ __all__ = [
     "TrunkAddress",
     "TrunkConfig",
     "UserConfig",
+    "VoicemailConfig",
     "WebSocketConfig",
     "find_restart_keys",
     "find_state_dir",

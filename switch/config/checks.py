@@ -161,13 +161,15 @@ def is_target(text: str) -> bool:
     )
 
 
-_APP = re.compile(r"(?:app|conference):[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+_APP = re.compile(r"(?:app|conference|voicemail):[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 def check_target(text: str) -> str:
-    """The text, when it is user:NAME, trunk:NAME, sip:USER@HOST, app:NAME or conference:NAME."""
+    """The text, when it is user:, trunk:, app:, conference: or voicemail: and a name, or sip:USER@HOST."""
     if not is_target(text) and not _APP.fullmatch(text):
-        raise ValueError("must be user:NAME, trunk:NAME, sip:USER@HOST, app:NAME or conference:NAME")
+        raise ValueError(
+            "must be user:NAME, trunk:NAME, sip:USER@HOST, app:NAME, conference:NAME or voicemail:USER"
+        )
     return text
 
 

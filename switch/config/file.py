@@ -106,7 +106,14 @@ def _with_folder(config: Config, folder: Path) -> Config:
     tls, routing = config.tls.within(folder), config.routing.within(folder)
     stir, sound = config.stir.within(folder), config.sound.within(folder)
     return config.model_copy(
-        update={"switch": switch, "tls": tls, "routing": routing, "stir": stir, "sound": sound}
+        update={
+            "switch": switch,
+            "tls": tls,
+            "routing": routing,
+            "stir": stir,
+            "sound": sound,
+            "voicemail": config.voicemail.within(folder),
+        }
     )
 
 

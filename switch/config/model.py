@@ -26,7 +26,7 @@ from .sections import (
 )
 from .smpp import SmppAccountConfig, SmppConfig, SmppTrunkConfig, check_smpp
 from .sms import SmsConfig, SmsRouteConfig, SmsRuleConfig, check_routes
-from .sound import SoundConfig
+from .sound import SoundConfig, VoicemailConfig
 from .stir import StirConfig
 from .trace import TraceConfig
 from .trunks import TrunkConfig
@@ -44,6 +44,7 @@ class Config(Section):
     auth: AuthConfig = Field(default_factory=AuthConfig)
     media: MediaConfig = Field(default_factory=MediaConfig)
     sound: SoundConfig = Field(default_factory=SoundConfig)
+    voicemail: VoicemailConfig = Field(default_factory=VoicemailConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
     overload: OverloadConfig = Field(default_factory=OverloadConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
@@ -94,6 +95,7 @@ class Config(Section):
             if proof and (proof in owners or any(t.username_in == proof for t in self.trunks[:i])):
                 raise ValueError(f"trunks.{i}.username_in: {proof}: a user or another trunk has it already")
         names = {user.name for user in self.users}
+        boxes = {user.name for user in self.users if user.voicemail}
         for list_name in ("watchers", "hidden"):
             for name in getattr(self.presence, list_name):
                 if name not in names:
@@ -107,6 +109,8 @@ class Config(Section):
                 kind, _, name = target.partition(":")
                 if kind == "user" and name not in names:
                     raise ValueError(f"routes.{i}.to: {target}: there is no such user")
+                if kind == "voicemail" and name not in boxes:
+                    raise ValueError(f"routes.{i}.to: {target}: there is no such user with voicemail = true")
                 if kind == "trunk" and (name not in trunks or not trunks[name].address):
                     raise ValueError(f"routes.{i}.to: {target}: there is no such trunk with an address")
             for source in route.sources:

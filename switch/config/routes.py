@@ -98,8 +98,9 @@ class RouteConfig(Section):
     )
     name: Name | None = key("What the route is called in explanations.", None)
     to: list[To] = key(
-        "One target or a list: user:NAME, trunk:NAME or sip:USER@HOST; where `order` is not parallel, a "
-        "list in the list rings at once.",
+        "One target or a list: user:NAME, trunk:NAME, sip:USER@HOST, or what the switch does itself: "
+        "app:NAME, conference:NAME, voicemail:USER. Where `order` is not parallel, a list in the list rings "
+        "at once.",
         min_length=1,
         max_length=32,
     )

@@ -1,4 +1,4 @@
-"""Sound in the file: prompts, recordings, conferences."""
+"""Sound in the file: prompts, recordings, conferences, voicemail."""
 
 from __future__ import annotations
 
@@ -32,3 +32,24 @@ class SoundConfig(Section):
         return self.model_copy(
             update={name: (folder / path.expanduser()).absolute() for name, path in given.items()}
         )
+
+
+class VoicemailConfig(Section):
+    """Mailboxes of users with voicemail = true."""
+
+    folder: Path | None = key(
+        "Where messages are kept, a folder for each user. Not given: voicemail in switch.state_dir. "
+        "Relative: to this file.",
+        None,
+    )
+    max_messages: Count = key(
+        "Messages in one box, at most; who calls then hears busy.", 100, ge=1, le=10_000
+    )
+    max_length: Number = key("A message ends after this.", 180.0, unit="s", ge=1, le=3600)
+    min_length: Number = key("What is shorter is no message.", 1.0, unit="s", ge=0, le=60)
+    silence: Number = key("A message ends when nothing was said for so long.", 5.0, unit="s", ge=1, le=60)
+
+    def within(self, folder: Path) -> Self:
+        """The same with a whole path."""
+        path = self.folder
+        return self if path is None else self.model_copy(update={"folder": (folder / path).absolute()})

@@ -85,6 +85,11 @@ class UserConfig(Section):
     record: Flag = key(
         "Whether the calls that this user makes and gets are recorded, each side apart.", False
     )
+    voicemail: Flag = key(
+        "Whether this user has a mailbox: it takes calls when the user is busy, does not answer or cannot be "
+        "reached, where no forward_ key says otherwise. app:voicemail plays what is in it.",
+        False,
+    )
     pickup_group: Name | None = key("Those of one group may pick up each other's calls.", None)
     allowed: Patterns | None = key(
         "The numbers that this user may call, beside other users and emergency numbers: patterns as in a "

@@ -94,7 +94,12 @@ class Onward(Call):
         self.plan = plan
         self.has_offer = True
         errand = Errand(
-            identity, self.a, original.media.described, headers=headers, is_emergency=plan.is_emergency
+            identity,
+            self.a,
+            original.media.described,
+            headers=headers,
+            is_emergency=plan.is_emergency,
+            has_boxes=False,
         )
         self.dial(plan, errand, now)
 

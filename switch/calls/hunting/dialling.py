@@ -50,6 +50,7 @@ class Errand:
     is_emergency: bool = False
     is_reliable: bool = False  # the caller knows 100rel (RFC 3262)
     only: Binding | None = None  # the one phone that a GRUU means (RFC 5627)
+    has_boxes: bool = True  # mailboxes may take it
     propose: Callable[[Leg], bytes] | None = (
         None  # makes an offer of ours for each leg, in place of ``offer``
     )
@@ -90,7 +91,12 @@ class Dialling:
         self.legs: list[Leg] = []  # all that were made, the failed ones too
         self.is_over = False
         self.notes = call.notes  # what came of each destination, in plain words
-        self.hunt = Hunt(exchange.router, max_attempts=exchange.config.max_forks, notes=self.notes)
+        self.hunt = Hunt(
+            exchange.router,
+            max_attempts=exchange.config.max_forks,
+            notes=self.notes,
+            has_boxes=errand.has_boxes,
+        )
 
     # -- for the asker
 

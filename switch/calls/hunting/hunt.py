@@ -33,14 +33,24 @@ class Run:
         self.outer = outer
         self.diversions = diversions  # that led here, the last one first
 
+    @property
+    def is_alone(self) -> bool:
+        """Nobody else rings, nor will."""
+        is_alone = sum(len(step.leaps) for step in self.plan.steps) == 1
+        return is_alone and (self.outer is None or self.outer.is_alone)
+
 
 class Hunt:
     """``begin``, then ``fail`` for each attempt that came to nothing: both give those to make next."""
 
-    __slots__ = ("_left", "_router", "attempts", "failures", "notes")
+    __slots__ = ("_has_boxes", "_left", "_router", "attempts", "failures", "notes")
 
-    def __init__(self, router: Router, *, max_attempts: int, notes: list[str]) -> None:
+    def __init__(
+        self, router: Router, *, max_attempts: int, notes: list[str], has_boxes: bool = True
+    ) -> None:
+        """``has_boxes``: the mailbox of whoever is called alone may take it."""
         self._router = router
+        self._has_boxes = has_boxes
         self._left = max_attempts
         self.notes = notes  # what was decided on the way
         self.attempts: list[Attempt] = []  # that may still answer
@@ -75,7 +85,10 @@ class Hunt:
         self.attempts.remove(attempt)
         fresh: list[Attempt] = []
         run, why = attempt.run, failure.why
-        plan = self._router.divert(attempt.user, why, run.plan.inquiry) if why and attempt.user else None
+        plan = None
+        if why and attempt.user:
+            boxes = self._has_boxes and run.is_alone
+            plan = self._router.divert(attempt.user, why, run.plan.inquiry, boxes=boxes)
         if plan is not None:
             self._turn(attempt.leap, plan, run, now, fresh)
             run.open -= 1
@@ -131,12 +144,13 @@ class Hunt:
     def _launch(self, leap: Leap, run: Run, give_up_at: float, now: float, fresh: list[Attempt]) -> None:
         if isinstance(leap.destination, ToUser):
             user = leap.destination.name
-            plan = self._router.divert(user, "always", run.plan.inquiry)
+            boxes = self._has_boxes and run.is_alone
+            plan = self._router.divert(user, "always", run.plan.inquiry, boxes=boxes)
             if plan is not None:
                 self._turn(leap, plan, run, now, fresh)
                 run.open -= 1
                 return
-            ring_time = self._router.ring_time(user)
+            ring_time = self._router.ring_time(user, boxes=boxes)
             if ring_time is not None:
                 give_up_at = min(give_up_at, now + ring_time)
         if not self._left:

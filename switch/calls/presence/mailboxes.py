@@ -8,7 +8,7 @@ from switchroom.protocols.sip.packages import message_summary
 from switchroom.protocols.sip.packages.message_summary import Counts, Summary
 from switchroom.switch.store import SettingStore
 
-_VOICE, _TEXT = "voice-message", "text-message"
+VOICE, _TEXT = "voice-message", "text-message"
 _KEY = "mailbox."  # then the kind, a dot, the user
 
 
@@ -25,6 +25,7 @@ class Mailboxes:
         """``texts_of``: how many texts wait for a user; ``settings``: keeps counts over a restart."""
         self._texts_of, self._settings = texts_of, settings
         self._counts: dict[str, dict[str, Counts]] = {}
+        self.share: Callable[[str, str, Counts], None] = lambda user, kind, counts: None
         self.on_change: Callable[[str, float], None] = lambda topic, now: None
 
     def load(self) -> None:
@@ -33,18 +34,24 @@ class Mailboxes:
             kind, _, user = key.partition(".")
             self._counts.setdefault(user, {})[kind] = Counts(*map(int, value.split()))
 
-    def set(self, user: str, counts: Counts, now: float, kind: str = _VOICE) -> None:
+    def set(self, user: str, counts: Counts, now: float, kind: str = VOICE) -> None:
         """So many messages of a kind wait for the user."""
         if kind not in message_summary.CLASSES:
             raise ValueError(f"{kind}: there is no such kind of message")
         self._counts.setdefault(user, {})[kind] = counts
         if self._settings is not None:
             self._settings.save(f"{_KEY}{kind}.{user}", " ".join(map(str, counts)))
+        self.share(user, kind, counts)
+        self.on_change(user, now)
+
+    def learn(self, user: str, kind: str, counts: Counts, now: float) -> None:
+        """Another worker was told, and has kept it."""
+        self._counts.setdefault(user, {})[kind] = counts
         self.on_change(user, now)
 
     def counts_of(self, user: str) -> dict[str, Counts]:
         """What waits for the user, by kind."""
-        counts = {_VOICE: Counts(0), **self._counts.get(user, {})}
+        counts = {VOICE: Counts(0), **self._counts.get(user, {})}
         texts = self._texts_of(user)
         if texts:
             counts[_TEXT] = Counts(texts)

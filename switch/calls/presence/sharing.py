@@ -1,4 +1,4 @@
-"""Several workers, one presence: each tells the others of watched calls, and of publications."""
+"""Several workers, one presence: each tells the others of watched calls, publications and mailboxes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.packages.dialog_info import Dialog
+from switchroom.protocols.sip.packages.message_summary import Counts
 from switchroom.switch.calls.presence.status import Publication
 from switchroom.switch.net.bus import Bus
 
@@ -29,6 +30,8 @@ class Sharing:
         presence.on_watched = self._tell_watched
         presence.dialogs.share = self._tell_dialogs
         presence.statuses.share = lambda tag, before, what: bus.publish("publications", (tag, before, what))
+        presence.mailboxes.share = lambda *told: bus.publish("mailboxes", told)
+        bus.subscribe("mailboxes", self._on_mailbox)
         bus.subscribe("watching", self._on_watching)
         bus.subscribe("lamps", self._on_dialogs)
         bus.subscribe("publications", self._on_publication)
@@ -59,6 +62,9 @@ class Sharing:
 
     def _on_publication(self, news: _News, slot: int) -> None:
         self._presence.statuses.learn(*news, self._now())
+
+    def _on_mailbox(self, told: tuple[str, str, Counts], slot: int) -> None:
+        self._presence.mailboxes.learn(*told, self._now())
 
     def _on_lost(self, slot: int) -> None:
         """A worker died: its calls, publications and watchers with it."""

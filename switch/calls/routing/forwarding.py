@@ -49,22 +49,25 @@ class Settings(NamedTuple):
     no_answer_after: float = 20.0
     do_not_disturb: bool = False
 
-    def target(self, why: Why) -> str:
-        """Where such calls go; empty: nowhere."""
+    def target(self, why: Why, *, boxes: bool = True) -> str:
+        """Where such calls go; empty: nowhere. ``boxes``: mailboxes count."""
         if why == "always":
-            return self.always or (self.busy if self.do_not_disturb else "")
-        if why == "busy":
-            return self.busy
-        return self.no_answer if why == "no-answer" else self.unreachable
+            found = self.always or (self.busy if self.do_not_disturb else "")
+        elif why == "busy":
+            found = self.busy
+        else:
+            found = self.no_answer if why == "no-answer" else self.unreachable
+        return "" if found.startswith("voicemail:") and not boxes else found
 
 
 def configured(user: UserConfig) -> Settings:
-    """The settings of the file."""
+    """The settings of the file; a mailbox takes what goes nowhere else."""
+    box = f"voicemail:{user.name}" if user.voicemail else ""
     return Settings(
         user.forward_always,
-        user.forward_busy,
-        user.forward_no_answer,
-        user.forward_unreachable,
+        user.forward_busy or box,
+        user.forward_no_answer or box,
+        user.forward_unreachable or box,
         user.no_answer_after,
         user.do_not_disturb,
     )

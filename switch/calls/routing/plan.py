@@ -33,7 +33,7 @@ class ToUri:
 
 @dataclass(frozen=True, slots=True)
 class ToApp:
-    """An application in this switch, or a conference of that name."""
+    """An application in this switch, a conference of that name, or the mailbox of a user."""
 
     name: str
     kind: str = "app"
@@ -51,9 +51,10 @@ def parse_destination(text: str) -> Destination:
         return ToTrunk(rest)
     if rest and scheme in ("sip", "sips"):
         return ToUri(text)
-    if rest and scheme in ("app", "conference"):
+    if rest and scheme in ("app", "conference", "voicemail"):
         return ToApp(rest, scheme)
-    raise ValueError(f"{text!r}: must be user:NAME, trunk:NAME, app:NAME, conference:NAME or sip:URI")
+    allowed = "user:NAME, trunk:NAME, app:NAME, conference:NAME, voicemail:USER or sip:URI"
+    raise ValueError(f"{text!r}: must be {allowed}")
 
 
 def show_destination(destination: Destination) -> str:

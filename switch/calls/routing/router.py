@@ -22,6 +22,7 @@ from switchroom.switch.calls.routing.plan import (
     Leap,
     Plan,
     Step,
+    ToApp,
     ToUri,
     ToUser,
 )
@@ -276,23 +277,24 @@ class Router:
         override = self.overrides.get(user)
         return found if override is None else merge(found, override)
 
-    def ring_time(self, user: str) -> float | None:
+    def ring_time(self, user: str, *, boxes: bool = True) -> float | None:
         """How long a user's phones ring before ``no-answer`` is to be asked; None: nothing is set."""
         if user not in self._settings and user not in self.overrides:
             return None
         settings = self.settings(user)
-        return settings.no_answer_after if settings.no_answer else None
+        return settings.no_answer_after if settings.target("no-answer", boxes=boxes) else None
 
-    def divert(self, user: str, why: Why, inquiry: Inquiry) -> Plan | None:
+    def divert(self, user: str, why: Why, inquiry: Inquiry, *, boxes: bool = True) -> Plan | None:
         """Where a user's call goes instead; None: the user has not asked for that.
 
-        Ask "always" before ringing; ``inquiry`` is that of the plan that led to the user. A plan without
-        steps refuses: do-not-disturb, a loop of forwarding, a number that the user may not call.
+        ``boxes``: mailboxes may take it. Ask "always" before ringing; ``inquiry`` is that of the plan that
+        led to the user. A plan without steps refuses: do-not-disturb, a loop of forwarding, a number that
+        the user may not call.
         """
         if user not in self._settings and user not in self.overrides:
             return None
         settings = self.settings(user)
-        target = settings.target(why)
+        target = settings.target(why, boxes=boxes)
         is_disturbing = why == "always" and settings.do_not_disturb and not settings.always
         if not target:
             if not is_disturbing:
@@ -325,6 +327,9 @@ class Router:
             known = self.users.get(user)
             called = user if known is None else known.dialled
             return Plan(onward, (Step((Leap(ToUser(user), called, onward.caller),)),))
+        if target.startswith("voicemail:"):
+            box = ToApp(target.removeprefix("voicemail:"), "voicemail")
+            return Plan(onward, (Step((Leap(box, box.name, onward.caller),)),))
         if target.startswith(("sip:", "sips:")):
             called = target.partition(":")[2].partition("@")[0]
             return Plan(onward, (Step((Leap(ToUri(target), called, onward.shown or onward.caller),)),))

@@ -69,6 +69,20 @@ class Apps:
 
         return add
 
+    def start(self) -> None:
+        """Look into the boxes: now, and when what a killed switch left is no more somebody's."""
+        task = asyncio.get_running_loop().create_task(self._recover(), name="voicemail")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _recover(self) -> None:
+        for delay in (0.0, 15.0):
+            await asyncio.sleep(delay)
+            try:
+                await self.house.voicemail.recover()
+            except OSError as error:
+                self._log.warning("voicemail.failed", error=str(error))
+
     async def stop(self) -> None:
         """End the programs; their calls are ended by the exchange."""
         tasks = list(self._tasks)

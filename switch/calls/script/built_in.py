@@ -1,4 +1,5 @@
-"""Programs that are always there: ``app:echo``, ``app:milliwatt``, ``app:tones``, ``conference:NAME``."""
+"""Programs that are always there: ``app:echo``, ``app:milliwatt``, ``app:tones``, ``app:voicemail``,
+``conference:NAME``, ``voicemail:USER``."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from switchroom.switch.media.clips import MILLIWATT, Progress, Silence, Tone
 
 from .call import Call
+from .voicemail import VOICEMAIL
 
 
 async def echo(call: Call) -> None:
@@ -42,4 +44,5 @@ BUILT_IN: Mapping[str, Callable[[Call], Awaitable[object]]] = {
     "milliwatt": milliwatt,
     "tones": tones,
     "conference:": conference,
+    **VOICEMAIL,
 }

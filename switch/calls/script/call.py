@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sip
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from switchroom.switch.store import Record
 
     from .house import House
+    from .voicemail import Voicemail
 
 Headers = Sequence[tuple[str, str]]
 
@@ -45,6 +47,16 @@ class Call(Party):
     def country(self) -> str:
         """Whose tones are played, as "de"."""
         return self._house.country
+
+    @property
+    def prompts(self) -> Path | None:
+        """Where files are that are named without a path."""
+        return self._house.config.prompts
+
+    @property
+    def voicemail(self) -> Voicemail:
+        """The boxes of all users."""
+        return self._house.voicemail
 
     @property
     def is_answered(self) -> bool:

@@ -50,6 +50,7 @@ class Hunt:
             identity,
             self._caller,
             propose=self._propose,
+            has_boxes=False,
             headers=headers,
             is_emergency=plan.is_emergency,
         )

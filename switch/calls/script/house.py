@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchroom.switch.config import SoundConfig
+from switchroom.switch.config import SoundConfig, VoicemailConfig
 from switchroom.switch.media.clips import Clips
 from switchroom.switch.media.recorder import Recorder
 
 from .conference import Conferences
+from .voicemail.room import Voicemail
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
@@ -24,7 +25,8 @@ class House:
         self,
         exchange: Exchange,
         flush: Callable[[], object],
-        config: SoundConfig | None = None,
+        sound: SoundConfig | None = None,
+        voicemail: VoicemailConfig | None = None,
         state_dir: Path = Path(),
     ) -> None:
         self.exchange = exchange
@@ -32,13 +34,15 @@ class House:
         self.clips = Clips()
         self.recorder = Recorder()
         self.conferences = Conferences(self)
+        self.voicemail = Voicemail(exchange, state_dir, lambda: self.config.recording_format)
         self._state_dir = state_dir
         self._count = 0
-        self.reconfigure(config or SoundConfig())
+        self.reconfigure(sound or SoundConfig(), voicemail or VoicemailConfig())
 
-    def reconfigure(self, config: SoundConfig) -> None:
+    def reconfigure(self, config: SoundConfig, voicemail: VoicemailConfig) -> None:
         """Apply new rules to what begins from now on."""
         self.config = config
+        self.voicemail.config = voicemail
         self.clips.folder = config.prompts
         self.recorder.max_recordings = config.max_recordings
         self.conferences.max_members = config.max_members

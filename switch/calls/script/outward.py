@@ -69,7 +69,14 @@ class Outward:
         call.plan, call.identity = plan, who
         call.no_answer_at = min(call.no_answer_at, now + timeout + 1.0)  # the plan first
         exchange.calls[call.id] = call
-        errand = Errand(who, call.a, propose=call.propose, headers=headers, is_emergency=plan.is_emergency)
+        errand = Errand(
+            who,
+            call.a,
+            propose=call.propose,
+            headers=headers,
+            is_emergency=plan.is_emergency,
+            has_boxes=False,
+        )
         call.dial(plan, errand, now)
         if not call.is_over:
             exchange.watch(call, now)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sip
-from switchroom.protocols.sip.packages import dialog_info, pidf
+from switchroom.protocols.sip.packages import dialog_info, message_summary, pidf
 from switchroom.switch.calls.presence import Sharing
 from switchroom.switch.net.bus import Bus
 from tests.switch.calls.office import Office
@@ -108,3 +108,14 @@ def test_publications_are_seen_by_all_and_die_with_their_worker(workers: list[tu
     for hear in workers[1][1].on_found:
         hear(0)  # a worker that comes later is told
     assert note() == "again"
+
+
+def test_a_message_that_another_worker_took_lights_the_lamp(workers: list[tuple[Office, Wire]]) -> None:
+    (one, _), (two, _) = workers
+    bob = one.phone("bob")
+    watching = bob.subscribe("200", "message-summary")
+    two.presence.mailboxes.set("bob", message_summary.Counts(1, 2), two.now)
+    one.walk(1)
+    summary = message_summary.Summary.parse(bob.told(watching)[-1])
+    assert summary.is_waiting
+    assert dict(summary.counts)["voice-message"] == message_summary.Counts(1, 2)

@@ -98,15 +98,16 @@ class Phone:
         *,
         headers: Sequence[tuple[str, str]] = (),
         content_type: str = "application/sdp",
+        account: str = "",
     ) -> Any:
-        """INVITE the number through the switch."""
+        """INVITE the number through the switch; ``account``: with its credentials."""
         offer = self.sdp if body is None else body
         request = sip.Request(
             "INVITE",
             f"sip:{number}@127.0.0.1",
             [
                 *(() if any(n == "Max-Forwards" for n, _ in headers) else (("Max-Forwards", "70"),)),
-                ("From", f'"Alice" <sip:alice@127.0.0.1>;tag={self.mint.tag()}'),
+                ("From", f'"Alice" <sip:{account or "alice"}@127.0.0.1>;tag={self.mint.tag()}'),
                 ("To", f"<sip:{number}@127.0.0.1>"),
                 ("Call-ID", self.mint.call_id()),
                 ("CSeq", "1 INVITE"),
@@ -117,6 +118,8 @@ class Phone:
             offer,
         )
         session = self.endpoint.invite(request, self.flow, self.world.now)
+        if account:
+            session.authorizer = sip.DigestAuthorizer(sip.DigestClient(account, "secret-" + account))
         self.world.settle()
         return session
 

@@ -18,8 +18,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     routes = [
         *(("700", "app:menu"), ("701", ["user:bob", "app:menu"]), ("702", "conference:sales")),
         *(("703", "app:echo"), ("704", "app:milliwatt"), ("705", "app:tones")),
+        *(("706", "app:voicemail"), ("707", "voicemail:bob"), ("708", ["user:bob", "user:carol"])),
     ]
-    world = World(tmp_path, routes=routes, users={"carol": {"record": True}})
+    world = World(tmp_path, routes=routes, users={"carol": {"record": True}, "bob": {"voicemail": True}})
     yield world
     world.close()
 

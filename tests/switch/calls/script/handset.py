@@ -82,9 +82,9 @@ class Handset:
             lines.append("a=rtpmap:101 telephone-event/8000")
         return ("\r\n".join([*lines, "a=ptime:20", f"a={direction}"]) + "\r\n").encode()
 
-    def call(self, number: str, body: bytes | None = None) -> Any:
+    def call(self, number: str, body: bytes | None = None, account: str = "") -> Any:
         """Call a number; the answer is taken by ``answered``."""
-        self.session = self.phone.call(number, self.sdp if body is None else body)
+        self.session = self.phone.call(number, self.sdp if body is None else body, account=account)
         return self.session
 
     async def answered(self) -> Handset:
