@@ -82,7 +82,7 @@ class House:
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
-            *(LookupResources(), UsageResources(self.office), self.voice.calls),
+            *(LookupResources(), UsageResources(self.office), *self.voice.resources),
             *(verify, Verifications(self.office, verify, self.messages, accounts.vault)),
         ):
             self.table.add(resources.operations())

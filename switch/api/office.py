@@ -69,6 +69,16 @@ class Office:
             done.add_done_callback(lambda _: self._wake())
         return done
 
+    @property
+    def public_url(self) -> str:
+        """How others reach REST: in addresses that are told."""
+        if self.config.public_url:
+            return self.config.public_url
+        for scheme, host, port in self.config.rest_listeners:
+            if scheme != "proxy":
+                return f"{scheme}://{host}:{port}"
+        return ""
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for; what goes wrong is a line of the log."""
         task = asyncio.get_running_loop().create_task(work)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -283,3 +284,78 @@ def test_what_is_said_is_heard(place: Any, hooks: Hooks, talkers: tuple[Talker, 
     message = a.phone.expect("MESSAGE", 10)
     assert message.body == b"bye"
     a.dialog.answer_bye(10)
+
+
+def speak(talker: Talker, pitch: int, seconds: float) -> None:
+    """A tone, in real time."""
+    samples = (8000 * np.sin(np.arange(int(8000 * seconds)) * 2 * np.pi * pitch / 8000)).astype(np.int16)
+    data, sound = find("PCMU").encoder().encode(samples), talker.sound
+    for at in range(0, len(data), 160):
+        sound.sequence += 1
+        sent = packet(sound.sequence, sound.sequence * 160, sound.ssrc, data[at : at + 160])
+        sound.socket.sendto(sent, sound.remote)
+        time.sleep(0.019)
+
+
+def wav_of(url: str) -> tuple[int, float, int]:
+    """Channels, seconds and pitch of a recording, fetched as programs do."""
+    answer = requests.get(url + ".wav", auth=(SID, TOKEN), timeout=10)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    with wave.open(io.BytesIO(answer.content)) as reader:
+        count, rate, channels = reader.getnframes(), reader.getframerate(), reader.getnchannels()
+        samples = np.frombuffer(reader.readframes(count), "<i2")[::channels]
+    middle = samples[len(samples) // 3 : len(samples) // 3 + 2000]
+    return channels, count / rate, pitch_of(middle)
+
+
+def test_a_voicemail_is_recorded_told_fetched_and_deleted(
+    place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]
+) -> None:
+    _, client, _, _ = place
+    a, _ = talkers
+    configure(
+        client,
+        hooks,
+        voice="<Record action='/kept' playBeep='false' finishOnKey='#' recordingStatusCallback='/rec'/>",
+        kept="<Hangup/>",
+    )
+    a.call(OURS)
+    speak(a, 500, 1.2)
+    a.press("#")
+    a.dialog.answer_bye()
+    [kept] = heard(hooks, "/kept")
+    assert (kept["Digits"], kept["RecordingDuration"]) == ("#", "1")
+    wait_until(lambda: heard(hooks, "/rec"), 5, "the callback")
+    assert heard(hooks, "/rec")[0]["RecordingStatus"] == "completed"
+    channels, seconds, pitch = wav_of(kept["RecordingUrl"])
+    assert (channels, pitch) == (1, 500)
+    assert 1.0 < seconds < 2.0
+    [row] = client.recordings.list(call_sid=kept["CallSid"])
+    assert (row.sid, row.source, row.status) == (kept["RecordingSid"], "RecordVerb", "completed")
+    assert client.calls(kept["CallSid"]).recordings.list()[0].duration == "1"
+    assert row.delete()
+    assert not client.recordings.list()
+
+
+def test_both_sides_of_a_dialled_call_are_recorded(
+    place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]
+) -> None:
+    _, client, _, _ = place
+    a, b = talkers
+    dial = "<Dial record='record-from-answer-dual' action='/done'><Client>1002</Client></Dial>"
+    configure(client, hooks, voice=dial, done="<Hangup/>")
+    a.call(OURS)
+    b.take()
+    time.sleep(0.2)
+    live = client.calls.list(to=OURS, status="in-progress")[0]
+    more = client.calls(live.sid).recordings.create()
+    speak(a, 500, 1.0)
+    assert client.calls(live.sid).recordings("Twilio.CURRENT").update(status="stopped").sid == more.sid
+    b.dialog.bye()
+    a.dialog.answer_bye()
+    [done] = heard(hooks, "/done")
+    wait_until(lambda: len(client.recordings.list()) == 2, 5, "both")
+    wait_until(lambda: all(one.status == "completed" for one in client.recordings.list()), 5, "whole")
+    channels, _, pitch = wav_of(done["RecordingUrl"])
+    assert (channels, pitch) == (2, 500)
+    assert {one.source for one in client.recordings.list()} == {"DialVerb", "StartCallRecordingAPI"}

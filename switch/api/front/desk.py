@@ -14,7 +14,7 @@ import structlog
 
 from ..wire.errors import ApiError, not_found
 from ..wire.params import read_all
-from .operation import Answer, Ask, Operation, Raw, Table
+from .operation import Answer, Ask, Operation, Raw, Stored, Table
 
 if TYPE_CHECKING:
     from switchroom.switch.config import ApiConfig
@@ -31,6 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MAX_FIELDS = 500
 _MAX_QUERY = 8192
+_PIECE = 65536
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -177,6 +178,27 @@ def _shown(text: str) -> str:
     return "".join(c for c in text[:200] if c.isalnum() or c in "/._-+")
 
 
+async def _send_file(send: Send, status: int, stored: Stored, *, has_body: bool) -> None:
+    """A file, a piece at a time."""
+    try:
+        file = await asyncio.to_thread(stored.path.open, "rb")
+    except OSError:
+        await send_error(send, not_found("file"))
+        return
+    try:
+        size = stored.path.stat().st_size
+        headers = [*_SAFE, (b"content-length", b"%d" % size)]
+        headers.append((b"content-type", stored.content_type.encode("latin-1")))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        left = size if has_body else 0
+        while left and (piece := await asyncio.to_thread(file.read, min(left, _PIECE))):
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        file.close()
+
+
 async def send_json(send: Send, answer: dict[str, Any]) -> None:
     """Answer with something that anybody may see."""
     await _send(send, 200, answer, {}, has_body=True)
@@ -189,6 +211,9 @@ async def send_error(send: Send, error: ApiError) -> None:
 
 async def _send(send: Send, status: int, answer: Answer, extra: dict[str, str], *, has_body: bool) -> None:
     content_type = "application/json; charset=utf-8"
+    if isinstance(answer, Stored):
+        await _send_file(send, status, answer, has_body=has_body)
+        return
     if answer is None:
         body = b""
     elif isinstance(answer, Raw):

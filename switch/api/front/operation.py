@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -44,7 +45,15 @@ class Raw:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = dict[str, Any] | Raw | None
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer that is a file: it is read as it goes out."""
+
+    path: Path
+    content_type: str
+
+
+Answer = dict[str, Any] | Raw | Stored | None
 Handler = Callable[[Ask], Awaitable[Answer]]
 
 

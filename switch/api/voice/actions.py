@@ -94,6 +94,46 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Where a server is told of something, and of what."""
+
+    url: str = ""
+    method: str = "POST"
+    events: tuple[str, ...] = ("completed",)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record what is said; ``Recorded`` is told, or None when nothing was."""
+
+    silence: float = 5.0
+    finish_on: str = "1234567890*#"
+    max_length: float = 3600.0
+    has_beep: bool = True
+    is_trimmed: bool = True
+    tell: Tell = Tell()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording that is there."""
+
+    sid: str
+    url: str
+    seconds: int
+    ended_by: str  # a key, or hangup
+
+    def params(self) -> tuple[tuple[str, str], ...]:
+        """As the action's server is told."""
+        return (
+            ("RecordingSid", self.sid),
+            ("RecordingUrl", self.url),
+            ("RecordingDuration", str(self.seconds)),
+            ("Digits", self.ended_by),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Callee:
     """Somebody to call."""
 
@@ -119,7 +159,9 @@ class Dial:
     hangs_up_on_star: bool = False
     answers_on_bridge: bool = False
     country: str = "us"  # of the ringing tone
-    record: str = ""
+    record: str = ""  # from when, and how many channels
+    is_trimmed: bool = False
+    tell: Tell = Tell()  # of the recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +215,6 @@ class Complain:
     message: str
 
 
-Action = Fetch | Answer | Say | Play | Press | Wait | Gather | Dial | Text | Reject | HangUp | Complain
+Action = (
+    Fetch | Answer | Say | Play | Press | Wait | Gather | Record | Dial | Text | Reject | HangUp | Complain
+)

@@ -40,6 +40,7 @@ class Dialler:
         self._performer = performer
         self._means, self._live = performer.means, performer.live
         self._call: Call = performer.call
+        self._recorded: Document | None = None
 
     async def dial(self, action: Dial) -> Dialled:
         """Call them all, or one after the other; what became of it."""
@@ -165,6 +166,7 @@ class Dialler:
         try:
             await asyncio.sleep(0)
             self._live.enter("in-progress")
+            self._record(action)
             await asyncio.wait(
                 {bridge, *([star] if star is not None else [])},
                 timeout=action.time_limit,
@@ -177,9 +179,25 @@ class Dialler:
             await _stop(star)
             await _stop(bridge)
 
+    def _record(self, action: Dial) -> None:
+        if not action.record or self._recorded is not None:
+            return
+        channels = 2 if action.record.endswith("dual") else 1
+        try:
+            start = self._means.tapes.start
+            self._recorded = start(self._live, self._call, "DialVerb", channels, action.tell)
+        except OSError as error:
+            self._live.complain(13217, f"Dial: record: {error}")
+
     def _result(self, child: _Child, status: str, *, is_bridged: bool) -> Dialled:
         child.live.end(status)
-        return Dialled(status, child.live.sid, child.live.doc.data.get("duration"), is_bridged)
+        more: tuple[tuple[str, str], ...] = ()
+        if (doc := self._recorded) is not None:
+            tapes = self._means.tapes
+            if (recording := tapes.running.get(doc.sid)) is not None:
+                recording.stop()
+            more = (("RecordingSid", doc.sid), ("RecordingUrl", tapes.url(doc)))
+        return Dialled(status, child.live.sid, child.live.doc.data.get("duration"), is_bridged, more)
 
 
 async def _play(call: Call, tone: Sound) -> str:

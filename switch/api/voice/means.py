@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..office import Office
     from .sounds import Sounds
     from .speech import Speech
+    from .tapes import Tapes
 
 APP = "twiml"
 _NOISE = re.compile(r"[\s().\-]")
@@ -53,6 +54,7 @@ class Means:
     speech: Speech
     sounds: Sounds
     send_text: SendText
+    tapes: Tapes
     _today: dict[str, int] = field(default_factory=dict)
     _day: int = 0
 

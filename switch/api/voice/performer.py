@@ -130,7 +130,7 @@ class Performer:
             except (CodecError, OSError) as error:
                 self.live.complain(13325, f"Gather: {error}")
                 continue
-            return actions.Keys(keys)
+            return actions.Keys(keys, self.party.finished_by)
         return actions.Keys("")
 
     async def _prompt(self, one: actions.Prompt) -> list[Sound]:
@@ -138,6 +138,9 @@ class Performer:
             return [Silence(1.0)] * round(one.seconds)
         sound = await (self._spoken(one) if isinstance(one, actions.Say) else self._played(one))
         return [] if sound is None else [sound] * min(one.loops or _MOST_LOOPS, _MOST_LOOPS)
+
+    async def _record(self, action: actions.Record) -> actions.Recorded | None:
+        return await self.means.tapes.record(self.live, self.party, action)
 
     async def _dial(self, action: actions.Dial) -> actions.Dialled:
         from .dialler import Dialler  # it makes performers for those whom it calls
@@ -184,6 +187,7 @@ _CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
     actions.Wait: Performer._wait,
     actions.Gather: Performer._gather,
     actions.Dial: Performer._dial,
+    actions.Record: Performer._record,
     actions.Text: Performer._text,
     actions.Reject: Performer._reject,
     actions.HangUp: Performer._hang_up,

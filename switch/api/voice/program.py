@@ -29,8 +29,11 @@ from .actions import (
     Play,
     Press,
     Prompt,
+    Record,
+    Recorded,
     Reject,
     Say,
+    Tell,
     Text,
     Wait,
 )
@@ -167,6 +170,25 @@ class Program:
             told += (("FinishedOnKey", keys.finished_on),)
         return self._action(verb, told, default=self._base)
 
+    def _record(self, verb: Verb) -> Course:
+        yield from self._take()
+        if verb["transcribe"] or verb["transcribeCallback"]:
+            yield Complain(13618, "Record: nothing is transcribed here")
+        done: Recorded | None = yield Record(
+            float(verb["timeout"]),
+            verb["finishOnKey"],
+            float(verb["maxLength"]),
+            verb["playBeep"],
+            verb["trim"] == "trim-silence",
+            self._recording(verb),
+        )
+        return None if done is None else self._action(verb, done.params(), default=self._base)
+
+    def _recording(self, verb: Verb) -> Tell:
+        url = verb["recordingStatusCallback"]
+        where = self._where(url) if url else ""
+        return Tell(where, verb["recordingStatusCallbackMethod"], verb["recordingStatusCallbackEvent"])
+
     def _dial(self, verb: Verb) -> Course:
         callees = callees_of(verb, self._where)
         if not callees:
@@ -183,6 +205,8 @@ class Program:
             answers_on_bridge=verb["answerOnBridge"],
             country=verb["ringTone"] or "us",
             record=_RECORDS.get(verb["record"], verb["record"]),
+            is_trimmed=verb["trim"] == "trim-silence",
+            tell=self._recording(verb),
         )
         self.is_answered = self.is_answered or done.is_bridged
         return self._action(verb, done.params()) if verb["action"] else None
@@ -242,6 +266,7 @@ _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
     "Play": Program._play,
     "Pause": Program._pause,
     "Gather": Program._gather,
+    "Record": Program._record,
     "Dial": Program._dial,
     "Redirect": Program._redirect,
     "Message": Program._message,

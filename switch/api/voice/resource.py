@@ -54,6 +54,11 @@ _CREATE = (
     params.text("CallReason", max_size=50),
     params.text("CallToken", max_size=4096),
     params.text("Byoc", max_size=34),
+    params.flag("Record"),
+    params.choice("RecordingChannels", "mono", "dual"),
+    params.url("RecordingStatusCallback", code=13256),
+    params.method("RecordingStatusCallbackMethod"),
+    params.text("RecordingStatusCallbackEvent", is_list=True, max_size=64),
 )
 _UPDATE = (*_DOCUMENT, params.choice("Status", "canceled", "completed", code=21220))
 _LIST = (
@@ -104,6 +109,14 @@ class CallResources:
             "time_limit": ask["TimeLimit"] or 14400,
             "keys": ask["SendDigits"] or "",
         }
+        if ask["Record"]:
+            given = [word for text in ask["RecordingStatusCallbackEvent"] or [] for word in text.split()]
+            data["record"] = {
+                "channels": 2 if ask["RecordingChannels"] == "dual" else 1,
+                "url": ask["RecordingStatusCallback"] or "",
+                "method": ask["RecordingStatusCallbackMethod"] or "POST",
+                "events": given or ["completed"],
+            }
         if ask["CallerId"]:
             data["caller_id"] = self._means.check_caller(ask.account, ask["CallerId"])
         if callback := self._callback(ask):

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .means import Means
+from .recording_resource import RecordingResources
 from .resource import CallResources
 from .sounds import Sounds
 from .speech import Speech
 from .switchboard import Switchboard
+from .tapes import Tapes
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps
@@ -42,9 +44,14 @@ class VoiceRoom:
             Speech(lambda: office.config.say_command, state / "speech"),
             Sounds(office, state / "sounds"),
             send_text,
+            Tapes(office, config.sound.recordings or state / "recordings"),
         )
+        self.tapes = means.tapes
         self.board = Switchboard(means, numbers)
-        self.calls = CallResources(office, means, self.board)
+        self.resources = (
+            CallResources(office, means, self.board),
+            RecordingResources(means.tapes, self.board),
+        )
 
     def start(self) -> None:
         """Take calls."""

@@ -15,7 +15,7 @@ from switchroom.switch.store.documents import Document, Query
 from ..office import Shelf
 from ..resources.applications import APPLICATION
 from ..wire.errors import ApiError
-from .actions import Place
+from .actions import Place, Tell
 from .live import Live
 from .means import APP, Means
 from .performer import Performer
@@ -158,6 +158,7 @@ class Switchboard:
         live = conversation.live
         self.calls[live.sid] = conversation
         try:
+            self._record(live, call)
             if keys:
                 await call.send_keys(keys)
             await conversation.run(call, place)
@@ -169,6 +170,16 @@ class Switchboard:
             cause = record.cause or 0
             has_given_up = record.ended_by == "caller"
             live.end("canceled" if has_given_up else status_of(cause), cause)
+
+    def _record(self, live: Live, call: Call) -> None:
+        wish = live.doc.data.get("record")
+        if wish is None:
+            return
+        tell = Tell(wish["url"], wish["method"], tuple(wish["events"]))
+        try:
+            self._means.tapes.start(live, call, "OutboundAPI", wish["channels"], tell)
+        except OSError as error:
+            live.complain(13217, f"Record: {error}")
 
     # -- going out
 

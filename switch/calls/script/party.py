@@ -50,6 +50,7 @@ class Party:
         self._streams: list[Stream] = []
         self._recordings: list[Recording] = []
         self._partner: Party | None = None
+        self.finished_by = ""  # the key that ended what was gathered or recorded last
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._station = sounding.station_of(call.media, leg.media, self._on_sound)
         leg.server = self
@@ -184,6 +185,7 @@ class Party:
                 gathering.check(self._time())
         finally:
             self._on_key = before
+        self.finished_by = gathering.finished_by
         return gathering.keys
 
     async def _prompt(self, gathering: Gathering, sounds: tuple[Sound, ...], news: asyncio.Event) -> None:
@@ -220,12 +222,16 @@ class Party:
         The end of the call does not break it off: what was said until then is there (reason: hangup).
         """
         self._check()
+        self.finished_by = ""
         if beep:
             await self.play(BEEP)
         recording = self.start_recording(path, sides="heard", max_length=max_length, silence=silence)
 
         def on_key(key: str) -> None:
+            if self._keypad.waiting:
+                self._keypad.waiting.pop()
             if key in finish_on:
+                self.finished_by = key
                 recording.stop("key")
 
         before, self._on_key = self._on_key, on_key

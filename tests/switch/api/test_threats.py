@@ -40,7 +40,7 @@ async def ask(
     return response.status, json.loads(response.content) if response.content else None
 
 
-async def fill(client: Any) -> dict[str, str]:
+async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     """One of everything: what stands in a path by its name there."""
     number = await call(client.incoming_phone_numbers.create, phone_number=OURS)
     message = await call(client.messages.create, from_=OURS, to=THEIRS, body="x", media_url=["http://a/b"])
@@ -55,9 +55,13 @@ async def fill(client: Any) -> dict[str, str]:
     bucket = await call(path, max=1, interval=1)
     sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
     made = await call(client.calls.create, to=THEIRS, from_=OURS, twiml="<Response/>")
+    data = {"source": "RecordVerb", "channels": 1, "duration": 1}
+    recording = room.house.voice.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
+    await room.house.library.write([recording])
     return {
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
+        "RecordingSid": recording.sid,
         "Messages": message.sid,
         "MediaSid": media[0].sid,
         "Applications": application.sid,
@@ -82,7 +86,7 @@ def filled(path: str, known: dict[str, str], account: str) -> str:
 
 async def test_another_account_finds_nothing(client: Any, base: str, room: ApiRoom) -> None:
     """F4: every operation on a resource of A is 404 for B, whichever account B writes into the path."""
-    known = await fill(client)
+    known = await fill(client, room)
     tenant = await call(client.api.accounts.create, friendly_name="B")
     proof = auth(tenant.sid, tenant.auth_token)
     asked = 0
@@ -124,7 +128,7 @@ INJECTIONS = [
 
 async def test_words_of_sql_are_only_words(client: Any, base: str, room: ApiRoom) -> None:
     """F5: in each parameter of each list; the rows stay what they are and nothing fails."""
-    known = await fill(client)
+    known = await fill(client, room)
     before = room.house.library.tally(_everything())
     async with httpcore.AsyncConnectionPool(max_connections=8) as pool:
         for operation in room.house.table.operations:

@@ -25,8 +25,11 @@ from switchroom.switch.api.voice.actions import (
     Place,
     Play,
     Press,
+    Record,
+    Recorded,
     Reject,
     Say,
+    Tell,
     Text,
     Wait,
 )
@@ -51,7 +54,7 @@ def perform(told: Sequence[Any], place: Place | None = None, **more: Any) -> lis
     while True:
         wanted.append(action)
         try:
-            if isinstance(action, Fetch | Gather | Dial):
+            if isinstance(action, Fetch | Gather | Dial | Record):
                 result = waiting.pop(0)
                 action = running.throw(result) if isinstance(result, Exception) else running.send(result)
             else:
@@ -201,3 +204,15 @@ def test_a_server_may_answer_with_sound() -> None:
 def test_speech_is_not_understood() -> None:
     wanted = perform([page("<Gather input='speech'/>"), Keys("")])
     assert [action.code for action in wanted if isinstance(action, Complain)] == [13326]
+
+
+def test_what_was_recorded_goes_to_the_action_and_silence_does_not() -> None:
+    body = "<Record maxLength='20' finishOnKey='#' playBeep='false' action='/voicemail' "
+    body += "recordingStatusCallback='/rec' trim='do-not-trim'/><Say>Nothing came</Say>"
+    done = Recorded("RE1", "http://switch/RE1", 7, "#")
+    wanted = perform([page(body), done, page("")])
+    tell = Tell("http://app/rec", "POST", ("completed",))
+    assert wanted[2] == Record(5.0, "#", 20.0, False, False, tell)
+    assert wanted[3] == Fetch("http://app/voicemail", "POST", done.params())
+    assert ("Digits", "#") in done.params()
+    assert perform([page(body), None])[3:] == [Say("Nothing came"), HangUp()]

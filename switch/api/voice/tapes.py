@@ -1,0 +1,181 @@
+"""Recordings of calls: their rows, their files, and who is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from switchroom.codecs.files import write_header
+from switchroom.switch.store.documents import Document
+
+from ..office import API_VERSION, Shelf, account_uri
+from ..webhooks.courier import Letter
+from ..wire.dates import rfc2822
+from .actions import Record, Recorded, Tell
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Call, Leg
+    from switchroom.switch.media.recorder import Recorded as Done
+    from switchroom.switch.media.recorder import Recording
+
+    from ..office import Office
+    from .live import Live
+
+RECORDING = "recording"
+_HEADER = 44
+_SHORTEST = 0.1  # seconds; less is nothing
+
+
+class Tapes:
+    """Begins recordings and follows them to their end."""
+
+    def __init__(self, office: Office, folder: Path) -> None:
+        self._office, self.folder = office, folder
+        self.shelf = Shelf(office, RECORDING, "RE")
+        self.running: dict[str, Recording] = {}  # by SID
+
+    async def record(self, live: Live, party: Call | Leg, wish: Record) -> Recorded | None:
+        """Record what a party says, until it ends that; None: nothing was said."""
+        doc = self._row(live, "RecordVerb", 1, wish.tell)
+        path = self.path(doc.sid)
+        self._enter(doc, wish.tell)
+        done: Done | None = None
+        try:
+            done = await party.record(
+                path,
+                max_length=wish.max_length,
+                silence=wish.silence,
+                finish_on=wish.finish_on,
+                beep=wish.has_beep,
+            )
+        except OSError as error:
+            live.complain(13616, f"Record: {error}")
+        finally:
+            is_silent = done is None or (done.reason == "silence" and done.seconds <= wish.silence + 0.5)
+            cut = wish.silence if done is not None and done.reason == "silence" and wish.is_trimmed else 0.0
+            doc = await self._end(doc, wish.tell, None if is_silent else done, cut)
+        if done is None or doc.state == "absent":
+            return None
+        ended_by = "hangup" if done.reason == "hangup" else party.finished_by
+        return Recorded(doc.sid, self.url(doc), int(doc.data["duration"]), ended_by)
+
+    def start(
+        self, live: Live, party: Call | Leg, source: str, channels: int, tell: Tell | None = None
+    ) -> Document:
+        """Record both sides of a call that goes on. OSError: too many recordings go on."""
+        tell = tell or Tell()
+        doc = self._row(live, source, channels, tell)
+        recording = party.start_recording(self.path(doc.sid), sides="stereo" if channels == 2 else "mixed")
+        self.running[doc.sid] = recording
+        self._enter(doc, tell)
+
+        async def follow() -> None:
+            done = await asyncio.shield(recording.ended)
+            self.running.pop(doc.sid, None)
+            await self._end(doc, tell, done, 0.0)
+
+        self._office.spawn(follow())
+        return doc
+
+    def url(self, doc: Document) -> str:
+        """How others reach its sound."""
+        return self._office.public_url + account_uri(doc.account, "Recordings", doc.sid).removesuffix(".json")
+
+    def path(self, sid: str) -> Path:
+        """Where its sound is."""
+        return self.folder / f"{sid}.wav"
+
+    def _row(self, live: Live, source: str, channels: int, tell: Tell) -> Document:
+        data: dict[str, Any] = {"source": source, "channels": channels, "duration": None}
+        if tell.url:
+            data["tell"] = [tell.url, tell.method, list(tell.events)]
+        now = time.time()
+        return self.shelf.new(live.account, data, parent=live.sid, state="in-progress", at=now)
+
+    def _enter(self, doc: Document, tell: Tell) -> asyncio.Future[None]:
+        letters = self._letters(doc, tell)
+        data = {"status": doc.state, "call": doc.parent, "duration": doc.data["duration"]}
+        events = [(doc.account, f"recording.{doc.state}", doc.sid, data)]
+        written = self._office.begin([doc, *letters], events=events)
+        if letters:
+            written.add_done_callback(lambda _: self._office.courier.post_all(letters))
+        return written
+
+    async def _end(self, doc: Document, tell: Tell, done: Done | None, cut: float) -> Document:
+        """The file is whole: cut the silence off, and tell."""
+        seconds = 0.0 if done is None else max(done.seconds - cut, 0.0)
+        if done is None or seconds < _SHORTEST:
+            await asyncio.to_thread(self.path(doc.sid).unlink, missing_ok=True)
+            doc = doc.change(time.time(), state="absent", data={"duration": 0})
+        else:
+            if cut:
+                await asyncio.to_thread(_cut, self.path(doc.sid), cut)
+            doc = doc.change(time.time(), state="completed", data={"duration": round(seconds) or 1})
+        current = self._office.library.get(RECORDING, doc.sid, doc.account)
+        if current is not None:  # else it was deleted meanwhile
+            self._enter(doc, tell)
+        return doc
+
+    def _letters(self, doc: Document, tell: Tell) -> list[Document]:
+        if not tell.url or doc.state not in tell.events:
+            return []
+        params = [
+            ("AccountSid", doc.account),
+            ("CallSid", doc.parent),
+            ("RecordingSid", doc.sid),
+            ("RecordingUrl", self.url(doc)),
+            ("RecordingStatus", doc.state),
+            ("RecordingChannels", str(doc.data["channels"])),
+            ("RecordingStartTime", rfc2822(doc.at) or ""),
+            ("RecordingSource", doc.data["source"]),
+        ]
+        if doc.data["duration"] is not None:
+            params.append(("RecordingDuration", str(doc.data["duration"])))
+        letter = Letter(doc.account, doc.sid, "recording", tell.url, params, tell.method)
+        return [self._office.courier.make(letter)]
+
+
+def _cut(path: Path, seconds: float) -> None:
+    """Take the end of a WAV file away."""
+    with path.open("r+b") as file:
+        header = file.read(_HEADER)
+        channels, rate = int.from_bytes(header[22:24], "little"), int.from_bytes(header[24:28], "little")
+        octets = path.stat().st_size - _HEADER - round(seconds * rate) * 2 * channels
+        octets = max(octets, 0) // (2 * channels) * 2 * channels
+        file.seek(0)
+        file.write(write_header(rate, channels, octets))
+        file.truncate(_HEADER + octets)
+
+
+def show_recording(doc: Document, url: str) -> dict[str, Any]:
+    """A recording as REST shows it."""
+    duration = doc.data["duration"]
+    uri = account_uri(doc.account, "Recordings", doc.sid)
+    below = uri.removesuffix(".json")
+    return {
+        "sid": doc.sid,
+        "account_sid": doc.account,
+        "call_sid": doc.parent,
+        "conference_sid": None,
+        "status": doc.state,
+        "channels": doc.data["channels"],
+        "source": doc.data["source"],
+        "duration": None if duration is None else str(duration),
+        "start_time": rfc2822(doc.at),
+        "price": None,
+        "price_unit": "USD",
+        "error_code": None,
+        "encryption_details": None,
+        "track": "both",
+        "api_version": API_VERSION,
+        "date_created": rfc2822(doc.created_at),
+        "date_updated": rfc2822(doc.updated_at),
+        "media_url": url,
+        "uri": uri,
+        "subresource_uris": {
+            "add_on_results": f"{below}/AddOnResults.json",
+            "transcriptions": f"{below}/Transcriptions.json",
+        },
+    }
