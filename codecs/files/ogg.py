@@ -16,7 +16,7 @@ from ..codec import CodecError, Samples
 _HEADER = struct.Struct("<4sBBqIIIB")
 _POLYNOMIAL = 0x04C11DB7
 _MAX_PACKET = 1 << 17  # octets; what is longer is no Opus
-_MAX_SECONDS = 3 * 3600
+_MAX_SECONDS = 3600
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 RATE = 48000
 _PAGE_PACKETS = 50  # a second of frames of 20 ms: what a crash may cost
@@ -91,21 +91,17 @@ def read_opus(data: bytes) -> tuple[Samples, int]:
     if not codec.is_offered:
         raise CodecError("Ogg", "libopus is not installed")
     decoder = codec.decoder(channels=1, sample_rate=RATE)
-    parts, total = [], 0
+    parts, total, loud = [], 0, 10.0 ** (gain / (20 * 256))
     for packet in stream:
         try:
             part = decoder.decode(packet)
         except CodecError:
             continue
-        parts.append(part)
+        parts.append(part if loud == 1.0 else np.clip(part * loud, -32768, 32767).astype(np.int16))
         total += len(part)
         if total > RATE * _MAX_SECONDS:
             raise CodecError("Ogg", f"more than {_MAX_SECONDS} s")
-    samples = np.concatenate(parts)[skip:] if parts else np.zeros(0, dtype=np.int16)
-    if gain:
-        loud = samples * 10.0 ** (gain / (20 * 256))
-        samples = np.clip(loud, -32768, 32767).astype(np.int16)
-    return samples, RATE
+    return np.concatenate(parts)[skip:] if parts else np.zeros(0, dtype=np.int16), RATE
 
 
 class OggWriter:

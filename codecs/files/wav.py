@@ -86,8 +86,8 @@ def _values(header: WavHeader, data: bytes) -> Samples:
         return find("PCMA" if header.form == _ALAW else "PCMU").decoder().decode(data) if data else _NONE
     if header.form == _FLOAT:
         floats = np.frombuffer(data, dtype=f"<f{header.bits // 8}")
-        scaled = np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=-1.0) * 32767
-        return np.asarray(np.clip(scaled, -32768, 32767), np.int16)
+        limited = np.clip(np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+        return np.asarray(limited * 32767, np.int16)
     if header.bits == 8:
         return np.asarray((np.frombuffer(data, dtype=np.uint8).astype(np.int16) - 128) << 8, np.int16)
     if header.bits == 16:

@@ -1,7 +1,9 @@
-"""The engine's checks and the converter under mutated datagrams, with the sanitizers; THREATS A3, G14."""
+"""The engine's checks, the converter and the switch's own sound under mutated streams, with the sanitizers;
+THREATS A3, A8, G14."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -30,6 +32,13 @@ CONVERTER = [
     ROOT / "codecs" / "resampling_core.c",
     ROOT / "codecs" / "sound" / "conceal.c",
     ROOT / "codecs" / "sound" / "tones.c",
+    *sorted((ROOT / "codecs" / "native").glob("*.c")),
+]
+SOUND = [
+    HERE / "fuzz_sound_core.c",
+    *sorted((ROOT / "switch" / "media" / "sound").glob("*.c")),
+    ROOT / "codecs" / "resampling_core.c",
+    *sorted((ROOT / "codecs" / "sound").glob("*.c")),
     *sorted((ROOT / "codecs" / "native").glob("*.c")),
 ]
 
@@ -82,3 +91,11 @@ def test_streams_with_every_fault_are_converted(converter: Path) -> None:
     assert found is not None
     assert int(found[1]) == rounds
     assert int(found[2]) > rounds // 4
+
+
+def test_lines_stations_and_rooms_under_random_orders(tmp_path: Path) -> None:
+    ticks = 100_000 if os.environ.get("SWITCHROOM_LONG") else 1500
+    ran = run(build(tmp_path, *SOUND), ticks, 1)
+    found = re.fullmatch(r"(\d+) ticks, (\d+) packets, (\d+) made\n", ran)
+    assert found is not None
+    assert int(found[3]) > ticks * 4  # eight of them speak, as far as they may
