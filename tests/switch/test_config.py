@@ -64,7 +64,7 @@ def test_the_realm_is_the_domain_unless_it_is_given() -> None:
         ("[spi]\nt1 = 3", "spi: unknown key; did you mean sip?"),
         (
             "[zzz]\nt1 = 3",
-            "zzz: unknown key; allowed: switch, sip, tls, websocket, registrar, auth, media, calls,",
+            "zzz: unknown key; allowed: switch, sip, tls, websocket, registrar, auth, media, ",
         ),
         ("sip = 3", "sip: 3: must be a table"),
         ("[sip]\nlisten = []", "sip.listen: []: must not be empty"),

@@ -133,6 +133,7 @@ def callee(switch: Switch) -> Iterator[None]:
     command = [
         *TETHER, "sipp", "-sf", str(SCENARIOS / "callee.xml"), "-i", "127.0.0.1", "-max_socket", "4000",
         "-p", str(switch.callee), "-t", "u1", "-nostdin",  # type: ignore[attr-defined]
+        "-key", "contact", f"127.0.0.1:{switch.callee}",  # type: ignore[attr-defined]
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
