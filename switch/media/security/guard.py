@@ -40,6 +40,7 @@ class Guard:
         self._due: list[tuple[float, int]] = []  # a heap: when, the pair's index
         self._planned: dict[int, float] = {}  # what of it counts
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handle of what is due at once cannot tell it
         self._certificate: Certificate | None = None
         self._renew_at = 0.0
 
@@ -102,9 +103,9 @@ class Guard:
 
     def _turn(self, channel: Channel, pair: Pair, now: float) -> None:
         """Do what a channel wants after something has happened to it."""
+        self._push(channel, pair)  # before the last flight: sound may come right behind the answer to it
         for data, address in channel.datagrams_to_send():
             self._engine.send(pair.index, pair.generation, address, data)
-        self._push(channel, pair)
         at = channel.next_timer()
         if at is not None and at < self._planned.get(pair.index, NEVER):
             self._planned[pair.index] = at
@@ -149,11 +150,13 @@ class Guard:
 
     def _arm(self, now: float) -> None:
         assert self._loop is not None
+        at = self._due[0][0]
         if self._timer is not None:
-            if self._timer.when() <= self._loop.time() + (self._due[0][0] - now):
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_later(max(0.0, self._due[0][0] - now), self._on_time)
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - now), self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
