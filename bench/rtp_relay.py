@@ -47,7 +47,7 @@ def main() -> None:
         wires.enter()
     place = place_of(options)
     traffic = compile_traffic()
-    relays = ["direct", *(["kernel"] if options.wires else []), "switchroom", *options.peer]
+    relays = ["direct", *(["kernel"] if options.wires else []), "switchroom", "plain", *options.peer]
     results: dict[tuple[str, int], list[Row]] = {}
     for _ in range(options.repeats):
         for rate in options.rates:
@@ -178,9 +178,9 @@ def no_relay(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]
 
 
 @contextmanager
-def switchroom(flows: int, place: wires.Place, kernel: str = "off") -> Iterator[tuple[int, list[Target]]]:
+def switchroom(flows: int, place: wires.Place, way: str = "off,raw") -> Iterator[tuple[int, list[Target]]]:
     """Our media plane in a process of its own."""
-    command = [sys.executable, __file__, "--serve", kernel, *(["--wires"] if place.namespaces[0] else [])]
+    command = [sys.executable, __file__, "--serve", way, *(["--wires"] if place.namespaces[0] else [])]
     command += ["--six"] if ":" in place.ours[0] else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -195,7 +195,14 @@ def switchroom(flows: int, place: wires.Place, kernel: str = "off") -> Iterator[
 @contextmanager
 def kernel(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """The same, with the kernel's part."""
-    with switchroom(flows, place, "required") as found:
+    with switchroom(flows, place, "required,raw") as found:
+        yield found
+
+
+@contextmanager
+def plain(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """Ours without the right to raw sockets."""
+    with switchroom(flows, place, "off") as found:
         yield found
 
 
@@ -223,7 +230,13 @@ def rtpengine(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target
             process.terminate()
 
 
-RELAYS = {"direct": no_relay, "kernel": kernel, "switchroom": switchroom, "rtpengine": rtpengine}
+RELAYS = {
+    "direct": no_relay,
+    "kernel": kernel,
+    "switchroom": switchroom,
+    "plain": plain,
+    "rtpengine": rtpengine,
+}
 
 
 def phone_port(i: int) -> int:
@@ -248,14 +261,15 @@ def target_in(sdp: bytes) -> Target:
     return host, int(next(line.split()[1] for line in lines if line.startswith("m=")))
 
 
-async def serve(place: wires.Place, kernel: str) -> None:
+async def serve(place: wires.Place, way: str) -> None:
     """The child process: set the calls up, say where to send, and wait for the end of the input."""
     from switchroom.switch.config import MediaConfig
     from switchroom.switch.media import MediaPlane
 
+    kernel, _, raw = way.partition(",")
     loop = asyncio.get_running_loop()
     ours = dict(zip(place.phones, place.ours, strict=True))
-    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel})
+    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel, "raw_sockets": raw == "raw"})
     plane = MediaPlane(config, lambda toward: ours[toward], lambda session: None)
     plane.start(loop)
     targets: list[Target] = []

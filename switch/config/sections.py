@@ -359,6 +359,12 @@ class MediaConfig(Section):
         "auto",
         is_live=False,
     )
+    raw_sockets: Flag = key(
+        "Whether packets leave through one raw socket for all ports, where the switch may have it "
+        "(CAP_NET_RAW; see docs/media.md).",
+        True,
+        is_live=False,
+    )
     transcode: list[Codec] = key(
         "The codecs that sound is converted between where two legs have none in common (see "
         "`switchroom codecs`); those whose library is missing do not count. Empty: never.",

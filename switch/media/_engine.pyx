@@ -76,6 +76,8 @@ cdef extern from "engine_core.h" nogil:
         pass
     struct capture:
         pass
+    struct raw:
+        int fd
     struct command:
         verb verb
         uint32_t index
@@ -120,10 +122,12 @@ cdef extern from "engine_core.h" nogil:
         uint32_t index, generation
     struct engine:
         int expiry_fd, handed_fd
+        raw raws[2]
         uint32_t capacity
         kernel_stream *streams
         capture *capture
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
+    void engine_send_raw(engine *)
     int engine_start(engine *)
     void engine_stop(engine *)
     void engine_free(engine *)
@@ -231,6 +235,11 @@ cdef class Engine:
     def expiry_fd(self):
         """Readable when next_expiry() has something."""
         return self._engine.expiry_fd
+
+    def send_raw(self):
+        """Send through raw sockets, if there is the right to it: tells whether. Before start()."""
+        engine_send_raw(self._engine)
+        return self._engine.raws[0].fd >= 0
 
     def keep(self, copies not None):
         """Keep copies of what passes in a Capture, and let the kernel relay nothing; before start()."""

@@ -191,16 +191,16 @@ static void close_end(struct engine *engine, struct end *end)
     end->is_open = false;
 }
 
-static void open_end(struct engine *engine, struct end *end, uint32_t index, const int *fds)
+static void open_end(struct engine *engine, struct end *end, const struct command *command)
 {
     close_end(engine, end);
-    memcpy(end->fds, fds, sizeof end->fds);
+    memcpy(end->fds, command->fds, sizeof end->fds);
+    end->local = command->local;
+    end->traffic_class = command->traffic_class;
+    end->is_raw = !address_is_any(&command->local);
     end->is_open = true;
-    socklen_t size = sizeof end->local;
-    if (engine->capture != NULL)
-        getsockname(fds[RTP], &end->local.any, &size);
-    if (index >= engine->high_water)
-        engine->high_water = index + 1;
+    if (command->index >= engine->high_water)
+        engine->high_water = command->index + 1;
 }
 
 static void obey(struct engine *engine, const struct command *command)
@@ -208,7 +208,7 @@ static void obey(struct engine *engine, const struct command *command)
     struct end *end = &engine->ends[command->index];
     switch (command->verb) {
     case OPEN:
-        open_end(engine, end, command->index, command->fds);
+        open_end(engine, end, command);
         break;
     case PROGRAM:
         program_end(engine, end, &command->program, command->converter);

@@ -22,6 +22,7 @@
 #include "readers.h"
 #include "reports.h"
 #include "handing.h"
+#include "sending.h"
 #include "silence.h"
 #include "sockets.h"
 
@@ -30,41 +31,7 @@
 enum { MAX_LATE = 5 };       /* frames */
 enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
 
-static void count_drop(struct engine *engine, struct end *end, enum drop reason)
-{
-    COUNT(end->statistics.dropped[reason]);
-    COUNT(engine->totals.dropped[reason]);
-}
-
-/* -- batches out */
-
-static void flush_many(struct engine *engine, struct end *from)
-{
-    struct outgoing *out = &engine->outgoing;
-    for (unsigned done = 0; done < out->count;) {
-        int sent = sendmmsg(out->fd, out->headers + done, out->count - done, 0);
-        if (sent <= 0)
-            count_drop(engine, from, DROP_UNSENT);  /* the kernel refused this one; go on behind it */
-        else
-            SET(engine->totals.packets, engine->totals.packets + (unsigned)sent);
-        done += sent <= 0 ? 1 : (unsigned)sent;
-    }
-}
-
-static void flush(struct engine *engine, struct end *from)
-{
-    struct outgoing *out = &engine->outgoing;
-    const struct iovec *iov = &out->iov[0];
-    if (out->count > 1)
-        flush_many(engine, from);
-    else if (out->count == 0)
-        return;
-    else if (sendto(out->fd, iov->iov_base, iov->iov_len, 0, &out->to->any, address_size(out->to)) < 0)
-        count_drop(engine, from, DROP_UNSENT);
-    else
-        COUNT(engine->totals.packets);
-    out->count = 0;
-}
+/* -- out */
 
 static void pass_on(struct engine *engine, struct end *from, int channel, uint8_t *data, size_t size)
 {
@@ -86,6 +53,12 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
         count_drop(engine, from, DROP_UNSENT);
         return;
     }
+    SET(engine->totals.bytes, engine->totals.bytes + size);
+    struct raw *raw = raw_of(engine, to);
+    if (raw->fd >= 0 && end->is_raw) {
+        put_raw(engine, raw, from, end, channel, to, data, size);
+        return;
+    }
     if (out->count != 0 && (out->to != to || out->fd != end->fds[channel]))
         flush(engine, from);
     out->fd = end->fds[channel];
@@ -98,7 +71,6 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
         .msg_iovlen = 1,
     };
     out->count++;
-    SET(engine->totals.bytes, engine->totals.bytes + size);
 }
 
 /* Send what an end's converter has made. */
@@ -148,6 +120,7 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
         reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         if (reason != DROP_NONE && has_commands(engine)) {  /* the answer that allows it may just have come */
             flush(engine, end);
+            flush_raws(engine);
             read_commands(engine);
             reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         }
@@ -302,6 +275,7 @@ static void *run(void *argument)
             serve(engine, &events[i]);
         if (engine->ticked_count != 0 && monotonic() >= engine->tick_at)
             tick_all(engine);
+        flush_raws(engine);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
             sweep(engine, monotonic());  /* read now: later than every packet and command of this turn */
     }
@@ -338,6 +312,7 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
         return NULL;
     memset(engine, 0, sizeof *engine);
     engine->epoll = engine->kick_fd = engine->expiry_fd = engine->handed_fd = -1;
+    engine->raws[0].fd = engine->raws[1].fd = -1;
     engine->capacity = capacity;
     engine->tick = tick;
     engine->sweep_interval = sweep_interval;
@@ -388,6 +363,7 @@ void engine_stop(struct engine *engine)
 void engine_free(struct engine *engine)
 {
     engine_stop(engine);
+    close_raws(engine);
     for (int *fd = (int[]){engine->epoll, engine->kick_fd, engine->expiry_fd, engine->handed_fd, -2}; *fd != -2; fd++)
         if (*fd >= 0)
             close(*fd);

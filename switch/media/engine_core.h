@@ -21,6 +21,7 @@
 enum { RTP, RTCP, CHANNELS };
 enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
+enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
 enum { INWARD, OUTWARD, WAYS };
 #define NO_END UINT32_MAX
 
@@ -67,7 +68,11 @@ struct command {
     enum verb verb;
     uint32_t index;
     union {
-        int fds[CHANNELS];
+        struct {                              /* OPEN */
+            int fds[CHANNELS];
+            union address local;
+            uint8_t traffic_class;
+        };
         struct program program;
         struct {
             struct ready found;
@@ -109,7 +114,9 @@ struct taken {
 struct end {
     int fds[CHANNELS];
     bool is_open, is_armed, is_watched, is_again[CHANNELS];
-    union address local;                      /* of RTP; known where packets are captured */
+    union address local;                      /* of RTP */
+    uint8_t traffic_class;
+    bool is_raw;                              /* packets may leave through the raw socket */
     struct latch latches[CHANNELS];
     struct program program;
     struct converter *converter, *tap;
@@ -162,6 +169,24 @@ struct outgoing {
     unsigned count;
 };
 
+/* A packet with its headers, on its way through the raw socket. */
+struct raw_packet {
+    struct end *from;                         /* whom it is counted for */
+    union address target, way;
+    int fd;                                   /* of the port that it leaves by */
+    size_t headers_size, size;
+    uint8_t data[RAW_HEADERS + DATAGRAM_SIZE + PROTECTION_ROOM + 1];
+};
+
+struct raw {
+    int fd;                                   /* -1: there is no right to it */
+    unsigned count;
+    uint16_t id;                              /* of the last IPv4 packet */
+    struct mmsghdr headers[BATCH];
+    struct iovec iov[BATCH];
+    struct raw_packet packets[BATCH];
+};
+
 struct expiry {
     uint32_t index, generation;
 };
@@ -191,6 +216,7 @@ struct engine {
     union address sources[BATCH];
     uint8_t data[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];
     struct outgoing outgoing;
+    struct raw raws[RAWS];                    /* IPv4, IPv6 */
     uint8_t made[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];  /* by converters, under the place that a packet has in outgoing */
 
     uint32_t *ticked;                         /* ends with a converter or a tap that works by the clock */
@@ -217,6 +243,7 @@ struct engine {
 
 /* All return 0, or -1 with errno. The loop's thread calls them. */
 struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval);
+void engine_send_raw(struct engine *engine);  /* if it may; before the start */
 int engine_start(struct engine *engine);
 void engine_stop(struct engine *engine);  /* ends the thread and closes every socket */
 void engine_free(struct engine *engine);

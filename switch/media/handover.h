@@ -6,6 +6,7 @@
 #ifndef SWITCHROOM_HANDOVER_H
 #define SWITCHROOM_HANDOVER_H
 
+#include "checksum.h"
 #include "engine_core.h"
 #include "statistics.h"
 
@@ -134,25 +135,6 @@ static void copy_host(uint64_t *to, const union address *address)
         memcpy(to, &address->v6.sin6_addr, 16);
     else
         memcpy(to, &address->v4.sin_addr, 4);
-}
-
-static uint32_t sum_of(const void *data, size_t size)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i < size; i += 2) {
-        uint16_t word;
-        memcpy(&word, (const uint8_t *)data + i, 2);
-        sum += word;
-    }
-    return sum;
-}
-
-/* What a checksum's complement grows by when `before` becomes `after`; RFC 1624. */
-static uint32_t difference_of(uint32_t before, uint32_t after)
-{
-    uint32_t folded = (before >> 16) + (before & 0xFFFF);
-    folded = (folded >> 16) + (folded & 0xFFFF);
-    return after + (~folded & 0xFFFF);
 }
 
 static void address_stream(struct kernel_stream *k, const struct ready *found, const struct way *way, uint8_t tos)

@@ -45,6 +45,13 @@ static inline bool host_equal(const union address *one, const union address *two
     return false;
 }
 
+/* Bound to no address in particular. */
+static inline bool address_is_any(const union address *address)
+{
+    return address->any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr)
+                                              : address->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 static inline bool address_equal(const union address *one, const union address *two)
 {
     return host_equal(one, two) && one->v4.sin_port == two->v4.sin_port;  /* same place in v6 */

@@ -21,6 +21,8 @@ int engine_open(struct engine *engine, uint32_t index, const char *host, uint16_
     int error = engine->is_running ? EINVAL : ESHUTDOWN;
     if (!engine->is_running || index >= engine->capacity || port == UINT16_MAX || address_parse(host, port, &local) < 0)
         goto failed;
+    command.local = local;
+    command.traffic_class = (uint8_t)(dscp << 2);
     for (int channel = 0; channel < CHANNELS; channel++) {
         local.v4.sin_port = htons((uint16_t)(port + channel));  /* same place in v6 */
         command.fds[channel] = open_socket(&local, dscp);

@@ -62,6 +62,7 @@ class MediaPlane:
         self.observer = Observer(self)
         self.captures = captures  # copies of what passes, if they are kept
         self.kernel: KernelRelay | None = None
+        self.is_raw = False  # packets leave through raw sockets
         self.kernel_reason = "not started"  # why there is none
         self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=lambda: self.config.ice == "lite")
 
@@ -98,6 +99,7 @@ class MediaPlane:
         self.engine = Engine(
             capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
         )
+        self.is_raw = config.raw_sockets and self.engine.send_raw()
         if self.captures is not None:
             self.captures.begin(self.engine)
             self.kernel_reason = "packets are kept (trace.media_seconds)"
@@ -218,7 +220,7 @@ class MediaPlane:
     def path(self) -> str:
         """Which way packets take, and why."""
         if self.kernel is None:
-            return f"user space: {self.kernel_reason}"
+            return f"user space{', raw sockets' if self.is_raw else ''}: {self.kernel_reason}"
         others = "; ".join(reason for reason, _ in self.kernel.reasons.most_common(2))
         return "kernel where it can" + (f", else user space: {others}" if others else "")
 
