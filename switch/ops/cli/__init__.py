@@ -7,7 +7,22 @@ import sys
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from . import api, ask, attendance, bans, certificate, check, codecs, modems, route, serve, smpp, sms, trace
+from . import (
+    api,
+    ask,
+    attendance,
+    bans,
+    certificate,
+    check,
+    codecs,
+    modems,
+    route,
+    serve,
+    smpp,
+    sms,
+    smsc,
+    trace,
+)
 from .fault import FaultError
 
 __all__ = ["app", "main"]
@@ -32,6 +47,7 @@ codecs.add_to(app)
 api.add_to(app)
 sms.add_to(app)
 smpp.add_to(app)
+smsc.add_to(app)
 modems.add_to(app)
 
 

@@ -8,12 +8,17 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from .orders import Orders
+from typing import Protocol
 
 __all__ = ["Control"]
 
 _MAX_LINE = 10_000
+
+
+class Orders(Protocol):
+    """Who does what a line says; ValueError says what is wrong with it."""
+
+    def execute(self, line: str) -> list[str]: ...
 
 
 class Control:
