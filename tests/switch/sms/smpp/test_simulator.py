@@ -188,7 +188,7 @@ def test_others_kinds_are_taken_too() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1=", "1=none", "1=fail:x", "1=state:77", "=fail"])
 def test_rules_that_cannot_be(text: str) -> None:
-    with pytest.raises(ValueError, match="is not NUMBERS=ACTION|is no number|cannot be"):
+    with pytest.raises(ValueError, match=r"is not NUMBERS=ACTION|is no number|cannot be"):
         Rule.parse(text)
 
 
