@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import struct
 import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
+from websockets.sync.server import serve
 
 from switchroom.codecs import Samples, find
 
@@ -62,7 +66,7 @@ class Talker:
 
     def press(self, keys: str) -> None:
         for key in keys:
-            number, stamp = "0123456789*#".index(key), self.sound.sequence * 160
+            number, stamp = "0123456789*#".index(key), clock()
             for i in range(8):
                 end = 0x80 if i >= 5 else 0
                 payload = struct.pack("!BBH", number, end | 10, 160 * min(i + 1, 5))
@@ -85,6 +89,11 @@ class Talker:
 
     def close(self) -> None:
         self.sound.close()
+
+
+def clock() -> int:
+    """The time as RTP counts it: whoever was silent for a while goes on at the right moment."""
+    return int(time.monotonic() * 8000)
 
 
 def pitch_of(samples: Samples) -> int:
@@ -289,10 +298,10 @@ def test_what_is_said_is_heard(place: Any, hooks: Hooks, talkers: tuple[Talker, 
 def speak(talker: Talker, pitch: int, seconds: float) -> None:
     """A tone, in real time."""
     samples = (8000 * np.sin(np.arange(int(8000 * seconds)) * 2 * np.pi * pitch / 8000)).astype(np.int16)
-    data, sound = find("PCMU").encoder().encode(samples), talker.sound
+    data, sound, since = find("PCMU").encoder().encode(samples), talker.sound, clock()
     for at in range(0, len(data), 160):
         sound.sequence += 1
-        sent = packet(sound.sequence, sound.sequence * 160, sound.ssrc, data[at : at + 160])
+        sent = packet(sound.sequence, since + at, sound.ssrc, data[at : at + 160])
         sound.socket.sendto(sent, sound.remote)
         time.sleep(0.019)
 
@@ -359,3 +368,58 @@ def test_both_sides_of_a_dialled_call_are_recorded(
     channels, _, pitch = wav_of(done["RecordingUrl"])
     assert (channels, pitch) == (2, 500)
     assert {one.source for one in client.recordings.list()} == {"DialVerb", "StartCallRecordingAPI"}
+
+
+def test_an_application_talks_over_a_stream(place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]) -> None:
+    """Keys and sound come; what is sent is heard, marked, and taken back by clear."""
+    _, client, _, _ = place
+    a, _ = talkers
+    got: list[dict[str, Any]] = []
+    tone = (
+        find("PCMU")
+        .encoder()
+        .encode((8000 * np.sin(np.arange(8000 * 9) * 2 * np.pi * 700 / 8000)).astype(np.int16))
+    )
+
+    def application(socket: Any) -> None:
+        for text in socket:
+            message = json.loads(text)
+            got.append(message)
+            sid = message.get("streamSid", "")
+            if message["event"] == "start":
+                payload = base64.b64encode(tone).decode()
+                for one in (
+                    {"event": "media", "streamSid": sid, "media": {"payload": payload}},
+                    {"event": "mark", "streamSid": sid, "mark": {"name": "sung"}},
+                ):
+                    socket.send(json.dumps(one))
+            elif message["event"] == "dtmf":
+                if message["dtmf"]["digit"] == "5":
+                    socket.send(json.dumps({"event": "clear", "streamSid": sid}))
+                else:
+                    return
+
+    with serve(application, "127.0.0.1", 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/talk"
+        stream = f"<Stream url='{url}' statusCallback='/stream'><Parameter name='who' value='me'/></Stream>"
+        configure(client, hooks, voice=f"<Connect action='/after'>{stream}</Connect>", after="<Hangup/>")
+        a.call(OURS)
+        assert a.hears(700)
+        a.press("5")
+        wait_until(lambda: [one for one in got if one["event"] == "mark"], 3, "the mark, at once")
+        speak(a, 500, 0.4)
+        a.press("7")
+        a.dialog.answer_bye(10)
+        server.shutdown()
+    begin = next(one for one in got if one["event"] == "start")["start"]
+    assert (begin["customParameters"], begin["tracks"]) == ({"who": "me"}, ["inbound"])
+    media = [base64.b64decode(one["media"]["payload"]) for one in got if one["event"] == "media"]
+    assert {len(one) for one in media} == {160}
+    spoken = find("PCMU").decoder().decode(b"".join(media))
+    assert 500 in {pitch_of(spoken[at : at + 800]) for at in range(0, len(spoken) - 800, 400)}
+    numbers = [int(one["sequenceNumber"]) for one in got if "sequenceNumber" in one]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert heard(hooks, "/after")[0]["StreamSid"] == got[1]["streamSid"]
+    wait_until(lambda: len(heard(hooks, "/stream")) == 2, 5, "both callbacks")
+    assert [one["StreamEvent"] for one in heard(hooks, "/stream")] == ["stream-started", "stream-stopped"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,46 @@ class Dialled:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamWish:
+    """An application that is to have the sound of a call."""
+
+    url: str
+    name: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    callback: str = ""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Let an application talk with the caller; its SID is told at the end."""
+
+    stream: StreamWish
+
+
+@dataclass(frozen=True, slots=True)
+class StartStream:
+    """Let an application listen from now on."""
+
+    stream: StreamWish
+
+
+@dataclass(frozen=True, slots=True)
+class StopStream:
+    """No more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Record the call from now on."""
+
+    channels: int
+    tell: Tell
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Send a message; whether that was possible is told to nobody but the log."""
 
@@ -215,6 +255,6 @@ class Complain:
     message: str
 
 
-Action = (
-    Fetch | Answer | Say | Play | Press | Wait | Gather | Record | Dial | Text | Reject | HangUp | Complain
-)
+Heard = Answer | Say | Play | Press | Wait | Gather | Record
+Connected = Dial | Connect | StartStream | StopStream | StartRecording
+Action = Fetch | Heard | Connected | Text | Reject | HangUp | Complain

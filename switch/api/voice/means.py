@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..office import Office
     from .sounds import Sounds
     from .speech import Speech
+    from .streams import Streams
     from .tapes import Tapes
 
 APP = "twiml"
@@ -55,6 +56,7 @@ class Means:
     sounds: Sounds
     send_text: SendText
     tapes: Tapes
+    streams: Streams
     _today: dict[str, int] = field(default_factory=dict)
     _day: int = 0
 

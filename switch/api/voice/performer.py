@@ -147,6 +147,23 @@ class Performer:
 
         return await Dialler(self).dial(action)
 
+    async def _connect(self, action: actions.Connect) -> str:
+        return await self.means.streams.connect(self.live, self.party, action.stream)
+
+    async def _start_stream(self, action: actions.StartStream) -> None:
+        self.means.streams.start(self.live, self.party, action.stream)
+
+    async def _stop_stream(self, action: actions.StopStream) -> None:
+        if not self.means.streams.stop(self.live, action.name):
+            self.live.complain(31952, f"Stop: there is no stream {action.name[:100]}")
+
+    async def _start_recording(self, action: actions.StartRecording) -> None:
+        try:
+            source = "StartCallRecordingTwiML"
+            self.means.tapes.start(self.live, self.party, source, action.channels, action.tell)
+        except OSError as error:
+            self.live.complain(13217, f"Recording: {error}")
+
     async def _text(self, action: actions.Text) -> None:
         doc = self.live.doc
         caller, here = (doc.source, doc.target)
@@ -188,6 +205,10 @@ _CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
     actions.Gather: Performer._gather,
     actions.Dial: Performer._dial,
     actions.Record: Performer._record,
+    actions.Connect: Performer._connect,
+    actions.StartStream: Performer._start_stream,
+    actions.StopStream: Performer._stop_stream,
+    actions.StartRecording: Performer._start_recording,
     actions.Text: Performer._text,
     actions.Reject: Performer._reject,
     actions.HangUp: Performer._hang_up,

@@ -18,6 +18,7 @@ from .actions import (
     Action,
     Answer,
     Complain,
+    Connect,
     Dial,
     Dialled,
     Fetch,
@@ -33,6 +34,10 @@ from .actions import (
     Recorded,
     Reject,
     Say,
+    StartRecording,
+    StartStream,
+    StopStream,
+    StreamWish,
     Tell,
     Text,
     Wait,
@@ -43,7 +48,7 @@ MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
 MAX_VERBS = 2000
 _TWIML = ("text/xml", "application/xml", "text/html", "")
 _SOUND = ("audio/", "application/ogg")
-_NOT_WHISPERED = ("Dial", "Message", "Sms", "Reject")
+_NOT_WHISPERED = ("Dial", "Connect", "Start", "Message", "Sms", "Reject")
 _PATIENCE = 5.0
 _RECORDS = {"do-not-record": "", "false": "", "true": "record-from-answer"}
 
@@ -211,6 +216,46 @@ class Program:
         self.is_answered = self.is_answered or done.is_bridged
         return self._action(verb, done.params()) if verb["action"] else None
 
+    def _connect(self, verb: Verb) -> Course:
+        yield from self._take()
+        stream = verb.first("Stream")
+        if stream is None:
+            raise TwimlError(12200, "Connect: there is no Stream in it")
+        sid: str = yield Connect(self._stream(stream))
+        return self._action(verb, (("StreamSid", sid),)) if verb["action"] else None
+
+    def _start(self, verb: Verb) -> Course:
+        yield from self._take()
+        for noun in verb.children:
+            if noun.name == "Stream":
+                yield StartStream(self._stream(noun))
+            else:
+                yield StartRecording(1 if noun["channels"] == "mono" else 2, self._recording(noun))
+        return None
+
+    def _stop(self, verb: Verb) -> Course:
+        for noun in verb.children:
+            if noun.name == "Stream":
+                yield StopStream(noun["name"] or "")
+            else:
+                yield Complain(12200, f"Stop: {noun.name}: cannot be stopped here")
+        return None
+
+    def _stream(self, noun: Verb) -> StreamWish:
+        is_plain = noun["audioFormat"] == "audio/x-mulaw" and noun["sampleRate"] == 8000
+        if noun["track"] != "inbound_track" or not is_plain:
+            raise TwimlError(31941, "Stream: only the inbound track is there, as µ-law of 8000 Hz")
+        if not noun["url"]:
+            raise TwimlError(31920, "Stream: url is required")
+        callback = noun["statusCallback"]
+        return StreamWish(
+            noun["url"],
+            noun["name"] or "",
+            {child["name"] or "": child["value"] or "" for child in noun.children},
+            self._where(callback) if callback else "",
+            noun["statusCallbackMethod"],
+        )
+
     def _redirect(self, verb: Verb) -> Course:
         yield from ()
         return Next(self._where(verb.text or self._base), verb["method"])
@@ -268,6 +313,9 @@ _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
     "Gather": Program._gather,
     "Record": Program._record,
     "Dial": Program._dial,
+    "Connect": Program._connect,
+    "Start": Program._start,
+    "Stop": Program._stop,
     "Redirect": Program._redirect,
     "Message": Program._message,
     "Sms": Program._message,

@@ -10,6 +10,7 @@ from .recording_resource import RecordingResources
 from .resource import CallResources
 from .sounds import Sounds
 from .speech import Speech
+from .streams import Streams
 from .switchboard import Switchboard
 from .tapes import Tapes
 
@@ -45,6 +46,7 @@ class VoiceRoom:
             Sounds(office, state / "sounds"),
             send_text,
             Tapes(office, config.sound.recordings or state / "recordings"),
+            Streams(office),
         )
         self.tapes = means.tapes
         self.board = Switchboard(means, numbers)

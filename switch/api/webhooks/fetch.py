@@ -109,7 +109,7 @@ class Fetcher:
     """Makes requests over one pool of connections."""
 
     def __init__(self, fence: Fence, context: ssl.SSLContext, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self.context = limits, context
         self.backend = FencedBackend(fence)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,

@@ -294,6 +294,19 @@ class Party:
         self._check()
         return member.left.result()
 
+    def hear_keys(self, told: Callable[[str], object] | None) -> None:
+        """Have each key told that is pressed from now on; None: no more."""
+        self._check()
+        self._listen()
+
+        def on_key(key: str) -> None:
+            if self._keypad.waiting:
+                self._keypad.waiting.pop()
+            if told is not None:
+                told(key)
+
+        self._on_key = None if told is None else on_key
+
     def stream(self, rate: int | None = None) -> Stream:
         """Its sound as frames of 20 ms, and a way to speak to it, at ``rate`` or as the codec has it."""
         stream = Stream(self.station, rate or self.rate)

@@ -15,6 +15,7 @@ from switchroom.switch.api.voice.actions import (
     Answer,
     Callee,
     Complain,
+    Connect,
     Dial,
     Dialled,
     Fetch,
@@ -29,6 +30,9 @@ from switchroom.switch.api.voice.actions import (
     Recorded,
     Reject,
     Say,
+    StartStream,
+    StopStream,
+    StreamWish,
     Tell,
     Text,
     Wait,
@@ -54,7 +58,7 @@ def perform(told: Sequence[Any], place: Place | None = None, **more: Any) -> lis
     while True:
         wanted.append(action)
         try:
-            if isinstance(action, Fetch | Gather | Dial | Record):
+            if isinstance(action, Fetch | Gather | Dial | Record | Connect):
                 result = waiting.pop(0)
                 action = running.throw(result) if isinstance(result, Exception) else running.send(result)
             else:
@@ -216,3 +220,18 @@ def test_what_was_recorded_goes_to_the_action_and_silence_does_not() -> None:
     assert wanted[3] == Fetch("http://app/voicemail", "POST", done.params())
     assert ("Digits", "#") in done.params()
     assert perform([page(body), None])[3:] == [Say("Nothing came"), HangUp()]
+
+
+def test_streams() -> None:
+    body = "<Start><Stream url='wss://app/listen' name='ear' statusCallback='/st'/></Start>"
+    body += "<Stop><Stream name='ear'/></Stop><Connect action='/after'><Stream url='wss://app/talk'>"
+    body += "<Parameter name='a' value='1'/></Stream></Connect>"
+    wanted = perform([page(body), "MZ1", page("")])
+    assert wanted[2:-1] == [
+        StartStream(StreamWish("wss://app/listen", "ear", callback="http://app/st")),
+        StopStream("ear"),
+        Connect(StreamWish("wss://app/talk", parameters={"a": "1"})),
+        Fetch("http://app/after", "POST", (("StreamSid", "MZ1"),)),
+    ]
+    both = "<Connect><Stream url='wss://app/talk' track='both_tracks'/></Connect>"
+    assert [one.code for one in perform([page(both)]) if isinstance(one, Complain)] == [31941]
