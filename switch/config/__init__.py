@@ -8,6 +8,7 @@ from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
 from .listeners import TlsConfig, WebSocketConfig
 from .model import Config
+from .modems import ModemConfig
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
@@ -47,6 +48,7 @@ __all__ = [
     "LogConfig",
     "MediaConfig",
     "MessagesConfig",
+    "ModemConfig",
     "NumbersConfig",
     "OverloadConfig",
     "PresenceConfig",

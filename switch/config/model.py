@@ -11,6 +11,7 @@ from .checks import split_listen
 from .dns import DnsConfig
 from .features import FeaturesConfig
 from .listeners import TlsConfig, WebSocketConfig
+from .modems import ModemConfig, check_modems
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
 from .sections import (
@@ -66,6 +67,7 @@ class Config(Section):
     sms_rules: list[SmsRuleConfig] = Field(default_factory=list)
     smpp_accounts: list[SmppAccountConfig] = Field(default_factory=list)
     smpp_trunks: list[SmppTrunkConfig] = Field(default_factory=list)
+    modems: list[ModemConfig] = Field(default_factory=list)
 
     @property
     def realm(self) -> str:
@@ -77,7 +79,8 @@ class Config(Section):
         """Whether there is to be a message centre."""
         if self.sms.enabled is not None:
             return self.sms.enabled
-        return bool(self.sms_routes or self.smpp_accounts or self.smpp_trunks or self.api.rest)
+        tables = (self.sms_routes, self.smpp_accounts, self.smpp_trunks, self.modems, self.api.rest)
+        return any(tables)
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
@@ -133,7 +136,9 @@ class Config(Section):
         ways = {f"user:{user.name}" for user in self.users}
         ways |= {f"trunk:{trunk.name}" for trunk in self.smpp_trunks}
         ways |= {f"account:{account.name}" for account in self.smpp_accounts}
-        kinds = {"user", "trunk", "account"}
+        ways |= {modem.way for modem in self.modems}
+        check_modems(self.modems)
+        kinds = {"user", "trunk", "account", "modem"}
         check_routes(self.sms_routes, ways, kinds=kinds, has_rates=self.routing.rates is not None)
         return self
 

@@ -12,6 +12,8 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from . import modem_metrics
+
 
 def collect(room: Any, now: float) -> Iterator[Metric]:
     """Read the numbers of a message room."""
@@ -44,6 +46,7 @@ def collect(room: Any, now: float) -> Iterator[Metric]:
     yield _gauge("sms_store_waiting", "Changes that are not on the disk yet.", store.counters["waiting"])
     yield _gauge("sms_store_failing", "Whether the disk cannot be written to.", int(store.is_failing))
     yield _counter("sms_store_commits", "Commits of messages.", store.counters["commits"])
+    yield from modem_metrics.collect(room.modems, now, centre.book.posix(now))
     for name, text, histogram in (
         ("answer", "From handing a message over to the next hop's answer.", centre.book.answer_times),
         ("delivery", "From taking a message to its delivery.", centre.book.delivery_times),

@@ -153,6 +153,7 @@ class Form(NamedTuple):
     is_16_bit: bool = False  # room for the longer concatenation header (3GPP TS 23.040 §9.2.3.24.8)
     is_transliterated: bool = False  # GSM's nearest letters rather than UCS-2
     max_parts: int = 10  # longer ones are refused
+    is_gsm: bool = False  # only the alphabets of GSM: of others a text is made
 
 
 class Message(Protocol):

@@ -43,12 +43,24 @@ class Questions:
             "sms.credit": self.credit,
             "sms.optouts": self.optouts,
             "smpp.binds": self.smpp_binds,
+            "modems": self.modems,
+            "modems.ussd": self.ussd,
         }
         return {name: partial(ask) for name, ask in asked.items()}  # which can be marked, as methods cannot
 
     def smpp_binds(self) -> list[dict[str, object]]:
         """Every bind of customers, and every one of ours at carriers, up or not."""
         return [] if self._room.smpp is None else self._room.smpp.binds()
+
+    def modems(self) -> list[dict[str, object]]:
+        """Every modem, whether it is there or not."""
+        return [] if self._room.modems is None else self._room.modems.rows()
+
+    async def ussd(self, modem: str, code: str) -> dict[str, object]:
+        """What the network of a modem says to a code."""
+        if self._room.modems is None:
+            raise LookupError(f"modem: {modem}: there is no such modem")
+        return await self._room.modems.ask_network(modem, code)
 
     async def messages(
         self,

@@ -18,6 +18,7 @@ from .away import Away, serve
 from .book import Log
 from .centre.centre import Centre
 from .handlers import Handler, Handlers, Sender
+from .modems.room import ModemRoom
 from .phones import Phones, Texts
 from .questions import Questions
 from .routing import Routes
@@ -53,6 +54,7 @@ class MessageRoom:
         self._store: SqliteMessages | None = None
         self._phones: Phones | None = None
         self.smpp: SmppRoom | None = None
+        self.modems: ModemRoom | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -128,6 +130,8 @@ class MessageRoom:
             config, self._centre, guard=self._guard, tls=self._tls, clock=self.clock, log=self._log
         )
         self.smpp.start()
+        self.modems = ModemRoom(config, self._centre, self._store, clock=self.clock, log=self._log)
+        self.modems.start()
         self._log.debug("messages.started", waiting=self._centre.waiting)
 
     async def stop(self) -> None:
@@ -138,6 +142,8 @@ class MessageRoom:
             return
         if self.smpp is not None:
             await self.smpp.stop()  # what came is still answered
+        if self.modems is not None:
+            self.modems.stop()
         self._phones.stop(self.clock.now())
         await self.handlers.stop()
         if self._timer is not None:
@@ -145,7 +151,7 @@ class MessageRoom:
         await asyncio.to_thread(self._store.close)
         self._store.on_wake = lambda: None
         self._store.drain(self.clock.now())  # who waits for an answer hears it
-        self._centre = self._store = self.smpp = None
+        self._centre = self._store = self.smpp = self.modems = None
 
     def prepare(self, config: Config) -> RateTable | None:
         """What a configuration has in other files; called in a thread."""
@@ -156,6 +162,8 @@ class MessageRoom:
         self._config, self._tls = config, tls
         if self.smpp is not None:
             self.smpp.reconfigure(config, tls)
+        if self.modems is not None:
+            self.modems.reconfigure(config)
         if self._centre is not None and self._store is not None:
             self._store.retention = _retention(config)
             self._centre.reconfigure(config.sms, self._routes(config, rates), config.sms_rules)

@@ -65,7 +65,9 @@ def parts_of(message: Stored, form: Form) -> list[Part]:
             raise UnsendableError("is no text")
         return [Part(message, text.encode("utf-8", "replace"), TEXT, concat=s.concat)]
     if s.coding == TEXT:
-        return _written(message, form)
+        return _written(message, form, s.body.decode("utf-8", "replace"))
+    if form.is_gsm and s.coding in _CODECS and not s.concat.total and not s.udh:
+        return _written(message, form, text_of(s) or "")
     if form.is_whole or _fits(s):
         return [Part(message, s.body, s.coding, s.udh, s.concat)]
     return _cut(message, form)
@@ -83,10 +85,9 @@ def _is_gsm(coding: int) -> bool:
     return gsm.DataCoding.parse(coding).charset is gsm.Charset.GSM7
 
 
-def _written(message: Stored, form: Form) -> list[Part]:
+def _written(message: Stored, form: Form, text: str) -> list[Part]:
     """A text in the encoding that is the cheapest."""
     s = message.submission
-    text = s.body.decode("utf-8", "replace")
     if form.is_transliterated:
         text = gsm.transliterate(text).text
     if form.is_whole:
@@ -128,7 +129,8 @@ def _numbered(
         )
     except LocalProtocolError as error:
         raise UnsendableError(str(error)) from None
-    coding = s.coding if s.coding != TEXT else _coding(parts[0].encoding.charset, message_class)
+    is_kept = encoding is not None
+    coding = s.coding if is_kept else _coding(parts[0].encoding.charset, message_class)
     return [_part(message, part, coding, n) for n, part in enumerate(parts)]
 
 

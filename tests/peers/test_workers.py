@@ -57,7 +57,7 @@ class Pair:
             ],
             routes=[{"match": "81*", "to": "trunk:few"}, {"match": "82*", "to": "trunk:slow"}],
             sms={"reserve": 1},
-            sms_routes=[{"name": "out", "match": "+49*", "to": "modem:nobody"}],
+            sms_routes=[{"name": "out", "match": "+49*", "to": "api:nobody"}],
         )  # fmt: skip
         self.switch.config["sip"]["listen"] += [
             f"tls:127.0.0.1:{self.tls_port}",

@@ -35,7 +35,7 @@ def registrations(config: ConfigOption = None, as_json: JsonOption = False) -> N
 
 
 def trunks(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the trunks, whether they are alive, and registrations."""
+    """List the trunks, and whether they are alive."""
     _show_many(_ask(config, "trunks"), as_json=as_json, nothing="There is no trunk.")
 
 
@@ -112,9 +112,9 @@ def undrain(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     _show_one(_ask(config, "undrain"), as_json=as_json)
 
 
-def _ask(config: Path | None, name: str, **arguments: object) -> Any:
+def _ask(config: Path | None, name: str, *, _timeout: float = 10.0, **arguments: object) -> Any:
     try:
-        return ask_switch(control_path(config), name, arguments)
+        return ask_switch(control_path(config), name, arguments, timeout=_timeout)
     except ControlError as error:
         raise FaultError(str(error)) from None
 

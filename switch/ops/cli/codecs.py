@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def codecs(as_json: JsonOption = False) -> None:
-    """List codecs: library, licence, and what 20 ms cost a core."""
+    """List codecs: library, licence, and what 20 ms cost."""
     from switchroom.codecs import CODECS  # only here: the other commands start faster without it
 
     from ..codec_cost import measure

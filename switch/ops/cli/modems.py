@@ -1,4 +1,4 @@
-"""``switchroom modem-simulator``: modems for who has none."""
+"""``switchroom modems`` and ``ussd``: the modems of the switch; ``modem-simulator``: for who has none."""
 
 from __future__ import annotations
 
@@ -10,18 +10,40 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..process import loop_factory
-from .ask import _text
+from .ask import _ask, _show_many, _show_one, _text
 from .fault import FaultError
+from .place import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from switchroom.switch.sms.modems.simulator import Journal, Stand
 
 _CAPACITY = 30
+_USSD_TIMEOUT = 100.0  # seconds; networks are slow
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command()(modem_simulator)
+    for command in (modems, ussd, modem_simulator):
+        app.command()(command)
+
+
+def modems(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the GSM modems and what they have done."""
+    _show_many(_ask(config, "modems"), as_json=as_json, nothing="There is no modem.")
+
+
+def ussd(
+    modem: Annotated[str, typer.Argument(metavar="MODEM", help="The modem's name.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What to ask, as *100#.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the network of a modem, as for the balance."""
+    answer = _ask(config, "modems.ussd", modem=modem, code=code, _timeout=_USSD_TIMEOUT)
+    if as_json:
+        _show_one(answer, as_json=True)
+    else:
+        typer.echo(_text(answer["text"]))
 
 
 def modem_simulator(
@@ -53,9 +75,10 @@ def modem_simulator(
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show the messages.")] = False,
 ) -> None:
-    """Be GSM modems on pseudo-terminals, with a network between their SIMs.
+    """Be GSM modems, for tests: no hardware is needed.
 
-    Orders are taken from the standard input while it runs: type help. It ends with Ctrl-C.
+    They are on pseudo-terminals, with a network between their SIMs. Orders are taken from the standard
+    input while it runs: type help. It ends with Ctrl-C.
     """
     from switchroom.switch.sms.modems.simulator import Rule, Sim, Stand
 

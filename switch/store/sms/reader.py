@@ -97,6 +97,11 @@ class Reader:
                 return [(Expecting._make(row[:6]), Row._make(row[6:])) for row in found]
         return []
 
+    def marks_from(self, prefix: str) -> list[tuple[str, float]]:
+        """The next hops' ids whose marks begin so, and when they were written down."""
+        query = "SELECT remote_id, at FROM expecting WHERE mark >= ? AND mark < ? ORDER BY at DESC LIMIT 100"
+        return self._rows(query, prefix, prefix + "\uffff")
+
     def overdue(self, at: float, limit: int) -> list[Row]:
         """The oldest messages for which receipts are waited for, those that were sent before a time."""
         found = self._rows(

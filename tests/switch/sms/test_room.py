@@ -87,7 +87,7 @@ async def test_a_handler_that_fails_is_tried_again(tmp_path: Path) -> None:
 
 
 async def test_what_waits_is_there_in_the_next_life_and_goes_by_its_routes(tmp_path: Path) -> None:
-    away = [{"name": "out", "to": "modem:away"}]
+    away = [{"name": "out", "to": "api:away"}]
     async with Switch(config(tmp_path, sms_routes=away)) as switch:
         ids = [await switch.messages.sender(f"{n}", "+33612") for n in range(3)]
         with pytest.raises(RefusedError, match="destination"):
@@ -95,7 +95,7 @@ async def test_what_waits_is_there_in_the_next_life_and_goes_by_its_routes(tmp_p
     async with Switch(config(tmp_path, sms_routes=away)) as switch:
         ask = switch.messages.questions()
         assert [row["id"] for row in await ask["messages"](state="queued")] == ids
-        assert [row["waiting"] for row in ask["sms.ways"]() if row["outlet"] == "modem:away"] == [3]
+        assert [row["waiting"] for row in ask["sms.ways"]() if row["outlet"] == "api:away"] == [3]
         assert (await ask["sms.cancel"](ids[0]))["state"] == "deleted"
         with pytest.raises(LookupError, match="deleted"):
             await ask["sms.cancel"](ids[0])

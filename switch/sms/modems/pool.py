@@ -1,0 +1,117 @@
+"""Modems that are one way out: a message goes by one that is free and whose SIM may send it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from switchroom.switch.net import Clock
+
+from ..interfaces import Centre, Form, Outcome, Part
+from .unit import Unit
+
+__all__ = ["Pool"]
+
+_MAX_LONG = 10_000  # long messages whose SIM is remembered
+
+
+class Pool:
+    """An outlet of the centre while one of its modems is ready."""
+
+    id_notation = "same"
+
+    def __init__(self, name: str, centre: Centre, clock: Clock) -> None:
+        self.name = name
+        self.units: list[Unit] = []
+        self._centre, self._clock = centre, clock
+        self._is_attached = self._is_starved = False
+        self._long: OrderedDict[tuple[str, int, int], Unit] = OrderedDict()
+        self._wake: asyncio.TimerHandle | None = None
+        self._turn = 0
+
+    @property
+    def form(self) -> Form:
+        """How its messages are to be: as all of its modems can send them."""
+        configs = [unit.config for unit in self.units]
+        return Form(
+            is_16_bit=all(config.long_reference == 16 for config in configs),
+            is_transliterated=any(config.transliterate for config in configs),
+            max_parts=min((config.max_parts for config in configs), default=1),
+            is_gsm=True,
+        )
+
+    def room(self, now: float) -> int:
+        """How many parts it takes now."""
+        room = sum(unit.room(now) for unit in self.units)
+        if not room:
+            self._is_starved = True
+            self._wake_up(now)
+        return room
+
+    def send(self, parts: Sequence[Part], now: float) -> None:
+        """Give each to a modem; all parts of one long message to the same, for else nobody can join them."""
+        for part in parts:
+            self._choose(part, now).send(part)
+
+    def stop(self, now: float) -> None:
+        """Be gone."""
+        if self._wake is not None:
+            self._wake.cancel()
+        for unit in self.units:
+            unit.stop(now)
+        if self._is_attached:
+            self._is_attached = False
+            self._centre.detach(outlet=self.name, now=now)
+
+    # -- from modems
+
+    def changed(self, unit: Unit, now: float) -> None:
+        """A modem has room, or is not ready any more."""
+        if not any(unit.is_ready for unit in self.units):
+            if self._is_attached:
+                self._is_attached = False
+                self._centre.detach(outlet=self.name, now=now)
+        elif not self._is_attached or (self._is_starved and self.room(now) > 0):
+            self._is_attached, self._is_starved = True, False
+            self._centre.attach(outlet=self, now=now)
+
+    def report(self, outcomes: list[Outcome], now: float) -> None:
+        """What became of parts."""
+        self._centre.report(self.name, outcomes, now)
+
+    # -- choice
+
+    def _choose(self, part: Part, now: float) -> Unit:
+        concat = part.concat
+        key = (part.message.destination.number, concat.reference, concat.total)
+        if concat.total and (known := self._long.get(key)) is not None and known.is_ready:
+            return known
+        count = max(1, concat.total)
+        self._turn = (self._turn + 1) % len(self.units)
+        units = self.units[self._turn :] + self.units[: self._turn]
+        unit = max(units, key=lambda unit: _merit(unit, count, now))
+        if concat.total:
+            self._long[key] = unit
+            if len(self._long) > _MAX_LONG:
+                self._long.popitem(last=False)
+        return unit
+
+    def _wake_up(self, now: float) -> None:
+        """Come back when limits, not modems, are what is waited for."""
+        if self._wake is None:
+            times = [unit.allowed_at(now) for unit in self.units if unit.is_ready]
+            if times and min(times) > now:
+                delay = min(times) - now + 0.01
+                self._wake = asyncio.get_running_loop().call_later(delay, self._on_wake)
+
+    def _on_wake(self) -> None:
+        self._wake = None
+        for unit in self.units:
+            unit.turn(self._clock.now())
+
+
+def _merit(unit: Unit, count: int, now: float) -> tuple[bool, int, int]:
+    """The modem that is free now, whose SIM may still send all parts."""
+    room = unit.room(now)
+    return room > 0, min(unit.allowed(now), count), room
