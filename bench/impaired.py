@@ -2,12 +2,12 @@
 
     python bench/impaired.py [--seconds 10]
 
-Phones talk in real time: one speaks PCMU over a network of ours that drops, repeats, delays and overtakes
-packets by a seed; the switch passes them on ("passed"), or converts them to PCMA ("converted"); the other phone
-has a buffer of 120 ms, conceals what is missing, and is compared with what it hears over a good network. All
-calls run at the same time. "distance" is that of the spectra, in dB (0: the same; 1 is hard to hear, above 5
-everybody hears it); "heard" is the share of frames that came in time; MOS is what the switch says of the call,
-from the packets that reach it.
+Phones talk in real time: one speaks PCMU over a network of ours that drops, repeats, delays and
+overtakes packets by a seed; the switch passes them on ("passed"), or converts them to PCMA
+("converted"); the other phone has a buffer of 120 ms, conceals what is missing, and is compared with
+what it hears over a good network. All calls run at the same time. "distance" is that of the spectra, in
+dB (0: the same; 1 is hard to hear, above 5 everybody hears it); "heard" is the share of frames that came
+in time; MOS is what the switch says of the call, from the packets that reach it.
 """
 
 from __future__ import annotations
