@@ -75,7 +75,7 @@ def modem_simulator(
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show the messages.")] = False,
 ) -> None:
-    """Be GSM modems, for tests: no hardware is needed.
+    """Be GSM modems, for tests: no hardware needed.
 
     They are on pseudo-terminals, with a network between their SIMs. Orders are taken from the standard
     input while it runs: type help. It ends with Ctrl-C.

@@ -17,6 +17,7 @@ from switchroom.switch.sms.rules import Rules
 from .ask import _ask, _show_many, _show_one, _text
 from .fault import FaultError
 from .place import ConfigOption, JsonOption
+from .text_cost import explain
 
 _POLL_INTERVAL = 1.0  # seconds
 
@@ -28,6 +29,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Ho
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(messages)
+    sms.command()(explain)
     app.add_typer(sms, name="sms")
 
 

@@ -61,8 +61,9 @@ def smsc_simulator(
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show binds.")] = False,
 ) -> None:
-    """Be an SMPP message centre that takes messages and says they were delivered, or what it is told to.
+    """Be an SMPP message centre, for tests: no carrier needed.
 
+    It takes messages and says they were delivered, or what it is told to.
     Orders are taken from the standard input while it runs: type help. It ends with Ctrl-C.
     """
     from switchroom.switch.config import split_smpp_address, split_smpp_listen

@@ -43,6 +43,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "subscriptions",
         "mailbox",
         "codecs",
+        "modems",
+        "modem-simulator",
         "version",
     ):
         assert f"\n  {command} " in shown
