@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from switchroom.switch.config import Config
-from switchroom.switch.config.schedule import zone
 from switchroom.switch.net import Clock, Tls
 from switchroom.switch.net.bus import Bus
-from switchroom.switch.numbering import RateTable, read_rates
+from switchroom.switch.numbering import RateTable
 from switchroom.switch.store.sms import Retention, SqliteMessages
 
 from .away import Away, serve
@@ -21,7 +20,7 @@ from .handlers import Handler, Handlers, Sender
 from .modems.room import ModemRoom
 from .phones import Phones, Texts
 from .questions import Questions
-from .routing import Routes
+from .routing import Routes, rates_of, routes_of
 from .smpp.room import SmppRoom
 from .smpp.server import Guard
 
@@ -223,26 +222,6 @@ class MessageRoom:
     def questions(self) -> dict[str, Any]:
         """What the control socket may be asked."""
         return Questions(self).handlers()
-
-
-def routes_of(config: Config, rates: RateTable | None = None) -> Routes:
-    """The routes of a configuration."""
-    users = {user.name: user.name for user in config.users}
-    users |= {user.dialled: user.name for user in config.users}
-    return Routes(
-        config.sms_routes,
-        config.sms,
-        users=users,
-        rates=rates,
-        time_zone=config.routing.time_zone,
-        country=config.sms.country or config.numbers.country,
-    )
-
-
-def rates_of(config: Config) -> RateTable | None:
-    """The rate table that a configuration names, read."""
-    path = config.routing.rates
-    return None if path is None else read_rates(path, zone(config.routing.time_zone))
 
 
 def _retention(config: Config) -> Retention:

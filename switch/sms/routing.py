@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from switchroom.switch.config import SmsConfig, SmsRouteConfig
+from switchroom.switch.config import Config, SmsConfig, SmsRouteConfig
 from switchroom.switch.config.patterns import Replacement, match_any, read_patterns, read_replacement
 from switchroom.switch.config.schedule import read_schedule, zone
-from switchroom.switch.numbering import PatternIndex, RateTable, normalise
+from switchroom.switch.numbering import PatternIndex, RateTable, normalise, read_rates
 
 from .interfaces import NO_ROUTE, Address, Refusal, Submission, Wish
 from .stored import Stored
@@ -296,3 +296,23 @@ def _by_weight(ways: tuple[str, ...], weights: Sequence[int], chance: float) -> 
         if left < 0:
             return _orders(ways, place)
     return ways
+
+
+def routes_of(config: Config, rates: RateTable | None = None) -> Routes:
+    """The routes of a configuration."""
+    users = {user.name: user.name for user in config.users}
+    users |= {user.dialled: user.name for user in config.users}
+    return Routes(
+        config.sms_routes,
+        config.sms,
+        users=users,
+        rates=rates,
+        time_zone=config.routing.time_zone,
+        country=config.sms.country or config.numbers.country,
+    )
+
+
+def rates_of(config: Config) -> RateTable | None:
+    """The rate table that a configuration names, read."""
+    path = config.routing.rates
+    return None if path is None else read_rates(path, zone(config.routing.time_zone))

@@ -11,7 +11,7 @@ import typer
 from switchroom.switch.config import Config
 from switchroom.switch.numbering import RatesError, clean_number
 from switchroom.switch.sms.interfaces import Address, Refusal, Submission
-from switchroom.switch.sms.room import rates_of, routes_of
+from switchroom.switch.sms.routing import rates_of, routes_of
 from switchroom.switch.sms.rules import Rules
 
 from .ask import _ask, _show_many, _show_one, _text
