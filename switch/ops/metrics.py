@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from ..media.quality.summary import measured
 from ..net.watchdog import LAG_BOUNDS
-from . import sms_metrics
+from . import smpp_metrics, sms_metrics
 
 Number = int | float
 Values = Number | Mapping[Any, Number]  # one number, or one for each label value (a tuple for several labels)
@@ -224,6 +224,7 @@ class Metrics(Collector):
             yield metric
         yield _lag(self._switch.watchdog)
         yield from sms_metrics.collect(self._switch.messages, self._switch.clock.now())
+        yield from smpp_metrics.collect(self._switch.messages.smpp)
 
 
 def _lag(watchdog: Any) -> Metric:

@@ -16,10 +16,10 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.sum = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.sum += seconds
+    def add(self, seconds: float, count: int = 1) -> None:
+        """Count one, or several that took the same."""
+        self.counts[bisect_left(BOUNDS, seconds)] += count
+        self.sum += seconds * count
 
     def buckets(self) -> list[tuple[str, float]]:
         """Counts up to each bound, as Prometheus wants them."""

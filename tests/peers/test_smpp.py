@@ -143,7 +143,15 @@ def test_throttled_messages_wait_and_arrive(place: Place) -> None:
     with Customer(place.port) as customer:
         numbers = [customer.submit(f"49172{i:04}") for i in range(45)]
         customer.wait(lambda: len(customer.receipts) == len(numbers), "all receipts", 30.0)
-    assert place.plain.count("throttled") > 0
+    throttled = place.plain.count("throttled")
+    assert throttled > 0
+    trunk = 'name="trunk:plain"'
+    metric = f'switchroom_smpp_errors_heard_total{{{trunk},status="ESME_RTHROTTLED"}}'
+    assert place.switch.metric(metric) == throttled
+    assert place.switch.metric(f"switchroom_smpp_binds{{{trunk}}}") == 1
+    assert place.switch.metric(f"switchroom_smpp_window_size{{{trunk}}}") == 10
+    answered = place.switch.metric(f"switchroom_smpp_response_seconds_count{{{trunk}}}")
+    assert answered == place.plain.count("submitted")
     place.plain.order("set rate=0")
 
 

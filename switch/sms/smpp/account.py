@@ -13,6 +13,7 @@ from switchroom.protocols.smpp import Status
 from switchroom.switch.config import SmppAccountConfig
 from switchroom.switch.net.limits import Bucket
 
+from ..histogram import Histogram
 from ..interfaces import Centre, Fault, Form, Notice, Outcome, Part, Refusal, Submission
 from .addresses import NUMBERING
 from .faults import fault_of, faults_of
@@ -46,6 +47,10 @@ class Account:
         self.id_notation = "same"
         self.lines: list[Line] = []
         self.counts: Counter[str] = Counter()  # messages and receipts, by what became of them
+        self.refused: Counter[int] = Counter()  # messages of it, by command_status of our answer
+        self.errors: Counter[int] = Counter()  # in its answers, by command_status
+        self.answer_times = Histogram()  # from reading a message to answering it
+        self.delivery_times = Histogram()  # from writing one to its answer
         self._centre, self._lines = centre, lines
         self._hosts: dict[Line, Host] = {}
         self._bucket = Bucket(0.0, 0.0)
@@ -127,7 +132,7 @@ class Account:
             else:
                 self._on_other(line, request, batch, posix, now)
         if batch:
-            self._centre.submit(batch, now, _Answers(self, line))
+            self._centre.submit(batch, now, _Answers(self, line, now))
 
     def _on_other(
         self, line: Line, request: smpp.Request, batch: list[Submission], posix: float, now: float
@@ -164,7 +169,7 @@ class Account:
         return True
 
     def _throttle(self, line: Line, kind: type[Any], number: int, now: float) -> None:
-        self.counts["throttled"] += 1
+        self.refused[Status.RTHROTTLED] += 1
         response: Any = smpp.RESPONSE_TO[kind]
         line.session.answer(response(status=Status.RTHROTTLED, sequence_number=number), now)
 
@@ -188,7 +193,7 @@ class Account:
                 accepted += 1
                 answer(response(message_id(result), tlvs, 0, number), now)
             else:
-                self.counts[result.word] += 1
+                self.refused[result.smpp] += 1
                 answer(response("", tlvs, result.smpp, number), now)
         self.counts["accepted"] += accepted
         line.turn(now)
@@ -251,8 +256,11 @@ class Account:
         outcomes: list[Outcome] = []
         heard: list[int] = []
         unheard: list[int] = []
-        for context, response, _ in answers:
+        for context, response, sent_at in answers:
+            self.delivery_times.add(now - sent_at)
             status = response.status
+            if status:
+                self.errors[status] += 1
             if type(context) is Notice:
                 is_heard = status == Status.ROK or status in _DROPPED
                 (heard if is_heard else unheard).append(context.id)
@@ -305,10 +313,11 @@ class Account:
 class _Answers:
     """Where the answers to one read of one bind go."""
 
-    __slots__ = ("_account", "_line")
+    __slots__ = ("_account", "_line", "_read_at")
 
-    def __init__(self, account: Account, line: Line) -> None:
-        self._account, self._line = account, line
+    def __init__(self, account: Account, line: Line, now: float) -> None:
+        self._account, self._line, self._read_at = account, line, now
 
     def __call__(self, batch: Sequence[Submission], results: Sequence[int | Refusal], now: float) -> None:
+        self._account.answer_times.add(now - self._read_at, len(batch))
         self._account.answer(self._line, batch, results, now)

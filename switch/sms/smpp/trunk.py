@@ -13,6 +13,7 @@ from switchroom.protocols.smpp import Status
 from switchroom.switch.config import SmppTrunkConfig
 from switchroom.switch.net import Tls
 
+from ..histogram import Histogram
 from ..interfaces import Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
 from .addresses import Numbering
 from .berth import Berth
@@ -25,7 +26,7 @@ from .pace import Pace
 from .receipts import read_receipt
 from .spread import spread
 
-__all__ = ["LATENCY_BOUNDS", "Trunk"]
+__all__ = ["Trunk"]
 
 _KINDS: dict[str, tuple[type[smpp.Bind], ...]] = {
     "transceiver": (smpp.BindTransceiver,),
@@ -34,7 +35,6 @@ _KINDS: dict[str, tuple[type[smpp.Bind], ...]] = {
     "pair": (smpp.BindTransmitter, smpp.BindReceiver),
 }
 _CONGESTED = 90  # of 100: then only one message at a time
-LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Trunk:
@@ -43,9 +43,8 @@ class Trunk:
     def __init__(self, config: SmppTrunkConfig, centre: Centre, lines: Lines, tls: Callable[[], Tls]) -> None:
         self.name = f"trunk:{config.name}"
         self.counts: Counter[str] = Counter()
-        self.errors: Counter[int] = Counter()  # by command_status
-        self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
-        self.latency_sum = 0.0
+        self.errors: Counter[int] = Counter()  # in its answers, by command_status
+        self.answer_times = Histogram()
         self._centre, self._lines, self._tls = centre, lines, tls
         self._pace = Pace(config.rate, lines.clock.now())
         self._wake: asyncio.TimerHandle | None = None
@@ -187,7 +186,7 @@ class Trunk:
     def _on_responses(self, answers: list[smpp.Answer], now: float) -> None:
         outcomes = []
         for part, response, sent_at in answers:
-            self._time(now - sent_at)
+            self.answer_times.add(now - sent_at)
             status = response.status
             if status == Status.ROK:
                 remote_id = getattr(response, "message_id", "")
@@ -217,14 +216,6 @@ class Trunk:
     def _on_wake(self) -> None:
         self._wake = None
         self._feed(self._lines.clock.now())
-
-    def _time(self, seconds: float) -> None:
-        self.latency_sum += seconds
-        for i, bound in enumerate(LATENCY_BOUNDS):
-            if seconds <= bound:
-                self.latency[i] += 1
-                return
-        self.latency[-1] += 1
 
     def _transmitters(self) -> list[Line]:
         lines = [berth.line for berth in self.berths if berth.line is not None]
