@@ -17,7 +17,6 @@ from switchroom.switch.store.documents import Library, Query
 from .front.accounts import Accounts
 from .front.audit import AUDIT, Audit
 from .front.vault import Vault
-from .voice.render import CALL
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps
@@ -147,6 +146,8 @@ class ApiRoom:
             await asyncio.sleep(_PURGE_INTERVAL)
 
     def _purge(self, now: float) -> None:
+        from .voice.render import CALL  # only here, as _load says
+
         config, library = self._config.api, self.house.library
         library.purge("events", now - config.keep_events * _DAY)
         library.purge("delivery", now - config.keep_webhooks * _DAY)
@@ -223,6 +224,8 @@ class ApiRoom:
 
 def _load() -> tuple[type[House], type[Authority], type[ApiServer]]:
     """Only here: whoever serves no REST does not load what serves it."""
+    import phonenumbers.geocoder  # noqa: F401 - takes a third of a second, which no request should wait for
+
     from .house import House
     from .http.authority import Authority
     from .http.server import ApiServer

@@ -8,7 +8,7 @@ from typing import Any
 from switchroom.switch.store.documents import Document
 
 from ..office import API_VERSION, account_uri
-from ..resources.inventory import facts_of
+from ..resources.inventory import facts_of, region_of
 from ..wire.dates import rfc2822
 from .statuses import error_text
 
@@ -94,13 +94,13 @@ def inbound_params(doc: Document, opt_out: str = "") -> list[tuple[str, str]]:
 
 def place_params(which: str, number: str) -> list[tuple[str, str]]:
     """What can be told of where a number is from how it is written."""
-    facts = facts_of(number)
-    city, _, state = facts.region.rpartition(", ") if ", " in facts.region else ("", "", facts.region)
+    region = region_of(number)
+    city, _, state = region.rpartition(", ") if ", " in region else ("", "", region)
     return [
         (f"{which}City", city.upper()),
         (f"{which}State", state),
         (f"{which}Zip", ""),
-        (f"{which}Country", facts.country),
+        (f"{which}Country", facts_of(number).country),
     ]
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import islice
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType, geocoder
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 _TYPES = {
     PhoneNumberType.FIXED_LINE: "local",
@@ -32,7 +32,6 @@ class Facts:
     kind: str  # local, mobile, tollfree; nothing: something else
     national: str
     friendly: str
-    region: str
     is_possible: bool
     is_valid: bool
 
@@ -43,7 +42,7 @@ def facts_of(number: str) -> Facts:
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:
-        return Facts(number, "", "", number, number, "", is_possible=False, is_valid=False)
+        return Facts(number, "", "", number, number, is_possible=False, is_valid=False)
     country = phonenumbers.region_code_for_number(parsed) or ""
     if not country:
         regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
@@ -54,10 +53,20 @@ def facts_of(number: str) -> Facts:
         _TYPES.get(phonenumbers.number_type(parsed), "local"),
         phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL),
         phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL),
-        geocoder.description_for_number(parsed, "en"),
         is_possible=phonenumbers.is_possible_number(parsed),
         is_valid=phonenumbers.is_valid_number(parsed),
     )
+
+
+@lru_cache(maxsize=4096)
+def region_of(number: str) -> str:
+    """Where a number is from, in English; nothing where that is not known."""
+    from phonenumbers import geocoder  # only here: its tables are 100 MiB
+
+    try:
+        return str(geocoder.description_for_number(phonenumbers.parse(number, None), "en"))
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def code_of(country: str) -> int:

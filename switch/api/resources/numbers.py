@@ -14,7 +14,7 @@ from ..office import API_VERSION, Office, Shelf, account_uri, fields_of
 from ..wire import params
 from ..wire.dates import rfc2822
 from ..wire.errors import ApiError, not_found
-from .inventory import Inventory, code_of, compile_pattern, facts_of
+from .inventory import Inventory, code_of, compile_pattern, facts_of, region_of
 
 NUMBER = "number"
 _CAPABILITIES = {"voice": True, "sms": True, "mms": False, "fax": False}
@@ -272,16 +272,16 @@ class NumberResources:
 
 
 def _available(number: str) -> dict[str, Any]:
-    facts = facts_of(number)
+    facts, region = facts_of(number), region_of(number) or None
     return {
         "friendly_name": facts.national,
         "phone_number": number,
         "lata": None,
-        "locality": facts.region or None,
+        "locality": region,
         "rate_center": None,
         "latitude": None,
         "longitude": None,
-        "region": facts.region or None,
+        "region": region,
         "postal_code": None,
         "iso_country": facts.country,
         "address_requirements": "none",
