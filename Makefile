@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DEBIAN_FRONTEND := noninteractive
+# Hundreds of processes start in the tests: what one has compiled serves the next, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 SOURCES := setup.py pyproject.toml $(shell find switch codecs protocols -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*_core.c') \
 	$(wildcard codecs/native/*.c codecs/sound/*.c)
