@@ -312,16 +312,16 @@ SrtpSuite = Literal[
     "AES_CM_128_HMAC_SHA1_80",
     "AEAD_AES_128_GCM",
     "AEAD_AES_256_GCM",
-    "AES_CM_128_HMAC_SHA1_32",
     "AES_256_CM_HMAC_SHA1_80",
+    "AES_CM_128_HMAC_SHA1_32",
     "AES_256_CM_HMAC_SHA1_32",
 ]
 _SRTP_SUITES: tuple[SrtpSuite, ...] = (
     "AEAD_AES_128_GCM",
     "AES_CM_128_HMAC_SHA1_80",
     "AEAD_AES_256_GCM",
-    "AES_CM_128_HMAC_SHA1_32",
     "AES_256_CM_HMAC_SHA1_80",
+    "AES_CM_128_HMAC_SHA1_32",
     "AES_256_CM_HMAC_SHA1_32",
 )
 
@@ -379,8 +379,8 @@ class MediaConfig(Section):
         le=100_000,
     )
     srtp_suites: list[SrtpSuite] = key(
-        "How media may be encrypted (RFC 3711, 6188, 7714), the preferred one first; the first three are "
-        "offered. The last two of the default cannot be agreed on with DTLS.",
+        "How media may be encrypted (RFC 3711, 6188, 7714), the preferred one first; the first four are "
+        "offered. AES_256_CM cannot be agreed on with DTLS.",
         lambda: list(_SRTP_SUITES),
         min_length=1,
         max_length=6,

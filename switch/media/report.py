@@ -48,7 +48,7 @@ def with_quality(streams: list[StreamReport]) -> list[StreamReport]:
 
 
 def sum_up(streams: list[StreamReport], leg: int) -> Direction:
-    """One leg's streams together; jitter, opinion and round trip are those of the worst."""
+    """One leg's streams together; jitter, opinion, round trip and protection are those of the worst."""
     packets = size = lost = 0
     jitter_ms = opinion = round_trip_ms = 0.0
     for stream in streams:
@@ -60,9 +60,10 @@ def sum_up(streams: list[StreamReport], leg: int) -> Direction:
             if (quality := stream.quality) is not None:
                 opinion = min(opinion or 5.0, quality.mos)
                 round_trip_ms = max(round_trip_ms, quality.round_trip_ms or 0.0)
-    if not packets:
+    secured = min([stream.security for stream in streams if stream.leg == leg], key=bool, default="")
+    if not packets and not secured:
         return _SILENCE
-    return Direction(packets, size, lost, round(jitter_ms, 3), opinion, round_trip_ms)
+    return Direction(packets, size, lost, round(jitter_ms, 3), opinion, round_trip_ms, secured)
 
 
 _SILENCE = Direction()

@@ -38,6 +38,7 @@ class Direction(NamedTuple):
     jitter_ms: float = 0.0
     mos: float = 0.0  # of its sound, from 1 to 4.5 (G.107); 0: there was none
     round_trip_ms: float = 0.0  # to that side and back; 0: not known
+    secured: str = ""  # how its sound was protected, SDES or DTLS and the suite; "": it was not
 
 
 _NOTHING = Direction()

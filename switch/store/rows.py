@@ -20,8 +20,8 @@ PLACE_COLUMNS = ("slot", "generation")  # of live calls: which life of which wor
 CALL_COLUMNS = (
     *LIVE_COLUMNS,
     *("end_at", "duration", "cause", "reason", "ended_by", "verdict", "explanation"),
-    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "a_mos", "a_round_trip_ms"),
-    *("b_packets", "b_size", "b_lost", "b_jitter_ms", "b_mos", "b_round_trip_ms"),
+    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "a_mos", "a_round_trip_ms", "a_secured"),
+    *("b_packets", "b_size", "b_lost", "b_jitter_ms", "b_mos", "b_round_trip_ms", "b_secured"),
 )
 _SIDE = len(Direction._fields)
 _LIVE = len(LIVE_COLUMNS)  # where what was live ends

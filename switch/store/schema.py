@@ -87,6 +87,21 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
         round(b_round_trip_ms, 1) AS b_round_trip_ms
     FROM calls;
     """,
+    f"""
+    -- How the sound of calls was protected.
+    ALTER TABLE calls ADD COLUMN a_secured TEXT NOT NULL DEFAULT '';
+    ALTER TABLE calls ADD COLUMN b_secured TEXT NOT NULL DEFAULT '';
+    DROP VIEW records;
+    CREATE VIEW records AS SELECT
+        seq, id, call_id_a, call_id_b, caller, callee, from_user, to_user, trunk,
+        {", ".join(_ISO.format(name) for name in ("setup_at", "ring_at", "answer_at", "end_at"))},
+        round(duration, 3) AS duration, cause, reason, ended_by, verdict, codecs,
+        a_packets, a_size, a_lost, round(a_jitter_ms, 2) AS a_jitter_ms, round(a_mos, 2) AS a_mos,
+        round(a_round_trip_ms, 1) AS a_round_trip_ms, a_secured,
+        b_packets, b_size, b_lost, round(b_jitter_ms, 2) AS b_jitter_ms, round(b_mos, 2) AS b_mos,
+        round(b_round_trip_ms, 1) AS b_round_trip_ms, b_secured
+    FROM calls;
+    """,
 )
 # The first version whose programs can still work with the newest: they name the columns they know, so what a
 # migration only adds leaves the way back open. One that takes away or means something else raises this.
@@ -95,8 +110,8 @@ RECORD_COLUMNS = (  # of the view, without seq
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user", "trunk"),
     *("setup_at", "ring_at", "answer_at", "end_at", "duration", "cause", "reason", "ended_by", "verdict"),
     "codecs",
-    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "a_mos", "a_round_trip_ms"),
-    *("b_packets", "b_size", "b_lost", "b_jitter_ms", "b_mos", "b_round_trip_ms"),
+    *("a_packets", "a_size", "a_lost", "a_jitter_ms", "a_mos", "a_round_trip_ms", "a_secured"),
+    *("b_packets", "b_size", "b_lost", "b_jitter_ms", "b_mos", "b_round_trip_ms", "b_secured"),
 )
 
 

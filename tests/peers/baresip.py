@@ -71,16 +71,22 @@ class Baresip:
         register_interval: int = 600,
         codec: str = "PCMU/8000/1",
         packet_ms: int = 20,
+        encryption: str = "",
     ):
+        """``encryption``: of its sound, srtp-mand or dtls_srtp for example (its module srtp or dtls_srtp)."""
         folder.mkdir(parents=True)
         self.folder, self.user = folder, user
         self.port = self._control = 0
+        self._modules = ["g711", "g722", "opus", "sndfile", "aufile"]
+        if encryption:
+            self._modules.append(encryption.partition("-")[0])
         rate, channels = (int(part) for part in codec.split("/")[1:])
         write_tone(folder / "tone.wav", tone, rate=rate, channels=channels)
         mode = "auto" if is_answering else "manual"
         (folder / "accounts").write_text(
             f"<sip:{user}@{server[0]}:{server[1]};transport={transport}>;auth_user={user};auth_pass={password}"
-            f";answermode={mode};audio_codecs={codec};ptime={packet_ms};regint={register_interval}\n"
+            f";answermode={mode};audio_codecs={codec};ptime={packet_ms};regint={register_interval}"
+            f"{f';mediaenc={encryption}' if encryption else ''}\n"
         )
         (folder / "contacts").write_text("")
         self.log = folder / "log"
@@ -105,7 +111,7 @@ class Baresip:
                 "rtp_ports\t29100-32700",  # its default would take the ports of other processes
                 "rtp_stats\tyes",
                 f"module_path\t{_MODULES}",
-                *(f"module\t{name}.so" for name in ("g711", "g722", "opus", "sndfile", "aufile")),
+                *(f"module\t{name}.so" for name in self._modules),
                 "module_tmp\taccount.so",
                 "module_app\tmenu.so",
                 "module_app\tctrl_tcp.so",

@@ -41,8 +41,10 @@ class Pjsua:
         *,
         transport: str = "udp",
         ca: str = "",
+        srtp: str = "off",
     ) -> None:
-        """``transport``: udp, tcp or tls; ``ca``: the file that the switch's certificate is checked with."""
+        """``transport``: udp, tcp or tls; ``ca``: the file that the switch's certificate is checked with;
+        ``srtp``: off, required, or with keys and a suite: SDES AEAD_AES_256_GCM, DTLS."""
         self.user, self.password, self.transport = user, password, transport
         self.host = f"{switch[0]}:{switch[1]}"
         self.port = free_port()
@@ -53,6 +55,7 @@ class Pjsua:
             "media_port": free_port(42),
             "transport": transport,
             "ca": ca,
+            "srtp": srtp,
             "log": str(self.log),
         }
         self.events: list[Event] = []

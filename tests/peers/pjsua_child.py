@@ -104,6 +104,21 @@ class Buddy(pj.Buddy):  # type: ignore[misc]
         )
 
 
+def _secure(media: Any, srtp: str) -> None:
+    """``srtp``: off, required, or required with keys and a suite: SDES AEAD_AES_256_GCM, DTLS."""
+    keys, _, suite = srtp.partition(" ")
+    media.srtpUse = pj.PJMEDIA_SRTP_DISABLED if srtp == "off" else pj.PJMEDIA_SRTP_MANDATORY
+    media.srtpSecureSignaling = 0
+    if keys in {"SDES", "DTLS"}:
+        is_sdes = keys == "SDES"
+        keying = pj.PJMEDIA_SRTP_KEYING_SDES if is_sdes else pj.PJMEDIA_SRTP_KEYING_DTLS_SRTP
+        media.srtpOpt.keyings = pj.IntVector([keying])
+    if suite:
+        crypto = pj.SrtpCrypto()
+        crypto.name = suite
+        media.srtpOpt.cryptos = pj.SrtpCryptoVector([crypto])
+
+
 class Phone:
     def __init__(self, options: dict[str, Any]) -> None:
         self.calls: dict[int, Call] = {}
@@ -189,7 +204,7 @@ class Phone:
         config.mediaConfig.transportConfig.boundAddress = self.options["host"]
         config.mediaConfig.transportConfig.port = self.options["media_port"]
         config.mediaConfig.transportConfig.portRange = 40
-        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
+        _secure(config.mediaConfig, self.options["srtp"])
         config.videoConfig.autoTransmitOutgoing = False
         self.account = Account(self)
         self.account.create(config)

@@ -29,6 +29,7 @@ from .heard import Heard
 _MAX_HANDSHAKES = 4  # at once: behind a NAT the first to come may be somebody else
 _MAX_FAILURES = 8
 _RETRY_AFTER = 0.5  # seconds
+_OFFERED = 4  # suites: a longer body would not fit into a datagram
 
 ChannelState = tuple[
     str, str, str, str, list[tuple[int, ...]], list[tuple[int, ...]], list[str], list[object]
@@ -79,7 +80,7 @@ class Channel:
             return self.offered
         if not self.offered:
             self.offered = tuple(
-                [Crypto(i, name, _fresh(name)) for i, name in enumerate(self.suites[:3], start=1)]
+                [Crypto(i, name, _fresh(name)) for i, name in enumerate(self.suites[:_OFFERED], start=1)]
             )
         return self.offered
 

@@ -59,6 +59,7 @@ def test_each_leg_has_keys_of_its_own(plane: MediaPlane, a: Phone, b: Phone, one
         assert caller.hear() == rtp(seq, ssrc=9)
     report = call.session.close()
     assert [stream.security for stream in report.streams] == [f"SDES {one}", f"SDES {two}"]
+    assert (report.a.secured, report.b.secured) == (f"SDES {one}", f"SDES {two}")
 
 
 def test_rtcp_is_secured_as_well(plane: MediaPlane, a: Phone, b: Phone) -> None:
@@ -203,11 +204,11 @@ def test_what_a_policy_offers(plane: MediaPlane, a: Phone, b: Phone) -> None:
         ("off", False): ("RTP/AVP", 0),
         ("off", True): ("RTP/AVP", 0),
         ("accepted", False): ("RTP/AVP", 0),
-        ("accepted", True): ("RTP/AVP", 3),
-        ("offered", False): ("RTP/AVP", 3),
-        ("offered", True): ("RTP/AVP", 3),
-        ("required", False): ("RTP/SAVP", 3),
-        ("required", True): ("RTP/SAVP", 3),
+        ("accepted", True): ("RTP/AVP", 4),
+        ("offered", False): ("RTP/AVP", 4),
+        ("offered", True): ("RTP/AVP", 4),
+        ("required", False): ("RTP/SAVP", 4),
+        ("required", True): ("RTP/SAVP", 4),
     }
 
 

@@ -58,7 +58,7 @@ async def test_a_call_from_set_up_to_its_line(tmp_path: Path) -> None:
         record.end_at, record.duration = NOW + timedelta(seconds=7), 5.0
         record.cause, record.reason, record.ended_by = 200, "OK", "callee"
         record.media_a, record.media_b = (
-            Direction(250, 43000, 1, 0.51, 4.37, 21.5),
+            Direction(250, 43000, 1, 0.51, 4.37, 21.5, "SDES AEAD_AES_128_GCM"),
             Direction(249, 42828, 0, 1.25),
         )
         record.trunk, record.verdict = "acme", "answered after 1 s; ended by the callee"
@@ -92,12 +92,14 @@ async def test_a_call_from_set_up_to_its_line(tmp_path: Path) -> None:
             "a_jitter_ms": 0.51,
             "a_mos": 4.37,
             "a_round_trip_ms": 21.5,
+            "a_secured": "SDES AEAD_AES_128_GCM",
             "b_packets": 249,
             "b_size": 42828,
             "b_lost": 0,
             "b_jitter_ms": 1.25,
             "b_mos": 0.0,
             "b_round_trip_ms": 0.0,
+            "b_secured": "",
         }
     ]
 
