@@ -12,8 +12,6 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from switchroom.protocols.smpp import Status
-
 
 def collect(room: Any) -> Iterator[Metric]:
     """Read the numbers of a room that speaks SMPP, or of None."""
@@ -95,6 +93,8 @@ def _connections(room: Any) -> Iterator[Metric]:
 
 
 def _word(status: int) -> str:
+    from switchroom.protocols.smpp import Status  # only here: who speaks no SMPP does not load it
+
     try:
         return f"ESME_{Status(status).name}"
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.config import Config
 from switchroom.switch.net import Clock, Tls
@@ -17,12 +17,14 @@ from .away import Away, serve
 from .book import Log
 from .centre.centre import Centre
 from .handlers import Handler, Handlers, Sender
-from .modems.room import ModemRoom
 from .phones import Phones, Texts
 from .questions import Questions
 from .routing import Routes, rates_of, routes_of
-from .smpp.room import SmppRoom
-from .smpp.server import Guard
+
+if TYPE_CHECKING:
+    from .modems.room import ModemRoom
+    from .smpp.room import SmppRoom
+    from .smpp.server import Guard
 
 _MIB = 1 << 20
 
@@ -102,6 +104,9 @@ class MessageRoom:
             self._away.start()
         if not self.is_wanted:
             return
+        from .modems.room import ModemRoom  # only here: a switch without messages starts faster
+        from .smpp.room import SmppRoom
+
         config, now = self._config, self.clock.now()
         path = Path(config.switch.state_dir) / "messages.db"
         self._store = SqliteMessages(
