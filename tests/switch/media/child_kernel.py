@@ -1,111 +1,18 @@
-"""Run by test_kernel.py in network namespaces of its own: a media plane here, phones behind wires."""
+"""Run by test_kernel.py in network namespaces of its own: what the kernel relays, and what it leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
 import socket
 import struct
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 
-from switchroom.switch.config import MediaConfig
-from switchroom.switch.media import MediaPlane
-from tests.peers.child_networks import inside, network, run
+from tests.peers.child_networks import inside, run
 
-from .malformed import RTCP, RTP
-from .phones import Call, Phone, rtp
-
-OURS = {"left": "192.0.2.1", "right": "203.0.113.1", "six": "2001:db8:1::1", "seven": "2001:db8:2::1"}
-THEIRS = {"left": "192.0.2.9", "right": "203.0.113.9", "six": "2001:db8:1::9", "seven": "2001:db8:2::9"}
-STRANGER = "192.0.2.66"
-
-
-def local_for(toward: str) -> str:
-    return next(ours for name, ours in OURS.items() if toward.rpartition(THEIRS[name][-1])[0] == ours[:-1])
-
-
-class House:
-    """A plane, and phones that live in other namespaces."""
-
-    def __init__(self, **media: object) -> None:
-        self.ended: list[object] = []
-        config = MediaConfig(ports="30000-39999", transcode=[], **media)  # type: ignore[arg-type]
-        self.plane = MediaPlane(config, local_for, self.ended.append, quarantine=0.0)
-        self._stack = ExitStack()
-
-    async def __aenter__(self) -> House:
-        self.plane.start(asyncio.get_running_loop())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._stack.close()
-        self.plane.stop()
-
-    def phone(self, name: str, host: str = "") -> Phone:
-        with inside(name):
-            return self._stack.enter_context(Phone(host or THEIRS[name]))
-
-    def call(self, one: str = "left", other: str = "right", **kind: bool) -> Call:
-        return Call(self.plane, self.phone(one), self.phone(other), **kind).set_up()
-
-    def kernel_streams(self) -> int:
-        return self.plane.engine.read_totals().kernel_streams
-
-
-async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not is_so():  # noqa: ASYNC110 - another thread's counters
-            await asyncio.sleep(0.002)
-
-
-class Talk:
-    """A phone that speaks at a steady pace, in a thread, and another one that listens."""
-
-    def __init__(self, speaker: Phone, listener: Phone, *, interval: float = 0.002, first: int = 1) -> None:
-        self.sent: list[int] = []
-        self.heard: list[int] = []
-        self._speaker, self._listener, self._interval, self._seq = speaker, listener, interval, first
-        self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=each) for each in (self._speak, self._listen)]
-        for thread in self._threads:
-            thread.start()
-
-    def _speak(self) -> None:
-        while not self._is_over.is_set():
-            self.sent.append(self._seq)
-            self._speaker.say(rtp(self._seq))
-            self._seq += 1
-            time.sleep(self._interval)
-
-    def _listen(self) -> None:
-        self._listener.rtp.settimeout(0.3)
-        while True:
-            try:
-                self.heard.append(int.from_bytes(self._listener.rtp.recv(2048)[2:4], "big"))
-            except TimeoutError:
-                if self._is_over.is_set():
-                    return
-
-    async def stop(self) -> None:
-        self._is_over.set()
-        await asyncio.to_thread(lambda: [thread.join() for thread in self._threads])
-
-
-async def warm(house: House, call: Call, count: int = 60, streams: int = 2) -> None:
-    """Speak to each other until the kernel has taken over."""
-    for seq in range(count):
-        call.a.say(rtp(seq))
-        call.b.say(rtp(seq))
-        await asyncio.sleep(0.001)
-    for phone in (call.a, call.b):
-        for _ in range(count):
-            phone.hear()
-    await until(lambda: house.kernel_streams() == streams)
+from .kernel_house import Cases, House, Talk, received, run_case, until, warm
+from .phones import Phone, rtp
 
 
 async def relays() -> None:
@@ -162,56 +69,6 @@ async def to_and_fro() -> None:
             assert stream.counters.lost == 0, stream
             assert stream.counters.duplicates == 0
             assert stream.counters.packets == len(talks[stream.leg].sent)
-
-
-async def impostors() -> None:
-    """THREATS A1, A2: nothing gets in and nothing goes out but from and to the phones."""
-    for is_nat in (False, True):
-        async with House(kernel="required") as house:
-            call = house.call(a_is_nat=is_nat)
-            if is_nat:  # learnt: another port than its SDP names
-                with inside("left"):
-                    moved = house.phone("left")
-                moved.media, moved.control = call.a.media, call.a.control
-                call.a = moved
-            await warm(house, call)
-            stranger = house.phone("left", STRANGER)
-            neighbour = house.phone("left")  # the same host, another port
-            for seq in range(1000):
-                for thief in (stranger, neighbour):
-                    thief.rtp.sendto(rtp(60 + seq), call.a.media)
-                    if seq < 5:
-                        thief.rtcp.sendto(rtp(seq), call.a.control)
-                if seq % 100 == 0:
-                    await asyncio.sleep(0.01)
-            if is_nat:
-                call.a.say(rtp(60, ssrc=0x666))  # the SSRC is pinned too
-            call.a.say(rtp(60))
-            assert call.b.hear() == rtp(60)
-            assert house.kernel_streams() == 2
-            for thief in (stranger, neighbour):
-                thief.rtp.setblocking(False)
-                try:
-                    raise AssertionError(thief.rtp.recv(2048))
-                except BlockingIOError:
-                    pass
-            await until(lambda: call.dropped()["source"] >= 2000)  # noqa: B023
-            assert call.dropped()["ssrc"] == is_nat
-
-
-async def malformed() -> None:
-    """THREATS A3 with a call in the kernel: each is refused, the call is heard on."""
-    async with House(kernel="required") as house:
-        call = house.call()
-        await warm(house, call)
-        stranger = house.phone("left", STRANGER)
-        for seq, data in enumerate((*RTP.values(), *RTCP.values()), 60):
-            for target in (call.a.media, call.a.control):
-                call.a.rtp.sendto(data, target)
-                stranger.rtp.sendto(data, target)
-            call.a.say(rtp(seq))
-            assert call.b.hear_until(rtp(seq)) == [rtp(seq)]
-        assert house.kernel_streams() == 2
 
 
 async def exceptions() -> None:
@@ -353,17 +210,6 @@ def complement(data: bytes) -> int:
     return total ^ 0xFFFF
 
 
-def received(sock: socket.socket) -> list[bytes]:
-    """All that is there."""
-    sock.setblocking(False)
-    found = []
-    while True:
-        try:
-            found.append(sock.recv(2048))
-        except BlockingIOError:
-            return found
-
-
 async def unfit() -> None:
     """Legs of two IP versions stay with the engine, which says why."""
     async with House(kernel="required") as house:
@@ -376,23 +222,13 @@ async def unfit() -> None:
         assert call.b.hear() == rtp(60)
 
 
-CASES: dict[str, Callable[[], Awaitable[None]]] = {
+CASES: Cases = {
     case.__name__: case
     for case in (
-        relays, to_and_fro, impostors, malformed, exceptions, silence, reroute, flood, checksums, unfit,
+        relays, to_and_fro, exceptions, silence, reroute, flood, checksums, unfit,
     )
 }  # fmt: skip
 
 
-def main() -> None:
-    run("mount -t tmpfs none /run", "ip link set lo up")
-    os.makedirs("/run/netns", exist_ok=True)
-    for name, ours in OURS.items():
-        size = 64 if ":" in ours else 24
-        network(name, f"{ours}/{size}", f"{THEIRS[name]}/{size}")
-    run(f"ip -n left addr add {STRANGER}/24 dev wire")
-    asyncio.run(CASES[sys.argv[1]]())
-
-
 if __name__ == "__main__":
-    main()
+    run_case(CASES[sys.argv[1]])

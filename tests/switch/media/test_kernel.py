@@ -18,7 +18,7 @@ from switchroom.switch.media.kernel.program import assemble, key_of
 from switchroom.switch.media.kernel.relay import KernelRelay
 from switchroom.switch.media.kernel.ways import NoWay, Way
 
-from .child_kernel import CASES
+from . import child_kernel, child_threats
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("unshare", "--net", "--mount", "--fork", "--kill-child")
@@ -39,11 +39,14 @@ def missing() -> str:
     return reason
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_in_a_namespace(case: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "case"),
+    [(program.__name__, case) for program in (child_kernel, child_threats) for case in program.CASES],
+)
+def test_in_a_namespace(program: str, case: str) -> None:
     if reason := missing():
         pytest.skip(reason)
-    command = [*ALONE, sys.executable, "-m", "tests.switch.media.child_kernel", case]
+    command = [*ALONE, sys.executable, "-m", program, case]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
