@@ -65,9 +65,8 @@ static size_t write_ready(struct transcoder *t, uint8_t *packet, size_t room)
 }
 
 /* Samples that fill packets come first: they are older than what is ready. */
-static size_t make(struct converter *converter, uint8_t *packet, size_t room)
+static size_t write_next(struct transcoder *t, uint8_t *packet, size_t room)
 {
-    struct transcoder *t = (struct transcoder *)converter;
     for (;;) {
         if (t->begin == t->jump_at) {
             t->timestamp += t->jump_by;

@@ -18,6 +18,7 @@ enum {
     PACKET_ROOM = 2048,
     EVENT_OCTETS = 4,
     NO_JUMP = -1,
+    WAITING = 8,               /* packets that can be waited for */
 };
 #define SCRATCH (SOUND_RATE_MAX / 1000 * MAX_PACKET_MS * 2)  /* stereo */
 #define SECOND 1000000000ull
@@ -47,6 +48,21 @@ struct ready {
     uint8_t payload[PACKET_ROOM];
 };
 
+/* A packet that came before its turn. */
+struct waiting {
+    uint64_t at;
+    uint16_t sequence_number, size;
+    uint8_t data[PACKET_ROOM];
+};
+
+struct order {
+    int patience;                 /* how many may wait for one that is missing */
+    int calm;                     /* packets since the last that was worth waiting for */
+    int count;
+    uint64_t seen;                /* bit i: the i-th number before the next one came */
+    struct waiting *waiting;      /* NULL: never needed */
+};
+
 struct transcoder {
     struct converter verbs;
     struct conversion terms;
@@ -61,6 +77,8 @@ struct transcoder {
     uint32_t next_timestamp;      /* where the next packet begins when nothing is missing */
     uint16_t next_sequence;
     uint64_t last_at;
+    int last_ms;                  /* how long the last packet was */
+    struct order order;
 
     /* what goes out */
     uint32_t ssrc, timestamp;     /* of the first sample that waits */

@@ -1,6 +1,7 @@
 /* See transcoder.h. */
 
 #include "keys.h"
+#include "order.h"
 #include "output.h"
 #include "state.h"
 
@@ -94,6 +95,7 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
     t->voice = index;
     t->spoken = count;
     t->next_timestamp += ticks;
+    t->last_ms = count * 1000 / format->sample_rate;
 }
 
 /* A codec that both ends know leaves as it came. */
@@ -169,55 +171,61 @@ static int find_format(const struct transcoder *t, uint8_t payload_type)
     return -1;
 }
 
-/* How many packets are missing before this one; negative: it is late, or came twice. */
-static int step_to(struct transcoder *t, const struct rtp *rtp)
+static void take_next(struct transcoder *t, const struct rtp *rtp, const uint8_t *data, size_t size, uint64_t now)
 {
-    int step = (int16_t)(rtp->sequence_number - t->next_sequence);
-    if (t->has_input && rtp->ssrc == t->in_ssrc && step > -SEQUENCE_MISORDER && step < SEQUENCE_DROPOUT)
-        return step;
-    t->has_event = false;
-    if (rtp->ssrc != t->in_ssrc || !t->has_input)
-        t->clock_rate = 0;  /* nothing is known of this one's times */
-    return 0;
+    size_t header = RTP_HEADER + 4u * (data[0] & 0x0F);
+    if (data[0] & 0x10)
+        header += 4 + 4u * read16(data + header + 2);
+    size_t octets = size - header - (data[0] & 0x20 ? data[size - 1] : 0);
+    bool is_marked = data[1] & 0x80;
+    int step = step_to(t, rtp), index = find_format(t, rtp->payload_type);
+    memmove(t->samples, t->samples + t->begin, (size_t)(t->end - t->begin) * sizeof *t->samples);
+    t->end -= t->begin;
+    t->begin = 0;
+    if (index >= 0 && t->terms.incoming[index].is_event) {
+        if (octets >= EVENT_OCTETS && t->terms.event_rate != 0)
+            take_event(t, &t->terms.incoming[index], rtp, is_marked, data + header);
+        else if (octets >= EVENT_OCTETS)
+            sound_event(t, &t->terms.incoming[index], rtp, step, now, data + header);
+    } else if (index >= 0 && is_covered(t, &t->terms.incoming[index], rtp)) {
+        t->last_at = now;
+    } else if (index >= 0) {
+        const struct incoming *incoming = &t->terms.incoming[index];
+        arrive(t, incoming, rtp, step, now, data + header, octets);
+        t->clock_rate = incoming->clock_rate;
+        if (incoming->copied_as != NOT_COPIED)
+            take_copy(t, incoming, rtp, is_marked, data + header, octets);
+        else
+            take_sound(t, index, rtp, data + header, octets);
+        t->last_at = now;
+        t->has_input = true;
+    }
+    t->in_ssrc = rtp->ssrc;
+    t->next_sequence = (uint16_t)(rtp->sequence_number + 1);
+    note_taken(t, step);
 }
 
 static void take(struct converter *converter, const uint8_t *data, size_t size, uint64_t now)
 {
     struct transcoder *t = (struct transcoder *)converter;
     struct rtp rtp;
-    if (!rtp_parse(data, size, false, &rtp))
-        return;
-    size_t header = RTP_HEADER + 4u * (data[0] & 0x0F);
-    if (data[0] & 0x10)
-        header += 4 + 4u * read16(data + header + 2);
-    size_t octets = size - header - (data[0] & 0x20 ? data[size - 1] : 0);
-    bool is_marked = data[1] & 0x80;
-    int step = step_to(t, &rtp), index = find_format(t, rtp.payload_type);
-    if (step < 0)
-        return;
-    memmove(t->samples, t->samples + t->begin, (size_t)(t->end - t->begin) * sizeof *t->samples);
-    t->end -= t->begin;
-    t->begin = 0;
-    if (index >= 0 && t->terms.incoming[index].is_event) {
-        if (octets >= EVENT_OCTETS && t->terms.event_rate != 0)
-            take_event(t, &t->terms.incoming[index], &rtp, is_marked, data + header);
-        else if (octets >= EVENT_OCTETS)
-            sound_event(t, &t->terms.incoming[index], &rtp, step, now, data + header);
-    } else if (index >= 0 && is_covered(t, &t->terms.incoming[index], &rtp)) {
-        t->last_at = now;
-    } else if (index >= 0) {
-        const struct incoming *incoming = &t->terms.incoming[index];
-        arrive(t, incoming, &rtp, step, now, data + header, octets);
-        t->clock_rate = incoming->clock_rate;
-        if (incoming->copied_as != NOT_COPIED)
-            take_copy(t, incoming, &rtp, is_marked, data + header, octets);
-        else
-            take_sound(t, index, &rtp, data + header, octets);
-        t->last_at = now;
-        t->has_input = true;
+    if (rtp_parse(data, size, false, &rtp) && !must_wait(t, &rtp, data, size, now))
+        take_next(t, &rtp, data, size, now);
+}
+
+/* What waited for its turn follows when all before it has left. */
+static size_t make(struct converter *converter, uint8_t *packet, size_t room)
+{
+    struct transcoder *t = (struct transcoder *)converter;
+    for (;;) {
+        size_t size = write_next(t, packet, room);
+        const struct waiting *waiting = size != 0 ? NULL : next_waiting(t);
+        struct rtp rtp;
+        if (waiting == NULL)
+            return size;
+        if (rtp_parse(waiting->data, waiting->size, false, &rtp))
+            take_next(t, &rtp, waiting->data, waiting->size, waiting->at);
     }
-    t->in_ssrc = rtp.ssrc;
-    t->next_sequence = (uint16_t)(rtp.sequence_number + 1);
 }
 
 /* -- life */
@@ -244,6 +252,7 @@ static void destroy(struct converter *converter)
     }
     if (t->encoder != NULL)
         t->terms.config.codec->encoder_destroy(t->encoder);
+    free(t->order.waiting);
     free(t);
 }
 
