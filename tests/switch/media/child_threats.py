@@ -1,4 +1,4 @@
-"""Run by test_kernel.py as child_kernel.py is: THREATS A1, A2, A3 and A8 with calls in the kernel."""
+"""Run by test_kernel.py as child_kernel.py is: THREATS A1, A2, A3 and A8 beside the kernel's relay."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .discontinuities import STORIES, Packet
 from .kernel_house import STRANGER, Cases, House, received, run_case, until, warm
 from .malformed import RTCP, RTP
 from .phones import Call, rtp
+from .secured import SecurePhone
 
 
 async def impostors() -> None:
@@ -95,7 +96,29 @@ async def break_off(call: Call, story: Callable[[int], list[Packet]]) -> None:
     assert call.session.report().streams[0].counters.packets == len(sent)
 
 
-CASES: Cases = {case.__name__: case for case in (impostors, malformed, discontinuities)}
+async def secured() -> None:
+    """A leg with keys stays with the engine; A1 and A4 hold there as on the loopback."""
+    async with House(kernel="required") as house:
+        call = Call(house.plane, house.phone("left"), house.phone("right"))
+        caller, stranger = SecurePhone(call.a, "AES_CM_128_HMAC_SHA1_80"), house.phone("left", STRANGER)
+        call.b.obey(call.session.offer(call.a_leg, call.b_leg, caller.describe()))
+        caller.obey(call.session.answer(call.b_leg, call.a_leg, call.b.describe()))
+        call.session.confirm()
+        for seq in range(150):
+            true = caller.sender.protect(rtp(seq))
+            stranger.rtp.sendto(true, call.a.media)
+            call.a.say(rtp(seq), true[:-1] + bytes([true[-1] ^ 1]), true)
+            assert call.b.hear() == rtp(seq)
+            call.b.say(rtp(seq, ssrc=9))
+            assert caller.hear() == rtp(seq, ssrc=9)
+        await until(lambda: call.dropped()["source"] == 150)
+        assert call.dropped()["unauthentic"] == 300
+        assert house.kernel_streams() == 0
+        for phone in (call.b, stranger):
+            assert received(phone.rtp) == []
+
+
+CASES: Cases = {case.__name__: case for case in (impostors, malformed, discontinuities, secured)}
 
 
 if __name__ == "__main__":
