@@ -19,6 +19,21 @@ def _speed(speed: int) -> int:
     return speed
 
 
+Language = Literal[
+    "turkish",
+    "spanish",
+    "portuguese",
+    "bengali",
+    "gujarati",
+    "hindi",
+    "kannada",
+    "malayalam",
+    "oriya",
+    "punjabi",
+    "tamil",
+    "telugu",
+    "urdu",
+]
 Speed = Annotated[int, Strict(), AfterValidator(_speed)]
 
 
@@ -98,6 +113,15 @@ class ModemConfig(Section):
         unit="s",
         ge=5,
         le=86_400,
+    )
+    search_timeout: Number = key(
+        "A modem that has no network for so long is restarted. 0: never.", 600.0, unit="s", ge=0, le=86_400
+    )
+    languages: list[Language] = key(
+        "National tables that all receivers have: turkish, spanish, portuguese, hindi, … A text may take "
+        "fewer parts then; a telephone without the table shows other letters.",
+        list,
+        max_length=4,
     )
     reopen_interval: Number = key(
         "How often a port is tried that is not there.", 2.0, unit="s", ge=0.1, le=3600

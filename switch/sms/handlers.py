@@ -55,7 +55,11 @@ class Sender:
     async def __call__(self, text: str, to: str, source: str = "", inlet: str = "app", wish: int = 0) -> int:
         """Send a text; RefusedError says why not."""
         number = Address(to, 1, 1) if to.startswith("+") else Address(to)
-        submission = Submission(inlet, named(source), number, text.encode("utf-8", "replace"), wish=wish)
+        body = text.encode("utf-8", "replace")
+        return await self.submit(Submission(inlet, named(source), number, body, wish=wish))
+
+    async def submit(self, submission: Submission) -> int:
+        """The same with whatever else there is to say about a message."""
         answer: asyncio.Future[int | Refusal] = asyncio.get_running_loop().create_future()
 
         def done(_: Sequence[Submission], results: Sequence[int | Refusal], now: float) -> None:

@@ -154,6 +154,7 @@ class Form(NamedTuple):
     is_transliterated: bool = False  # GSM's nearest letters rather than UCS-2
     max_parts: int = 10  # longer ones are refused
     is_gsm: bool = False  # only the alphabets of GSM: of others a text is made
+    languages: tuple[int, ...] = ()  # national tables that receivers have (3GPP TS 23.038 §6.2.1.2.4)
 
 
 class Message(Protocol):

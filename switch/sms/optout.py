@@ -57,9 +57,13 @@ class OptOuts:
         source, destination = submission.source.number, submission.destination.number
         if submission.inlet.partition(":")[0] in _FROM_OUTSIDE:
             self._read(submission)
-        if f"{source}|{destination}" in self._stopped:
+        if self.has_stopped(source, destination):
             return OPTED_OUT.saying(f"{destination}: wants no messages from {source}")
         return submission
+
+    def has_stopped(self, sender: str, receiver: str) -> bool:
+        """Whether somebody wants nothing from a sender."""
+        return self._config is not None and f"{sender}|{receiver}" in self._stopped
 
     def _read(self, submission: Submission) -> None:
         kind = self._words.get((text_of(submission) or "")[:40].strip().upper())

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.sms import Filter, Orphan, Row
 
-from .interfaces import Refusal, Standing, State
+from .handlers import RefusedError
+from .interfaces import Refusal, Standing, State, Submission
+from .routing import named
 from .stored import submission_of
 from .texts import text_of
 
@@ -101,11 +103,37 @@ class Questions:
         }
 
     async def send(
-        self, text: str, to: str, source: str = "", inlet: str = "app", wish: int = 1
+        self,
+        text: str,
+        to: str,
+        source: str = "",
+        inlet: str = "app",
+        wish: int = 1,
+        delay: float = 0.0,
+        validity: float = 0.0,
+        priority: int = 0,
+        message_class: int = -1,
+        protocol_id: int = 0,
     ) -> dict[str, object]:
         """Send a text, and say what it became."""
-        id = await self._room.sender(text, to, source, inlet, wish)
-        return {"id": id}
+        room = self._room
+        starts_at = room.centre.book.posix(room.clock.now()) + delay
+        submission = Submission(
+            inlet,
+            named(source),
+            named(to),
+            text.encode("utf-8", "replace"),
+            wish=wish,
+            schedule_at=starts_at if delay else 0.0,
+            expires_at=starts_at + validity if validity else 0.0,
+            priority=priority,
+            message_class=message_class,
+            protocol_id=protocol_id,
+        )
+        try:
+            return {"id": await room.sender.submit(submission)}
+        except RefusedError as error:
+            raise LookupError(f"refused: {error}") from None
 
     async def redact(self, id: int) -> dict[str, object]:
         """Forget what a message says."""

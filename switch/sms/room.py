@@ -134,7 +134,14 @@ class MessageRoom:
             config, self._centre, guard=self._guard, tls=self._tls, clock=self.clock, log=self._log
         )
         self.smpp.start()
-        self.modems = ModemRoom(config, self._centre, self._store, clock=self.clock, log=self._log)
+        self.modems = ModemRoom(
+            config,
+            self._centre,
+            self._store,
+            self._centre.rules.opt_outs.has_stopped,
+            clock=self.clock,
+            log=self._log,
+        )
         self.modems.start()
         self._log.debug("messages.started", waiting=self._centre.waiting)
 

@@ -166,6 +166,13 @@ class Routes:
             return address
         return address._replace(number=normalise(address.number, self._country))
 
+    def normalised(self, submission: Submission) -> Submission:
+        """The same with both numbers as rules know them."""
+        source, destination = self.normal(submission.source), self.normal(submission.destination)
+        if source is submission.source and destination is submission.destination:
+            return submission
+        return submission._replace(source=source, destination=destination)
+
     def plan(self, submission: Submission, at: float) -> Plan | Refusal:
         """Where a message goes, or why nowhere."""
         source, destination = submission.source, self.normal(submission.destination)
@@ -202,7 +209,7 @@ class Routes:
         if route is None:
             message.wish = Wish.FINAL
             return not message.route
-        message.source, message.destination = route.shown(s.source), route.called(s.destination)
+        message.source, message.destination = route.shown(s.source), route.called(self.normal(s.destination))
         if route.config.ordered:
             message.turn = turn_of(route.name, message.destination)
         message.wish = route.wish(s.wish)

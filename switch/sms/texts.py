@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from switchroom.protocols import gsm
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
@@ -15,6 +16,12 @@ _CODECS = {1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859
 _UCS2 = 8
 _SIZE = 140  # octets of user data in one short message (3GPP TS 23.040 §9.2.3.24)
 _WIDE_REFERENCE = 6  # octets of a concatenation's element with 16 bits, and 5 with 8
+
+
+class _Numbers(TypedDict):
+    reference: int
+    is_wide: bool
+    max_parts: int
 
 
 class UnsendableError(ValueError):
@@ -93,7 +100,11 @@ def _written(message: Stored, form: Form, text: str) -> list[Part]:
     if form.is_whole:
         encoding = gsm.choose(text)
         return [Part(message, encoding.encode(text), _coding(encoding.charset, s.message_class), s.udh)]
-    return _numbered(message, form, text, None, s.message_class)
+    return _numbered(message, form, text, _cheapest(text, form), s.message_class)
+
+
+def _cheapest(text: str, form: Form) -> gsm.Encoding:
+    return gsm.choose(text, [gsm.Language(language) for language in form.languages])
 
 
 def _cut(message: Stored, form: Form) -> list[Part]:
@@ -102,35 +113,32 @@ def _cut(message: Stored, form: Form) -> list[Part]:
     if s.concat.total:
         raise UnsendableError(f"is a part of {len(s.body)} octets: too long")
     if _is_gsm(s.coding):
-        return _numbered(message, form, _alphabet(s.udh).decode(s.body), gsm.GSM7, -1)
+        encoding = gsm.Encoding(alphabet=_alphabet(s.udh))
+        text = encoding.decode(s.body).replace("\ufffd", "?")  # octets that are no septets
+        return _numbered(message, form, text, encoding, -1)
     if s.coding == _UCS2:
         return _numbered(message, form, s.body.decode("utf-16-be", "replace"), gsm.UCS2, -1)
     try:
-        reference = message.id & (0xFFFF if form.is_16_bit else 0xFF)
-        parts = gsm.split_binary(
-            s.body, reference=reference, is_wide=form.is_16_bit, max_parts=form.max_parts
-        )
+        parts = gsm.split_binary(s.body, ports=_header(s.udh).ports, **_numbers(message, form))
     except LocalProtocolError as error:
         raise UnsendableError(str(error)) from None
     return [_part(message, part, s.coding, n) for n, part in enumerate(parts)]
 
 
+def _numbers(message: Stored, form: Form) -> _Numbers:
+    reference = message.id & (0xFFFF if form.is_16_bit else 0xFF)
+    return {"reference": reference, "is_wide": form.is_16_bit, "max_parts": form.max_parts}
+
+
 def _numbered(
-    message: Stored, form: Form, text: str, encoding: gsm.Encoding | None, message_class: int
+    message: Stored, form: Form, text: str, encoding: gsm.Encoding, message_class: int
 ) -> list[Part]:
     s = message.submission
     try:
-        parts = gsm.split(
-            text,
-            reference=message.id & (0xFFFF if form.is_16_bit else 0xFF),
-            is_wide=form.is_16_bit,
-            encoding=encoding,
-            max_parts=form.max_parts,
-        )
+        parts = gsm.split(text, encoding=encoding, ports=_header(s.udh).ports, **_numbers(message, form))
     except LocalProtocolError as error:
         raise UnsendableError(str(error)) from None
-    is_kept = encoding is not None
-    coding = s.coding if is_kept else _coding(parts[0].encoding.charset, message_class)
+    coding = _coding(encoding.charset, message_class) if s.coding in (TEXT, *_CODECS) else s.coding
     return [_part(message, part, coding, n) for n, part in enumerate(parts)]
 
 
@@ -149,9 +157,14 @@ def _coding(charset: gsm.Charset, message_class: int) -> int:
 
 
 def _alphabet(udh: bytes) -> gsm.Alphabet:
+    return _header(udh).alphabet if udh else gsm.DEFAULT
+
+
+def _header(udh: bytes) -> gsm.UserDataHeader:
+    """What cannot be read as one is none."""
     if not udh:
-        return gsm.DEFAULT
+        return gsm.UserDataHeader()
     try:
-        return gsm.UserDataHeader.parse(bytes((len(udh),)) + udh + b" ")[0].alphabet
+        return gsm.UserDataHeader.parse(bytes((len(udh),)) + udh + b" ")[0]
     except (RemoteProtocolError, LocalProtocolError, ValueError):
-        return gsm.DEFAULT
+        return gsm.UserDataHeader()

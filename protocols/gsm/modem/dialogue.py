@@ -219,7 +219,7 @@ class Dialogue:
     def _on_unsolicited(self, line: str) -> None:
         if line.startswith(_WITH_BODY) and (self.is_pdu_mode or not line.startswith("+CDS:")):
             self._headline = line
-        elif parse_final(line) is None or line == "NO CARRIER":  # the late end of a command is none of ours
+        elif parse_final(line) is None:  # the late end of a command is none of ours
             self._events.append(Unsolicited(line))
 
     def _on_fragment(self, line: str, now: float) -> None:

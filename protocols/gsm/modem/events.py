@@ -82,6 +82,7 @@ class ModemConfig:
     poll_interval: float = 30.0  # seconds between looks at signal, registration and storage
     send_timeout: float = 60.0  # how long a network may take for one message
     doubt_timeout: float = 120.0  # how long a status report may tell what a time-out left open
+    search_timeout: float = 600.0  # without a network for so long: it is restarted; 0: never
     init: tuple[str, ...] = ()  # further commands at the start
 
 
@@ -190,7 +191,7 @@ class UssdAnswered:
 
 @dataclass(frozen=True, slots=True)
 class Ringing:
-    """A call comes in; it is being rejected if the configuration says so."""
+    """A call comes in, told once, perhaps without a number; it is rejected if the configuration says so."""
 
     number: str
 

@@ -13,6 +13,7 @@ from ...errors import LocalProtocolError
 from ..tpdu import Submit
 from . import traffic
 from .agenda import Agenda
+from .calls import Calls
 from .dialogue import Dialogue, Unsolicited
 from .doubts import Doubts
 from .events import (
@@ -25,7 +26,6 @@ from .events import (
     Noise,
     Registration,
     ResetWanted,
-    Ringing,
     SimFacts,
     StateChanged,
     StatusReportReceived,
@@ -70,7 +70,9 @@ class Modem:
         self._events: deque[ModemEvent] = deque()
         self._agenda = Agenda(self.dialogue)
         self._doubts = Doubts()
+        self._calls = Calls()
         self._look_at: float | None = None
+        self._searching_since: float | None = None
         self._try_again_at: float | None = None
         self._looks = 0
         self._starts = 0
@@ -216,8 +218,10 @@ class Modem:
         if self._look_at is None:
             return  # not set up yet
         if found.is_registered:
+            self._searching_since = None
             self.enter(ModemState.READY)
         else:
+            self._searching_since = self._searching_since or self._now
             self.enter(ModemState.SEARCHING, f"registration: {found.name.lower()}")
 
     def note_storage(self, result: Result) -> None:
@@ -243,6 +247,7 @@ class Modem:
         """Begin as after an opening of the port: the modem did."""
         self.life += 1
         self.is_awake = False
+        self._searching_since = None
         self._offered.clear()
         self._garbled.clear()
         self.enter(ModemState.STARTING)
@@ -352,6 +357,10 @@ class Modem:
 
     def _watch(self) -> Script:
         yield from look(self)
+        since, limit = self._searching_since, self.config.search_timeout
+        if since is not None and 0 < limit <= self._now - since:
+            self._queue(Urgency.START, start_again(self))
+            return
         self._looks += 1
         if self._looks % _LOOKS_PER_SWEEP == 0:
             yield from traffic.sweep(self)
@@ -372,22 +381,18 @@ class Modem:
         elif name == "+CUSD":
             context = self._ussd[0] if self._ussd else None
             self.answer_ussd(traffic.read_ussd(self.facts, line, context))
-        elif name == "+CLIP":
-            self._on_call(fields(line))
+        elif name in ("RING", "+CRING", "+CLIP", "NO CARRIER"):
+            self._on_call(line)
         elif name == "+CMGS":
             sent = self._doubts.answered(integer(fields(line), 0))
             self._events += [] if sent is None else [sent]
         elif name == "^SMMEMFULL" or "SMSFULL" in line:
             self._queue(Urgency.READ, traffic.sweep(self))
-        elif name not in ("RING", "+CRING") and not line.startswith(("^", "%", "+CSQ", "+QIND", "+WIND")):
+        elif not line.startswith(("^", "%", "+CSQ", "+QIND", "+WIND")):
             self._events.append(Noise(line[:200]))
 
-    def _on_call(self, values: list[str]) -> None:
-        self._events.append(Ringing(values[0] if values else ""))
-        if self.config.rejects_calls and self.state in (ModemState.READY, ModemState.SEARCHING):
-            self._queue(Urgency.ACKNOWLEDGE, self._reject())
-
-    def _reject(self) -> Script:
-        result = yield ask("AT+CHUP")
-        if not result.is_ok:
-            yield ask("ATH")
+    def _on_call(self, line: str) -> None:
+        ringing = self._calls.receive_line(line, self._now)
+        self._events += [] if ringing is None else [ringing]
+        if self._calls.is_to_be_rejected and self.config.rejects_calls and self._may_run(Urgency.ACKNOWLEDGE):
+            self._queue(Urgency.ACKNOWLEDGE, self._calls.reject())

@@ -70,13 +70,11 @@ class Result:
 
 
 _FINAL = re.compile(r"\+(CMS|CME) ERROR: ?(.*)")
-_ERRORS = frozenset(
-    {"ERROR", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS", "NO CARRIER", "+CMS ERROR", "+CME ERROR"}
-)
+_ERRORS = frozenset({"ERROR", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS", "+CMS ERROR", "+CME ERROR"})
 
 
 def parse_final(line: str) -> Result | None:
-    """Read a final result code; None: it is none."""
+    """Read a final result code; None: it is none. NO CARRIER is about calls that came in: nothing dials."""
     if line == "OK":
         return Result(ResultKind.OK)
     if line in _ERRORS:

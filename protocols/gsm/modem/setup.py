@@ -143,8 +143,10 @@ def _choose_mode(modem: Modem) -> Script:
         yield ask("AT+CMGF=1")
         yield ask("AT+CSDH=1")
         yield ask('AT+CSCS="UCS2"')
-    result = yield ask(f"AT+CSMS={1 if modem.config.is_direct else 0}")
-    modem.needs_acknowledgement = modem.config.is_direct and result.is_ok
+    # In text mode nobody could tell where the text of a +CMT ends: there messages are stored
+    is_direct = modem.config.is_direct and modem.dialogue.is_pdu_mode
+    result = yield ask(f"AT+CSMS={1 if is_direct else 0}")
+    modem.needs_acknowledgement = is_direct and result.is_ok
 
 
 def _choose_storage(modem: Modem) -> Script:
@@ -165,7 +167,8 @@ def route(modem: Modem) -> Script:
     result = yield ask("AT+CNMI=?")
     groups = supported(result.lines[0]) if result.lines else []
     mode = _first(groups, 0, "2", "1", "3", "0")
-    deliver = _first(groups, 1, *(("2", "1") if modem.needs_acknowledgement else ("1", "2")), "0")
+    told = ("2", "1") if modem.needs_acknowledgement else ("1", "2")
+    deliver = _first(groups, 1, *(told if modem.dialogue.is_pdu_mode else ("1",)), "0")
     report = "0"
     if modem.config.wants_status_reports:
         report = _first(groups, 3, *(("1", "2") if modem.needs_acknowledgement else ("2", "1")), "0")

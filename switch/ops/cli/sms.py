@@ -20,6 +20,7 @@ from .place import ConfigOption, JsonOption
 from .text_cost import explain
 
 _POLL_INTERVAL = 1.0  # seconds
+_TYPE_0 = 0x40  # TP-PID
 
 sms = typer.Typer(help="Send messages; look at what became of them.", rich_markup_mode=None)
 IdArgument = Annotated[int, typer.Argument(metavar="ID", help="The message's id.")]
@@ -66,11 +67,25 @@ def send(
     text: Annotated[str, typer.Argument(metavar="TEXT")],
     source: Annotated[str, typer.Option("--from", help="The sender that is shown.")] = "",
     inlet: Annotated[str, typer.Option("--as", help="Whose message it is, as account:NAME.")] = "app",
+    delay: Annotated[float, typer.Option("--in", min=0, metavar="SECONDS", help="Later.")] = 0.0,
+    validity: Annotated[
+        float, typer.Option("--validity", min=0, metavar="SECONDS", help="How long it is tried.")
+    ] = 0.0,
+    priority: Annotated[int, typer.Option("--priority", min=0, max=3, help="3 goes first.")] = 0,
+    is_flash: Annotated[
+        bool, typer.Option("--flash", help="Class 0: shown at once, and not stored.")
+    ] = False,
+    is_silent: Annotated[
+        bool, typer.Option("--silent", help="Type 0: the telephone takes it and shows nothing.")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a text through the running switch; it is on the disk when this returns."""
-    _show_one(_ask(config, "sms.send", text=text, to=to, source=source, inlet=inlet), as_json=as_json)
+    wanted: dict[str, Any] = {"text": text, "to": to, "source": source, "inlet": inlet}
+    wanted |= {"delay": delay, "validity": validity, "priority": priority}
+    wanted |= {"message_class": 0 if is_flash else -1, "protocol_id": _TYPE_0 if is_silent else 0}
+    _show_one(_ask(config, "sms.send", **wanted), as_json=as_json)
 
 
 @sms.command()

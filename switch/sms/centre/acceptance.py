@@ -108,7 +108,7 @@ class Acceptance:
             return fault
         rules, fates = self._rules, self._fates
         if not is_free:
-            checked = rules.check(submission)
+            checked = self._checked(submission)
             if isinstance(checked, Refusal):
                 return checked
             submission = checked
@@ -142,6 +142,19 @@ class Acceptance:
             message.state, message.outlet = State.SENDING, fates.ways.name_of(way, lane)
             taking.direct.setdefault(way, []).append(message)
         return message
+
+    def _checked(self, submission: Submission) -> Submission | Refusal:
+        """By the rules, which know numbers with their country; who submitted it hears of it as it came."""
+        normal = self._fates.routes.normalised(submission)
+        checked = self._rules.check(normal)
+        if isinstance(checked, Refusal) or normal is submission:
+            return checked
+        return checked._replace(
+            source=submission.source if checked.source is normal.source else checked.source,
+            destination=(
+                submission.destination if checked.destination is normal.destination else checked.destination
+            ),
+        )
 
     def _fault(self, s: Submission, posix: float) -> Refusal | None:
         config = self._config

@@ -15,6 +15,7 @@ _GSM, _BINARY, _UCS2 = 0, 4, 8  # TP-DCS
 _CODINGS = {0: _GSM, 2: _BINARY, 4: _BINARY, 8: _UCS2}  # data_coding of SMPP 3.4 §5.2.19
 _FIRST_GROUP = 0x10  # from there on both have the same meaning
 _REPLY_PATH = 0x80  # esm_class
+_SEPTETS = bytes(octet if octet < 0x80 else ord("?") for octet in range(256))
 _MAX_SIZE = 140
 _SHORTEST = 300.0  # seconds of validity that can be said
 
@@ -56,11 +57,10 @@ def _header(part: Part) -> UserDataHeader | None:
 
 def _coded(part: Part, header: UserDataHeader | None) -> tuple[int, bytes]:
     """TP-DCS and the octets. Alphabets that GSM does not know become one that it does."""
-    if part.coding >= _FIRST_GROUP:
-        return part.coding, part.body
-    known = _CODINGS.get(part.coding)
+    known = _CODINGS.get(part.coding) if part.coding < _FIRST_GROUP else part.coding
     if known is not None:
-        return known, part.body
+        is_text = DataCoding.parse(known).charset is Charset.GSM7
+        return known, part.body.translate(_SEPTETS) if is_text else part.body
     said = part.message.submission._replace(body=part.body, coding=part.coding, udh=part.udh)
     text = text_of(said)
     if text is None:

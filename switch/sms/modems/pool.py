@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from switchroom.protocols.gsm import Language
 from switchroom.switch.net import Clock
 
 from ..interfaces import Centre, Form, Outcome, Part
@@ -13,6 +14,7 @@ from .unit import Unit
 
 __all__ = ["Pool"]
 
+_MAX_OWN = 20  # messages that wait for the one SIM that they are from, while others are free
 _MAX_LONG = 10_000  # long messages whose SIM is remembered
 
 
@@ -21,8 +23,11 @@ class Pool:
 
     id_notation = "same"
 
-    def __init__(self, name: str, centre: Centre, clock: Clock) -> None:
+    def __init__(
+        self, name: str, centre: Centre, clock: Clock, has_stopped: Callable[[str, str], bool]
+    ) -> None:
         self.name = name
+        self._has_stopped = has_stopped
         self.units: list[Unit] = []
         self._centre, self._clock = centre, clock
         self._is_attached = self._is_starved = False
@@ -39,6 +44,7 @@ class Pool:
             is_transliterated=any(config.transliterate for config in configs),
             max_parts=min((config.max_parts for config in configs), default=1),
             is_gsm=True,
+            languages=_common(config.languages for config in configs),
         )
 
     def room(self, now: float) -> int:
@@ -80,13 +86,28 @@ class Pool:
         """What became of parts."""
         self._centre.report(self.name, outcomes, now)
 
+    def why_not(self, part: Part) -> str:
+        """Why a part goes by none of them. What the receiver sees is the number of a SIM, whatever was asked
+        for: who said STOP to one of the pool means all of it."""
+        message = part.message
+        receiver = message.submission.destination.number
+        for number in {unit.number for unit in self.units} - {message.submission.source.number}:
+            if self._has_stopped(number, receiver) or self._has_stopped(number, message.destination.number):
+                return f"{receiver}: wants no messages from {number}"
+        return ""
+
     # -- choice
 
     def _choose(self, part: Part, now: float) -> Unit:
+        """The SIM that is the sender, where there is one: answers come from the number that was asked."""
         concat = part.concat
         key = (part.message.destination.number, concat.reference, concat.total)
         if concat.total and (known := self._long.get(key)) is not None and known.is_ready:
             return known
+        source = part.message.source.number
+        own = next((unit for unit in self.units if unit.number == source), None)
+        if own is not None and own.is_ready and len(own.waiting) < min(own.allowed(now), _MAX_OWN):
+            return own
         count = max(1, concat.total)
         self._turn = (self._turn + 1) % len(self.units)
         units = self.units[self._turn :] + self.units[: self._turn]
@@ -109,6 +130,13 @@ class Pool:
         self._wake = None
         for unit in self.units:
             unit.turn(self._clock.now())
+
+
+def _common(languages: Iterable[Iterable[str]]) -> tuple[int, ...]:
+    """The tables that all of them may use."""
+    names = [set(some) for some in languages]
+    shared = set.intersection(*names) if names else set()
+    return tuple(sorted(Language[name.upper()] for name in shared))
 
 
 def _merit(unit: Unit, count: int, now: float) -> tuple[bool, int, int]:

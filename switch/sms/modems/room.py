@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from switchroom.switch.config import Config, ModemConfig
 from switchroom.switch.net import Clock
@@ -28,9 +28,18 @@ class ModemRoom:
     """Pools of modems, by the names that routes call them."""
 
     def __init__(
-        self, config: Config, centre: Centre, store: SqliteMessages, *, clock: Clock, log: Log
+        self,
+        config: Config,
+        centre: Centre,
+        store: SqliteMessages,
+        has_stopped: Callable[[str, str], bool],
+        *,
+        clock: Clock,
+        log: Log,
     ) -> None:
+        """``has_stopped``: whether a receiver wants no messages from a sender."""
         self._centre, self._clock, self._log = centre, clock, log
+        self._has_stopped = has_stopped
         self._memory, self._sends = Memory(store), Sends()
         self._arrivals = Arrivals(centre, self._memory, self._sends, clock, log)
         self._faults = Faults(log, clock, NetCounters())
@@ -71,7 +80,7 @@ class ModemRoom:
     def _add(self, config: ModemConfig) -> Unit:
         pool = self.pools.get(config.way)
         if pool is None:
-            pool = self.pools[config.way] = Pool(config.way, self._centre, self._clock)
+            pool = self.pools[config.way] = Pool(config.way, self._centre, self._clock, self._has_stopped)
         unit = Unit(
             config,
             pool,

@@ -44,6 +44,9 @@ class Owner(Outlet, Protocol):
     def report(self, outcomes: list[Outcome], now: float) -> None:
         """What became of parts."""
 
+    def why_not(self, part: Part) -> str:
+        """Why a part may not go; empty: it may."""
+
 
 class Unit:
     """One modem. ``arrivals`` brings what comes in to the centre."""
@@ -206,6 +209,9 @@ class Unit:
         return is_busy
 
     def _submit(self, part: Part, now: float) -> None:
+        if why_not := self.owner.why_not(part):
+            self._outcomes.append(Outcome(part, fault=Fault.PERMANENT, text=why_not))
+            return
         posix = self._clock.posix(now)
         asked = self.config.status_reports
         wants_report = asked == "always" or (asked == "asked" and bool(part.message.wish))
@@ -379,5 +385,6 @@ def engine_config(config: ModemConfig) -> engine.ModemConfig:
         poll_interval=config.poll_interval,
         send_timeout=config.send_timeout,
         doubt_timeout=config.doubt_timeout,
+        search_timeout=config.search_timeout,
         init=tuple(config.init),
     )

@@ -169,3 +169,32 @@ def test_a_hook_changes_or_refuses(build: Build) -> None:
     world.centre.rules.hooks.append(hook)
     assert [word(r) for r in world.submit("bad", "fair", "fine")] == ["intercepted", "taken", "taken"]
     assert a.bodies == [b"good", b"fine"]
+
+
+def test_rules_know_a_number_however_it_is_written(build: Build) -> None:
+    world = build(
+        {"match": "+4989*", "refuse": "not there"},
+        blocked_destinations="+49900*",
+        blocked_sources="+49666*",
+        opt_out=True,
+        country="DE",
+    )
+    ours, theirs = Address("+49301234567", 1, 1), Address("01701234567")
+    world.attach(Outlet("trunk:a"))
+    world.submit("STOP", inlet="trunk:b", source=theirs, to="0301234567")
+    for number in ("+491701234567", "00491701234567", "01701234567"):
+        assert [word(r) for r in world.submit("x", source=ours, to=number)] == ["opted-out"]
+    assert [word(r) for r in world.submit("x", to="09001234567")] == ["blocked"]
+    assert [word(r) for r in world.submit("x", to="0891234567")] == ["blocked"]
+    assert [word(r) for r in world.submit("x", source=Address("06661234567"), to="0401234567")] == ["blocked"]
+    [id] = world.submit("x", to="0401234567")
+    assert world.ask("query", id, "").submission.destination.number == "0401234567"  # as it was submitted
+
+
+def test_a_number_is_written_with_its_country_after_a_restart_too(build: Build) -> None:
+    world = build(country="DE")
+    world.submit("waits", to="0401234567")
+    world.restart()
+    a = Outlet("trunk:a")
+    world.attach(a)
+    assert [part.message.destination.number for part in a.seen] == ["+49401234567"]

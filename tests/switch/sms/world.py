@@ -99,7 +99,14 @@ class World:
     def open(self) -> None:
         self.store = SqliteMessages(self.path, reserve_size=0)
         self.store.start(has_threads=False)
-        routes = Routes(self.routes, self.config, users=self.users, rates=self.rates, draw=lambda: 0.5)
+        routes = Routes(
+            self.routes,
+            self.config,
+            users=self.users,
+            rates=self.rates,
+            country=self.config.country,
+            draw=lambda: 0.5,
+        )
         self.centre = Centre(self.config, routes, self.store, self.clock, self.log, self.rules)
         self.centre.fates._draw = lambda: 0.5
         self.centre.start(self.now)

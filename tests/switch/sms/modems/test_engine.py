@@ -43,8 +43,6 @@ def test_messages_go_out(text: str, is_text_only: bool) -> None:
 @pytest.mark.parametrize("is_direct", [False, True])
 @pytest.mark.parametrize("is_text_only", [False, True])
 def test_messages_and_reports_come_in(is_direct: bool, is_text_only: bool) -> None:
-    if is_direct and is_text_only:
-        return  # text bodies of +CMT have no end that could be known
     bench = Bench(ModemConfig(is_direct=is_direct), is_text_only=is_text_only)
     bench.network.inject("+4911111", bench.sim.number, tpdu.UserData(b"first"), bench.now)
     bench.network.inject("Bank", bench.sim.number, tpdu.UserData("жж".encode("utf-16-be")), bench.now, 8)
@@ -136,12 +134,8 @@ def test_a_modem_that_loses_the_network_finds_it_again() -> None:
     assert bench.modem.state is ModemState.READY
 
 
-def test_a_call_is_rejected_and_a_code_is_answered() -> None:
+def test_a_code_is_answered() -> None:
     bench = Bench()
-    bench.device.tell("RING")
-    bench.device.tell('+CLIP: "+4930123",145')
-    bench.run(1.0)
-    assert bench.of(engine.Ringing) == [engine.Ringing("+4930123")]
     bench.modem.send_ussd("*100#", "balance", bench.now)
     with pytest.raises(LocalProtocolError):
         bench.modem.send_ussd("*101#", "again", bench.now)
@@ -192,3 +186,44 @@ def test_a_connection_that_breaks() -> None:
     (failed,) = bench.of(engine.SubmitFailed)
     assert (failed.context, failed.fault) == ("two", engine.Fault.TEMPORARY)  # type: ignore[attr-defined]
     assert bench.modem.room == 0
+
+
+def test_a_call_is_told_once_and_rejected_until_it_ends() -> None:
+    bench = Bench()
+    asked: list[bytes] = []
+    hear = bench.device.receive_data
+    bench.device.receive_data = lambda data, now: (asked.append(data), hear(data, now))  # type: ignore[method-assign,assignment,func-returns-value]
+    for _ in range(3):
+        bench.device.tell("RING")
+        bench.device.tell('+CLIP: "+4930123",145')
+        bench.run(3.0)
+    assert bench.of(engine.Ringing) == [engine.Ringing("+4930123")]
+    assert b"".join(asked).count(b"AT+CHUP") == 3
+    bench.device.tell("NO CARRIER")
+    for _ in range(2):  # this one shows no number
+        bench.device.tell("RING")
+        bench.run(3.0)
+    assert bench.of(engine.Ringing)[1:] == [engine.Ringing("")]
+    assert bench.of(engine.Noise) == []
+
+
+def test_a_call_that_ends_meanwhile_is_not_the_end_of_a_message() -> None:
+    bench = Bench(faults=Faults(delay=2.0))
+    bench.send("x")
+    bench.run(1.0)
+    bench.modem.receive_data(b"\r\nNO CARRIER\r\n", bench.now)
+    assert bench.of(engine.SubmitFailed) == []
+    bench.run(3.0)
+    assert len(bench.of(engine.Submitted)) == 1
+
+
+def test_a_modem_that_finds_no_network_is_restarted() -> None:
+    bench = Bench(ModemConfig(search_timeout=120.0))
+    bench.device.commands.is_on = False
+    bench.run(100.0)
+    assert bench.modem.state is ModemState.SEARCHING
+    bench.run(100.0)  # AT+CFUN=1,1 switches its radio on
+    assert bench.modem.state is ModemState.READY
+    assert [event.reason for event in bench.of(engine.StateChanged) if event.state is ModemState.STUCK] == [  # type: ignore[attr-defined]
+        "restarting the modem"
+    ]

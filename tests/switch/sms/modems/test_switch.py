@@ -295,3 +295,42 @@ async def test_other_modems_after_a_reload(house: House) -> None:
     assert house.row("a")["day"] == "0/5"
     switch.messages.modems.reconfigure(Config.model_validate({**values, "modems": [], "sms_routes": []}))
     assert house.ask["modems"]() == []
+
+
+async def test_an_answer_comes_from_the_sim_that_was_written_to_and_stop_is_for_all(house: House) -> None:
+    modems = [
+        {"name": name, "port": house.add(number), "pool": "office"}
+        for name, number in (("a", ONE), ("b", TWO))
+    ]
+    routes = [{"name": "all", "match": "*", "to": "modem:office"}]
+    sms = {"reserve": 0, "opt_out": True, "stop_reply": "bye"}
+    await house.open(*modems, sms_routes=routes, sms=sms)
+    await house.ready("a", "b")
+    for _ in range(3):
+        await house.state(await house.send("x", source=TWO), "delivered")
+    assert {news.source for news in house.news if news.what == "submitted"} == {TWO}
+    house.inject("STOP", to=TWO)
+    await until(lambda: any(news.text == "bye" for news in house.news), "the answer")
+    assert next(news.source for news in house.news if news.text == "bye") == TWO
+    with pytest.raises(LookupError, match=r"refused: .4930123: wants no messages from"):
+        await house.send("x", source=TWO)
+    shown = await house.state(await house.send("x", source="Shop"), "undeliverable")  # by whichever SIM
+    assert shown["reason"] == f"+4930123: wants no messages from {TWO}"
+    await house.state(await house.send("x", "+4930124", source="Shop"), "delivered")
+
+
+async def test_a_flash_and_a_silent_message(house: House) -> None:
+    port = house.add(ONE)
+    await house.open({"name": "a", "port": port})
+    await house.ready()
+    taken: list[tuple[int, int]] = []
+    submit = house.stand.network.submit
+
+    def see(source: str, pdu: Any, now: float) -> int:
+        taken.append((pdu.data_coding, pdu.protocol_id))
+        return submit(source, pdu, now)
+
+    house.stand.network.submit = see  # type: ignore[method-assign,assignment]
+    for options in ({"message_class": 0}, {"protocol_id": 0x40}, {"delay": 0.2, "validity": 600.0}):
+        await house.state(await house.send("x", **options), "delivered")
+    assert taken == [(0x10, 0), (0, 0x40), (0, 0)]
