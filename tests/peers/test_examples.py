@@ -16,9 +16,11 @@ import pytest
 from switchroom.switch.ops.cli.certificate import make_certificate
 from tests.switch.net.certificates import Authority
 
-from .harness import Switch
+from .harness import Switch, wait_until
+from .modems import SECOND, ModemSimulator
 from .phone import Phone
 from .ports import free_port
+from .raw import response_to
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -77,4 +79,25 @@ def test_it_starts_and_answers(tmp_path: Path, name: str) -> None:
         assert {row["user"] for row in made.registrations()} == {first["name"]}
         names = {trunk["name"] for trunk in made.table.get("trunks", ())}
         assert {row["trunk"] for row in made.ask("trunks")} == names
+        if "modems" in made.table:  # whose ports are not there
+            assert {row["state"] for row in made.ask("modems")} == {"closed"}
         assert "Traceback" not in made.said()
+
+
+def test_the_modems_of_the_example_send_and_receive(tmp_path: Path) -> None:
+    made = Example(tmp_path / "example", "modems.toml")
+    first = made.table["users"][1]
+    with ModemSimulator(tmp_path) as simulator:
+        made.arguments += [f"--set=modems.{n}.port={json.dumps(simulator.port(n + 1))}" for n in (0, 1)]
+        with made, Phone(("127.0.0.1", made.port), first["name"], first["password"], "udp") as phone:
+            assert phone.register().status == 200
+
+            def is_ready() -> bool:
+                return [row["state"] for row in made.ask("modems")] == ["ready", "ready"]
+
+            wait_until(is_ready, 20.0, "both modems", interval=0.3)
+            assert made.cli("sms", "send", SECOND, "by a SIM to the phone of the reception").returncode == 0
+            text = phone.expect("MESSAGE", 15.0)
+            phone.send(response_to(text, 200, tag="raw"))
+            assert text.body.decode() == "by a SIM to the phone of the reception"
+            simulator.wait_said("reported: to 49170000000")

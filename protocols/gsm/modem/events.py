@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "SimFacts",
     "StateChanged",
     "StatusReportReceived",
+    "StorageFull",
     "SubmitDoubtful",
     "SubmitFailed",
     "Submitted",
@@ -104,7 +105,7 @@ class SimFacts:
     stored: int = 0
     room: int = 0
     is_pdu_mode: bool = True
-    counters: dict[str, int] = field(default_factory=dict)
+    full_sweeps: int = 0  # one after the other that found no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,14 @@ class PinRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageFull:
+    """Nothing comes in any more: what is stored are messages of others, or nobody takes them."""
+
+    storage: str
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResetWanted:
     """Nothing helps but to close the port and open it again."""
 
@@ -237,5 +246,6 @@ ModemEvent = (
     | PinTried
     | PinRefused
     | ResetWanted
+    | StorageFull
     | Noise
 )

@@ -224,13 +224,6 @@ class Modem:
             self._searching_since = self._searching_since or self._now
             self.enter(ModemState.SEARCHING, f"registration: {found.name.lower()}")
 
-    def note_storage(self, result: Result) -> None:
-        """How full the storage of incoming messages is, from an answer to AT+CPMS."""
-        line = result.value("+CPMS:")
-        if line is not None:
-            self.facts.storage = self.storage
-            self.facts.stored, self.facts.room = (integer(fields(f":{line}"), n, 0) for n in (0, 1))
-
     def block(self, reason: str, *, is_for_good: bool = True) -> None:
         """A person has to do something; or the SIM may come back by itself."""
         self.enter(ModemState.BLOCKED, reason)

@@ -10,6 +10,7 @@ from .events import ModemState, PinRefused, PinTried, Registration
 from .parameters import fields, integer, supported
 from .results import Result, ResultKind
 from .scripts import Pause, Script, ask, ask_plainly
+from .traffic import note_storage
 
 if TYPE_CHECKING:
     from .modem import Modem
@@ -159,7 +160,7 @@ def _choose_storage(modem: Modem) -> Script:
     if not result.is_ok:
         yield ask(f'AT+CPMS="{wanted}"')
     modem.storage = wanted
-    modem.note_storage(result)
+    note_storage(modem, result)
 
 
 def route(modem: Modem) -> Script:

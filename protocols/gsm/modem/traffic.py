@@ -15,6 +15,7 @@ from .events import (
     MessageReceived,
     SimFacts,
     StatusReportReceived,
+    StorageFull,
     SubmitFailed,
     Submitted,
     UssdAnswered,
@@ -27,7 +28,7 @@ from .textmode import commands_of, read_message, read_report
 if TYPE_CHECKING:
     from .modem import Modem
 
-__all__ = ["acknowledge", "delete", "offer", "read", "send", "sweep", "ussd"]
+__all__ = ["acknowledge", "delete", "note_storage", "offer", "read", "send", "sweep", "ussd"]
 
 Offer = MessageReceived | StatusReportReceived | Garbled
 
@@ -76,7 +77,8 @@ def sweep(modem: Modem) -> Script:
     for storage in modem.storages:
         result = yield from _select(modem, storage)
         if storage == modem.storages[-1]:
-            modem.note_storage(result)
+            note_storage(modem, result)
+            _see_whether_full(modem)
         result = yield Command(f"AT+CMGL={every}", r"\+CMGL:", has_plain_answer=True, timeout=40.0)
         for headline, lines in _grouped(result.lines):
             index = integer(fields(headline), 0)
@@ -85,6 +87,23 @@ def sweep(modem: Modem) -> Script:
             )
             if offer is not None:
                 modem.offer(offer)
+
+
+def note_storage(modem: Modem, result: Result) -> None:
+    """How full the storage of incoming messages is, from an answer to AT+CPMS."""
+    line = result.value("+CPMS:")
+    if line is not None:
+        facts = modem.facts
+        facts.storage = modem.storage
+        facts.stored, facts.room = (integer(fields(f":{line}"), n, 0) for n in (0, 1))
+
+
+def _see_whether_full(modem: Modem) -> None:
+    """What came is deleted between one sweep and the next: what is there twice stays there."""
+    facts = modem.facts
+    facts.full_sweeps = facts.full_sweeps + 1 if 0 < facts.room <= facts.stored else 0
+    if facts.full_sweeps == 2:
+        modem.tell(StorageFull(facts.storage, facts.room))
 
 
 def _grouped(lines: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

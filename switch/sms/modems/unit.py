@@ -322,6 +322,8 @@ class Unit:
                 self._log.info("modem.call", modem=self.name, caller=number[:40])
             case engine.ResetWanted(reason):
                 asyncio.get_running_loop().call_soon(self._reset, reason, now)
+            case engine.StorageFull(storage, room):
+                self._log.warning("modem.storage_full", modem=self.name, storage=storage, room=room)
             case engine.Noise(line):
                 self.counts["noise"] += 1
                 self._log.debug("modem.noise", modem=self.name, line=line)

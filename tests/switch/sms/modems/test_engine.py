@@ -9,6 +9,7 @@ from switchroom.protocols.gsm import modem as engine
 from switchroom.protocols.gsm import tpdu
 from switchroom.protocols.gsm.modem import ModemConfig, ModemState
 from switchroom.switch.sms.modems.simulator import Faults, Rule, Sim
+from switchroom.switch.sms.modems.simulator.storage import Status
 from tests.switch.sms.modems.bench import Bench
 
 
@@ -227,3 +228,15 @@ def test_a_modem_that_finds_no_network_is_restarted() -> None:
     assert [event.reason for event in bench.of(engine.StateChanged) if event.state is ModemState.STUCK] == [  # type: ignore[attr-defined]
         "restarting the modem"
     ]
+
+
+def test_a_storage_that_is_full_of_others_messages_is_told_of() -> None:
+    sim = Sim("+491700000001", capacity=3)
+    for _ in range(3):
+        sim.messages.add(Status.UNSENT, bytes.fromhex("0001000A91947110325400000568656C6C6F"))
+    bench = Bench(sim=sim)
+    bench.run(120.0)
+    assert bench.of(engine.StorageFull) == [engine.StorageFull("SM", 3)]
+    assert (bench.modem.facts.stored, bench.modem.facts.room) == (3, 3)
+    assert bench.of(engine.MessageReceived) == []  # and none of them is deleted
+    assert len(sim.messages) == 3
