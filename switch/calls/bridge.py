@@ -112,7 +112,6 @@ def on_reinvite_answered(leg: Leg, response: sip.Response, now: float) -> None:
         leg.session.acknowledge(now)
     if body:
         far.session.answer_reinvite(transaction, 200, now, body=body, headers=sdp_headers(body))
-        tell_hold(far, leg, transaction.request, now)
         return
     if not was_offer:
         call.media.reject(far.media, leg.media)
@@ -191,14 +190,6 @@ def _is_silencing(description: sdp.Description, media: sdp.Media) -> bool:
     if connection is not None and connection.is_null:
         return True
     return description.direction_of(media) in (sdp.Direction.SENDONLY, sdp.Direction.INACTIVE)
-
-
-def tell_hold(holder: Leg, held: Leg, request: sip.Request, now: float) -> None:
-    """Whoever plays music on hold hears who is on hold, and who no more."""
-    on_hold = holder.call.exchange.on_hold
-    if on_hold is not None:
-        offer = sdp_of(request)
-        on_hold(held, bool(offer) and is_hold(offer), now)
 
 
 # -- other requests

@@ -82,8 +82,6 @@ class Exchange:
         # Who deals with REFER inside a call, and with NOTIFY of one that was passed on (RFC 3515)
         self.on_refer: OnRequest | None = None
         self.on_notify: OnRequest | None = None
-        # Told that a leg is on hold, or not any more: whoever has music may play it
-        self.on_hold: Callable[[Leg, bool, float], object] | None = None
         # Applications: which calls they take before routing is asked, and what to do with one that is theirs
         self.claim: Callable[[Inquiry], Plan | None] = lambda inquiry: None
         self.on_app: Callable[[Call, ToApp, float], bool] = lambda call, to, now: False

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.bridge import tell_hold
 from switchroom.switch.calls.leg import RETRY_AFTER, Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.calls.passing import of_refusal
 from switchroom.switch.media import NoPortsLeft
@@ -55,7 +54,6 @@ def on_answered(leg: Leg, response: sip.Response, now: float) -> None:
         body = b""
     if body:
         transaction.respond(200, now, headers=sdp_headers(body), body=body)
-        tell_hold(far, leg, transaction.request, now)
     else:
         call.media.reject(far.media, leg.media)
         transaction.respond(488, now)

@@ -173,7 +173,33 @@ def check_target(text: str) -> str:
     return text
 
 
+_SOUND = re.compile(r"(?:tone:([0-9.]{1,8}(?:\+[0-9.]{1,8}){0,3})|silence):([0-9.]{1,6})")
+
+
+def split_sound(text: str) -> tuple[tuple[float, ...], float] | None:
+    """Read ``tone:440+480:0.5`` or ``silence:2``: Hz and seconds; None: it is the name of a file."""
+    if not text.startswith(("tone:", "silence:")):
+        return None
+    found = _SOUND.fullmatch(text)
+    try:
+        pitches = () if found is None else tuple([float(one) for one in (found[1] or "").split("+") if one])
+        seconds = 0.0 if found is None else float(found[2])
+    except ValueError:
+        seconds = 0.0
+    if not 0.02 <= seconds <= 600 or not all(20 <= pitch <= 20_000 for pitch in pitches):
+        raise ValueError("must be tone:HZ:SECONDS, tone:HZ+HZ:SECONDS, silence:SECONDS, or a file")
+    return pitches, seconds
+
+
+def _sound(text: str) -> str:
+    split_sound(text)
+    if not text or "\0" in text:
+        raise ValueError("must be a file, tone:HZ:SECONDS or silence:SECONDS")
+    return text
+
+
 Text = Annotated[str, Strict()]
+Sound = Annotated[str, Strict(), AfterValidator(_sound)]
 Codec = Annotated[str, Strict(), AfterValidator(_codec)]
 Count = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]

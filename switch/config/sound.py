@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from .checks import Count, Number
+from .checks import Count, Number, Sound
 from .sections import Section, key
 
 
@@ -21,6 +21,12 @@ class SoundConfig(Section):
         "The folder of recordings. Not given: recordings in switch.state_dir. Relative: to this file.", None
     )
     recording_format: Literal["wav", "ogg"] = key("How calls are recorded: WAV, or Opus in Ogg.", "wav")
+    hold_music: list[Sound] = key(
+        "What those hear who are on hold or parked, one after the other, again and again: files, "
+        "tone:440+480:0.5 (Hz, seconds), silence:2. Empty: what the phone sends that holds.",
+        list,
+        max_length=100,
+    )
     max_recording: Number = key("A recording ends after this.", 14_400.0, unit="s", ge=1, le=86_400)
     max_recordings: Count = key("Recordings that go on at once, at most.", 500, ge=0, le=10_000)
     max_members: Count = key("Members of one conference, at most.", 500, ge=2, le=10_000)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, SecretStr, Strict
 
-from .checks import Codec, Count, Dialled, Flag, Name, Number, is_target
+from .checks import Codec, Count, Dialled, Flag, Name, Number, Sound, is_target
 from .patterns import Patterns
 from .sections import Keying, Section, SrtpUse, key
 
@@ -84,6 +84,9 @@ class UserConfig(Section):
     )
     record: Flag = key(
         "Whether the calls that this user makes and gets are recorded, each side apart.", False
+    )
+    hold_music: list[Sound] = key(
+        "What those hear whom this user puts on hold. Empty: sound.hold_music.", list, max_length=100
     )
     voicemail: Flag = key(
         "Whether this user has a mailbox: it takes calls when the user is busy, does not answer or cannot be "

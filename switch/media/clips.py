@@ -11,6 +11,7 @@ import numpy as np
 
 from switchroom.codecs import Samples, resample, tones
 from switchroom.codecs.files import read_file
+from switchroom.switch.config.checks import split_sound
 
 from ._sound import Clip
 
@@ -44,6 +45,15 @@ class Progress:
     seconds: float = 5.0
 
 
+def parse_sound(text: str) -> Sound:
+    """A sound as the configuration names it: tone:440+480:0.5, silence:2, or a file."""
+    found = split_sound(text)
+    if found is None:
+        return text
+    pitches, seconds = found
+    return Tone(pitches, seconds) if pitches else Silence(seconds)
+
+
 BEEP = Progress("beep", seconds=0.25)
 MILLIWATT = Progress("milliwatt", seconds=10.0)
 
@@ -58,28 +68,30 @@ class Clips:
         self._kept: OrderedDict[tuple[object, ...], tuple[Clip, int]] = OrderedDict()
         self._size = 0
 
-    async def load(self, sound: Sound, rate: int) -> Clip:
-        """Make a sound ready. OSError: there is no such file; CodecError: it cannot be read."""
+    async def load(self, *sounds: Sound, rate: int) -> Clip:
+        """Make sounds ready, several as one. OSError: no such file; CodecError: it cannot be read."""
         rate = min((one for one in _RATES if one >= rate), default=_RATES[-1])
-        path = None
-        if isinstance(sound, str | Path):
-            path = self._path(sound)
-            stat = await asyncio.to_thread(path.stat)
-            key: tuple[object, ...] = (path, stat.st_mtime_ns, stat.st_size, rate)
-            if stat.st_size > _MAX_FILE:
-                raise OSError(f"{path}: {stat.st_size} octets are too many to play")
-        else:
-            key = (sound, rate)
+        key = (*[await self._version(sound) for sound in sounds], rate)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found[0]
-        if path is not None:
-            samples = await asyncio.to_thread(_read, path, rate)
-        else:
-            assert not isinstance(sound, str | Path)
-            samples = make(sound, rate)
+        parts = [await self._samples(sound, rate) for sound in sounds]
+        samples = parts[0] if len(parts) == 1 else np.concatenate(parts)[: _MAX_KEPT // 4 - 1]
         return self._keep(key, samples, rate)
+
+    async def _version(self, sound: Sound) -> object:
+        """What a sound is known by: a file that was changed is another one."""
+        if not isinstance(sound, str | Path):
+            return sound
+        path = self._path(sound)
+        stat = await asyncio.to_thread(path.stat)
+        return path, stat.st_mtime_ns, stat.st_size
+
+    async def _samples(self, sound: Sound, rate: int) -> Samples:
+        if isinstance(sound, str | Path):
+            return await asyncio.to_thread(_read, self._path(sound), rate)
+        return make(sound, rate)
 
     def _path(self, sound: str | Path) -> Path:
         path = Path(sound)
@@ -97,6 +109,9 @@ class Clips:
 
 
 def _read(path: Path, rate: int) -> Samples:
+    size = path.stat().st_size
+    if size > _MAX_FILE:
+        raise OSError(f"{path}: {size} octets are too many to play")
     samples, own = read_file(path.name, path.read_bytes())
     return samples if own == rate or not len(samples) else resample(samples, own, rate)
 

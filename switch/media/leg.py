@@ -18,6 +18,7 @@ from .transcoding import Side
 
 if TYPE_CHECKING:
     from ._sound import Station
+    from .holding import Waiting
 
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
@@ -62,6 +63,7 @@ class MediaLeg:
         "bound",
         "host",
         "inner",
+        "is_holding",
         "is_nat",
         "number",
         "offer",
@@ -74,6 +76,7 @@ class MediaLeg:
         "served",
         "station",
         "toward",
+        "waiting",
     )
 
     def __init__(self, number: int, toward: str, guard: Guard, *, is_nat: bool) -> None:
@@ -93,6 +96,9 @@ class MediaLeg:
         self.station: Station | None = None
         self.inner: MediaLeg | None = None
         self.proposed: Said | None = None
+        # Hold: whether its other end does not listen any more, and what stands for its partner meanwhile
+        self.is_holding = False
+        self.waiting: Waiting | None = None
         self.security = Security(guard)
 
     def take_origin(self, bound: str, host: str) -> None:

@@ -133,7 +133,7 @@ def _rewrite_media(source: sdp.Description, media: sdp.Media, line: Line, hidden
     if not line.port:
         return sdp.Media(media.kind, 0, media.proto, media.formats)
     attributes = _kept(media.attributes, hidden, _gone_from(media))
-    attributes += (_attribute(_direction(source, media)),)
+    attributes += (_attribute(direction_of(source, media)),)
     if line.is_mux:
         attributes += (_MUX,)
     return sdp.Media(
@@ -149,7 +149,7 @@ def _attribute(direction: sdp.Direction) -> sdp.Attribute:
     return sdp.Attribute(direction.value)
 
 
-def _direction(source: sdp.Description, media: sdp.Media) -> sdp.Direction:
+def direction_of(source: sdp.Description, media: sdp.Media) -> sdp.Direction:
     """The direction, with the old way to say hold (c=0.0.0.0) in today's words; RFC 3264 §8.4."""
     direction = source.direction_of(media)
     connection = source.connection_of(media)

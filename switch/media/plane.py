@@ -12,6 +12,8 @@ from switchroom.switch.config import MediaConfig
 
 from ._engine import KERNEL_LAYOUT, Engine
 from .captures import Captures
+from .clips import Clips
+from .holding import Music
 from .kernel import KernelRelay, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .quality import Observer
@@ -45,6 +47,8 @@ class MediaPlane:
         self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
         self.engine: Engine
         self.sounds: Sounds
+        self.clips = Clips()
+        self.music = Music(self.clips, lambda: self.sounds)
         self.session_count = 0
         self._local_for = local_for
         self._public_for = public_for  # what stands for our address towards a host on a NAT's other side

@@ -202,6 +202,20 @@ def tapped(stream: sdp.Stream, side: Side | None, *, is_offerer: bool) -> LineTe
     return LineTerms(tuple(formats.values())[:_MAX_FORMATS], 0, encoder, 20, None, True, False)
 
 
+def spoken(theirs: sdp.Media, answer: sdp.Media) -> LineTerms | None:
+    """How to speak to whoever described ``theirs``, in the first codec of the answer that is here."""
+    for rtpmap in answer.codecs:
+        codec = _named(rtpmap.name)
+        number = next((one for one in theirs.codecs if one.name.lower() == rtpmap.name.lower()), None)
+        if codec is None or not codec.is_offered or number is None:
+            continue
+        remote = theirs.fmtps.get(str(number.payload_type), "")
+        local = codec.parameters.answer(remote)
+        if local is not None:
+            return _terms(_Voice(number, codec, local, remote), theirs, sdp.Direction.SENDONLY, {})
+    return None
+
+
 _OF_RATE = {16000: "G722", 48000: "L16/48000"}
 
 

@@ -63,6 +63,7 @@ class MediaSession:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = source.hear_offer(data)
         sent = extended(said, codecs, self.plane.convertible(self))
+        sent = self.plane.music.shown(self, source, sent)
         dress = target.security.make_offer(
             target, sent.description.media, is_secured=source.security.is_secured
         )
@@ -96,7 +97,8 @@ class MediaSession:
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
             raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
-        offer.rewritten = target.write(told(said, agreed), lines, dress)
+        shown = self.plane.music.told(offer.said, told(said, agreed))
+        offer.rewritten = target.write(shown, lines, dress)
         if not all(line.port for line in lines):
             self.prune(source)
             self.prune(target)
@@ -293,7 +295,8 @@ class MediaSession:
         offerer.agreement = answerer.agreement = agreement
         offerer.served = answerer.served = None
         self.plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
-        following, engine = NO_END, self.plane.engine
+        self.plane.music.attend(self, agreement, offer, answer)
+        following, engine, music = NO_END, self.plane.engine, self.plane.music
         for i, terms in reversed([*enumerate(agreement.agreed.terms)]):
             one, two = offerer.pair_of(i), answerer.pair_of(i)
             if terms is None or one is None or two is None:
@@ -303,11 +306,11 @@ class MediaSession:
             is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
             side = agreement.side_of(answerer, i)
             stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)
-            engine.program(two.index, stream)
+            engine.program(two.index, music.instead(answerer, i, two, stream))
             answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
             side = agreement.side_of(offerer, i)
             stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side, i)
-            engine.program(one.index, stream)
+            engine.program(one.index, music.instead(offerer, i, one, stream))
             offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
             following = one.index
         for leg in (offerer, answerer):
@@ -315,6 +318,19 @@ class MediaSession:
         self._watched = following
         if self.is_confirmed and following != NO_END:
             engine.watch(following)
+
+    def program_alone(self, leg: MediaLeg, i: int, pair: Pair) -> None:
+        """Connect a leg with nobody but what stands for its partner."""
+        agreement = leg.agreement
+        assert agreement is not None
+        said = again(agreement.offer if agreement.offerer is leg else agreement.answer)
+        terms = agreement.agreed.terms[i]
+        if terms is None:
+            return
+        wish = said.wishes[i]
+        stream = self.stream(leg, wish, terms, pair, pair, NO_END, wish.has_mux, None, i)
+        self.plane.engine.program(pair.index, self.plane.music.instead(leg, i, pair, stream))
+        leg.security.install(i, pair, stream.rtp, is_nat=leg.is_nat)
 
     def unlink(self, leg: MediaLeg) -> None:
         partner = leg.partner

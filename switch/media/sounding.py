@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
-from . import serving
+from . import holding, serving
 from ._sound import Line, Station
 from .leg import Agreement, MediaLeg
 from .negotiate import Line as PortLine
@@ -133,6 +133,7 @@ def watch_served(session: MediaSession) -> None:
 
 def let_go(leg: MediaLeg) -> None:
     """Nothing is heard of a leg any more."""
+    holding.close(leg)
     if leg.station is not None:
         leg.station.close()
     leg.station = leg.served = leg.inner = leg.proposed = None

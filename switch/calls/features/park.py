@@ -1,7 +1,6 @@
 """Parked calls: somebody waits in a slot until somebody dials it; after a while the parker is called back.
 
-The one who is parked stays in his call, alone, with his media as it is: he hears nothing until a media source
-takes part (``exchange.on_hold`` tells when).
+The one who is parked stays in his call, alone, and hears the music on hold.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ class Lot:
         call.media.drop(leg.media)
         referral.tell(200, "OK", now, words=f"Parked in {slot}")
         referral.leave(now)
-        self._told(far, True, now)
+        self._exchange.media.music.entertain(call.media, far.media)
         self._exchange.log.info("call.parked", call=call.id, slot=slot, by=leg.account)
 
     def take(self, event: sip.RequestReceived, caller: Caller, slot: str, now: float) -> sip.Refusal | None:
@@ -129,7 +128,6 @@ class Lot:
         """The slot is empty again."""
         if self.parked.get(parked.slot) is parked:
             self._put(parked.slot, None)
-            self._told(parked.leg, False, now)
 
     def _put(self, slot: str, parked: Parked | None) -> None:
         if parked is None:
@@ -138,10 +136,6 @@ class Lot:
             self.parked[slot] = parked
         if self._elsewhere is not None:
             self._elsewhere.tell_parked(slot, is_taken=parked is not None)
-
-    def _told(self, leg: Leg, is_held: bool, now: float) -> None:
-        if self._exchange.on_hold is not None:
-            self._exchange.on_hold(leg, is_held, now)
 
     # -- the clock
 

@@ -82,7 +82,7 @@ class Conference:
     async def play(self, *sounds: Sound) -> None:
         """Play something to all, after what plays."""
         for sound in sounds:
-            self.room.play(await self._rooms.house.clips.load(sound, _RATE))
+            self.room.play(await self._rooms.house.clips.load(sound, rate=_RATE))
 
     def end(self) -> None:
         """Put everybody out."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchroom.switch.config import SoundConfig, VoicemailConfig
-from switchroom.switch.media.clips import Clips
 from switchroom.switch.media.recorder import Recorder
 
 from .conference import Conferences
+from .holding import HoldMusic
 from .voicemail.room import Voicemail
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class House:
     ) -> None:
         self.exchange = exchange
         self.flush = flush  # what was asked of the SIP engine goes out
-        self.clips = Clips()
+        self.clips = exchange.media.clips
+        self.music = HoldMusic(exchange)
         self.recorder = Recorder()
         self.conferences = Conferences(self)
         self.voicemail = Voicemail(exchange, state_dir, lambda: self.config.recording_format)
@@ -44,6 +45,7 @@ class House:
         self.config = config
         self.voicemail.config = voicemail
         self.clips.folder = config.prompts
+        self.music.reconfigure(config.hold_music)
         self.recorder.max_recordings = config.max_recordings
         self.conferences.max_members = config.max_members
 

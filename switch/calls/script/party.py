@@ -124,7 +124,7 @@ class Party:
 
     async def _start(self, sounds: tuple[Sound, ...], loops: int = 1) -> asyncio.Future[bool] | None:
         """Begin to play; what is to come in the end."""
-        clips = [await self._house.clips.load(sound, self.rate) for sound in sounds]
+        clips = [await self._house.clips.load(sound, rate=self.rate) for sound in sounds]
         last = None
         for clip in clips:
             last = self._future()
@@ -376,7 +376,7 @@ class Party:
         headers = RETRY_AFTER if status == 503 else sdp_headers(body)
         leg.session.answer_reinvite(transaction, status, now, body=body, headers=headers)
         if status == 200:
-            self._told_hold(sdp_of(event.request), now)
+            self._told_hold(sdp_of(event.request))
         return True
 
     def _on_update(self, event: sip.UpdateReceived, now: float) -> bool:
@@ -384,7 +384,7 @@ class Party:
         status, body = self._agree(offer) if offer else (200, b"")
         event.transaction.respond(status, now, headers=sdp_headers(body), body=body)
         if offer and status == 200:
-            self._told_hold(offer, now)
+            self._told_hold(offer)
         return True
 
     def _agree(self, offer: bytes) -> tuple[int, bytes]:
@@ -399,9 +399,10 @@ class Party:
         except NoPortsLeft:
             return 503, b""
 
-    def _told_hold(self, offer: bytes, now: float) -> None:
-        if self._call.exchange.on_hold is not None and self._partner is not None and offer:
-            self._call.exchange.on_hold(self._partner._leg, bridge.is_hold(offer), now)
+    def _told_hold(self, offer: bytes) -> None:
+        partner = self._partner
+        if partner is not None and offer and not partner.is_over:
+            self._house.music.keep_waiting(partner, self, is_hold=bridge.is_hold(offer))
 
     def _on_request(self, event: sip.SessionRequestReceived, now: float) -> bool:
         request = event.request

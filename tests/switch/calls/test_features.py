@@ -283,20 +283,16 @@ def parked(world: World, number: str = "701") -> tuple[User, User, User, Any, An
 @pytest.mark.parametrize(("number", "slot"), [("701", "701"), ("*70", "700")])
 def test_a_call_is_parked_and_taken(build: Build, number: str, slot: str) -> None:
     world = build(features=LOT)
-    held: list[tuple[str, bool]] = []
-    world.exchange.on_hold = lambda leg, is_held, now: held.append((leg.account, is_held))
     alice, bob, carol, ours, theirs = parked(world, number)
     assert bob.told[-1] == f"200 Parked in {slot}"
     assert bob.ended == [theirs]
     assert not alice.ended
     assert list(world.features.lot.parked) == [slot]
-    assert held == [("alice", True)]
     world.walk(20)
     taking = carol.call(slot)
     settle(world, alice)
     carol.up(taking)
     settle(world, alice, bob, carol)
-    assert held[-1] == ("alice", False)
     assert not world.features.lot.parked
     [call] = world.exchange.calls.values()
     assert call.a.media.partner is call.b.media
@@ -483,10 +479,8 @@ def test_info_and_messages_travel_with_what_describes_them(build: Build) -> None
 
 
 @pytest.mark.parametrize("hold", [b"a=sendonly\r\n", b"a=inactive\r\n", b"c=IN IP4 0.0.0.0\r\n"])
-def test_every_form_of_hold_is_told(build: Build, hold: bytes) -> None:
+def test_every_form_of_hold_is_noticed(build: Build, hold: bytes) -> None:
     world = build()
-    held: list[tuple[str, bool]] = []
-    world.exchange.on_hold = lambda leg, is_held, now: held.append((leg.account, is_held))
     alice, bob, _ = trio(world)
     _, theirs = connect(alice, bob, "200")
     body = sdp(bob.host, 4004, b"" if hold.startswith(b"c=") else hold)
@@ -494,10 +488,12 @@ def test_every_form_of_hold_is_told(build: Build, hold: bytes) -> None:
         body = body.replace(b"c=IN IP4 127.0.0.3\r\n", hold)
     theirs.reinvite(world.now, body=body, headers=TYPED)
     settle(world, alice, bob)
-    assert held == [("alice", True)]
+    [call] = world.exchange.calls.values()
+    assert call.b is not None
+    assert (call.a.media.is_holding, call.b.media.is_holding) == (False, True)
     theirs.reinvite(world.now, body=sdp(bob.host, 4004), headers=TYPED)
     settle(world, alice, bob)
-    assert held[-1] == ("alice", False)
+    assert (call.a.media.is_holding, call.b.media.is_holding) == (False, False)
 
 
 def test_a_re_invite_that_meets_another_is_sent_again_by_the_switch(build: Build) -> None:

@@ -18,7 +18,7 @@ from switchroom.switch.media.kernel.program import assemble, key_of
 from switchroom.switch.media.kernel.relay import KernelRelay
 from switchroom.switch.media.kernel.ways import NoWay, Way
 
-from . import child_kernel, child_threats
+from . import child_hold, child_kernel, child_threats
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("unshare", "--net", "--mount", "--fork", "--kill-child")
@@ -41,7 +41,7 @@ def missing() -> str:
 
 @pytest.mark.parametrize(
     ("program", "case"),
-    [(program.__name__, case) for program in (child_kernel, child_threats) for case in program.CASES],
+    [(program.__name__, case) for program in (child_kernel, child_threats, child_hold) for case in program.CASES],
 )
 def test_in_a_namespace(program: str, case: str) -> None:
     if reason := missing():
