@@ -41,7 +41,7 @@ def missing() -> str:
 
 @pytest.mark.parametrize(
     ("program", "case"),
-    [(program.__name__, case) for program in (child_kernel, child_threats, child_hold) for case in program.CASES],
+    [(one.__name__, case) for one in (child_kernel, child_threats, child_hold) for case in one.CASES],
 )
 def test_in_a_namespace(program: str, case: str) -> None:
     if reason := missing():
