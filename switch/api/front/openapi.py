@@ -43,6 +43,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "operationId": re.sub(r"\W+", "_", f"{operation.method}_{operation.path}").strip("_"),
         "tags": [operation.product],
+        "x-scope": operation.scope,  # what a key needs; empty: only the account itself, or a key with main
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in re.findall(r"\{(\w+)\}", operation.path)

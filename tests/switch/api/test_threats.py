@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
-import re
 import time
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,105 +16,7 @@ from switchroom.switch.api.front.openapi import describe
 from switchroom.switch.api.room import ApiRoom
 
 from .conftest import SID, TOKEN, call, make_config
-
-OURS, THEIRS = "+15017122661", "+15558675310"
-
-
-def auth(user: str, password: str) -> tuple[str, str]:
-    return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-async def ask(
-    pool: httpcore.AsyncConnectionPool,
-    method: str,
-    url: str,
-    form: dict[str, str] | None = None,
-    proof: tuple[str, str] = auth(SID, TOKEN),
-) -> tuple[int, Any]:
-    headers = [proof, ("Content-Type", "application/x-www-form-urlencoded")]
-    content = urlencode(form).encode() if form is not None else None
-    response = await pool.request(method, url, headers=headers, content=content)
-    assert "html" not in dict(response.headers).get(b"content-type", b"").decode()
-    return response.status, json.loads(response.content) if response.content else None
-
-
-async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
-    """One of everything: what stands in a path by its name there."""
-    number = await call(client.incoming_phone_numbers.create, phone_number=OURS)
-    message = await call(client.messages.create, from_=OURS, to=THEIRS, body="x", media_url=["http://a/b"])
-    media = await call(client.messages(message.sid).media.list)
-    application = await call(client.applications.create, friendly_name="a")
-    key = await call(client.new_keys.create)
-    service = await call(client.messaging.v1.services.create, friendly_name="s")
-    await call(client.messaging.v1.services(service.sid).phone_numbers.create, number.sid)
-    verify = await call(client.verify.v2.services.create, friendly_name="v")
-    limit = await call(client.verify.v2.services(verify.sid).rate_limits.create, unique_name="u")
-    path = client.verify.v2.services(verify.sid).rate_limits(limit.sid).buckets.create
-    bucket = await call(path, max=1, interval=1)
-    sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
-    made = await call(client.calls.create, to=THEIRS, from_=OURS, twiml="<Response/>")
-    data = {"source": "RecordVerb", "channels": 1, "duration": 1}
-    recording = room.house.voice.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
-    await room.house.library.write([recording])
-    return {
-        "IncomingPhoneNumbers": number.sid,
-        "Calls": made.sid,
-        "RecordingSid": recording.sid,
-        "Messages": message.sid,
-        "MediaSid": media[0].sid,
-        "Applications": application.sid,
-        "Keys": key.sid,
-        "v1/Services": service.sid,
-        "Number": number.sid,
-        "v2/Services": verify.sid,
-        "LimitSid": limit.sid,
-        "BucketSid": bucket.sid,
-        "Which": sent.sid,
-    }
-
-
-def filled(path: str, known: dict[str, str], account: str) -> str:
-    path = path.replace("{AccountSid}", account).replace("{CountryCode}", "US")
-    path = path.replace("{PhoneNumber}", THEIRS)
-    for group in sorted(known, key=len, reverse=True):
-        path = path.replace(f"{group}/{{Sid}}", f"{group}/{known[group]}")
-        path = path.replace(f"{{{group}}}", known[group])
-    return path
-
-
-async def test_another_account_finds_nothing(client: Any, base: str, room: ApiRoom) -> None:
-    """F4: every operation on a resource of A is 404 for B, whichever account B writes into the path."""
-    known = await fill(client, room)
-    tenant = await call(client.api.accounts.create, friendly_name="B")
-    proof = auth(tenant.sid, tenant.auth_token)
-    asked = 0
-    async with httpcore.AsyncConnectionPool() as pool:
-        for operation in room.house.table.operations:
-            if not re.search(r"\{(?!AccountSid|CountryCode|PhoneNumber)\w+\}", operation.path):
-                continue
-            form = None if operation.method in ("GET", "DELETE") else _required(operation)
-            for account in {SID, tenant.sid} if "{AccountSid}" in operation.path else {""}:
-                url = base + filled(operation.path, known, account)
-                assert "{" not in url, url
-                status, body = await ask(pool, operation.method, url, form, proof)
-                assert (status, body["code"]) == (404, 20404), url
-                asked += 1
-        # and nothing of it was changed or is missing for A
-        for operation in room.house.table.operations:
-            if operation.method == "GET":
-                status, _ = await ask(pool, "GET", base + filled(operation.path, known, SID))
-                assert status == 200, operation.path
-    assert asked > 40
-
-
-def _required(operation: Any) -> dict[str, str]:
-    values = {"integer": "1", "boolean": "true"}
-    return {
-        param.name: param.choices[0] if param.choices else values.get(param.kind, "+15005550001")
-        for param in operation.params
-        if param.is_required
-    }
-
+from .samples import OURS, THEIRS, ask, auth, fill, filled
 
 INJECTIONS = [
     *("' OR '1'='1", "'; DROP TABLE documents; --", '" OR ""="', "1; SELECT 1", "') OR ('1'='1", "%' --"),

@@ -1,0 +1,134 @@
+"""One of everything that an account can have, for tests that go through all operations."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import httpcore
+
+from switchroom.switch.api.front.openapi import describe
+from switchroom.switch.api.room import ApiRoom
+
+from .conftest import SID, TOKEN, call
+
+OURS, THEIRS = "+15017122661", "+15558675310"
+MARK = "mark-of-the-first-account"  # stands in whatever text its resources have
+_OPEN = {"AccountSid", "CountryCode", "PhoneNumber"}  # name nothing that belongs to somebody
+
+
+@dataclass(frozen=True)
+class Described:
+    """One operation of the OpenAPI document."""
+
+    method: str
+    path: str
+    scope: str
+    params: dict[str, dict[str, Any]]  # schema by name
+    required: tuple[str, ...]
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether its path names a resource that belongs to somebody."""
+        return bool(set(re.findall(r"\{(\w+)\}", self.path)) - _OPEN)
+
+    def form(self, **given: str) -> dict[str, str]:
+        """The required parameters, with something that can be read in each, and what is given."""
+        return {name: _value(self.params[name]) for name in self.required} | given
+
+
+def described(room: ApiRoom) -> Iterator[Described]:
+    """Read the document, as a client would."""
+    for path, methods in describe(room.house.table.operations)["paths"].items():
+        for method, operation in methods.items():
+            params = {one["name"]: one["schema"] for one in operation["parameters"] if one["in"] == "query"}
+            required: list[str] = []
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                params |= content["schema"]["properties"]
+                required += content["schema"].get("required", ())
+            yield Described(method.upper(), path, operation["x-scope"], params, tuple(required))
+
+
+def _value(schema: dict[str, Any]) -> str:
+    schema = schema.get("items", schema)
+    if "enum" in schema:
+        return str(schema["enum"][0])
+    if schema.get("format") == "uri":
+        return "http://192.0.2.1/"
+    values = {"integer": str(schema.get("minimum", 1)), "boolean": "true"}
+    return values.get(schema["type"], "+15005550001")
+
+
+def auth(user: str, password: str) -> tuple[str, str]:
+    """The header of somebody."""
+    return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+async def ask(
+    pool: httpcore.AsyncConnectionPool,
+    method: str,
+    url: str,
+    form: dict[str, str] | None = None,
+    proof: tuple[str, str] = auth(SID, TOKEN),
+) -> tuple[int, Any]:
+    """One request; no answer is a page for a browser."""
+    headers = [proof, ("Content-Type", "application/x-www-form-urlencoded")]
+    content = urlencode(form).encode() if form is not None else None
+    response = await pool.request(method, url, headers=headers, content=content)
+    kind = dict(response.headers).get(b"content-type", b"").decode()
+    assert "html" not in kind
+    if "json" not in kind and response.content:
+        return response.status, response.content
+    return response.status, json.loads(response.content) if response.content else None
+
+
+async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
+    """One of everything: what stands in a path, by its name there."""
+    number = await call(client.incoming_phone_numbers.create, phone_number=OURS, friendly_name=MARK)
+    send = client.messages.create
+    message = await call(send, from_=OURS, to=THEIRS, body=MARK, media_url=["http://a/b"])
+    media = await call(client.messages(message.sid).media.list)
+    application = await call(client.applications.create, friendly_name=MARK)
+    key = await call(client.new_keys.create, friendly_name=MARK)
+    service = await call(client.messaging.v1.services.create, friendly_name=MARK)
+    await call(client.messaging.v1.services(service.sid).phone_numbers.create, number.sid)
+    verify = await call(client.verify.v2.services.create, friendly_name=MARK)
+    limit = await call(client.verify.v2.services(verify.sid).rate_limits.create, unique_name=MARK)
+    path = client.verify.v2.services(verify.sid).rate_limits(limit.sid).buckets.create
+    bucket = await call(path, max=1, interval=1)
+    sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
+    made = await call(client.calls.create, to=THEIRS, from_=OURS, twiml="<Response/>")
+    data = {"source": "RecordVerb", "channels": 1, "duration": 1}
+    recording = room.house.voice.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
+    await room.house.library.write([recording])
+    return {
+        "IncomingPhoneNumbers": number.sid,
+        "Calls": made.sid,
+        "RecordingSid": recording.sid,
+        "Messages": message.sid,
+        "MediaSid": media[0].sid,
+        "Applications": application.sid,
+        "Keys": key.sid,
+        "v1/Services": service.sid,
+        "Number": number.sid,
+        "v2/Services": verify.sid,
+        "LimitSid": limit.sid,
+        "BucketSid": bucket.sid,
+        "Which": sent.sid,
+    }
+
+
+def filled(path: str, known: dict[str, str], account: str) -> str:
+    """A path with the sample's names in it."""
+    path = path.replace("{AccountSid}", account).replace("{CountryCode}", "US")
+    path = path.replace("{PhoneNumber}", THEIRS)
+    for group in sorted(known, key=len, reverse=True):
+        path = path.replace(f"{group}/{{Sid}}", f"{group}/{known[group]}")
+        path = path.replace(f"{{{group}}}", known[group])
+    assert "{" not in path, f"{path}: fill() has no sample of this resource"
+    return path
