@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ OURS, THEIRS = "+15017122661", "+15558675310"
 class Hooks:
     """What a customer's server hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.heard: list[tuple[str, dict[str, str], str]] = []
         self.answers: dict[str, str] = {}
         self.files: dict[str, bytes] = {}  # sounds
@@ -60,7 +61,9 @@ class Hooks:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self._server.server_port}"
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
