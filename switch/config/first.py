@@ -24,7 +24,8 @@ rtp_timeout = 60       # a call without any sound for so many seconds ends
 
 [api]
 listen = "127.0.0.1:8080"  # http://127.0.0.1:8080/metrics and /healthz
-rest = ["http:127.0.0.1:8081"]  # REST for programs; its account: switchroom api account
+# REST for programs; its account: switchroom api account. proxy: leads unchanged programs here, by environment alone.
+rest = ["http:127.0.0.1:8081", "proxy:127.0.0.1:8082"]
 foreign_senders = true  # texts may come from numbers that nobody has: for a first try
 
 [log]
@@ -45,6 +46,12 @@ number = "1002"
 [[routes]]
 match = "1000"
 to = ["user:1001", "user:1002"]
+
+# Texts to this number reach the first phone.
+[[sms_routes]]
+name = "first-try"
+match = "+15558675310"
+to = ["user:1001"]
 
 # Another switch: it may call in from its addresses, and +49… goes out to it.
 # [[trunks]]

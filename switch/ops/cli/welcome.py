@@ -49,6 +49,11 @@ def welcome(
     lines += ["", f"No phone at hand? Let this machine be one: {command} phone --help"]
     if api:
         lines.append(f"Metrics  http://{api}/metrics   health  http://{api}/healthz")
+    lines += [
+        f"REST     {scheme}://{join_address(host, port)}   account and token: {command} api account"
+        for scheme, host, port in config.api.rest_listeners
+        if scheme != "proxy"
+    ]
     lines.append(f"Ask it   {command} status | registrations | calls | hangup CALL | reload")
     return "\n".join([*lines, ""])
 
