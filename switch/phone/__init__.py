@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .audio import AudioReport
 from .call import Call
-from .events import CallFailedError, PhoneEvent, RegistrationFailedError
+from .events import CallFailedError, PhoneEvent, RegistrationFailedError, TextFailedError
 from .line import Account
 from .user_agent import Phone
 from .wav import WavError, read_wav
@@ -17,6 +17,7 @@ __all__ = [
     "Phone",
     "PhoneEvent",
     "RegistrationFailedError",
+    "TextFailedError",
     "WavError",
     "read_wav",
 ]

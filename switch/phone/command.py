@@ -24,7 +24,7 @@ from switchroom.protocols.errors import ProtocolError
 from switchroom.protocols.rtp.dtmf import DIGITS
 
 from .call import Call
-from .events import CallFailedError, PhoneEvent, RegistrationFailedError
+from .events import CallFailedError, PhoneEvent, RegistrationFailedError, TextFailedError
 from .line import Account
 from .user_agent import Phone
 from .wav import WavError, read_wav
@@ -33,6 +33,7 @@ __all__ = ["main", "phone"]
 
 _PORT = re.compile("[0-9]{1,5}")
 _USER = re.compile("[A-Za-z0-9+._-]{1,64}")
+_FAILURES = (CallFailedError, RegistrationFailedError, TextFailedError, ProtocolError, WavError, OSError)
 _SETTLE_TIME = 0.5  # seconds between the answer and the first digit: the other end gets ready
 
 
@@ -49,6 +50,7 @@ class Task:
 
     account: Account
     number: str | None
+    text: tuple[str, str] | None  # to whom, and what
     is_answering: bool
     must_register: bool
     samples: Samples | None
@@ -73,6 +75,10 @@ def phone(
     server: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="Where every request goes.")] = "",
     transport: Annotated[Transport, typer.Option(help="How to reach the server.")] = Transport.UDP,
     call: Annotated[str, typer.Option(metavar="NUMBER", help="Call a number or a SIP address.")] = "",
+    text: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="NUMBER TEXT", help="Send a text. Texts that come are shown in any case."),
+    ] = None,
     answer: Annotated[bool, typer.Option("--answer", help="Wait for a call and answer it.")] = False,
     play: Annotated[
         Path | None, typer.Option(metavar="FILE.wav", help="Play a 16-bit WAV file; hang up when it is over.")
@@ -104,7 +110,7 @@ def phone(
         typer.Option(min=0, metavar="SECONDS", help="Give up when no call came or nobody answered."),
     ] = None,
 ) -> None:
-    """Be a phone: register, call or answer, play and record, send digits.
+    """Be a phone: register, call or answer, play and record, send digits and texts.
 
     Exit status: 0 when the call was answered and ended normally (or, without a call, when the registration
     worked), 1 when it failed, 2 for wrong usage.
@@ -115,8 +121,8 @@ def phone(
     must_register = bool(server) if register is None else register
     if must_register and not server:
         raise typer.BadParameter("--register needs --server HOST[:PORT]")
-    if not (call or answer or must_register):
-        raise typer.BadParameter("nothing to do: give --call NUMBER, --answer, or --server to register at")
+    if not (call or answer or text or must_register):
+        raise typer.BadParameter("nothing to do: give --call, --text, --answer, or --server to register at")
     account = Account(
         user=_checked_user(name),
         password=password,
@@ -128,6 +134,7 @@ def phone(
     task = Task(
         account=account,
         number=_checked_number(call) if call else None,
+        text=(_checked_number(text[0], "--text"), text[1]) if text is not None else None,
         is_answering=answer,
         must_register=must_register,
         samples=_samples(play) if play is not None else None,
@@ -188,12 +195,12 @@ def _checked_user(name: str) -> str:
     return name
 
 
-def _checked_number(number: str) -> str:
+def _checked_number(number: str, option: str = "--call") -> str:
     try:
         if number.startswith("sip:") or "@" in number:
             sip.Uri.parse(number if number.startswith("sip:") else f"sip:{number}")
     except ProtocolError as error:
-        raise typer.BadParameter(f"--call {number}: {error}") from error
+        raise typer.BadParameter(f"{option} {number}: {error}") from error
     return number
 
 
@@ -232,7 +239,7 @@ async def _run(task: Task) -> int:
         loop.add_signal_handler(number, work.cancel)
     try:
         return await work
-    except (CallFailedError, RegistrationFailedError, ProtocolError, WavError, OSError) as error:
+    except _FAILURES as error:
         typer.echo(f"switchroom phone: {error}", err=True)
         return 1
     except asyncio.CancelledError:
@@ -245,6 +252,8 @@ async def _work(task: Task) -> int:
         _show(PhoneEvent("listening", {"address": _places(phone)}), is_json=task.is_json)
         if task.must_register:
             await phone.register()
+        if task.text is not None:
+            await phone.text(*task.text)
         if task.number is None and not task.is_answering:
             return 0
         call = await _connect(phone, task)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CallFailedError", "PhoneEvent", "RegistrationFailedError"]
+__all__ = [
+    "CallFailedError",
+    "PhoneEvent",
+    "RegistrationFailedError",
+    "RequestFailedError",
+    "TextFailedError",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,14 @@ class CallFailedError(_StatusError):
 
 class RegistrationFailedError(_StatusError):
     """The registrar did not accept us."""
+
+
+class RequestFailedError(_StatusError):
+    """Nobody answered a request of ours."""
+
+
+class TextFailedError(_StatusError):
+    """A text was not taken."""
 
 
 def _shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -14,7 +15,7 @@ from .events import PhoneEvent
 __all__ = ["Account", "Line"]
 
 USER_AGENT = "Switchroom-phone"
-METHODS = ("ACK", "BYE", "CANCEL", "INVITE", "OPTIONS")
+METHODS = ("ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ class Line:
 
     def now(self) -> float:
         return self.clock.now()
+
+    async def send(self, request: sip.Request, flow: sip.Flow) -> sip.Response:
+        """Send a request outside of dialogs and wait for its final response; RequestFailedError."""
+        answered: asyncio.Future[sip.Response] = asyncio.get_running_loop().create_future()
+        self.endpoint.send_request(request, flow, self.now()).context = answered
+        self.face.flush()
+        return await answered
 
     def address(self, flow: sip.Flow) -> sip.NameAddr:
         """Our address-of-record; without a registrar's domain it is the address itself."""

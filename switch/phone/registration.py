@@ -6,7 +6,7 @@ import asyncio
 
 from switchroom.protocols import sip
 
-from .events import RegistrationFailedError
+from .events import RegistrationFailedError, RequestFailedError
 from .line import Line
 
 __all__ = ["Registration"]
@@ -58,7 +58,10 @@ class Registration:
         response = None
         for _ in range(_MAX_TRIES):
             request = self._request(expires)
-            response = await self._send(request)
+            try:
+                response = await self._line.send(request, self._flow())
+            except RequestFailedError as error:
+                raise RegistrationFailedError(error.status, error.reason) from error
             if response.status in (401, 407) and self._line.digest.receive_challenge(response, request):
                 continue
             if response.status != 423 or (least := _min_expires(response)) <= expires:
@@ -89,13 +92,6 @@ class Registration:
         )
         line.digest.authorize(request)
         return request
-
-    async def _send(self, request: sip.Request) -> sip.Response:
-        answered: asyncio.Future[sip.Response] = asyncio.get_running_loop().create_future()
-        transaction = self._line.endpoint.send_request(request, self._flow(), self._line.now())
-        transaction.context = answered
-        self._line.face.flush()
-        return await answered
 
     def _flow(self) -> sip.Flow:
         flow = self._line.server_flow

@@ -11,9 +11,10 @@ from switchroom.protocols import sip
 from switchroom.switch.net import Addresses, Clock, NetLimits, NoListenerError, SipFace
 
 from .call import Call
-from .events import CallFailedError, PhoneEvent, RegistrationFailedError
+from .events import CallFailedError, PhoneEvent, RegistrationFailedError, RequestFailedError
 from .line import METHODS, Account, Line
 from .registration import Registration
+from .texts import Texts
 
 __all__ = ["Phone"]
 
@@ -33,6 +34,7 @@ class Phone:
         self._endpoint = sip.Endpoint(mint=self._mint)
         self._line: Line  # from start() on
         self._registration: Registration | None = None
+        self._texts: Texts  # from start() on
         self._call: Call | None = None
         self._incoming: asyncio.Queue[Call] = asyncio.Queue(1)
 
@@ -71,6 +73,7 @@ class Phone:
             digest=sip.DigestClient(self._account.user, self._account.password),
             domain=self._account.domain or _server_name(self._account),
         )
+        self._texts = Texts(self._line)
         if remote is not None:
             try:
                 self._line.server_flow = self._flow_to(*remote)
@@ -112,18 +115,25 @@ class Phone:
     async def call(self, number: str) -> Call:
         """Begin a call to a number or SIP URI; ``await call.answered()`` tells how it went."""
         target = self._target(number)
-        flow = self._line.server_flow
-        if flow is None:
-            host = await _resolve(target.host.strip("[]"))
-            flow = self._flow_to(host, target.port or 5060)
+        flow = await self._way_to(target)
         call = Call(self._line, str(target), self._line.local_host(flow), self._clock)
         self._call = call
         call.invite(target, flow)
         return call
 
+    async def text(self, number: str, text: str) -> int:
+        """Send a text to a number or SIP URI; returns the status. TextFailedError when it is not taken."""
+        target = self._target(number)
+        return await self._texts.send(target, await self._way_to(target), text)
+
     async def incoming(self) -> Call:
         """Wait for a call; it rings and is to be answered or rejected."""
         return await self._incoming.get()
+
+    async def _way_to(self, target: sip.Uri) -> sip.Flow:
+        if self._line.server_flow is not None:
+            return self._line.server_flow
+        return self._flow_to(await _resolve(target.host.strip("[]")), target.port or 5060)
 
     def _flow_to(self, host: str, port: int) -> sip.Flow:
         try:
@@ -152,7 +162,7 @@ class Phone:
                 status = 408 if event.reason == "timeout" else 503
                 _resolve_with(
                     event.transaction.context,
-                    RegistrationFailedError(status, f"{sip.REASONS.get(status, '')} ({event.reason})"),
+                    RequestFailedError(status, f"{sip.REASONS.get(status, '')} ({event.reason})"),
                 )
             case sip.SubscriptionAnswered() | sip.NotifyReceived() | sip.SubscriptionEnded():
                 pass  # this phone watches nobody
@@ -166,6 +176,8 @@ class Phone:
             self._endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
         elif event.request.method == "INVITE":
             self._on_invite(event, now)
+        elif event.request.method == "MESSAGE":
+            self._texts.receive(event, now)
         elif event.request.method == "OPTIONS":
             headers = [*self._line.allowed(), ("Accept", "application/sdp")]
             self._endpoint.begin(event, now).respond(200, now, headers=headers)
@@ -211,11 +223,11 @@ async def _resolve(host: str) -> str:
         return str(found[0][4][0])
 
 
-def _resolve_with(waiting: object, result: sip.Response | RegistrationFailedError) -> None:
+def _resolve_with(waiting: object, result: sip.Response | RequestFailedError) -> None:
     """Wake up whoever waits for a response."""
     if not isinstance(waiting, asyncio.Future) or waiting.done():
         return
-    if isinstance(result, RegistrationFailedError):
+    if isinstance(result, RequestFailedError):
         waiting.set_exception(result)
     else:
         waiting.set_result(result)

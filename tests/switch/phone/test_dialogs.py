@@ -256,7 +256,9 @@ async def test_requests_in_a_call(phone: Phone, other: Other, offer: bytes) -> N
     ("method", "headers", "status"),
     [
         ("OPTIONS", (), 200),
-        ("MESSAGE", (), 405),
+        ("MESSAGE", (), 200),
+        ("MESSAGE", (("Content-Type", "image/png"),), 415),
+        ("SUBSCRIBE", (), 405),
         ("DANCE", (), 501),
         ("BYE", (), 481),
         ("OPTIONS", (("Require", "teleport"),), 420),

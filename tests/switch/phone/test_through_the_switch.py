@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from switchroom.switch.phone import Account, CallFailedError, Phone, RegistrationFailedError, read_wav
+from switchroom.switch.phone import (
+    Account,
+    CallFailedError,
+    Phone,
+    PhoneEvent,
+    RegistrationFailedError,
+    TextFailedError,
+    read_wav,
+)
 from tests.peers.harness import PASSWORD, Switch, users
 
 from .sounds import share_of, tone
@@ -56,6 +64,24 @@ async def test_a_call(switch: Switch, tmp_path: Path, transport: str) -> None:
     for call in (outgoing, incoming):
         assert call.report is not None
         assert (call.report.malformed, call.report.foreign) == (0, 0)
+
+
+async def test_texts(switch: Switch) -> None:
+    heard: list[PhoneEvent] = []
+    async with (
+        Phone(account(switch, "1001", "TCP")) as a,
+        Phone(account(switch, "1002"), heard.append) as b,
+        asyncio.timeout(20),
+    ):
+        await a.register()
+        await b.register()
+        assert await a.text("1002", "Grüße\nan dich") in (200, 202)
+        await until(lambda: any(event.name == "text" for event in heard))
+        text = next(event for event in heard if event.name == "text")
+        assert text.fields["text"] == "Grüße\nan dich"
+        assert getattr(text.fields["remote"], "user", None) == "1001"
+        with pytest.raises(TextFailedError, match=r"^404 "):
+            await a.text("1999", "Nobody there?")
 
 
 async def test_what_goes_wrong(switch: Switch) -> None:
