@@ -18,7 +18,7 @@ from .results import Result, ResultKind, parse_final
 __all__ = ["Command", "Completed", "Dialogue", "Unsolicited"]
 
 MAX_LINES = 4096  # of one answer
-MAX_QUEUE = 1000
+_END_TIMEOUT = 1.0  # seconds for the OK behind a line that some modems leave it at
 END, CANCEL = "\x1a", "\x1b"
 
 _UNSOLICITED = re.compile(
@@ -35,6 +35,7 @@ class Command:
     text: str
     expects: str = ""  # a pattern of the lines that belong to the answer; the command's own name goes without
     has_plain_answer: bool = False  # any other line belongs to it as well
+    may_lack_end: bool = False  # some modems write a line and no OK
     timeout: float = 10.0
     body: str | None = None
 
@@ -107,6 +108,9 @@ class Dialogue:
     def handle_timer(self, now: float) -> None:
         """End a command that got no answer; a text that waits for its end is called off."""
         if self._command is None or now < self._give_up_at:
+            return
+        if self._command.may_lack_end and self._lines:
+            self._finish(Result(ResultKind.OK), now)
             return
         if self._command.body is not None:
             self._to_send += CANCEL.encode()
@@ -183,6 +187,8 @@ class Dialogue:
             self._finish(result, now)
         elif self._pattern.match(line):
             self._take(line)
+            if command.may_lack_end:
+                self._give_up_at = min(self._give_up_at, now + _END_TIMEOUT)
         elif _UNSOLICITED.match(line):
             self._is_torn = bool(self._lines)
             self._on_unsolicited(line)

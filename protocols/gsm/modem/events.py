@@ -105,6 +105,7 @@ class SimFacts:
     stored: int = 0
     room: int = 0
     is_pdu_mode: bool = True
+    has_packed_ussd: bool | None = None  # whether codes are septets in hexadecimal digits; None: not tried
     full_sweeps: int = 0  # one after the other that found no room
 
 

@@ -66,6 +66,7 @@ class Modem:
         self.storage = ""
         self.needs_acknowledgement = False
         self.has_cmms = True
+        self.has_lost_reports = False  # what it stores cannot be found where it says
         self.is_awake = False  # it has answered since the connection began
         self._events: deque[ModemEvent] = deque()
         self._agenda = Agenda(self.dialogue)
@@ -366,7 +367,8 @@ class Modem:
         if name in ("+CMTI", "+CDSI"):
             values = fields(line)
             if (index := integer(values, 1)) >= 0:
-                self._queue(Urgency.READ, traffic.read(self, values[0], index))
+                is_report = name == "+CDSI"
+                self._queue(Urgency.READ, traffic.read(self, values[0], index, is_report=is_report))
         elif name in ("+CMT", "+CDS"):
             traffic.offer(self, line, event.body)
         elif name in ("+CREG", "+CEREG"):

@@ -19,6 +19,7 @@ __all__ = ["initialise", "look"]
 
 _ATTEMPTS = 5
 _SIM_ATTEMPTS = 15
+_MODE_ATTEMPTS = 5
 _SIM_MISSING, _SIM_BUSY = 10, 14
 _REGISTRATION = r"\+C(REG|EREG|GREG): ?\d+ ?, ?\d+ ?(,|$)"  # an answer; unasked there is but one number first
 
@@ -30,11 +31,14 @@ def initialise(modem: Modem) -> Script:
     if not (yield from _wake(modem)):
         modem.give_up("no answer to AT")
         return
-    yield ask("ATE0V1Q0")
-    yield ask("AT+CMEE=1")
+    is_told = yield from _tell_basics()
     yield from _identify(modem)
     if not (yield from _unlock(modem)):
         return
+    if not is_told:  # there are modems that hear nothing before the PIN
+        yield from _tell_basics()
+    if not modem.facts.manufacturer:
+        yield from _identify(modem)
     result = yield ask("AT+CFUN?")
     if result.value("+CFUN:") in ("0", "4"):
         yield ask("AT+CFUN=1", timeout=30.0)
@@ -63,6 +67,12 @@ def _wake(modem: Modem) -> Step:
     return False
 
 
+def _tell_basics() -> Step:
+    echo = yield ask("ATE0V1Q0")
+    errors = yield ask("AT+CMEE=1")
+    return echo.is_ok and errors.is_ok
+
+
 def _identify(modem: Modem) -> Script:
     facts = modem.facts
     for command, name in (
@@ -85,7 +95,7 @@ def _plain(result: Result) -> str:
 def _unlock(modem: Modem) -> Step:
     """See to it that the SIM is open. The PIN goes there once, and never again after it was refused."""
     for _ in range(_SIM_ATTEMPTS):
-        result = yield ask("AT+CPIN?")
+        result = yield Command("AT+CPIN?", may_lack_end=True)
         state = (result.value("+CPIN:") or "").strip('"')
         if state == "READY" or (result.kind is ResultKind.ERROR and not state):
             return True  # some modems have no such command
@@ -138,9 +148,9 @@ def _read_sim(modem: Modem) -> Script:
 
 def _choose_mode(modem: Modem) -> Script:
     """PDU mode, or text mode with everything in UCS-2 where there is no other."""
-    result = yield ask("AT+CMGF=0")
-    modem.dialogue.is_pdu_mode = modem.facts.is_pdu_mode = result.is_ok
-    if not result.is_ok:
+    is_pdu_mode = yield from _has_pdu_mode()
+    modem.dialogue.is_pdu_mode = modem.facts.is_pdu_mode = is_pdu_mode
+    if not is_pdu_mode:
         yield ask("AT+CMGF=1")
         yield ask("AT+CSDH=1")
         yield ask('AT+CSCS="UCS2"')
@@ -150,10 +160,24 @@ def _choose_mode(modem: Modem) -> Script:
     modem.needs_acknowledgement = is_direct and result.is_ok
 
 
+def _has_pdu_mode() -> Step:
+    """A modem that has just started may refuse it until it says that it is ready for messages."""
+    for _ in range(_MODE_ATTEMPTS):
+        result = yield ask("AT+CMGF=0")
+        if result.is_ok:
+            return True
+        result = yield ask("AT+CMGF=?")
+        modes = supported(result.lines[0]) if result.lines else []
+        if modes and "0" not in modes[0]:
+            return False
+        yield Pause(2.0)
+    return False
+
+
 def _choose_storage(modem: Modem) -> Script:
     result = yield ask("AT+CPMS=?")
     groups = supported(result.lines[0]) if result.lines else []
-    there = groups[0] if groups else frozenset(("SM",))
+    there = (groups[0] if groups else frozenset()) - {""} or frozenset(("SM",))
     wanted = modem.config.storage or ("SM" if "SM" in there else next(iter(sorted(there)), "SM"))
     modem.storages = [name for name in ("SR", "ME", "SM") if name in there and name != wanted] + [wanted]
     result = yield ask(f'AT+CPMS="{wanted}","{wanted}","{wanted}"')
@@ -172,8 +196,11 @@ def route(modem: Modem) -> Script:
     deliver = _first(groups, 1, *(told if modem.dialogue.is_pdu_mode else ("1",)), "0")
     report = "0"
     if modem.config.wants_status_reports:
-        report = _first(groups, 3, *(("1", "2") if modem.needs_acknowledgement else ("2", "1")), "0")
-    for command in (f"{mode},{deliver},0,{report},0", f"{mode},{deliver},0,{report}", f"{mode},{deliver}"):
+        is_direct = modem.needs_acknowledgement or modem.has_lost_reports
+        report = _first(groups, 3, *(("1", "2") if is_direct else ("2", "1")), "0")
+    buffer = _first(groups, 4, "0", "1")
+    whole = f"{mode},{deliver},0,{report}"
+    for command in (f"{whole},{buffer}", whole, f"{mode},{deliver}"):
         result = yield ask(f"AT+CNMI={command}")
         if result.is_ok:
             return

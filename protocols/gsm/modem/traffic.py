@@ -60,15 +60,19 @@ def _commands(modem: Modem, submit: Submit) -> list[Command]:
     return [Command(f"AT+CMGS={size}", body=line, timeout=timeout)]
 
 
-def read(modem: Modem, storage: str, index: int) -> Script:
+def read(modem: Modem, storage: str, index: int, *, is_report: bool = False) -> Script:
     """AT+CMGR of what +CMTI or +CDSI told of."""
     yield from _select(modem, storage)
     result = yield Command(f"AT+CMGR={index}", r"\+CMGR:", has_plain_answer=True)
+    offer = None
     if result.is_ok and result.lines:
         handle = Handle(storage, index, modem.life)
         offer = _stored(modem, handle, result.lines[0], list(result.lines[1:]))
         if offer is not None:
             modem.offer(offer)
+    if is_report and isinstance(offer, MessageReceived | None) and not modem.has_lost_reports:
+        modem.has_lost_reports = True  # kept where nobody can read them (Quectel): let them come directly
+        modem.reroute()
 
 
 def sweep(modem: Modem) -> Script:
@@ -186,15 +190,23 @@ def acknowledge(modem: Modem, *, is_taken: bool) -> Script:
 
 
 def ussd(modem: Modem, code: str, context: Any) -> Script:
-    """AT+CUSD; the answer comes as an unsolicited line. Some modems want the code packed (Huawei)."""
-    text = pack_ussd(DEFAULT.encode_lossy(code)).hex().upper() if is_packed(modem.facts) else code
-    result = yield ask(f'AT+CUSD=1,"{text}",15', r"(?!)", timeout=20.0)
-    if not result.is_ok:
-        modem.answer_ussd(UssdAnswered(context, "", error=result.meaning))
+    """AT+CUSD; the answer comes as an unsolicited line. Some modems want the code packed (Huawei, often)."""
+    packed = pack_ussd(DEFAULT.encode_lossy(code)).hex().upper()
+    forms = [packed, code] if is_packed(modem.facts) else [code, packed]
+    for text in forms:
+        result = yield ask(f'AT+CUSD=1,"{text}",15', r"(?!)", timeout=20.0)
+        if result.is_ok:
+            modem.facts.has_packed_ussd = text is packed
+            return
+        if result.kind is not ResultKind.ERROR:
+            break  # it understood, or says nothing
+    modem.answer_ussd(UssdAnswered(context, "", error=result.meaning))
 
 
 def is_packed(facts: SimFacts) -> bool:
     """Whether USSD strings are septets in hexadecimal digits, against TS 27.007."""
+    if facts.has_packed_ussd is not None:
+        return facts.has_packed_ussd
     return facts.manufacturer.lower().startswith("huawei")
 
 

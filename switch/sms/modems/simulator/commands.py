@@ -119,7 +119,8 @@ class Commands:
         if rest == "=?":
             known = name in self._handlers or name in _ANSWERS or name in _RANGES or name in _SETTINGS
             if name in _RANGES:
-                self.modem.write(f"{name}: {_RANGES[name]}")
+                is_text_only = name == "+CMGF" and self.modem.is_text_only
+                self.modem.write(f"{name}: {'(1)' if is_text_only else _RANGES[name]}")
             return OK if known else ERROR
         if name in self._handlers:
             return self._handlers[name](rest)
