@@ -28,8 +28,7 @@ def pause_collector() -> None:
 def tune_collector() -> None:
     """After the start: few and short collections."""
     gc.enable()
-    gc.collect()
-    gc.freeze()  # what the start made stays for ever: no need to look at it again
+    gc.freeze()  # what the start made stays for ever; looking for the little that does not would hold up calls
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
