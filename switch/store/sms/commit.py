@@ -20,7 +20,7 @@ from .schema import connect, migrate
 
 # Rows a statement. SQLite runs a statement without the interpreter's lock, but each hand-over of the lock may
 # wait for the loop's thread: a batch must need few of them, however large it is.
-_CHUNKS = (512, 128, 32, 8, 1)
+_CHUNKS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 _BAD_ROW = (
     UnicodeError,
     OverflowError,

@@ -17,6 +17,7 @@ from .pending import Pending
 _CLOSE_TIMEOUT = 5.0
 _QUIET = 0.05  # seconds without work after which the next is written at once
 _PLENTY = 64  # that much is worth a commit without waiting for more
+_GAP = 0.002  # who waits for an answer before the next message sends none meanwhile: nothing more comes
 _SWEEP_INTERVAL = 60.0
 _SWEEP_TIME = 0.05  # seconds of house-keeping at a time
 
@@ -52,8 +53,8 @@ class Writer:
         """Write this too; whoever gives it does not touch it again."""
         with self._lock:
             self._inbox.append(pending)
-            self.size += pending.size
-            if self._is_idle:
+            before, self.size = self.size, self.size + pending.size
+            if self._is_idle or before < _PLENTY <= self.size:
                 self._is_idle = False
                 self._changed.notify()
 
@@ -88,10 +89,18 @@ class Writer:
                 self._is_idle = True
                 self._changed.wait(1.0 if self.is_failing else _SWEEP_INTERVAL)
                 self._is_idle = False
-            if self.size < _PLENTY and not self.is_closing:
-                is_quiet = time.monotonic() - self._rested_at > _QUIET
-                self._changed.wait(0.001 if is_quiet else self.delay)
+            self._wait_for_more()
             return bool(self.size or not self.is_closing)
+
+    def _wait_for_more(self) -> None:
+        """A little work waits for more, while more comes."""
+        now = time.monotonic()
+        until = now + (0.001 if now - self._rested_at > _QUIET else self.delay)
+        size = -1
+        while size < self.size < _PLENTY and now < until and not self.is_closing:
+            size = self.size
+            self._changed.wait(min(until - now, _GAP))
+            now = time.monotonic()
 
     def _write(self, pending: Pending) -> None:
         give_up_at, pause = 0.0, 0.05
