@@ -1,4 +1,4 @@
-"""What the SMPP benchmarks share: the switch and Kannel as servers, customers and a carrier that cost next to nothing.
+"""What the SMPP benchmarks share: the switch as a server, customers and a carrier that cost next to nothing.
 
 The customers and the carrier are bench/smpp_traffic_core.c, compiled on the spot: about a microsecond a
 message, in processes of their own. CPU time is the server's, of all its threads and processes, from /proc.
@@ -150,6 +150,6 @@ def state_folder(folder: Path, *, is_durable: bool) -> Path:
     """Where a switch keeps its messages: on the disk, or in memory."""
     if is_durable:
         return folder / "state"
-    memory = Path("/dev/shm") / f"smpp_bench.{os.getpid()}"  # noqa: S108 - what is there is gone with the power
+    memory = Path("/dev/shm") / f"smpp_bench.{os.getpid()}"
     shutil.rmtree(memory, ignore_errors=True)
     return memory

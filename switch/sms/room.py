@@ -59,7 +59,7 @@ class MessageRoom:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._is_woken = self._is_flushing = False
+        self._is_woken = self._is_flushing = self._has_turned = False
 
     def on_message(self, pattern: str) -> Callable[[Handler], Handler]:
         """``@switch.on_message("+4930*")``: messages for such numbers go to this handler."""
@@ -123,7 +123,7 @@ class MessageRoom:
             config.sms_rules,
         )
         self._store.on_wake = self._on_wake
-        self._centre.on_turn = self._arm
+        self._centre.on_turn = self._on_turn
         self._centre.start(now)
         self.sender = Sender(self._centre, self.clock.now)
         self._phones = Phones(self._centre, self._texts, self.clock, self._flush_soon)
@@ -201,6 +201,18 @@ class MessageRoom:
         self._is_woken = False
         if self._centre is not None:
             self._centre.drain(self.clock.now())
+
+    def _on_turn(self) -> None:
+        """Many turns in one pass of the loop go to the disk together."""
+        if not self._has_turned and self._loop is not None:
+            self._has_turned = True
+            self._loop.call_soon(self._end_pass)
+
+    def _end_pass(self) -> None:
+        self._has_turned = False
+        if self._store is not None:
+            self._store.wake()
+        self._arm()
 
     def _arm(self) -> None:
         if self._centre is None or self._loop is None:

@@ -78,7 +78,8 @@ class Centre:
         self.acceptance = Acceptance(self.book, self.fates, self.rules, config)
         self.orders = Orders(self.book, self.fates)
         self._store = store
-        self.on_turn: Callable[[], None] = lambda: None  # something happened: the next timer may be another
+        # Something happened: what is pending may go to the disk, and the next timer may be another
+        self.on_turn: Callable[[], None] = store.wake
         self.reconfigure(config, routes, rules)
 
     def reconfigure(self, config: SmsConfig, routes: Routes, rules: Sequence[SmsRuleConfig] = ()) -> None:
@@ -252,7 +253,6 @@ class Centre:
     def _end_turn(self, now: float) -> None:
         self.ways.flush(now)
         self.notices.flush(now)
-        self._store.wake()
         self.on_turn()
 
     def _prune(self, now: float) -> None:

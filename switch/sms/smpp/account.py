@@ -196,7 +196,7 @@ class Account:
                 self.refused[result.smpp] += 1
                 answer(response("", tlvs, result.smpp, number), now)
         self.counts["accepted"] += accepted
-        line.turn(now)
+        line.turn_soon()
 
     def _congestion(self, session: smpp.Session) -> smpp.Tlvs:
         """How busy we are, from 0 to 100 (SMPP 5.0 §4.8.4.18): how much of what may wait does wait."""
@@ -237,7 +237,7 @@ class Account:
             except LocalProtocolError as error:
                 unsent.append((item, str(error)))
         for line in used:
-            line.flush()
+            line.turn_soon()
         if unsent:
             asyncio.get_running_loop().call_soon(self._on_unsent, unsent)
 

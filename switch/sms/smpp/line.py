@@ -62,8 +62,10 @@ class Line(asyncio.Protocol):
         faults: Faults,
         now: float,
         clock: Callable[[], float],
+        later: Callable[[Line], None],
         is_secure: bool = False,
     ) -> None:
+        """``later`` has ``turn`` called once, before the loop waits again."""
         self.session, self.owner, self.remote = session, owner, remote
         self.limits = limits
         self.is_secure = is_secure
@@ -71,7 +73,7 @@ class Line(asyncio.Protocol):
         self.opened_at = now
         self.messages_in = self.messages_out = 0
         self.system_id = ""  # of the other end
-        self._counters, self._faults, self._now = counters, faults, clock
+        self._counters, self._faults, self._now, self._later = counters, faults, clock, later
         self._transport: asyncio.Transport | None = None
         self._is_reading = True
         self._is_turning = False
@@ -127,6 +129,10 @@ class Line(asyncio.Protocol):
             self._take_turn(now)
         finally:
             self._is_turning = False
+
+    def turn_soon(self) -> None:
+        """The same when all that happens in this pass of the loop has happened: one write for all of it."""
+        self._later(self)
 
     def _take_turn(self, now: float) -> None:
         next_event = self.session.next_event

@@ -80,7 +80,7 @@ class Questions:
             sequence_number=request.sequence_number,
         )
         line.session.answer(response, now)
-        line.turn(now)
+        line.turn_soon()
 
     def _on_replaced_known(self, context: Any, answer: Any, now: float) -> None:
         """What stays of the message is known: replace the rest (SMPP 3.4 §4.10)."""
@@ -120,4 +120,4 @@ class Questions:
     def _answer(self, line: Line, request: smpp.Request, status: Status, now: float) -> None:
         response: Any = smpp.RESPONSE_TO[type(request)]
         line.session.answer(response(status=status, sequence_number=request.sequence_number), now)
-        line.turn(now)
+        line.turn_soon()

@@ -176,7 +176,7 @@ class Trunk:
                 unsent.append(Outcome(part, fault=Fault.ROUTE, text=str(error)))
         self._pace.take(len(parts) - len(unsent), now)
         for line in used:
-            line.flush()
+            line.turn_soon()
         if unsent:
             asyncio.get_running_loop().call_soon(self._on_unsent, unsent)
 
@@ -260,7 +260,7 @@ class Trunk:
         line, acknowledged = context
         for kind, number in acknowledged:
             line.session.answer(kind(sequence_number=number), now)
-        line.turn(now)
+        line.turn_soon()
 
 
 _BIND_KEYS = (
@@ -282,4 +282,4 @@ class _Answers:
             kind, number = submission.context
             status = 0 if isinstance(result, int) else status_for_carrier(result)
             self._line.session.answer(kind(status=status, sequence_number=number), now)
-        self._line.turn(now)
+        self._line.turn_soon()

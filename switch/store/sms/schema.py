@@ -60,13 +60,17 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
 )
 
 
+_BOUNDS = ("cache_size = -16384", "wal_autocheckpoint = 4000")
+_SECURE = "secure_delete = FAST"  # redacted means gone
+PRAGMAS = ("synchronous = FULL", "journal_size_limit = 67108864", "busy_timeout = 1000", *_BOUNDS, _SECURE)
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database with bounds on what it holds in memory."""
     connection = connect_store(path)
     try:
-        connection.execute("PRAGMA cache_size = -16384")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        connection.execute("PRAGMA secure_delete = FAST")  # redacted means gone
+        for pragma in (*_BOUNDS, _SECURE):
+            connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()
         raise

@@ -1,0 +1,9 @@
+from collections.abc import Sequence
+from typing import Any
+
+is_there: bool
+
+class Transactions:
+    def __init__(self, path: str, pragmas: tuple[str, ...]) -> None: ...
+    def close(self) -> None: ...
+    def write(self, steps: list[tuple[str, Sequence[Sequence[Any]]]]) -> bool: ...
