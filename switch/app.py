@@ -161,6 +161,7 @@ class Switch:
             self.bus,
             guard=self.guard,
             tls=Tls(config.tls),
+            sink=RecordLines(state / "messages.jsonl"),
         )
         self.on_message = self.messages.on_message
         self.features = Features(

@@ -108,6 +108,11 @@ class SmsConfig(Section):
         ge=0,
         le=315_360_000,
     )
+    record_lines: Flag = key(
+        "Whether each message that is done with is also a line of JSON, without its text, in messages.jsonl "
+        "of the state directory.",
+        False,
+    )
     keep_bodies: Count = key(
         "How long its text is kept; the record stays. 0: as long as the record.",
         0,
@@ -201,6 +206,12 @@ class SmsRouteConfig(Section):
         list,
         max_length=1024,
     )
+    kinds: list[Literal["text", "flash", "silent", "binary"]] = key(
+        "Only messages of these kinds: text, flash (class 0), silent (type 0), binary (what is no text). "
+        "Empty: all.",
+        list,
+        max_length=4,
+    )
     content: Text = key(
         "Only texts in which this regular expression is found, in any case of letters. Empty: all.",
         "",
@@ -241,6 +252,19 @@ class SmsRouteConfig(Section):
     )
     max_attempts: Count | None = key("Not given: sms.max_attempts.", None, ge=1, le=15)
     retry_first: Number | None = key("Not given: sms.retry_first.", None, unit="s", gt=0, le=86_400)
+    retry_longest: Number | None = key("Not given: sms.retry_longest.", None, unit="s", gt=0, le=86_400)
+    throttled_pause: Number = key(
+        "How long a message waits that a next hop was too busy for; it is no attempt.",
+        1.0,
+        unit="s",
+        gt=0,
+        le=3600,
+    )
+    after_permanent: Literal["fail", "next"] = key(
+        "What an error means that says that nobody will ever take the message: fail: the end; next: another "
+        "way of the route may think otherwise.",
+        "fail",
+    )
     max_age: Count | None = key(
         "A message older than this is given up. Not given: when its validity ends.",
         None,

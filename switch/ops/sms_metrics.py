@@ -40,6 +40,14 @@ def collect(room: Any, now: float) -> Iterator[Metric]:
     for labels, count in centre.book.failures.items():
         failures.add_metric(labels, count)
     yield failures
+    outcomes = CounterMetricFamily(
+        "switchroom_sms_outcomes",
+        "Messages that entered a state, by the way they went; sent, and all ends.",
+        labels=("outlet", "state"),
+    )
+    for (outlet, state), count in centre.book.outcomes.items():
+        outcomes.add_metric((outlet, state.name.lower()), count)
+    yield outcomes
     yield _counters("sms_receipts", "Receipts from next hops.", "kind", centre.receipts.counters)
     yield _counters("sms_notices", "Receipts for senders.", "kind", centre.notices.counters)
     yield from _queues(centre, now)

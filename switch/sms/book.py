@@ -40,6 +40,7 @@ class Book:
         )
         self.answer_times, self.delivery_times = Histogram(), Histogram()
         self.failures: dict[tuple[str, str], int] = {}  # by outlet and reason
+        self.outcomes: dict[tuple[str, State], int] = {}
         # Messages that were settled moments ago: what is read from the disk may not know it yet
         self.settled: set[int] = set()
         self.unplaced: set[int] = set()  # written into their lanes, or about to be, and not in memory yet
@@ -122,6 +123,11 @@ class Book:
             things = self._gathered[call] = []
             pending.after((call, things))
         things.append(thing)
+
+    def count(self, outlet: str, state: State) -> None:
+        """For metrics: what became of messages by each way, those of users together."""
+        key = ("user" if outlet.startswith("user:") else outlet, state)
+        self.outcomes[key] = self.outcomes.get(key, 0) + 1
 
     def count_failure(self, outlet: str, reason: str) -> None:
         """For metrics: bounded, whatever the reasons are."""

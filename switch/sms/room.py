@@ -11,12 +11,14 @@ from switchroom.switch.config import Config
 from switchroom.switch.net import Clock, Tls
 from switchroom.switch.net.bus import Bus
 from switchroom.switch.numbering import RateTable
+from switchroom.switch.store.interfaces import RecordSink
 from switchroom.switch.store.sms import Retention, SqliteMessages
 
 from .away import Away, serve
 from .book import Log
 from .centre.centre import Centre
 from .handlers import Handler, Handlers, Sender
+from .lines import MessageLines
 from .phones import Phones, Texts
 from .questions import Questions
 from .routing import Routes, rates_of, routes_of
@@ -43,8 +45,11 @@ class MessageRoom:
         *,
         guard: Guard,
         tls: Tls,
+        sink: RecordSink,
     ) -> None:
-        """``flush`` sends SIP messages; of several workers the leader has the room."""
+        """``flush`` sends SIP messages; ``sink`` takes records; of several workers the leader has it."""
+        self._sink = sink
+        self._lines: MessageLines | None = None
         self._guard, self._tls = guard, tls
         self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
         self._bus = bus
@@ -122,6 +127,9 @@ class MessageRoom:
             self._log,
             config.sms_rules,
         )
+        self._lines = MessageLines(self._sink, self._centre.book, self._log)
+        self._lines.is_wanted = config.sms.record_lines
+        self._centre.fates.on_final.append(self._lines.add)
         self._store.on_wake = self._on_wake
         self._centre.on_turn = self._on_turn
         self._centre.start(now)
@@ -162,6 +170,8 @@ class MessageRoom:
         await asyncio.to_thread(self._store.close)
         self._store.on_wake = lambda: None
         self._store.drain(self.clock.now())  # who waits for an answer hears it
+        if self._lines is not None:
+            await asyncio.to_thread(self._lines.stop)
         self._centre = self._store = self.smpp = self.modems = None
 
     def prepare(self, config: Config) -> RateTable | None:
@@ -177,6 +187,8 @@ class MessageRoom:
             self.modems.reconfigure(config)
         if self._centre is not None and self._store is not None:
             self._store.retention = _retention(config)
+            if self._lines is not None:
+                self._lines.is_wanted = config.sms.record_lines
             self._centre.reconfigure(config.sms, self._routes(config, rates), config.sms_rules)
             self._centre.drain(self.clock.now())
 

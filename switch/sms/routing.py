@@ -16,7 +16,7 @@ from switchroom.switch.numbering import PatternIndex, RateTable, normalise, read
 
 from .interfaces import NO_ROUTE, Address, Refusal, Submission, Wish
 from .stored import Stored
-from .texts import text_of
+from .texts import kind_of, text_of
 
 _ALPHANUMERIC = 5  # TON of SMPP 3.4 §5.2.5
 _TOLD = 24
@@ -29,6 +29,8 @@ class Retry(NamedTuple):
     longest: float = 3600.0
     max_attempts: int = 15
     max_age: float = 0.0  # 0: as long as it is valid
+    throttled: float = 1.0  # the wait for a next hop that is too busy
+    is_passed_on: bool = False  # a permanent error of one way is none of the others
 
     def pause(self, attempts: int, chance: float) -> float:
         """How long to wait after so many attempts; ``chance``, 0 to 1, spreads them by a quarter."""
@@ -62,14 +64,17 @@ class Route:
         self._zone = zone(time_zone)
         self._replace = read_replacement(*config.replace) if config.replace else None
         self._source_replace = read_replacement(*config.source_replace) if config.source_replace else None
-        self.is_plain = not (self._sources or self._inlets or self._content or self._schedule)
+        self._kinds = frozenset(config.kinds)
+        self.is_plain = not (self._sources or self._inlets or self._content or self._schedule or self._kinds)
         self._is_rewriting = bool(config.strip or config.prefix or config.replace)
         self._ways = tuple(config.to)
         self.retry = Retry(
             common.retry_first if config.retry_first is None else config.retry_first,
-            max(common.retry_longest, config.retry_first or 0.0),
+            max(config.retry_longest or common.retry_longest, config.retry_first or 0.0),
             config.max_attempts or common.max_attempts,
             float(config.max_age or 0),
+            config.throttled_pause,
+            config.after_permanent == "next",
         )
 
     def why_not(self, submission: Submission, at: float) -> str:
@@ -83,6 +88,8 @@ class Route:
             why = self._schedule.why_not(datetime.fromtimestamp(at, UTC).astimezone(self._zone))
             if why:
                 return why
+        if self._kinds and (kind := kind_of(submission)) not in self._kinds:
+            return f"{kind} is not among its kinds"
         if self._content is not None:
             text = text_of(submission)
             if text is None or not self._content.search(text):
@@ -201,6 +208,11 @@ class Routes:
                         self._price(ways[0], called.number, at),
                     )
         return NO_ROUTE.saying(f"{number}: no route takes it")
+
+    def retry_of(self, message: Stored) -> Retry:
+        """How its route tries a message again."""
+        route = self._by_name.get(message.route)
+        return self.retry if route is None else route.retry
 
     def dress(self, message: Stored) -> bool:
         """Write a message as its route does, without looking for one; False: there is none of that name."""

@@ -14,6 +14,7 @@ from .stored import Stored
 _BINARY = (2, 4)  # data_coding of SMPP 3.4 §5.2.19
 _CODECS = {1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8", 14: "euc_kr"}
 _UCS2 = 8
+_TYPE_0 = 0x40  # TP-PID
 _SIZE = 140  # octets of user data in one short message (3GPP TS 23.040 §9.2.3.24)
 _WIDE_REFERENCE = 6  # octets of a concatenation's element with 16 bits, and 5 with 8
 
@@ -48,6 +49,16 @@ def text_of(submission: Submission) -> str | None:
     if scheme.charset is gsm.Charset.GSM7:
         return _alphabet(submission.udh).decode(body)
     return gsm.decode(body, scheme.charset)
+
+
+def kind_of(submission: Submission) -> str:
+    """text, flash, silent or binary."""
+    if submission.protocol_id == _TYPE_0:
+        return "silent"
+    coding = submission.coding
+    if submission.message_class == 0 or (coding >= 0x10 and gsm.DataCoding.parse(coding).is_flash):
+        return "flash"
+    return "binary" if text_of(submission) is None else "text"
 
 
 def joined_text(messages: Sequence[Stored], total: int) -> str | None:

@@ -38,7 +38,8 @@ class SmscSimulator:
 
     def _is_there(self) -> bool:
         assert self.process.poll() is None, self.said()
-        return Path(self._control).exists()
+        with socket.socket(socket.AF_UNIX) as sock:  # the file is there a little before who listens
+            return sock.connect_ex(self._control) == 0
 
     def __enter__(self) -> SmscSimulator:
         return self

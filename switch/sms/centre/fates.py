@@ -15,8 +15,6 @@ from switchroom.switch.sms.stored import Stored, extra_of
 from .lanes import Lanes
 from .ways import Ways
 
-_THROTTLED_PAUSE = 1.0  # seconds
-
 
 class Fates:
     """Outcomes in, states out."""
@@ -87,8 +85,10 @@ class Fates:
     def _sent(self, message: Stored, outcome: Outcome, now: float) -> None:
         book = self._book
         book.counters["sent"] += 1
+        book.count(message.outlet, State.SENT)
         book.answer_times.add(max(0.0, book.posix(now) - message.changed_at))
-        book.enter(message, State.SENT, now, note=outcome.remote_id)
+        note = f"{outcome.remote_id} {outcome.text}" if outcome.text else outcome.remote_id
+        book.enter(message, State.SENT, now, note=note)
         if message.turn:
             self.ways.end_turn(message, now)
         self._notices.on_state(message, now)
@@ -100,16 +100,19 @@ class Fates:
         fault, reason = outcome.fault, outcome.text or f"error {outcome.code}"
         error = f"{outcome.code:03d}" if outcome.code else ""
         self._book.count_failure(message.outlet, reason)
+        retry = self.routes.retry_of(message)
         if fault is Fault.PERMANENT:
-            self.finish(message, State.UNDELIVERABLE, now, error=error, reason=reason)
-            return
+            if not retry.is_passed_on:
+                self.finish(message, State.UNDELIVERABLE, now, error=error, reason=reason)
+                return
+            fault = Fault.ROUTE
         if fault is Fault.UNKNOWN and not self.is_retrying_breaks:
             text = "the connection broke before the answer"
             self.finish(message, State.UNKNOWN, now, error=error, reason=text)
             return
         message.error, message.reason = error, reason
         if fault is Fault.THROTTLED:
-            self.defer(message, _THROTTLED_PAUSE * (0.5 + self._draw()), now)
+            self.defer(message, retry.throttled * (0.5 + self._draw()), now)
             return
         message.attempts += 1
         plan = self.plan_of(message, now)
@@ -250,6 +253,7 @@ class Fates:
         """The message is done with."""
         book = self._book
         book.counters["delivered" if state is State.DELIVERED else "failed"] += 1
+        book.count(message.outlet, state)
         if state is State.DELIVERED:
             book.delivery_times.add(max(0.0, book.posix(now) - message.accepted_at))
         self._book.enter(message, state, now, error=error, reason=reason)

@@ -333,7 +333,7 @@ class Unit:
         number, is_wanted = part.message.destination.number, bool(part.message.wish)
         posix = self._clock.posix(now)
         remote_id = self._sends.add(self.sim, event, number, posix, is_wanted=is_wanted)
-        self._settle(Outcome(part, remote_id), now)
+        self._settle(Outcome(part, remote_id, text=f"by {self.name}"), now)
 
     def _settle(self, outcome: Outcome, now: float) -> None:
         self.counts["failed"] += outcome.fault is not None

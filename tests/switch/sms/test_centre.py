@@ -333,3 +333,34 @@ def test_what_was_given_up_can_be_tried_again(world: World) -> None:
     world.answer(a, is_delivered=True)
     assert world.state(id) is State.DELIVERED
     assert len(a.seen) == 2
+
+
+def test_how_each_route_takes_errors(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        {"name": "de", "match": "+49*", "to": ["trunk:a", "trunk:b"], "after_permanent": "next"},
+        {"name": "fr", "match": "+33*", "to": "trunk:a", "throttled_pause": 60.0},
+        {"name": "gb", "match": "+44*", "to": "trunk:a", "retry_first": 5.0, "retry_longest": 5.0},
+    )
+    a, b = Outlet("trunk:a"), Outlet("trunk:b")
+    world.attach(a, b)
+    [id] = world.submit("x", to="+491")
+    world.answer(a, fault=Fault.PERMANENT, code=11)
+    assert len(b.seen) == 1  # it may know the number
+    world.answer(b, fault=Fault.PERMANENT, code=11)
+    assert world.state(id) is State.UNDELIVERABLE
+    assert "every way refused it" in world.ask("query", id, "").reason
+    [id] = world.submit("x", to="+331")
+    world.answer(a, fault=Fault.THROTTLED, code=0x58)
+    world.walk(50)
+    assert len(a.parts) == 0
+    world.walk(15)
+    assert len(a.parts) == 1
+    world.answer(a, "1")
+    assert world.state(id) is State.SENT
+    [id] = world.submit("x", to="+441")
+    for _ in range(5):
+        world.answer(a, fault=Fault.TEMPORARY, code=8)
+        world.walk(5.1)  # not twice as long each time
+        assert len(a.parts) == 1
+    world.close()

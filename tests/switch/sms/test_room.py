@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,28 @@ async def test_a_switch_that_needs_no_centre_has_none(tmp_path: Path) -> None:
         assert not (tmp_path / "state" / "messages.db").exists()
         with pytest.raises(LookupError, match="no message centre"):
             await switch.messages.questions()["messages"]()
+
+
+async def test_what_is_done_with_is_a_line_too(tmp_path: Path) -> None:
+    switch = Switch(config(tmp_path, sms={"reserve": 0, "record_lines": True}))
+
+    @switch.on_message("+4930*")
+    async def take(message: Incoming) -> None:
+        return
+
+    async with switch:
+        sent = await switch.messages.questions()["sms.send"]("secret", "+49301", source="200")
+        file = tmp_path / "state" / "messages.jsonl"
+        line = await until(lambda: file.exists() and file.read_text(), "the line")
+        page = switch.metrics.render().decode()
+    assert 'switchroom_sms_outcomes_total{outlet="app",state="delivered"} 1.0' in page
+    fields = json.loads(line)
+    assert (fields["id"], fields["state"], fields["outlet"]) == (str(sent["id"]), "delivered", "app")
+    assert (fields["from"], fields["to"], fields["octets"]) == ("200", "+49301", 6)
+    assert "secret" not in line
+
+
+async def test_a_message_that_is_refused_is_one_clear_line(tmp_path: Path) -> None:
+    async with Switch(config(tmp_path, sms={"reserve": 0, "enabled": True})) as switch:
+        with pytest.raises(LookupError, match=r"refused: .4930: no route takes it"):
+            await switch.messages.questions()["sms.send"]("x", "+4930")

@@ -53,6 +53,13 @@ def test_the_first_route_that_matches_is_taken() -> None:
         ({"content": "hullo"}, {}, False),
         ({"content": "hello"}, {"body": "hello".encode("utf-16-be"), "coding": 8}, True),
         ({"content": "hello"}, {"coding": 4}, False),  # it is no text
+        ({"kinds": ["text"]}, {}, True),
+        ({"kinds": ["text"]}, {"coding": 4}, False),
+        ({"kinds": ["binary"]}, {"coding": 4}, True),
+        ({"kinds": ["flash"]}, {"message_class": 0}, True),
+        ({"kinds": ["flash"]}, {"coding": 0x18}, True),
+        ({"kinds": ["flash"]}, {"coding": 0x15}, False),
+        ({"kinds": ["silent", "flash"]}, {"protocol_id": 0x40}, True),
         ({"hours": ["11:00-13:00"]}, {}, True),
         ({"hours": ["13:00-15:00"]}, {}, False),
         ({"days": ["mon"]}, {}, True),
