@@ -175,6 +175,8 @@ class Routes:
 
     def normalised(self, submission: Submission) -> Submission:
         """The same with both numbers as rules know them."""
+        if not self._country:
+            return submission
         source, destination = self.normal(submission.source), self.normal(submission.destination)
         if source is submission.source and destination is submission.destination:
             return submission
