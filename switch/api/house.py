@@ -18,6 +18,7 @@ from .messages.inbox import Inbox
 from .messages.optouts import OptOuts
 from .messages.outbox import Outbox
 from .messages.resource import MessageResources
+from .messages.retention import Retention
 from .messages.senders import Senders
 from .messages.services import ServiceResources
 from .office import Office
@@ -72,7 +73,8 @@ class House:
         self.opt_outs = OptOuts(self.office)
         self.senders = Senders(self.office, self.opt_outs)
         self.outbox = Outbox(self.office, centre, now)
-        self.messages = MessageResources(self.office, self.outbox, self.senders)
+        self.retention = Retention(self.office)
+        self.messages = MessageResources(self.office, self.outbox, self.senders, self.retention)
         self.inbox = Inbox(self.office, self.numbers, self.senders, self.opt_outs, self.messages, now)
         self.inbox.centre = centre
         self.voice = VoiceRoom(config, self.office, self.numbers, self.messages, apps)

@@ -17,6 +17,7 @@ from switchroom.switch.store.documents import Library, Query
 from .front.accounts import Accounts
 from .front.audit import AUDIT, Audit
 from .front.vault import Vault
+from .wire.urls import shown
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps
@@ -153,6 +154,7 @@ class ApiRoom:
         library.purge("delivery", now - config.keep_webhooks * _DAY)
         library.purge(CALL, now - config.keep_calls * _DAY)
         library.purge(AUDIT, now - config.keep_audit * _DAY)
+        self.house.retention.sweep(now)
 
     # -- the operator
 
@@ -194,7 +196,7 @@ class ApiRoom:
                     "state": doc.state,
                     "attempts": len(doc.data["attempts"]),
                     "answer": last.get("status", last.get("error", "")),
-                    "url": doc.data["url"],
+                    "url": shown(doc.data["url"]),
                 }
             )
         return rows
@@ -203,7 +205,8 @@ class ApiRoom:
         doc = self.house.library.get("delivery", webhook, None)
         if doc is None:
             raise LookupError(f"there is no webhook {webhook}")
-        return {"webhook": doc.sid, "state": doc.state, "resource": doc.parent, **doc.data}
+        hidden = {name: shown(doc.data[name]) for name in ("url", "fallback_url")}
+        return {"webhook": doc.sid, "state": doc.state, "resource": doc.parent, **doc.data, **hidden}
 
     async def _replay(self, webhook: str) -> dict[str, Any]:
         doc = await self.house.courier.replay(webhook)

@@ -157,6 +157,14 @@ class ApiConfig(Section):
         max_length=1024,
     )
     keep_calls: Count = key("How long calls of the API are shown.", 400, unit="d", ge=1, le=36500)
+    keep_messages: Count = key("How long messages of the API are shown.", 400, unit="d", ge=40, le=36500)
+    keep_texts: Count = key(
+        "How long their texts are kept, here and in webhooks that were delivered. 0: until they are over.",
+        400,
+        unit="d",
+        ge=0,
+        le=36500,
+    )
     keep_webhooks: Count = key(
         "How long webhooks are shown and can be sent again.", 7, unit="d", ge=1, le=3650
     )

@@ -21,6 +21,7 @@ from ..webhooks.courier import Letter
 from ..webhooks.fetch import FetchError, Reply, Request
 from ..wire.errors import ApiError
 from ..wire.sids import new_sid
+from ..wire.urls import shown
 from .optouts import answer_to, keyword_of
 from .render import MESSAGE, event, inbound_params
 from .statuses import segments_of
@@ -248,7 +249,7 @@ class Inbox:
             token = self._office.accounts.token(doc.account)
             reply = await self._office.fetcher.fetch(request, token)
             if not 200 <= reply.status < 300:
-                raise FetchError(11200, f"{url}: status {reply.status}")
+                raise FetchError(11200, f"{shown(url)}: status {reply.status}")
         raise TwimlError(14106, f"more than {_MAX_REDIRECTS} documents for one message")
 
     async def _message(self, doc: Document, verb: Verb, base: str) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _RETRY_INTERVAL = 1.0
 _MAX_START = 1_000_000
 _WISH = int(Wish.FINAL | Wish.EACH_STATE)
+_NO_TEXT = {"body": "", "text": ""}
 _ALPHANUMERIC, _INTERNATIONAL, _ISDN = 5, 1, 1
 
 log = structlog.get_logger("switchroom.api")
@@ -180,7 +181,7 @@ class Outbox:
         events = []
         for notice in notices:
             doc = changed.get(notice.key) or self._office.library.get(MESSAGE, notice.key, inlet.account)
-            after = None if doc is None else _advance(doc, notice)
+            after = None if doc is None else self._advance(doc, notice)
             if after is not None:
                 changed[after.sid] = after
                 letters += self.letters(after)
@@ -199,6 +200,12 @@ class Outbox:
     def _acknowledge(self, inlet: _Inlet, ids: list[int], *, is_heard: bool = True) -> None:
         if self.centre is not None:
             self.centre.noticed(inlet.name, ids, self._now(), is_heard=is_heard)
+
+    def _advance(self, doc: Document, notice: Notice) -> Document | None:
+        after = _advance(doc, notice)
+        if after is not None and after.state in FINAL and not self._office.config.keep_texts:
+            return after.change(after.updated_at, data=_NO_TEXT)
+        return after
 
     # -- both
 
@@ -266,7 +273,7 @@ def _advance(doc: Document, notice: Notice) -> Document | None:
 
 def _forgotten(doc: Document) -> dict[str, Any]:
     """What is taken away at the end when the sender asked for that."""
-    return {"body": "", "text": ""} if doc.data.get("retention") == "discard" else {}
+    return _NO_TEXT if doc.data.get("retention") == "discard" else {}
 
 
 def _obscure(number: str) -> str:

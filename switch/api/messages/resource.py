@@ -19,15 +19,16 @@ from ..wire.paging import spans
 from ..wire.sids import new_sid
 from .optouts import ANSWERS
 from .render import MESSAGE, event, show
+from .retention import MEDIA
 from .senders import letters_url
 from .statuses import FINAL, segments_of
 
 if TYPE_CHECKING:
     from ..office import Office
     from .outbox import Outbox
+    from .retention import Retention
     from .senders import Senders
 
-MEDIA = "media"
 _MAX_BODY = 1600
 _MAX_MEDIA = 10
 _SOONEST, _LATEST = 15 * 60, 35 * 86400
@@ -74,8 +75,9 @@ _UPDATE = (params.text("Body", max_size=16384), params.choice("Status", "cancele
 class MessageResources:
     """Messages of accounts."""
 
-    def __init__(self, office: Office, outbox: Outbox, senders: Senders) -> None:
+    def __init__(self, office: Office, outbox: Outbox, senders: Senders, retention: Retention) -> None:
         self._office, self._outbox, self._senders = office, outbox, senders
+        self._retention = retention
         self._applications = Shelf(office, APPLICATION, "AP")
         self.shelf = Shelf(office, MESSAGE, "")
         self._media = Shelf(office, MEDIA, "ME")
@@ -253,10 +255,10 @@ class MessageResources:
         if ask["Body"]:
             raise ApiError(20422, "Body: must be empty: a text can be taken away, not changed")
         _must_be_over(doc)
-        changed = doc.change(ask.now, data={"body": "", "text": ""})
-        await self._office.write([changed])
+        rows = self._retention.forget(doc, ask.now)
+        await self._office.write(rows)
         self._outbox.redact(doc)
-        return show(changed)
+        return show(rows[0])
 
     async def _cancel(self, doc: Document) -> Document:
         if doc.state == "canceled":
@@ -277,7 +279,7 @@ class MessageResources:
         doc = self.shelf.take(ask)
         _must_be_over(doc)
         media = self._office.library.select(Query(MEDIA, doc.account, parent=doc.sid, limit=_MAX_MEDIA))
-        await self._office.write(drops=[doc, *media])
+        await self._office.write(self._retention.letters(doc, ask.now), [doc, *media])
         self._outbox.redact(doc)
         return None
 

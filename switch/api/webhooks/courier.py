@@ -15,6 +15,7 @@ import structlog
 from switchroom.switch.store.documents import Document, Library, Query
 
 from ..wire.sids import new_sid
+from ..wire.urls import shown
 from .fetch import Fetcher, FetchError, Reply, Request, retries_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self.on_done: dict[str, Done] = {}
+        self.on_keep: dict[
+            str, Callable[[Document], Document]
+        ] = {}  # by purpose: as it is kept when it is over
         self.delivered_count = self.failed_count = self.dead_count = 0
 
     @property
@@ -196,7 +200,8 @@ class Courier:
         heard = self.on_done.get(doc.data["purpose"])
         if heard is not None:
             await heard(doc, reply)
-        await self._library.write([doc])
+        keep = self.on_keep.get(doc.data["purpose"])
+        await self._library.write([doc if keep is None else keep(doc)])
 
     async def _try(self, doc: Document) -> tuple[Document, Reply | None]:
         """One attempt, and one at the fallback; the document as it is after that."""
@@ -204,7 +209,7 @@ class Courier:
         attempts = list(data["attempts"])
         reply, error = await self._ask(doc, data["url"], data["method"], data["params"], attempts)
         if error is not None and data["fallback_url"]:
-            more = [("ErrorCode", str(error.code)), ("ErrorUrl", data["url"])]
+            more = [("ErrorCode", str(error.code)), ("ErrorUrl", shown(data["url"]))]
             params = [*map(tuple, data["params"]), *more]
             reply, error = await self._ask(
                 doc, data["fallback_url"], data["fallback_method"], params, attempts
@@ -260,10 +265,10 @@ class Courier:
 
 def _attempt(started: float, url: str, reply: Reply | None, error: FetchError | None) -> dict[str, Any]:
     """What the operator is shown of an attempt."""
-    made = {"at": round(started, 3), "seconds": round(time.time() - started, 3), "url": url}
+    made = {"at": round(started, 3), "seconds": round(time.time() - started, 3), "url": shown(url)}
     if reply is not None:
-        shown = reply.body[:_SHOWN_BODY].decode("utf-8", "replace")
-        made |= {"status": reply.status, "content_type": reply.content_type[:100], "body": shown}
+        body = reply.body[:_SHOWN_BODY].decode("utf-8", "replace")
+        made |= {"status": reply.status, "content_type": reply.content_type[:100], "body": body}
     if error is not None:
         made |= {"code": error.code, "error": error.message}
     return made

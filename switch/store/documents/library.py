@@ -143,12 +143,26 @@ class Library:
 
     def purge(self, kind: str, until: float) -> None:
         """Forget documents of a kind that were created until then, and events with the kind ``events``."""
-        self._recent.clear()
         if kind == "events":
-            purge: tuple[str, tuple[Any, ...]] = ("DELETE FROM events WHERE at <= ?", (until,))
+            self._sweep("DELETE FROM events WHERE at <= ?", (until,))
         else:
-            purge = ("DELETE FROM documents WHERE kind = ? AND created_at <= ?", (kind, until))
-        self._writer.submit(Change(purge=purge))
+            self._sweep("DELETE FROM documents WHERE kind = ? AND created_at <= ?", (kind, until))
+
+    def blank(self, kind: str, fields: Sequence[str], states: Iterable[str], until: float) -> None:
+        """Empty text fields of documents of a kind, in these states, that were created until then."""
+        states, paths = list(states), [f"$.{field}" for field in fields]
+        any_state, changes = ", ".join("?" * len(states)), ", ?, ''" * len(paths)
+        has_some = " OR ".join(["json_extract(data, ?) <> ''"] * len(paths))
+        self._sweep(
+            f"UPDATE documents SET data = json_set(data{changes}) "
+            f"WHERE kind = ? AND created_at <= ? AND state IN ({any_state}) AND ({has_some})",
+            (*paths, kind, until, *states, *paths),
+        )
+
+    def _sweep(self, statement: str, bound: tuple[Any, ...]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda _: self._recent.clear())  # what was read meanwhile is old
+        self._writer.submit(Change(purge=(statement, bound), done=done))
 
     # -- reading
 

@@ -25,5 +25,9 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     ) STRICT;
     CREATE INDEX events_by_account ON events (account, id);
     """,
+    """
+    CREATE INDEX by_age ON documents (kind, created_at);
+    CREATE INDEX events_by_age ON events (at);
+    """,
 )
 READABLE_BY = 1  # the oldest program that can use a file of the newest schema
