@@ -28,6 +28,8 @@ from .resources.inventory import Inventory
 from .resources.lookups import LookupResources
 from .resources.numbers import NumberResources
 from .resources.usage import UsageResources
+from .verify.attempts import Attempts
+from .verify.caller import Caller
 from .verify.services import VerifyServices
 from .verify.verifications import Verifications
 from .voice.room import VoiceRoom
@@ -79,13 +81,18 @@ class House:
         self.inbox.centre = centre
         self.voice = VoiceRoom(config, self.office, self.numbers, self.messages, apps)
         verify = VerifyServices(self.office)
+        caller = Caller(self.office, self.voice.means)
+        attempts = Attempts(self.office)
+        self.verifications = Verifications(
+            self.office, verify, self.messages, accounts.vault, caller, attempts
+        )
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
             *(LookupResources(), UsageResources(self.office), *self.voice.resources),
-            *(verify, Verifications(self.office, verify, self.messages, accounts.vault)),
+            *(verify, self.verifications, attempts),
         ):
             self.table.add(resources.operations())
         self.gate = Gate(accounts)
@@ -108,6 +115,7 @@ class House:
         self.courier.start()
         self.outbox.start()
         self.voice.start()
+        self.verifications.start()
         if self.inbox.centre is not None:
             self.inbox.centre.attach(outlet=self.inbox, now=self._now())
 

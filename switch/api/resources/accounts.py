@@ -173,12 +173,20 @@ class KeyResources:
         yield Operation("GET", f"{base}/{{Sid}}.json", self.fetch, summary="Fetch a key")
         yield Operation("POST", f"{base}/{{Sid}}.json", self.update, given, summary="Change a key")
         yield Operation("DELETE", f"{base}/{{Sid}}.json", self.delete, summary="Take a key away")
-        signing = V2010 + "/SigningKeys.json"
-        yield Operation("POST", signing, self.create, given, status=201, summary="Make a key")
+        signing = V2010 + "/SigningKeys"  # the same by an older name
+        yield Operation("GET", f"{signing}.json", self.list_signing, _PAGE, summary="List keys")
+        yield Operation("POST", f"{signing}.json", self.create, given, status=201, summary="Make a key")
+        yield Operation("GET", f"{signing}/{{Sid}}.json", self.fetch, summary="Fetch a key")
+        yield Operation("POST", f"{signing}/{{Sid}}.json", self.update, given, summary="Change a key")
+        yield Operation("DELETE", f"{signing}/{{Sid}}.json", self.delete, summary="Take a key away")
 
     async def list_all(self, ask: Ask) -> Answer:
         """All keys, without secrets."""
         return await self._shelf.list_first(ask, "keys", self._show)
+
+    async def list_signing(self, ask: Ask) -> Answer:
+        """The same keys."""
+        return await self._shelf.list_first(ask, "signing_keys", self._show)
 
     async def create(self, ask: Ask) -> Answer:
         """A key; its secret is shown this once."""

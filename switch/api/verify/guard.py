@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-_WINDOW = 3600.0
+WINDOW = 3600.0
 _MAX_KEYS = 20_000
 _PREFIX = 7  # of the digits of a number: a block of an operator
 
@@ -71,6 +71,6 @@ def _recent(seen: OrderedDict[tuple[str, str], deque[float]], key: tuple[str, st
     times = seen.get(key)
     if times is None:
         return 0
-    while times and times[0] <= now - _WINDOW:
+    while times and times[0] <= now - WINDOW:
         times.popleft()
     return len(times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.documents import Document, Query, TakenError
@@ -28,6 +29,7 @@ _FIELDS = {
     "DoNotShareWarningEnabled": "do_not_share_warning_enabled",
     "CustomCodeEnabled": "custom_code_enabled",
 }
+_BUCKET = {"Max": "max", "Interval": "interval"}
 _DEFAULTS: dict[str, Any] = {
     "friendly_name": "",
     "code_length": 6,
@@ -64,12 +66,14 @@ class VerifyServices:
         base = "/v2/Services"
         one, limits = f"{base}/{{Sid}}", f"{base}/{{Sid}}/RateLimits"
         limit, buckets = f"{limits}/{{LimitSid}}", f"{limits}/{{LimitSid}}/Buckets"
+        bucket = f"{buckets}/{{BucketSid}}"
         name = params.text("FriendlyName", max_size=30, code=60200)
         required = params.text("FriendlyName", max_size=30, code=60200, is_required=True)
         unique = params.text("UniqueName", max_size=64, code=60209, is_required=True)
         text = params.text("Description", max_size=256)
-        size = params.count("Max", 1, 1_000_000, is_required=True, code=60200)
-        interval = params.count("Interval", 1, 86400, is_required=True, code=60200)
+        size = params.count("Max", 1, 1_000_000, code=60200)
+        interval = params.count("Interval", 1, 86400, code=60200)
+        wanted = tuple(replace(one, is_required=True) for one in (size, interval))
         rows = (
             ("GET", base, self.list_all, _PAGE, 200, "List services"),
             ("POST", base, self.create, (required, *_SETTINGS), 201, "Make a service"),
@@ -79,10 +83,13 @@ class VerifyServices:
             ("GET", limits, self.list_limits, _PAGE, 200, "List rate limits"),
             ("POST", limits, self.create_limit, (unique, text), 201, "Make a rate limit"),
             ("GET", limit, self.fetch_limit, (), 200, "Fetch a rate limit"),
+            ("POST", limit, self.update_limit, (text,), 200, "Change a rate limit"),
             ("DELETE", limit, self.delete_limit, (), 200, "Delete a rate limit"),
             ("GET", buckets, self.list_buckets, _PAGE, 200, "List buckets"),
-            ("POST", buckets, self.create_bucket, (size, interval), 201, "Make a bucket"),
-            ("DELETE", f"{buckets}/{{BucketSid}}", self.delete_bucket, (), 200, "Delete a bucket"),
+            ("POST", buckets, self.create_bucket, wanted, 201, "Make a bucket"),
+            ("GET", bucket, self.fetch_bucket, (), 200, "Fetch a bucket"),
+            ("POST", bucket, self.update_bucket, (size, interval), 200, "Change a bucket"),
+            ("DELETE", bucket, self.delete_bucket, (), 200, "Delete a bucket"),
         )
         for method, path, handler, given, status, summary in rows:
             scope = "verify:read" if method == "GET" else "verify:write"
@@ -153,6 +160,12 @@ class VerifyServices:
         """One."""
         return _show_limit(self._take_limit(ask), ask)
 
+    async def update_limit(self, ask: Ask) -> Answer:
+        """Another description."""
+        doc = self._take_limit(ask).change(ask.now, data={"description": ask["Description"] or ""})
+        await self._office.write([doc])
+        return _show_limit(doc, ask)
+
     async def delete_limit(self, ask: Ask) -> Answer:
         """It counts no more."""
         await self._office.write(drops=[self._take_limit(ask)])
@@ -177,12 +190,26 @@ class VerifyServices:
         await self._office.write([doc])
         return _show_bucket(doc, ask)
 
+    async def fetch_bucket(self, ask: Ask) -> Answer:
+        """One."""
+        return _show_bucket(self._take_bucket(ask), ask)
+
+    async def update_bucket(self, ask: Ask) -> Answer:
+        """Another size or interval: it is full again."""
+        doc = self._take_bucket(ask).change(ask.now, data=fields_of(ask.found, _BUCKET))
+        self._rates.pop(doc.sid, None)
+        await self._office.write([doc])
+        return _show_bucket(doc, ask)
+
     async def delete_bucket(self, ask: Ask) -> Answer:
         """One less."""
-        doc = self._buckets.take(ask, "BucketSid", self._take_limit(ask).sid)
+        doc = self._take_bucket(ask)
         self._rates.pop(doc.sid, None)
         await self._office.write(drops=[doc])
         return None
+
+    def _take_bucket(self, ask: Ask) -> Document:
+        return self._buckets.take(ask, "BucketSid", self._take_limit(ask).sid)
 
     def _take_limit(self, ask: Ask) -> Document:
         return self._limits.take(ask, "LimitSid", self.take(ask).sid)

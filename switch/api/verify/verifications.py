@@ -19,7 +19,10 @@ from ..wire import params
 from ..wire.dates import iso
 from ..wire.errors import ApiError, not_found
 from ..wire.params import is_e164
+from .attempts import Attempts
+from .caller import Caller, Reading
 from .guard import Guard
+from .words import words_of
 
 if TYPE_CHECKING:
     from ..front.vault import Vault
@@ -50,16 +53,24 @@ _CHECK = (
     params.text("Amount", max_size=64),
     params.text("Payee", max_size=64),
 )
-_WARNING = " Do not share it with anybody."
+_CHANNELS = ("sms", "call")
+_RESUMABLE = 60.0  # seconds after which a call that was promised before a crash is not made any more
 
 
 class Verifications:
     """``/v2/Services/…/Verifications`` and ``/VerificationCheck``."""
 
     def __init__(
-        self, office: Office, services: VerifyServices, messages: MessageResources, vault: Vault
+        self,
+        office: Office,
+        services: VerifyServices,
+        messages: MessageResources,
+        vault: Vault,
+        caller: Caller,
+        attempts: Attempts,
     ) -> None:
         self._office, self._services, self._messages, self._vault = office, services, messages, vault
+        self._caller, self._attempts = caller, attempts
         self._shelf = Shelf(office, VERIFICATION, "VE")
         self._guard = Guard()
 
@@ -82,10 +93,14 @@ class Verifications:
         """Send a code; while one is valid the same is sent again."""
         service = self._services.take(ask)
         to, channel = ask["To"].strip(), ask["Channel"].lower()
-        if channel != "sms":
-            raise ApiError(60223, f"Channel: {channel[:16]} is not one that this switch has: it has sms")
+        if channel not in _CHANNELS:
+            raise ApiError(
+                60223, f"Channel: {channel[:16]} is not one that this switch has: sms and call are"
+            )
         if not is_e164(to):
             raise ApiError(60200, "To: is not a number: it begins with + and the code of a country")
+        if channel == "call":
+            await self._caller.check(ask.account, to)
         self._allow(ask, service, to)
         doc = self._pending(service, to, ask.now)
         if doc is not None and len(doc.data["sends"]) >= _MAX_SENDS:
@@ -93,12 +108,50 @@ class Verifications:
         code = self._vault.open(doc.data["code"], doc.sid) if doc is not None else _code(ask, service)
         if doc is None:
             doc = self._new(ask, service, to, code)
-        message = await self._send(ask, service, to, code)
-        attempt = {"channel": channel, "time": iso(ask.now), "attempt_sid": message.sid}
-        doc = doc.change(time.time(), data={"sends": [*doc.data["sends"], attempt]})
-        await self._office.write([doc], events=[_event(doc, "sent")])
+        attempt = self._attempts.new(doc, channel)
+        made = {"channel": channel, "time": iso(ask.now), "attempt_sid": attempt.sid}
+        data = {
+            "sends": [*doc.data["sends"], made],
+            "channel": channel,
+            "name": ask["CustomFriendlyName"] or doc.data["name"],
+            "locale": ask["Locale"] or "",
+        }
+        if channel == "sms":
+            await self._send(ask, service, to, code)
+        else:
+            data |= {"calling_at": ask.now, "needs_key": service.data["dtmf_input_required"]}
+        doc = doc.change(time.time(), data=data)
+        await self._office.write([doc, attempt], events=[_event(doc, "sent")])
+        if channel == "call":
+            self._call(doc, code)
         self._guard.note_sent(service.sid, to, ask.now)
         return _show(doc, ask)
+
+    def start(self) -> None:
+        """Go on where an earlier process ended: what the guard had seen, and the calls that were promised."""
+        self._attempts.recover(self._guard, time.time())
+        waiting = Query(VERIFICATION, None, equal={"state": "pending"}, is_ascending=True, limit=10_000)
+        for doc in self._office.library.select(waiting):
+            if doc.data.get("calling_at", 0.0) > time.time() - _RESUMABLE:
+                self._call(doc, self._vault.open(doc.data["code"], doc.sid))
+
+    def _call(self, doc: Document, code: str) -> None:
+        """Have the code read out; what comes of the call is written down."""
+
+        def done(what: str) -> None:
+            latest = self._office.library.get(VERIFICATION, doc.sid, doc.account)
+            if latest is not None:
+                changed = latest.change(time.time(), data={"calling_at": 0.0})
+                self._office.begin([changed], events=[_event(changed, f"call.{what}")])
+
+        sender = self._sender(doc.account, "")
+        data = doc.data
+        reading = Reading(
+            *(doc.account, doc.sid, doc.target, sender if is_e164(sender) else "", data["name"], code),
+            locale=data["locale"],
+            needs_key=data["needs_key"],
+        )
+        self._caller.call(reading, done)
 
     def _allow(self, ask: Ask, service: Document, to: str) -> None:
         if service.data["skip_sms_to_landlines"] and line_type(to) == "landline":
@@ -116,7 +169,8 @@ class Verifications:
 
     def _new(self, ask: Ask, service: Document, to: str, code: str) -> Document:
         data = {
-            "channel": "sms",
+            "channel": ask["Channel"].lower(),
+            "name": service.data["friendly_name"],
             "amount": ask["Amount"],
             "payee": ask["Payee"],
             "sends": [],
@@ -128,11 +182,12 @@ class Verifications:
 
     async def _send(self, ask: Ask, service: Document, to: str, code: str) -> Document:
         name = ask["CustomFriendlyName"] or service.data["friendly_name"]
-        text = f"Your {name} verification code is: {code}."
+        words = words_of(ask["Locale"] or "")
+        text = words.written.format(name=name, code=code)
         if ask["Amount"] and ask["Payee"]:
-            text += f" It approves {ask['Amount']} to {ask['Payee']}."
+            text += words.approves.format(amount=ask["Amount"], payee=ask["Payee"])
         if service.data["do_not_share_warning_enabled"]:
-            text += _WARNING
+            text += words.warning
         if ask["AppHash"]:
             text = f"<#> {text}\n{ask['AppHash']}"
         given = {
@@ -161,7 +216,8 @@ class Verifications:
         if doc.state != "pending":
             raise not_found("Verification")
         doc = doc.change(ask.now, state=ask["Status"])
-        await self._office.write([doc], events=[_event(doc, doc.state)])
+        converted = self._attempts.converted(doc) if doc.state == "approved" else []
+        await self._office.write([doc, *converted], events=[_event(doc, doc.state)])
         return _show(doc, ask)
 
     async def check(self, ask: Ask) -> Answer:
@@ -180,7 +236,8 @@ class Verifications:
         state = "approved" if is_right and is_same else "pending"
         doc = doc.change(ask.now, state=state, data={"checks": doc.data["checks"] + 1})
         events = [_event(doc, "approved")] if state == "approved" else []
-        await self._office.write([doc], events=events)
+        converted = self._attempts.converted(doc) if state == "approved" else []
+        await self._office.write([doc, *converted], events=events)
         if state == "approved":
             self._guard.note_approved(doc.parent, doc.target, ask.now)
         return _show_check(doc)

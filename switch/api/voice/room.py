@@ -39,7 +39,7 @@ class VoiceRoom:
         async def send_text(account: str, given: dict[str, Any], direction: str) -> object:
             return await messages.send(account, given, direction)
 
-        means = Means(
+        means = self.means = Means(
             office,
             apps,
             Speech(lambda: office.config.say_command, state / "speech"),

@@ -114,6 +114,8 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
         "MediaSid": media[0].sid,
         "Applications": application.sid,
         "Keys": key.sid,
+        "SigningKeys": key.sid,
+        "Attempts": sent.send_code_attempts[0]["attempt_sid"],
         "v1/Services": service.sid,
         "Number": number.sid,
         "v2/Services": verify.sid,

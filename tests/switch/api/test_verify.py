@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +89,99 @@ async def test_expiry_and_cancellation(service: Any, room: ApiRoom) -> None:
     assert await refusal(service.verification_checks.create, to=THEIRS, code="1") == (404, 20404)
 
 
+class Telephone:
+    """Somebody who is called: what he hears, and the keys that he presses."""
+
+    def __init__(self, keys: str) -> None:
+        self.heard: list[Any] = []
+        self.keys, self.is_over = keys, False
+
+    async def gather(self, count: int, *, prompt: Any, **_: Any) -> str:
+        self.heard.append(prompt)
+        return self.keys
+
+    async def play(self, *sounds: Any) -> str:
+        self.heard += [sound for sound in sounds if isinstance(sound, Path)]
+        return ""
+
+    async def hang_up(self) -> None:
+        self.is_over = True
+
+
+async def answered(room: ApiRoom, monkeypatch: Any, phone: Telephone) -> asyncio.Event:
+    """Let everybody answer who is called; the event is set when he has heard everything."""
+    over = asyncio.Event()
+    means = room.house.voice.means
+
+    async def call(target: str, *, app: str, caller: Any, **_: Any) -> Telephone:
+        assert (target, app, caller.number) == (THEIRS, "verify", "+15017122661")
+        return phone
+
+    def run(handler: Any, call: Any) -> None:
+        task = asyncio.create_task(handler(call))
+        task.add_done_callback(lambda _: over.set())
+
+    async def speak(text: str, voice: str, language: str) -> Path:
+        return Path(f"{language}: {text}")
+
+    monkeypatch.setattr(means.apps, "call", call)
+    monkeypatch.setattr(means.apps, "run", run, raising=False)
+    monkeypatch.setattr(means.speech, "speak", speak)
+    return over
+
+
+async def test_a_code_is_read_out_by_telephone(
+    service: Any, room: ApiRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = Telephone("5")
+    over = await answered(room, monkeypatch, phone)
+    sent = await call(service.verifications.create, to=THEIRS, channel="call", locale="de-AT")
+    assert (sent.channel, sent.status) == ("call", "pending")
+    await asyncio.wait_for(over.wait(), 5)
+    assert phone.is_over
+    heard = [str(path) for path in phone.heard]
+    assert heard[0] == "de: Guten Tag. Drücken Sie eine Taste, um Ihren Bestätigungscode für Shop zu hören."
+    code = "".join(path.removeprefix("de: ") for path in heard[2:7])
+    assert heard[2:7] * 3 == [path for path in heard[1:] if len(path) == 5]  # each digit alone, three times
+    assert (await call(service.verification_checks.create, to=THEIRS, code=code)).valid
+    kinds = [row[1] for row in await room.house.library.events_after(SID, 0, 100)]
+    assert kinds[-3:] == ["verification.sent", "verification.call.answered", "verification.approved"]
+
+
+async def test_who_presses_no_key_hears_no_code(
+    service: Any, room: ApiRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = Telephone("")
+    over = await answered(room, monkeypatch, phone)
+    await call(service.verifications.create, to=THEIRS, channel="call")
+    await asyncio.wait_for(over.wait(), 5)
+    assert phone.is_over
+    assert len(phone.heard) == 1
+    await call(service.update, dtmf_input_required=False)
+    over.clear()
+    await call(service.verifications.create, to=THEIRS, channel="call")
+    await asyncio.wait_for(over.wait(), 5)
+    assert len(phone.heard) == 1 + 3 * 6
+
+
+async def test_a_call_that_was_promised_before_a_crash_is_made(
+    service: Any, room: ApiRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr(
+        room.house.verifications._caller, "call", lambda reading, done: called.append(reading)
+    )
+    await call(service.verifications.create, to=THEIRS, channel="call")
+    room.house.verifications.start()
+    assert [one.to for one in called] == [THEIRS] * 2
+    assert called[0].code == called[1].code
+
+
+async def test_nobody_is_called_where_that_is_too_dear(service: Any) -> None:
+    given = {"to": "+88213300000", "channel": "call"}
+    assert await refusal(service.verifications.create, **given) == (400, 21215)
+
+
 async def test_rate_limits_of_a_service(service: Any) -> None:
     limit = await call(service.rate_limits.create, unique_name="ip")
     await call(service.rate_limits(limit.sid).buckets.create, max=2, interval=60)
@@ -98,6 +194,28 @@ async def test_rate_limits_of_a_service(service: Any) -> None:
     more["rate_limits"] = {"ip": "::2"}
     await call(service.verifications.create, to="+15558675305", **more)
     assert (await refusal(service.rate_limits.create, unique_name="ip"))[1] == 60208
+
+
+async def test_attempts_are_listed_counted_and_remembered(
+    service: Any, client: Any, centre: MemoryCentre, room: ApiRoom
+) -> None:
+    for n in range(3):
+        await call(service.verifications.create, to=f"+1555867531{n}", channel="sms")
+    code = code_in(centre)
+    await call(service.verification_checks.create, to="+15558675312", code=code)
+    attempts = client.verify.v2.verification_attempts
+    listed = await call(attempts.list, verify_service_sid=service._solution["sid"])
+    assert [one.conversion_status for one in listed] == ["converted", "unconverted", "unconverted"]
+    assert listed[0].channel_data == {"to": "+15558675312", "country": "US"}
+    assert (await call(client.verify.v2.verification_attempts(listed[0].sid).fetch)).channel == "sms"
+    assert len(await call(attempts.list, status="converted", channel="sms", country="US")) == 1
+    assert await call(attempts.list, channel="call") == []
+    total = await call(client.verify.v2.verification_attempts_summary().fetch)
+    assert (total.total_attempts, total.total_converted, total.conversion_rate_percentage) == (3, 1, "33.33")
+    guard = Guard()
+    room.house.verifications._attempts.recover(guard, time.time())
+    assert sum(map(len, guard._sent.values())) == 3 * len(RULES)
+    assert sum(map(len, guard._approved.values())) == len(RULES)
 
 
 def test_the_fraud_guard_by_its_own_words() -> None:
