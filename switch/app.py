@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from switchroom.protocols import sip
 from switchroom.switch import settings
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.calls.access.auth import Authenticator
-from switchroom.switch.calls.access.guard import AccountAttacked, Guard, SourceBanned
-from switchroom.switch.calls.access.strangers import Strangers
 from switchroom.switch.calls.attendance import Attendance
 from switchroom.switch.calls.exchange import Exchange
 from switchroom.switch.calls.features.features import Features
@@ -27,17 +24,11 @@ from switchroom.switch.calls.survival import Survival
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import Config, find_restart_keys
+from switchroom.switch.door import Door
 from switchroom.switch.media import MediaPlane, check_transcode
-from switchroom.switch.net import (
-    Addresses,
-    Clock,
-    SipFace,
-    Tls,
-    Watchdog,
-)
-from switchroom.switch.net.bans import Ban
+from switchroom.switch.neighbours import Neighbours
+from switchroom.switch.net import Addresses, Clock, SipFace, Tls, Watchdog
 from switchroom.switch.net.bus import Bus
-from switchroom.switch.net.owners import Owners
 from switchroom.switch.net.place import Place
 from switchroom.switch.net.resolver import Resolver, means_of
 from switchroom.switch.ops.control import ControlServer
@@ -52,7 +43,6 @@ from switchroom.switch.store import Record, SqliteStore
 
 STOP_TIMEOUT = 2.0  # seconds that phones have to answer our BYE
 DRAIN_INTERVAL = 0.02
-_INVITED = re.compile(rb"INVITE (?:sips?|tel):([0-9*#+]+)", re.IGNORECASE)
 HEARTBEAT_INTERVAL = 10.0  # seconds; how exactly the end of a call is known after a crash
 
 
@@ -90,7 +80,8 @@ class Switch:
             limits=settings.message_limits(config),
             user_agent=config.switch.name,
         )
-        self.guard = Guard(on_alert=self._on_alert)
+        self.door = Door(self.clock, self.log)
+        self.guard = self.door.guard
         self.authenticator = Authenticator(
             config.users, config.auth, config.realm, self.guard, trunks=config.trunks
         )
@@ -121,7 +112,7 @@ class Switch:
                 self.log,
                 config.switch.name,
                 is_leader=self.bus.is_leader,
-                on_change=self._on_trunk_change,
+                on_change=lambda trunk: self.neighbours.tell_trunk(trunk),
             ),
             country=config.numbers.country,
         )
@@ -178,13 +169,9 @@ class Switch:
         )
         self.apps.house.voicemail.tell = self.attendance.tell_voicemail
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
-        self._owners = (
-            None if place is None else Owners(self.mint, place.slot, place.count, is_spread=self._is_spread)
+        self.neighbours = Neighbours(
+            place, self.bus, self.mint, self.trunks, has_heirs=config.calls.survive_restart
         )
-        if self._owners is not None:
-            self._owners.has_heirs = config.calls.survive_restart
-            self.bus.subscribe("begun", self._owners.learn)
-        self._peers: dict[int, int] = {}  # the other workers that are there: slot -> generation
         self.face = SipFace(
             self.endpoint,
             self.exchange.handle_event,
@@ -200,13 +187,13 @@ class Switch:
             websocket=settings.websocket(config),
             public=settings.public(config),
             bus=self.bus,
-            owners=self._owners,
+            owners=self.neighbours.owners,
             sockets=() if place is None else place.sockets[place.slot],
             bans=self.guard.ban_list,
-            is_exempt=self._is_emergency,
+            is_exempt=self.door.is_emergency,
         )
-        self.endpoint.on_malformed = self._on_malformed
-        self.exchange.reception.strangers = self._strangers(config)
+        self.neighbours.start(self.face)
+        self.door.attach(self.exchange, self.endpoint, config)
         self.sharing = Sharing(
             self.bus,
             exchange=self.exchange,
@@ -217,7 +204,7 @@ class Switch:
             on_ended=self.store.feed if self.bus.is_leader else lambda: None,
         )
         self.bus.subscribe("trunks", lambda news, slot: self.trunks.learn(news, self.clock.now()))
-        self.bus.on_found.append(self._tell_trunks)
+        self.door.on_banned = self.sharing.banned
         self.registrar.on_change.append(self.survival.on_registered)
         self._advertise(config)
         self.trace = Trace(config.trace, self.clock)
@@ -358,7 +345,7 @@ class Switch:
         self.features.reconfigure(config.features)
         self.apps.house.reconfigure(config.sound, config.voicemail)
         self.exchange.reconfigure(settings.exchange_config(config), router)
-        self.exchange.reception.strangers = self._strangers(config)
+        self.door.reconfigure(config)
         self.router = router
         self.endpoint.timers = settings.timers(config)
         self.face.apply(settings.limits(config))
@@ -402,34 +389,6 @@ class Switch:
         for uri in settings.named_targets(self.config):
             self.resolver.known(uri)
 
-    def _is_spread(self, host: str) -> bool:
-        """Whether one source sends for many callers: its calls are dealt out among the workers."""
-        return self.trunks.is_source(host)
-
-    # -- other workers
-
-    def meet(self, peers: dict[int, int], readers: dict[int, int]) -> None:
-        """The supervisor tells who is there, and who reads for whom that is not."""
-        assert self._place is not None
-        assert self._owners is not None
-        slot = self._place.slot
-        others = {other: generation for other, generation in peers.items() if other != slot}
-        before, self._peers = self._peers, others
-        self._owners.update(others)
-        for other, generation in before.items():
-            if others.get(other) != generation:
-                self.face.release(other)
-                self.bus.lost(other)
-        for other, generation in others.items():
-            if before.get(other) != generation:
-                self.face.release(other)
-                self.bus.found(other)
-                self.bus.publish("begun", self._owners.begun)
-        for dead, reader in readers.items():
-            if reader == slot:
-                self.face.adopt(dead, self._place.sockets[dead])
-        self.face.flush()
-
     def show_messages(self, tap: Tap | None) -> None:
         """Show every message to somebody: the log at level debug."""
         self.trace.show(tap)
@@ -445,53 +404,9 @@ class Switch:
         self.attendance.texts.handle_durable(self.clock.now())
         self.face.flush()
 
-    def _tell_trunks(self, slot: int) -> None:
-        """A worker began: it does not know yet what the one that registers and probes found out."""
-        if self.bus.is_leader:
-            for trunk in self.trunks:
-                self._on_trunk_change(trunk.name)
-
-    def _on_trunk_change(self, name: str) -> None:
-        """A trunk's address died or came back, or a registration did: the other workers hear of it."""
-        news = self.trunks.export(name)
-        if news is not None:
-            self.bus.publish("trunks", news)
-
     def _on_flow_failed(self, flow: sip.Flow, reason: str, now: float) -> None:
         self.registrar.flow_failed(flow)
         self.trunks.flow_failed(flow, reason, now)
-
-    def _on_alert(self, alert: SourceBanned | AccountAttacked) -> None:
-        if isinstance(alert, SourceBanned):
-            self.log_ban(alert.ban, alert.user)
-            self.sharing.banned(alert.ban)
-        else:
-            self.log.warning("auth.attacked", source=alert.source, user=alert.user)
-
-    def log_ban(self, ban: Ban, user: str = "") -> None:
-        told = {"user": user} if user else {}
-        self.log.warning(
-            "auth.banned", source=ban.source, reason=ban.reason, seconds=round(ban.seconds), **told
-        )
-
-    def _on_malformed(self, flow: sip.Flow) -> bool:
-        """Something came that cannot be read; True: nothing is answered."""
-        host = flow.remote[0]
-        if self.exchange.is_trusted(host):
-            return False
-        self.guard.malformed(host, self.clock.now(), is_proven=flow.transport != "UDP")
-        return self.exchange.reception.strangers is not None
-
-    def _strangers(self, config: Config) -> Strangers | None:
-        if not config.sip.silent_to_strangers:
-            return None
-        domains = {config.switch.domain.lower()} - {""}
-        return Strangers(self.exchange.is_trusted, self.is_local, domains, config.sip.scanners)
-
-    def _is_emergency(self, data: bytes) -> bool:
-        """Whether a request that nobody has read yet is an emergency call."""
-        found = _INVITED.match(data)
-        return found is not None and self.router.is_emergency(found[1].decode("ascii", "replace"))
 
     # -- the operator
 

@@ -117,7 +117,7 @@ class Questions:
             ban = switch.guard.ban(source, seconds, switch.clock.now())
         except ValueError:
             raise LookupError(f"source: {source}: is no address") from None
-        switch.log_ban(ban)
+        switch.door.log_ban(ban)
         return {"source": ban.source}
 
     def unban(self, source: str) -> dict[str, object]:

@@ -28,7 +28,7 @@ def pause_collector() -> None:
 def tune_collector() -> None:
     """After the start: few and short collections."""
     gc.enable()
-    gc.freeze()  # what the start made stays for ever; looking for the little that does not would hold up calls
+    gc.freeze()  # what the start made stays for ever; a look for the rest would hold up calls
     gc.set_threshold(*_GC_THRESHOLDS)
 
 

@@ -92,7 +92,7 @@ class Worker:
         elif name == "stop":
             self._stop_asked.set()
         elif name == "peers" and self._switch is not None:
-            self._switch.meet(*payload)
+            self._switch.neighbours.meet(*payload)
 
     async def _on_question(self, name: str, arguments: dict[str, Any]) -> Any:
         if self._switch is None:
