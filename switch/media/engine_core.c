@@ -2,7 +2,8 @@
  *
  * It sleeps in epoll while little happens. As soon as it would be woken more than once in a tick (1 ms)
  * it sleeps the tick out instead and then reads whatever came: fewer wake-ups, and no more delay than that.
- * Sockets are watched edge-triggered and read empty by recvmmsg, so that one system call serves most.
+ * A socket of sound gives one packet in a turn, as it has only one; when it is not empty after that it is read by
+ * batches, as all others are. The loop asks again as long as a batch was full.
  */
 #define _GNU_SOURCE
 #include "engine_core.h"
@@ -29,6 +30,7 @@
 #define KICK UINT64_MAX
 #define FRAME (SECOND / 50)  /* of sound that is made or heard here */
 enum { MAX_LATE = 5 };       /* frames */
+enum { PACED = 1000 };        /* packets a second, at most */
 enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
 
 /* -- out */
@@ -145,37 +147,46 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
         convert(engine, end, out_channel, engine->data[i], size, now);
 }
 
+static int receive_batch(struct engine *engine, int fd)
+{
+    for (int i = 0; i < BATCH; i++)  /* the kernel wrote over these */
+        engine->headers[i].msg_hdr.msg_namelen = sizeof engine->sources[i];
+    int count = recvmmsg(fd, engine->headers, BATCH, 0, NULL);
+    engine->has_more = engine->has_more || count == BATCH;
+    return count;
+}
+
+/* Sound: a packet in some milliseconds. */
+static bool is_paced(const struct end *end)
+{
+    return end->program.max_rate != 0 && end->program.max_rate <= PACED;
+}
+
+/* Cheaper than a batch of one, which asks twice. */
+static int receive_one(struct engine *engine, int fd)
+{
+    socklen_t size = sizeof engine->sources[0];
+    ssize_t octets = recvfrom(fd, engine->data[0], DATAGRAM_SIZE, MSG_TRUNC, &engine->sources[0].any, &size);
+    engine->headers[0].msg_len = (unsigned)octets;
+    engine->headers[0].msg_hdr.msg_flags = octets > DATAGRAM_SIZE ? MSG_TRUNC : 0;
+    return octets < 0 ? -1 : 1;
+}
+
 static void receive(struct engine *engine, uint32_t index, int channel)
 {
     struct end *end = &engine->ends[index];
     if (!end->is_open)
         return;
-    for (int i = 0; i < BATCH; i++)  /* the kernel wrote over these */
-        engine->headers[i].msg_hdr.msg_namelen = sizeof engine->sources[i];
-    int count = recvmmsg(end->fds[channel], engine->headers, BATCH, 0, NULL);
+    uint64_t turn = engine->totals.wakes;
+    bool is_single = is_paced(end) && end->read_in[channel] + 1 != turn;
+    int count = is_single ? receive_one(engine, end->fds[channel]) : receive_batch(engine, end->fds[channel]);
+    end->read_in[channel] = turn;
     if (count <= 0)
         return;
     uint64_t now = monotonic();
     for (int i = 0; i < count; i++)
         take(engine, end, channel, i, now);
     flush(engine, end);
-    if (count == BATCH && !end->is_again[channel]) {  /* edge-triggered: nobody will tell again */
-        end->is_again[channel] = true;
-        engine->again[engine->again_count++] = (uint64_t)index << 1 | (unsigned)channel;
-    }
-}
-
-/* One more batch for each socket that was not read empty: a flood at one port takes its turn. */
-static void receive_again(struct engine *engine)
-{
-    uint32_t count = engine->again_count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t key = engine->again[i];
-        engine->ends[key >> 1].is_again[key & 1] = false;
-        receive(engine, (uint32_t)(key >> 1), (int)(key & 1));
-    }
-    engine->again_count -= count;
-    memmove(engine->again, engine->again + count, engine->again_count * sizeof *engine->again);
 }
 
 /* -- sound that is made and heard here */
@@ -234,10 +245,11 @@ static int sleep_ms(struct engine *engine)
 static int wait_for_packets(struct engine *engine, struct epoll_event *events)
 {
     int timeout = 0;
-    if (engine->again_count == 0 && engine->is_busy)
+    if (!engine->has_more && engine->is_busy)
         sleep_until(engine->woken_at + engine->tick);
-    else if (engine->again_count == 0)
+    else if (!engine->has_more)
         timeout = sleep_ms(engine);
+    engine->has_more = false;
     if (timeout != 0) {
         atomic_store(&engine->sleep, timeout < 0 ? FOR_GOOD : UNTIL_SWEEP);
         if (has_commands(engine) || atomic_load(&engine->is_stopping))
@@ -270,7 +282,6 @@ static void *run(void *argument)
         int count = wait_for_packets(engine, events);
         COUNT(engine->totals.wakes);
         read_commands(engine);
-        receive_again(engine);
         for (int i = 0; i < count; i++)
             serve(engine, &events[i]);
         if (engine->ticked_count != 0 && monotonic() >= engine->tick_at)
@@ -317,12 +328,11 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     engine->tick = tick;
     engine->sweep_interval = sweep_interval;
     engine->ends = calloc(capacity, sizeof *engine->ends);  /* pages are touched when an end is used */
-    engine->again = calloc((size_t)capacity * CHANNELS * 2, sizeof *engine->again);
     engine->expiries = calloc(capacity, sizeof *engine->expiries);
     engine->ticked = calloc(capacity, sizeof *engine->ticked);
     engine->handed = calloc(HANDED, sizeof *engine->handed);
     engine->readies = calloc(READY_RING, sizeof *engine->readies);
-    if (!engine->ends || !engine->again || !engine->ticked || !engine->expiries || !engine->readies || !engine->handed ||
+    if (!engine->ends || !engine->ticked || !engine->expiries || !engine->readies || !engine->handed ||
         open_descriptors(engine) < 0) {
         engine_free(engine);
         return NULL;
@@ -368,7 +378,6 @@ void engine_free(struct engine *engine)
         if (*fd >= 0)
             close(*fd);
     free(engine->ends);
-    free(engine->again);
     free(engine->expiries);
     free(engine->ticked);
     free(engine->readies);

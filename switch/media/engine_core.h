@@ -113,7 +113,8 @@ struct taken {
 /* One m-line of one leg: two sockets, the address they face, and what came from it. */
 struct end {
     int fds[CHANNELS];
-    bool is_open, is_armed, is_watched, is_again[CHANNELS];
+    bool is_open, is_armed, is_watched;
+    uint64_t read_in[CHANNELS];               /* the turn in which each was read last */
     union address local;                      /* of RTP */
     uint8_t traffic_class;
     bool is_raw;                              /* packets may leave through the raw socket */
@@ -203,10 +204,9 @@ struct engine {
     int epoll, kick_fd, expiry_fd, handed_fd;
     uint32_t capacity, high_water;
     uint64_t tick, sweep_interval, sweep_at, woken_at;
-    uint32_t watched_count, again_count;
-    bool is_busy, is_running;
+    uint32_t watched_count;
+    bool is_busy, is_running, has_more;       /* a socket was not read empty */
     struct end *ends;
-    uint64_t *again;  /* sockets that were not read empty */
     struct totals totals;
     struct kernel_stream *streams;            /* by end; NULL: nothing is relayed by the kernel */
     struct capture *capture;                  /* of what passes; NULL: nothing is kept. With it the kernel relays nothing */

@@ -9,7 +9,7 @@
 
 static int watch_socket(struct engine *engine, int fd, uint32_t index, int channel)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = (uint64_t)index << 1 | (unsigned)channel};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)index << 1 | (unsigned)channel};
     return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
