@@ -365,6 +365,12 @@ class MediaConfig(Section):
         True,
         is_live=False,
     )
+    realtime: Flag = key(
+        "Whether the thread that relays and converts is scheduled in real time, where the switch may "
+        "(CAP_SYS_NICE) and as long as it takes less than most of a core.",
+        True,
+        is_live=False,
+    )
     transcode: list[Codec] = key(
         "The codecs that sound is converted between where two legs have none in common (see "
         "`switchroom codecs`); those whose library is missing do not count. Empty: never.",

@@ -125,6 +125,7 @@ cdef extern from "engine_core.h" nogil:
         raw raws[2]
         uint32_t capacity
         kernel_stream *streams
+        bint may_realtime, is_realtime
         capture *capture
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
     void engine_send_raw(engine *)
@@ -240,6 +241,15 @@ cdef class Engine:
         """Send through raw sockets, if there is the right to it: tells whether. Before start()."""
         engine_send_raw(self._engine)
         return self._engine.raws[0].fd >= 0
+
+    def schedule_realtime(self):
+        """Have the thread scheduled in real time, if there is the right to it. Before start()."""
+        self._engine.may_realtime = True
+
+    @property
+    def is_realtime(self):
+        """Whether it is."""
+        return bool(self._engine.is_realtime)
 
     def keep(self, copies not None):
         """Keep copies of what passes in a Capture, and let the kernel relay nothing; before start()."""

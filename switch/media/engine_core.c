@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 
 #include "admit.h"
 #include "commands.h"
@@ -23,6 +22,7 @@
 #include "readers.h"
 #include "reports.h"
 #include "handing.h"
+#include "scheduling.h"
 #include "sending.h"
 #include "silence.h"
 #include "sockets.h"
@@ -31,7 +31,6 @@
 #define FRAME (SECOND / 50)  /* of sound that is made or heard here */
 enum { MAX_LATE = 5 };       /* frames */
 enum { PACED = 1000 };        /* packets a second, at most */
-enum { NICENESS = -10 };  /* sound cannot wait for its turn; signalling can */
 
 /* -- out */
 
@@ -277,7 +276,7 @@ static void *run(void *argument)
 {
     struct engine *engine = argument;
     struct epoll_event events[MAX_EVENTS];
-    setpriority(PRIO_PROCESS, 0, NICENESS);  /* this thread's alone; without the right to it stays as it was */
+    begin_schedule(engine);
     while (!atomic_load(&engine->is_stopping)) {
         int count = wait_for_packets(engine, events);
         COUNT(engine->totals.wakes);
@@ -289,6 +288,7 @@ static void *run(void *argument)
         flush_raws(engine);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
             sweep(engine, monotonic());  /* read now: later than every packet and command of this turn */
+        watch_schedule(engine);
     }
     return NULL;
 }

@@ -206,6 +206,8 @@ struct engine {
     uint64_t tick, sweep_interval, sweep_at, woken_at;
     uint32_t watched_count;
     bool is_busy, is_running, has_more;       /* a socket was not read empty */
+    bool may_realtime;
+    uint64_t scheduled_at, spent;             /* when it was looked at last, and how much CPU the thread had taken by then */
     struct end *ends;
     struct totals totals;
     struct kernel_stream *streams;            /* by end; NULL: nothing is relayed by the kernel */
@@ -237,7 +239,7 @@ struct engine {
     _Alignas(64) _Atomic uint32_t command_head;  /* consumer */
     _Alignas(64) _Atomic uint32_t command_tail;  /* producer */
     _Alignas(64) _Atomic int sleep;              /* AWAKE, UNTIL_SWEEP, FOR_GOOD */
-    _Atomic bool is_stopping;
+    _Atomic bool is_stopping, is_realtime;
     struct command commands[COMMANDS];
 };
 

@@ -104,6 +104,8 @@ class MediaPlane:
             capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
         )
         self.is_raw = config.raw_sockets and self.engine.send_raw()
+        if config.realtime:
+            self.engine.schedule_realtime()
         if self.captures is not None:
             self.captures.begin(self.engine)
             self.kernel_reason = "packets are kept (trace.media_seconds)"
@@ -224,7 +226,8 @@ class MediaPlane:
     def path(self) -> str:
         """Which way packets take, and why."""
         if self.kernel is None:
-            return f"user space{', raw sockets' if self.is_raw else ''}: {self.kernel_reason}"
+            raw, realtime = ", raw sockets" * self.is_raw, ", real time" * self.engine.is_realtime
+            return f"user space{raw}{realtime}: {self.kernel_reason}"
         others = "; ".join(reason for reason, _ in self.kernel.reasons.most_common(2))
         return "kernel where it can" + (f", else user space: {others}" if others else "")
 
