@@ -15,6 +15,7 @@ from ._sound import (
     level,
     mix,
 )
+from .answering import AnswerDetector, Answered, AnswerRules
 from .catalog import CODECS, Codec, find
 from .codec import CodecError, Format, Library, PacketTime, Samples
 from .fmtp import Parameters
@@ -23,6 +24,9 @@ from .resampling import resample, to_mono
 
 __all__ = [
     "CODECS",
+    "AnswerDetector",
+    "AnswerRules",
+    "Answered",
     "Codec",
     "CodecError",
     "Concealer",

@@ -26,6 +26,7 @@ _AGAIN = 6.5  # seconds after which the same kind is news; ringback comes every 
 _PROGRESS = (300.0, 660.0)  # Hz of dial tone, ringback, busy
 _LONG_PAUSES = 1.3, 6.0  # seconds that only ringback has
 _LENGTH_OFF = 0.06  # seconds that a part of a cadence may be off: three looks
+_PAUSE = 0.1  # seconds of silence behind a beep
 _SIT = (950.0, 1400.0, 1800.0)
 
 
@@ -75,7 +76,19 @@ class ToneDetector:
         self._looks = 0
         self._runs: list[_Run] = [_Run(0.0, 0)]  # the last one goes on
         self._missed = 0
+        self._last = 0.0  # the frequency of the last look
         self._seen_at: dict[str, float] = {}
+
+    @property
+    def is_tone(self) -> bool:
+        """Whether a tone goes on, or has just ended."""
+        last = self._runs[-1]
+        return last.is_tone or (len(self._runs) > 1 and self._runs[-2].is_tone and last.seconds < _PAUSE)
+
+    @property
+    def is_other(self) -> bool:
+        """Whether what was heard last is neither a tone nor silence: speech, music, noise."""
+        return self._last < 0
 
     def process(self, samples: Samples) -> list[Heard]:
         """Listen on; samples in parts of any size."""
@@ -83,7 +96,8 @@ class ToneDetector:
         found = []
         at = 0
         while at + SIZE <= len(sound):
-            self._note(self._lens.look(sound[at : at + SIZE]))
+            self._last = self._lens.look(sound[at : at + SIZE])
+            self._note(self._last)
             self._looks += 1
             now = self._looks * _HOP + _HOP
             kind = self._kind()
@@ -139,7 +153,7 @@ class ToneDetector:
         if tone.is_progress:
             return self._cadence(tone, silence)
         # The parts of SIT follow each other at once: they never get so far
-        if 0.1 <= tone.seconds <= 1.2 and silence.seconds >= 0.1:
+        if 0.1 <= tone.seconds <= 1.2 and silence.seconds >= _PAUSE:
             return "beep"
         return ""
 

@@ -80,7 +80,7 @@ cdef extern from "sound/room.h" nogil:
 cdef extern from "sound/task.h" nogil:
     enum deed:
         PLAY, PLAY_TO_ROOM, CLEAR, CLEAR_ROOM, ADD_TAP, REMOVE_TAP, TAP_ROOM, PATCH, JOIN, LEAVE, COACH, SEND_KEYS
-        LISTEN, SET_MUTED, SET_DEAF, SET_ECHO, SET_GAIN, CLOSE_STATION
+        LISTEN, SET_MUTED, SET_DEAF, SET_ECHO, SET_GAIN, SET_BOOST, CLOSE_STATION
     struct task:
         errand errand
         station *one
@@ -386,6 +386,12 @@ cdef class Station:
     def gain(self, double decibels):
         """How much louder it hears the others."""
         cdef task *made = self._task(SET_GAIN)
+        made.number = 10 ** (decibels / 20)
+        self._push(made)
+
+    def boost(self, double decibels):
+        """How much louder the others hear it, and what is recorded of it."""
+        cdef task *made = self._task(SET_BOOST)
         made.number = 10 ** (decibels / 20)
         self._push(made)
 

@@ -8,8 +8,10 @@ from .apps import Apps
 from .call import Call
 from .dialling import NotAnswered
 from .house import House
+from .leg import Leg
 from .outward import Outward
-from .party import CallEnded, Leg, Party
+from .party import Party
+from .seat import CallEnded
 from .stream import Stream
 
 __all__ = [

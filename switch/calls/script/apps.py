@@ -17,8 +17,8 @@ from .built_in import BUILT_IN
 from .call import Call, Headers
 from .dialling import NotAnswered
 from .outward import Outward
-from .party import CallEnded
 from .recording import CallRecordings
+from .seat import CallEnded
 from .targets import aim
 
 if TYPE_CHECKING:

@@ -14,8 +14,10 @@ from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft, sounding
 
 from .dialling import Hunt, NotAnswered
-from .party import CallEnded, Leg, Party
+from .leg import Leg
+from .party import Party
 from .passing import Passing, pass_on
+from .seat import CallEnded
 from .targets import Aim, aim
 
 if TYPE_CHECKING:
@@ -126,10 +128,6 @@ class Call(Party):
         if not self.is_over:
             self._call.hang_up(reason, self._house.now)
             self._house.flush()
-
-    async def wait(self) -> str:
-        """Wait for the end of the call; why it ended."""
-        return await asyncio.shield(self.ended)
 
     # -- others
 

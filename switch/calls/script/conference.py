@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.switch.media.clips import Sound, Tone
 
+from .recording import log_recorded
+
 if TYPE_CHECKING:
     from switchroom.switch.media._sound import Room
+    from switchroom.switch.media.recorder import Recording
 
     from .house import House
     from .party import Party
@@ -23,7 +27,7 @@ class ConferenceEvent(NamedTuple):
     """Something that has happened in a room."""
 
     conference: str
-    kind: str  # joined, left, speaker, muted, unmuted, held, unheld, ended
+    kind: str  # joined, left, speaker, muted, unmuted, held, unheld, coaching, uncoaching, ended
     member: Member | None = None
 
 
@@ -34,6 +38,7 @@ class Member:
         self.conference = conference
         self.party = party
         self.is_muted = self.is_held = False
+        self.coached: Member | None = None  # the only one who hears it
         self.left: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def mute(self, is_muted: bool = True) -> None:
@@ -43,8 +48,11 @@ class Member:
         self.conference.tell("muted" if is_muted else "unmuted", self)
 
     def hold(self, is_held: bool = True) -> None:
-        """Whether it neither hears nor is heard."""
+        """Whether it neither hears nor is heard; it hears music meanwhile, where there is some."""
+        if is_held == self.is_held:
+            return
         self.is_held = is_held
+        self.conference.keep_waiting(self.party, is_hold=is_held)
         self.party.station.deafen(is_held)
         self.party.station.mute(is_held or self.is_muted)
         self.conference.tell("held" if is_held else "unheld", self)
@@ -53,9 +61,17 @@ class Member:
         """How much louder it hears the others."""
         self.party.station.gain(decibels)
 
+    def boost(self, decibels: float) -> None:
+        """How much louder the others hear it."""
+        self.party.station.boost(decibels)
+
     def coach(self, member: Member | None) -> None:
-        """Be heard by that member alone; None: by all."""
+        """Be heard by that member alone; None: by all. When that member leaves, it is muted."""
+        if member is self or (member is not None and member.conference is not self.conference):
+            raise ValueError("only another member of the same conference can be coached")
+        self.coached = member
         self.party.station.coach(None if member is None else member.party.station)
+        self.conference.tell("uncoaching" if member is None else "coaching", self)
 
     def kick(self) -> None:
         """Put it out of the room; its program goes on."""
@@ -70,6 +86,7 @@ class Conference:
         self.name = name
         self.members: list[Member] = []
         self.speaker: Member | None = None
+        self._recording: Recording | None = None
         self._rooms = rooms
         self.room: Room = rooms.house.media.sounds.room(self._on_room)
 
@@ -83,6 +100,35 @@ class Conference:
         """Play something to all, after what plays."""
         for sound in sounds:
             self.room.play(await self._rooms.house.clips.load(sound, rate=_RATE))
+
+    def start_recording(
+        self, path: Path | str | None = None, *, max_length: float | None = None
+    ) -> Recording:
+        """Record what all say and what is played to all. OSError: too many recordings go on."""
+        house = self._rooms.house
+        return house.recorder.begin(
+            Path(path) if path is not None else house.recording_path(f"conference-{self.name}"),
+            _RATE,
+            "heard",
+            max_seconds=house.config.max_recording if max_length is None else max_length,
+            attach=lambda recording: self._attach(recording),
+        )
+
+    def _attach(self, recording: Recording) -> None:
+        if self._recording is not None:
+            raise OSError(f"conference {self.name} is recorded already")
+        self._recording = recording
+        self.room.tap(recording.heard)
+        recording.ended.add_done_callback(lambda done: self._recorded(recording))
+
+    def _recorded(self, recording: Recording) -> None:
+        self._recording = None
+        self.room.tap(None)
+        log_recorded(self._rooms.house.exchange.log, self.name, recording.ended.result())
+
+    def keep_waiting(self, party: Party, *, is_hold: bool) -> None:
+        """Let a member hear music instead of the others."""
+        self._rooms.house.music.keep_waiting(party, "", is_hold=is_hold)
 
     def end(self) -> None:
         """Put everybody out."""
@@ -148,10 +194,18 @@ class Conferences:
             station.join(None)
             station.mute(False)
             station.deafen(False)
+            if member.is_held:
+                conference.keep_waiting(member.party, is_hold=False)
+        for other in conference.members:
+            if other.coached is member:
+                other.coached = None
+                other.mute()
         if conference.speaker is member:
             conference.speaker = None
         conference.tell("left", member)
         if not conference.members:
+            if conference._recording is not None:
+                conference._recording.stop("ended")
             self.rooms.pop(conference.name, None)
             self.house.media.sounds.listen(conference.room, None)
             conference.tell("ended")

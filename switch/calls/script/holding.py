@@ -29,10 +29,10 @@ class HoldMusic:
         """What is heard where a user has no music of his own."""
         self._exchange.media.music.default = tuple([parse_sound(name) for name in names])
 
-    def keep_waiting(self, party: Party, holder: Party, *, is_hold: bool) -> None:
-        """Somebody in a program's call holds, or listens again."""
+    def keep_waiting(self, party: Party, holder: str, *, is_hold: bool) -> None:
+        """An account in a program's call holds, or listens again."""
         music, station = self._exchange.media.music, party.station
-        sounds = self.of(holder.account) or music.default
+        sounds = self.of(holder) or music.default
         if not sounds:
             return
         station.deafen(is_hold)

@@ -1,4 +1,4 @@
-"""Somebody who talks with a program: what he hears, what he says, and what his phone asks for."""
+"""Somebody who talks with a program: what he hears, and what is heard of him."""
 
 from __future__ import annotations
 
@@ -7,92 +7,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from switchroom.protocols import sip
-from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
-from switchroom.switch.calls import bridge
-from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
-from switchroom.switch.media import NoPortsLeft, sounding
+from switchroom.codecs import AnswerDetector, Answered, AnswerRules
 from switchroom.switch.media.clips import BEEP, Sound
 from switchroom.switch.media.recorder import Recorded, Recording, Sides
 
-from .gathering import Gathering, Keypad, key_of_info
+from .detecting import detect, wait_for_silence
+from .gathering import Gathering
 from .recording import log_recorded
+from .seat import Seat
 from .stream import Stream
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
     from switchroom.switch.calls.leg import Leg as SipLeg
-    from switchroom.switch.media._sound import Station
 
     from .conference import Member
     from .house import House
 
     OnJoin = Callable[[Member], object]
 
-_RATE = 8000  # of what is played before the codec is known
 
-
-class CallEnded(Exception):  # noqa: N818 - an end is no error
-    """The call, or the leg that something was asked of, is over: the program need not go on."""
-
-
-class Party:
+class Party(Seat):
     """One leg whose other side is the program."""
 
     def __init__(self, house: House, call: SipCall, leg: SipLeg) -> None:
-        self._house = house
-        self._call = call
-        self._leg = leg
-        self._keypad = Keypad()
+        super().__init__(house, call, leg)
         self._waiting: dict[int, asyncio.Future[bool]] = {}  # what is played; True: to its end
-        self._pending: set[asyncio.Future[Any]] = set()  # that the end breaks off
-        self._on_key: Callable[[str], object] | None = None  # who listens now
+        self._on_talk: Callable[[bool], object] | None = None
         self._streams: list[Stream] = []
         self._recordings: list[Recording] = []
-        self._partner: Party | None = None
         self.finished_by = ""  # the key that ended what was gathered or recorded last
-        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._station = sounding.station_of(call.media, leg.media, self._on_sound)
-        leg.server = self
-
-    # -- what it is
-
-    @property
-    def account(self) -> str:
-        """The user's name or trunk:NAME; empty: a URI."""
-        return self._leg.account
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more can be asked of it."""
-        return self.ended.done()
-
-    @property
-    def codec(self) -> str:
-        """What is spoken; empty: nothing is agreed on yet."""
-        served = self._leg.media.served
-        return "" if served is None else served.codec
-
-    @property
-    def station(self) -> Station:
-        """Our side of its sound, for those who want more than the verbs."""
-        self._check()
-        return self._station
-
-    @property
-    def rate(self) -> int:
-        """Samples a second of what is spoken."""
-        served = self._leg.media.served
-        return _RATE if served is None else served.terms.rate
-
-    def _check(self) -> None:
-        if self.is_over:
-            raise CallEnded(self.ended.result())
 
     def _listen(self) -> None:
         """Keys in the sound count where the phone has no other way to send them."""
         served = self._leg.media.served
-        self.station.listen(keys=served is not None and served.terms.event is None)
+        has_events = served is None or served.terms.event is not None
+        self.station.listen(keys=not has_events, talk=self._on_talk is not None)
 
     # -- what is played
 
@@ -181,7 +131,7 @@ class Party:
             while not gathering.is_over:
                 news.clear()
                 assert gathering.until is not None
-                await self._wait_for(news, gathering.until - self._time())
+                await self.wait_for(news, gathering.until - self._time())
                 gathering.check(self._time())
         finally:
             self._on_key = before
@@ -198,15 +148,6 @@ class Party:
     @staticmethod
     def _time() -> float:
         return asyncio.get_running_loop().time()
-
-    async def _wait_for(self, news: asyncio.Event, seconds: float) -> None:
-        waiting = asyncio.ensure_future(news.wait())
-        try:
-            both: set[asyncio.Future[Any]] = {waiting, self.ended}
-            await asyncio.wait(both, timeout=max(seconds, 0), return_when="FIRST_COMPLETED")
-        finally:
-            waiting.cancel()
-        self._check()
 
     async def record(
         self,
@@ -307,30 +248,28 @@ class Party:
 
         self._on_key = None if told is None else on_key
 
+    def hear_talk(self, told: Callable[[bool], object] | None) -> None:
+        """Have it told when speech begins (True) and ends (False, half a second later); None: no more."""
+        self._on_talk = told
+        self._listen()
+
+    async def wait_for_silence(self, seconds: float = 1.0, *, limit: float = 30.0) -> bool:
+        """Wait until it has been quiet for so long; False: it was not, within ``limit``."""
+        return await wait_for_silence(self, seconds, limit)
+
+    async def detect(self, *, to_end: bool = False, rules: AnswerRules | None = None) -> Answered:
+        """Find out who has answered: human, machine, fax or unknown; ask for it at once after the answer.
+
+        ``to_end``: wait for the end of a machine's greeting, so that a message can be left: machine-beep,
+        machine-silence, machine-unknown.
+        """
+        return await detect(self, AnswerDetector(rules), to_end=to_end)
+
     def stream(self, rate: int | None = None) -> Stream:
         """Its sound as frames of 20 ms, and a way to speak to it, at ``rate`` or as the codec has it."""
         stream = Stream(self.station, rate or self.rate)
         self._streams.append(stream)
         return stream
-
-    # -- waiting
-
-    def _future(self) -> asyncio.Future[Any]:
-        self._check()
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
-        return future
-
-    async def _wait(self, future: asyncio.Future[Any]) -> Any:
-        """Wait for something, but not beyond the end."""
-        await asyncio.wait({future, self.ended}, return_when="FIRST_COMPLETED")
-        if not future.done():
-            future.cancel()
-            self._check()
-        if future.cancelled():
-            self._check()
-        return future.result()
 
     # -- from the engine
 
@@ -341,101 +280,10 @@ class Party:
                 future.set_result(kind == "played")
         elif kind == "key-down":
             self._press(chr(value & 0xFF), "media")
+        elif kind in ("talk", "silent") and self._on_talk is not None:
+            self._on_talk(kind == "talk")
         for stream in self._streams:
             stream.hear(kind, value)
-
-    def _press(self, key: str, way: str) -> None:
-        if self._keypad.press(key, way, self._house.now) and self._on_key is not None:
-            self._on_key(key)
-
-    # -- from its phone: the Server of its leg
-
-    def hear(self, leg: SipLeg, event: Any, now: float) -> bool:
-        """What its session tells."""
-        handler = _HANDLERS.get(type(event))
-        if leg.mover is not None or handler is None:
-            return False
-        return handler(self, event, now)
-
-    def _on_acknowledged(self, event: sip.SessionAcknowledged, now: float) -> bool:
-        if self._leg.media.proposed is not None and (answer := sdp_of(event.request)):
-            self._settle(answer, now)
-        return True
-
-    def _settle(self, answer: bytes, now: float) -> None:
-        try:
-            sounding.settle(self._call.media, self._leg.media, answer)
-        except (RemoteProtocolError, LocalProtocolError) as error:
-            self._call.exchange.log.info("call.bad_answer", call=self._call.id, error=str(error))
-            self._call.hang_up("No usable SDP", now, cause=488)
-
-    def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> bool:
-        """It wants other media, or is on hold, or not any more."""
-        leg, transaction = self._leg, event.transaction
-        status, body = self._agree(sdp_of(event.request))
-        headers = RETRY_AFTER if status == 503 else sdp_headers(body)
-        leg.session.answer_reinvite(transaction, status, now, body=body, headers=headers)
-        if status == 200:
-            self._told_hold(sdp_of(event.request))
-        return True
-
-    def _on_update(self, event: sip.UpdateReceived, now: float) -> bool:
-        offer = sdp_of(event.request)
-        status, body = self._agree(offer) if offer else (200, b"")
-        event.transaction.respond(status, now, headers=sdp_headers(body), body=body)
-        if offer and status == 200:
-            self._told_hold(offer)
-        return True
-
-    def _agree(self, offer: bytes) -> tuple[int, bytes]:
-        """Our answer, or an offer where none came; the status to answer with."""
-        media, leg = self._call.media, self._leg
-        try:
-            if offer:
-                return 200, sounding.serve(media, leg.media, offer, leg.codecs)
-            return 200, sounding.propose(media, leg.media, leg.codecs, self.codec)
-        except RemoteProtocolError as error:
-            return error.status, b""
-        except NoPortsLeft:
-            return 503, b""
-
-    def _told_hold(self, offer: bytes) -> None:
-        partner = self._partner
-        if partner is not None and offer and not partner.is_over:
-            self._house.music.keep_waiting(partner, self, is_hold=bridge.is_hold(offer))
-
-    def _on_request(self, event: sip.SessionRequestReceived, now: float) -> bool:
-        request = event.request
-        if request.method == "INFO":
-            key = key_of_info(request.content_type or "", request.body)
-            event.transaction.respond(200 if key is not None or not request.body else 415, now)
-            if key is not None:
-                self._press(key[0], "info")
-                if self._partner is not None and not self._partner.is_over:
-                    self._partner.station.send_keys(key[0], key[1])
-            return True
-        if request.method == "REFER":
-            event.transaction.respond(603, now)
-            return True
-        return False
-
-    def _on_reinvite_answered(self, event: sip.ReinviteAnswered, now: float) -> bool:
-        self._leg.session.acknowledge(now)
-        if self._leg.media.proposed is not None and (answer := sdp_of(event.response)):
-            self._settle(answer, now)
-        return True
-
-    def _on_reinvite_rejected(self, event: sip.ReinviteRejected, now: float) -> bool:
-        self._leg.media.proposed = None
-        if event.status in (408, 481):
-            self._leave("it is gone", now)
-        return True
-
-    def _on_session_ended(self, event: sip.SessionEnded, now: float) -> bool:
-        return False
-
-    def _leave(self, reason: str, now: float) -> None:
-        self._call.hang_up(reason, now)
 
     # -- the end
 
@@ -443,54 +291,10 @@ class Party:
         """Nothing more is heard of it: whatever waits ends."""
         if self.is_over:
             return
-        self.ended.set_result(reason)
-        self._house.media.sounds.listen(self._station, None)
-        for future in list(self._pending):
-            future.cancel()
+        super()._end(reason)
         for stream in self._streams:
             stream.close()
         for recording in self._recordings:
             recording.stop("hangup")
         self._waiting.clear()
-        self._partner = self._on_key = None
-
-
-class Leg(Party):
-    """Somebody whom a program has called in a call."""
-
-    target = ""  # as the program named it
-
-    async def hang_up(self) -> None:
-        """End it; the call goes on."""
-        if not self.is_over:
-            self._leave("hung up", self._house.now)
-            self._house.flush()
-
-    def _on_session_ended(self, event: sip.SessionEnded, now: float) -> bool:
-        self._forget(event.cause)
-        return True
-
-    def _leave(self, reason: str, now: float) -> None:
-        self._leg.session.hang_up(now)
-        self._forget(reason)
-
-    def _forget(self, reason: str) -> None:
-        call, leg = self._call, self._leg
-        if not call.is_over:
-            if call.b is leg:
-                call.b = None
-            call.media.drop(leg.media)
-            call.exchange.tell(call, self._house.now)
-        leg.forget()
-        self._end(reason)
-
-
-_HANDLERS: dict[type, Callable[[Any, Any, float], bool]] = {
-    sip.SessionAcknowledged: Party._on_acknowledged,
-    sip.SessionEnded: lambda party, event, now: party._on_session_ended(event, now),
-    sip.ReinviteReceived: Party._on_reinvite,
-    sip.ReinviteAnswered: Party._on_reinvite_answered,
-    sip.ReinviteRejected: Party._on_reinvite_rejected,
-    sip.UpdateReceived: Party._on_update,
-    sip.SessionRequestReceived: Party._on_request,
-}
+        self._on_talk = None

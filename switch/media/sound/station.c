@@ -12,7 +12,7 @@ struct station *station_create(uint64_t id, struct bell *bell)
     atomic_init(&station->references, 1);
     station->id = id;
     station->bell = bell_keep(bell);
-    station->gain = station->gained = 1;
+    station->gain = station->gained = station->boost = station->boosted = 1;
     return station;
 }
 
@@ -179,6 +179,8 @@ char station_key_to_send(struct station *station)
 
 void station_listen(struct station *station, bool for_keys, bool for_talk)
 {
+    if (for_talk && !station->tells_talk && station->room == NULL)
+        station->is_talking = false;  /* nobody listened: who talks now is told at once */
     station->tells_talk = for_talk;
     if (!for_keys) {
         free(station->dtmf);
@@ -207,6 +209,8 @@ void station_hear(struct station *station, int16_t *pcm, uint64_t now)
     int count = station->rate / 50;
     if (station->dtmf != NULL)
         look_for_key(station, pcm, count);
+    if (station->boost != 1 || station->boosted != 1)
+        sound_gain(pcm, (size_t)count, &station->boosted, station->boost);
     if (station->tells_talk || station->room != NULL)
         notice_talk(station, pcm, count);
     memcpy(station->heard, pcm, (size_t)count * sizeof *pcm);

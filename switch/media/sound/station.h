@@ -31,6 +31,7 @@ struct station {
     struct playlist playlist;
     struct tap taps[STATION_TAPS];
     float gain, gained;           /* of what is said; as it is by now */
+    float boost, boosted;         /* of what is heard, before anybody else hears it */
     bool is_muted;                /* nobody else hears it */
     bool is_deaf;                 /* it hears nobody else */
     bool is_echo;                 /* hears itself */

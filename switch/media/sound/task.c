@@ -89,6 +89,9 @@ static void run(struct errand *errand)
     case SET_GAIN:
         one->gain = task->number;
         break;
+    case SET_BOOST:
+        one->boost = task->number;
+        break;
     case CLOSE_STATION:
         station_close(one);
         break;

@@ -64,6 +64,7 @@ class Handset:
         self.events: list[tuple[int, bool, int]] = []  # telephone-events: the key, its end, its time stamp
         self._to: tuple[str, int] | None = None
         self._sequence = self._timestamp = 0
+        self._next_at = 0.0  # when the next packet is due
         world.loop.add_reader(self._socket.fileno(), self._read)
 
     # -- SIP
@@ -160,12 +161,16 @@ class Handset:
         self._socket.sendto(header + payload, self._to)
 
     async def say(self, samples: Samples) -> None:
-        """Speak, in real time."""
-        size = self.rate // 50
+        """Speak, in real time; the time stamps go on while nobody does."""
+        size, loop = self.rate // 50, self.world.loop
+        if (idle := loop.time() - self._next_at) > 0:
+            self._timestamp += round(50 * idle) * 160 if self._next_at else 0
+            self._next_at = loop.time()
         for at in range(0, len(samples) - size + 1, size):
             self._send(self.payload_type, self._encoder.encode(samples[at : at + size]), self._timestamp)
             self._timestamp += 160
-            await asyncio.sleep(0.02)
+            self._next_at += 0.02
+            await asyncio.sleep(max(self._next_at - loop.time(), 0))
 
     async def press(self, keys: str, seconds: float = 0.1) -> None:
         """Press keys, as RFC 4733 has it."""

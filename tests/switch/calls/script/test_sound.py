@@ -293,3 +293,67 @@ def test_a_caller_is_passed_on_and_the_program_is_out(world: World, apps: Apps, 
     assert pitches(b.sound, 8000) == [500]
     assert pitches(a.sound, 8000) == [900]
     assert not world.exchange.calls
+
+
+def test_a_conference_is_recorded_and_its_members_are_told_what_becomes_of_them(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path
+) -> None:
+    phones = [handset(), handset(port=5070), handset(port=5080)]
+    members, kinds, done = list[Member](), list[str](), list[Recorded]()
+    apps.house.conferences.on_event.append(lambda event: kinds.append(event.kind))
+    apps.house.music.reconfigure(["tone:2000:1"])
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        await call.conference("room", is_quiet=True, on_join=members.append)
+
+    apps.add("menu", menu)
+
+    async def heard_of(speaker: int, frequency: int) -> list[list[int]]:
+        for phone in phones:
+            phone.parts.clear()
+        await phones[speaker].say(tone(frequency, 8000, 0.5))
+        return [pitches(phone.sound, 8000) for phone in phones]
+
+    def loudness(phone: Handset) -> float:
+        return float(np.abs(phone.sound[2000:3200].astype(float)).max())
+
+    async def story() -> None:
+        for phone in phones:
+            phone.call("700")
+            await phone.answered()
+        await until(lambda: len(members) == 3)
+        recording = members[0].conference.start_recording(tmp_path / "room.wav")
+        with pytest.raises(OSError, match="recorded already"):
+            members[0].conference.start_recording()
+        assert await heard_of(0, 500) == [[], [500], [500]]
+        before = loudness(phones[1])
+        members[0].boost(-12.0)
+        members[2].gain(-6.0)
+        assert await heard_of(0, 500) == [[], [500], [500]]
+        assert before / loudness(phones[1]) == pytest.approx(4, rel=0.05)
+        assert loudness(phones[1]) / loudness(phones[2]) == pytest.approx(2, rel=0.05)
+        members[0].boost(0)
+        members[1].hold()
+        assert await heard_of(0, 700) == [[], [2000], [700]]
+        members[1].hold(False)
+        with pytest.raises(ValueError, match="another member"):
+            members[0].coach(members[0])
+        members[0].coach(members[1])
+        await asyncio.sleep(0.1)
+        assert await heard_of(0, 900) == [[], [900], []]
+        phones[1].hang_up()
+        await until(lambda: len(members[0].conference.members) == 2)
+        assert members[0].is_muted  # what was for one alone nobody else hears by mistake
+        assert (await heard_of(0, 1100))[2] == []
+        members[0].mute(False)
+        assert (await heard_of(0, 1300))[2] == [1300]
+        members[0].conference.end()
+        done.append(await asyncio.wait_for(asyncio.shield(recording.ended), 5))
+
+    run(world, story(), 30)
+    assert done[0].reason == "ended"
+    samples, rate = read_wav((tmp_path / "room.wav").read_bytes())
+    assert pitches(samples, rate) == [500, 700, 1300]
+    for kind in ("held", "unheld", "coaching", "muted", "unmuted", "speaker"):
+        assert kind in kinds

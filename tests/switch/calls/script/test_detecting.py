@@ -1,0 +1,77 @@
+"""Programs that listen for who is there: somebody or a machine, talk and silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from switchroom.codecs import Answered, AnswerRules
+from switchroom.codecs.tones import find
+from switchroom.switch.calls.script import Apps, Call
+from tests.codecs.sounds import voice
+from tests.switch.calls.world import World
+
+from .handset import Handset, run, until
+
+Phones = Callable[..., Handset]
+BEEP = find("beep", "us").samples(0.3, 8000)
+
+
+def silence(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    return np.zeros(round(8000 * seconds), np.int16)
+
+
+def test_a_message_is_left_behind_the_beep_of_a_machine(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset(), handset("127.0.0.3", "bob")
+    found = list[Answered]()
+
+    async def menu(call: Call) -> None:
+        leg = await call.dial("200")
+        rules = AnswerRules(speech=0.8, pause=0.6)
+        found.append(await leg.detect(to_end=True, rules=rules))
+        await leg.hang_up()
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await b.rings()
+        b.answer()
+        await b.say(np.concatenate([voice(seconds=2.2), silence(0.2), BEEP, silence(0.4)]))
+        await until(lambda: b.is_over)
+
+    run(world, story())
+    assert [one.kind for one in found] == ["machine-beep"]
+
+
+def test_somebody_answers_and_talk_and_silence_are_told(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset(), handset("127.0.0.3", "bob")
+    kinds, told, quiet = list[str](), list[bool](), list[bool]()
+
+    async def menu(call: Call) -> None:
+        leg = await call.dial("200")
+        kinds.append((await leg.detect(rules=AnswerRules(pause=0.5))).kind)
+        quiet.append(await leg.wait_for_silence(0.8, limit=5))
+        quiet.append(await leg.wait_for_silence(3.0, limit=0.3))
+        leg.hear_talk(told.append)
+        await leg.wait()
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await b.rings()
+        b.answer()
+        await b.say(np.concatenate([silence(0.2), voice(seconds=0.6), silence(1.0)]))
+        await b.say(voice(seconds=0.5))
+        await until(lambda: len(quiet) == 2)
+        await b.say(np.concatenate([voice(seconds=0.5), silence(0.9)]))
+        b.hang_up()
+        await until(lambda: not apps.calls)
+        assert "app.failed" not in [event for event, _ in world.log.lines]
+
+    run(world, story())
+    assert kinds == ["human"]
+    assert quiet == [True, False]
+    assert told == [True, False]
