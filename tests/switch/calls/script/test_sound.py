@@ -310,6 +310,7 @@ def test_a_conference_is_recorded_and_its_members_are_told_what_becomes_of_them(
     apps.add("menu", menu)
 
     async def heard_of(speaker: int, frequency: int) -> list[list[int]]:
+        await asyncio.sleep(0.15)  # what was said before is heard to its end
         for phone in phones:
             phone.parts.clear()
         await phones[speaker].say(tone(frequency, 8000, 0.5))
