@@ -18,16 +18,22 @@ class Agenda:
     def __init__(self, dialogue: Dialogue) -> None:
         self.dialogue = dialogue
         self.pause_until: float | None = None
-        self._waiting: list[tuple[int, int, Script]] = []
+        self._waiting: list[tuple[int, int, str, Script]] = []
+        self._keys: set[str] = set()
         self._number = count()
         self._running: Script | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, urgency: Urgency, script: Script) -> None:
-        """A script to be run when its turn comes."""
-        heapq.heappush(self._waiting, (urgency, next(self._number), script))
+    def add(self, urgency: Urgency, script: Script, key: str = "") -> None:
+        """A script to be run when its turn comes; of those with one key one waits."""
+        if key in self._keys:
+            script.close()
+            return
+        if key:
+            self._keys.add(key)
+        heapq.heappush(self._waiting, (urgency, next(self._number), key, script))
 
     def next_urgency(self) -> int | None:
         """Of what would run now; None: there is nothing, or something runs."""
@@ -35,7 +41,8 @@ class Agenda:
 
     def begin(self, now: float) -> None:
         """Run the next script."""
-        self._running = heapq.heappop(self._waiting)[2]
+        _, _, key, self._running = heapq.heappop(self._waiting)
+        self._keys.discard(key)
         self.step(None, now)
 
     def step(self, result: Result | None, now: float) -> None:
@@ -69,8 +76,9 @@ class Agenda:
 
     def drop(self) -> None:
         """Nothing of what waits is done. A message among it hears that it was not sent, in its turn."""
-        waiting = [script for urgency, _, script in sorted(self._waiting) if urgency == Urgency.SEND]
+        waiting = [script for urgency, *_, script in sorted(self._waiting) if urgency == Urgency.SEND]
         self._waiting.clear()
+        self._keys.clear()
         for script in waiting:
             _lose(script)
 

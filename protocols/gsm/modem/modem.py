@@ -17,9 +17,7 @@ from .calls import Calls
 from .dialogue import Dialogue, Unsolicited
 from .doubts import Doubts
 from .events import (
-    Garbled,
     Handle,
-    MessageReceived,
     ModemConfig,
     ModemEvent,
     ModemState,
@@ -34,6 +32,7 @@ from .events import (
     Submitted,
     UssdAnswered,
 )
+from .offers import Offer, Offers
 from .parameters import fields, integer
 from .results import Result, ResultKind
 from .scripts import Pause, Script, Urgency, ask
@@ -42,7 +41,6 @@ from .setup import initialise, look, registration, route, start_again
 __all__ = ["Modem"]
 
 _DEFAULT = ModemConfig()
-_OFFER_AGAIN = 60.0  # seconds until a stored message that nobody took is offered once more
 _TRY_AGAIN = 30.0  # seconds until a modem without a SIM is looked at again
 _USSD_TIMEOUT = 60.0
 _MAX_WAITING = 100
@@ -79,8 +77,7 @@ class Modem:
         self._starts = 0
         self._silent_sends = 0
         self._sends = 0
-        self._offered: dict[Handle, float] = {}
-        self._garbled: dict[Handle, str] = {}
+        self._offers = Offers()
         self._ussd: tuple[Any, float] | None = None
         self._now = 0.0
 
@@ -173,7 +170,7 @@ class Modem:
             if is_taken:
                 self._queue(Urgency.READ, traffic.delete(self, handle))
             else:
-                self._offered[handle] = now + _OFFER_AGAIN
+                self._offers.keep(handle, now)
         elif self.needs_acknowledgement:
             self._queue(Urgency.ACKNOWLEDGE, traffic.acknowledge(self, is_taken=is_taken))
         self._advance(now)
@@ -210,7 +207,7 @@ class Modem:
         """Everything is in place: look for what came meanwhile, and go on looking."""
         self._starts = 0
         self._look_at = self._now + self.config.poll_interval
-        self._queue(Urgency.READ, traffic.sweep(self))
+        self._sweep()
         self.note_registration(self.facts.registration)
 
     def note_registration(self, found: Registration) -> None:
@@ -242,14 +239,13 @@ class Modem:
         self.life += 1
         self.is_awake = False
         self._searching_since = None
-        self._offered.clear()
-        self._garbled.clear()
+        self._offers.clear()
         self.enter(ModemState.STARTING)
         self._queue(Urgency.START, initialise(self))
 
     def reroute(self) -> None:
         """Have messages told of once more."""
-        self._queue(Urgency.LOOK, route(self))
+        self._agenda.add(Urgency.LOOK, route(self), "route")
 
     def submitted(self, event: Submitted, submit: Submit) -> None:
         """The network took a message."""
@@ -269,15 +265,10 @@ class Modem:
         else:
             self._events.append(SubmitDoubtful(context, result))
 
-    def offer(self, event: MessageReceived | StatusReportReceived | Garbled) -> None:
+    def offer(self, event: Offer) -> None:
         """Give the owner what came, but not what he was given and has not taken yet."""
-        if event.handle.storage:
-            if isinstance(event, Garbled) and self._garbled.get(event.handle) != event.line:
-                self._garbled[event.handle] = event.line  # read it again: the line may have been torn
-                return
-            if self._offered.get(event.handle, 0.0) > self._now:
-                return
-            self._offered[event.handle] = self._now + _OFFER_AGAIN
+        if not self._offers.is_new(event, self._now):
+            return
         if isinstance(event, StatusReportReceived):
             sent = self._doubts.resolve(event.report)
             self._events += [] if sent is None else [sent]
@@ -285,8 +276,7 @@ class Modem:
 
     def forget(self, handle: Handle) -> None:
         """A stored message is gone."""
-        self._offered.pop(handle, None)
-        self._garbled.pop(handle, None)
+        self._offers.forget(handle)
 
     def answer_ussd(self, answer: UssdAnswered) -> None:
         """The answer to a code, or something that the network says by itself."""
@@ -294,6 +284,9 @@ class Modem:
         self._events.append(answer)
 
     # -- scripts
+
+    def _sweep(self) -> None:
+        self._agenda.add(Urgency.READ, traffic.sweep(self), "sweep")
 
     def _queue(self, urgency: Urgency, script: Script) -> None:
         self._agenda.add(urgency, script)
@@ -345,7 +338,7 @@ class Modem:
                 result = yield ask("AT+CMEE?", timeout=3.0)
                 if result.lines or result.kind is ResultKind.ERROR:
                     self.is_awake = True
-                    self._queue(Urgency.READ, traffic.sweep(self))
+                    self._sweep()
                     return
         self.give_up("no answer")
 
@@ -365,10 +358,7 @@ class Modem:
         line = event.line
         name = line.partition(":")[0]
         if name in ("+CMTI", "+CDSI"):
-            values = fields(line)
-            if (index := integer(values, 1)) >= 0:
-                is_report = name == "+CDSI"
-                self._queue(Urgency.READ, traffic.read(self, values[0], index, is_report=is_report))
+            self._on_stored(fields(line), is_report=name == "+CDSI")
         elif name in ("+CMT", "+CDS"):
             traffic.offer(self, line, event.body)
         elif name in ("+CREG", "+CEREG"):
@@ -382,9 +372,20 @@ class Modem:
             sent = self._doubts.answered(integer(fields(line), 0))
             self._events += [] if sent is None else [sent]
         elif name == "^SMMEMFULL" or "SMSFULL" in line:
-            self._queue(Urgency.READ, traffic.sweep(self))
+            self._sweep()
         elif not line.startswith(("^", "%", "+CSQ", "+QIND", "+WIND")):
             self._events.append(Noise(line[:200]))
+
+    def _on_stored(self, values: list[str], *, is_report: bool) -> None:
+        """A message is in a storage. Of more than there can be, all are looked through at once."""
+        index = integer(values, 1)
+        if index < 0:
+            return
+        if len(self._agenda) > _MAX_WAITING:
+            self._sweep()
+            return
+        script = traffic.read(self, values[0], index, is_report=is_report)
+        self._agenda.add(Urgency.READ, script, f"{values[0]} {index}")
 
     def _on_call(self, line: str) -> None:
         ringing = self._calls.receive_line(line, self._now)

@@ -20,6 +20,7 @@ from .events import (
     Submitted,
     UssdAnswered,
 )
+from .offers import Offer
 from .parameters import fields, integer
 from .results import Fault, Result, ResultKind
 from .scripts import Pause, Script, ask
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .modem import Modem
 
 __all__ = ["acknowledge", "delete", "note_storage", "offer", "read", "send", "sweep", "ussd"]
-
-Offer = MessageReceived | StatusReportReceived | Garbled
 
 
 def send(modem: Modem, submit: Submit, context: Any, *, has_more: bool) -> Script:
