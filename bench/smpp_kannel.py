@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import servers
-from smpp_load import CARRIER, CUSTOMERS, wait_for_port
+from smpp_load import CARRIER, CUSTOMERS, FIRST, wait_for_port
 
 ADMIN, BOXES = 12780, 12781
 
@@ -30,7 +30,7 @@ def running(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     with ExitStack() as stack:
         programs = []
         for program, port in (("bearerbox", BOXES), ("opensmppbox", CUSTOMERS)):
-            command = [program, "-v", "3", str(folder / f"{program}.conf")]
+            command = [*FIRST, program, "-v", "3", str(folder / f"{program}.conf")]
             log = folder / f"{program}.log"
             programs.append(stack.enter_context(servers.running(command, log)))
             wait_for_port(port, programs[-1], log)

@@ -52,7 +52,7 @@ class Log:
     info = warning = error = debug
 
 
-def fill(path: Path, count: int) -> None:
+def fill(path: Path, count: int, lane: str = "trunk:a") -> None:
     """Put so many messages into a lane."""
     store = SqliteMessages(path, reserve_size=0)
     store.start(has_threads=False)
@@ -61,11 +61,11 @@ def fill(path: Path, count: int) -> None:
         rows = [
             Row(
                 *(store.next_id(), "account:acme", "+4930123", 257, f"+49171{n:07d}", 257, BODY, 0, None),
-                *(1, 0, now + 600_000, now, State.QUEUED, "trunk:a", "all", 0, now, "", "", 1),
+                *(1, 0, now + 600_000, now, State.QUEUED, lane, "all", 0, now, "", "", 1),
             )
             for n in range(at, min(at + FILL, count))
         ]
-        queued = [Queued("trunk:a", 3, row.id, row.expires_at) for row in rows]
+        queued = [Queued(lane, 3, row.id, row.expires_at) for row in rows]
         store.pending.accept(Accepted(rows, queued, [], [], {}, (lambda *_: None, None)))
         store.step(0.0)
     store.close()
