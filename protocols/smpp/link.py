@@ -77,7 +77,7 @@ class Link:
 
     def can_send(self, kind: type[Pdu]) -> bool:
         """Whether this request is ours to send in this state."""
-        return kind in ALLOWED[self.role, self.state] and not self._ending.is_ours
+        return kind in self._allowed and not self._ending.is_ours
 
     def unbind(self, now: float) -> None:
         """End the session when what we sent is answered, or has had its time; send nothing more."""
@@ -242,6 +242,7 @@ class Link:
     def _enter(self, state: State) -> None:
         self.state = state
         self._messages = ALLOWED[OTHER[self.role], state] & MESSAGES
+        self._allowed = ALLOWED[self.role, state]
 
     def _close(self, reason: str) -> None:
         if self.state is State.CLOSED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from .broadcast import BroadcastSm, CancelBroadcastSm, QueryBroadcastSm
 from .commands import RESPONSE
@@ -28,7 +28,7 @@ from .pdu import (
 __all__ = ["ALLOWED", "BOUND", "BOUND_AS", "MESSAGES", "OTHER", "RESPONSE_TO", "Role", "State"]
 
 
-class Role(Enum):
+class Role(IntEnum):
     """The two ends of a session."""
 
     ESME = auto()  # who binds
@@ -38,7 +38,7 @@ class Role(Enum):
 OTHER = {Role.ESME: Role.MC, Role.MC: Role.ESME}
 
 
-class State(Enum):
+class State(IntEnum):
     """The states of a session, the same on both ends."""
 
     OPEN = auto()  # connected, not bound

@@ -22,17 +22,24 @@ _BATCH = 500  # messages claimed at a time
 class Way:
     """An outlet that is there, and what is promised to it."""
 
-    __slots__ = ("name", "outlet", "ready", "reserved", "turn")
+    __slots__ = ("_room", "_room_at", "name", "outlet", "ready", "reserved", "turn")
 
     def __init__(self, outlet: Outlet) -> None:
         self.outlet, self.name = outlet, outlet.name
         self.reserved = 0  # messages that are being written down as on their way
         self.ready: deque[Part] = deque()  # parts that may go
         self.turn = 0  # which of its lanes goes first
+        self._room, self._room_at = 0, -1.0
 
     def free(self, now: float) -> int:
-        """How many more it takes."""
-        return self.outlet.room(now) - self.reserved - len(self.ready)
+        """How many more it takes: asked once for all messages of a turn."""
+        if now != self._room_at:
+            self._room, self._room_at = self.outlet.room(now), now
+        return self._room - self.reserved - len(self.ready)
+
+    def look_again(self) -> None:
+        """Its room is another now."""
+        self._room_at = -1.0
 
 
 class Ways:
@@ -99,6 +106,7 @@ class Ways:
 
     def pump(self, way: Way, now: float) -> None:
         """Claim what waits for this way, as far as there is room."""
+        way.look_again()
         lanes = self.lanes.of(way.name)
         if len(lanes) > 1:
             way.turn = (way.turn + 1) % len(lanes)
@@ -239,6 +247,7 @@ class Ways:
             if count > 0:
                 ready = way.ready
                 way.outlet.send([ready.popleft() for _ in range(count)], now)
+                way.look_again()
 
     def dirty(self, name: str) -> None:
         """An outlet may have room again for what is ready."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from switchroom.protocols import gsm
@@ -197,11 +198,17 @@ def _beginning(notice: Notice) -> str:
     if notice.coding == TEXT:
         text = notice.beginning.decode("utf-8", "replace")
     else:
-        charset = gsm.DataCoding.parse(notice.coding).charset
+        charset = _charset(notice.coding)
         if charset is gsm.Charset.BINARY:
             return ""
         text = gsm.decode(notice.beginning, charset)
-    return "".join(c if c.isprintable() else " " for c in text[:_SHOWN])
+    shown = text[:_SHOWN]
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else " " for c in shown)
+
+
+@lru_cache(maxsize=256)
+def _charset(coding: int) -> gsm.Charset:
+    return gsm.DataCoding.parse(coding).charset
 
 
 def _parameters(notice: Notice, id: str, state: MessageState) -> Tlvs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from switchroom.protocols.smpp import Time, parse_time
 
@@ -33,7 +34,11 @@ def to_absolute(at: float) -> str:
 
 def to_relative(seconds: float) -> str:
     """A period, in whole seconds, at least one."""
-    rest = min(max(1, round(seconds)), _LONGEST)
+    return _relative(min(max(1, round(seconds)), _LONGEST))
+
+
+@lru_cache(maxsize=256)
+def _relative(rest: int) -> str:
     days, rest = divmod(rest, _DAY)
     years, days = divmod(days, 365)
     months, days = divmod(days, 30)
@@ -44,9 +49,15 @@ def to_relative(seconds: float) -> str:
 
 def to_receipt(at: float) -> str:
     """YYMMDDhhmm, as the text of a receipt has it."""
-    return datetime.fromtimestamp(at, UTC).strftime("%y%m%d%H%M")
+    return _minute(int(at // 60))
 
 
+@lru_cache(maxsize=256)
+def _minute(number: int) -> str:
+    return datetime.fromtimestamp(number * 60, UTC).strftime("%y%m%d%H%M")
+
+
+@lru_cache(maxsize=256)
 def from_receipt(text: str) -> float:
     """When that was; 0: it cannot be read."""
     form = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}.get(len(text))
