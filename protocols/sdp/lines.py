@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..errors import RemoteProtocolError
 from .attributes import Connection, Direction, parse_connection, parse_ptime, parse_rtcp, parse_rtpmap
 
-MAX_ATTRIBUTES = 64  # for each m-line, and for the session
+MAX_ATTRIBUTES = 256  # for each m-line, and for the session; a browser says 120 of its video
 MAX_OTHER_LINES = 32
 MAX_LINES = MAX_ATTRIBUTES + MAX_OTHER_LINES
 

@@ -37,7 +37,8 @@ cdef extern from "engine_core.h" nogil:
         address home
         clock_rate clocks[8]
         uint64_t first_timeout, timeout
-        uint32_t peer, next, generation, call, max_rate, traffic_class
+        uint32_t peer, next, carrier, rider, generation, call, max_rate, traffic_class
+        uint64_t payloads[2]
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
         shield shield
@@ -303,10 +304,15 @@ cdef class Engine:
         cdef program *p = &message.program
         (
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
-            conversion, kernel, shield,
+            conversion, kernel, shield, bundled,
         ) = stream
+        p.carrier, p.rider, payloads = bundled
+        p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
         p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
+        for other in (p.carrier, p.rider):
+            if other >= self._engine.capacity and other != <uint32_t>NO_END:
+                raise IndexError(index, other)
         if index >= self._engine.capacity or p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
             raise IndexError(index, p.peer)
         message.verb = PROGRAM

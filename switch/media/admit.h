@@ -2,6 +2,7 @@
 #ifndef SWITCHROOM_ADMIT_H
 #define SWITCHROOM_ADMIT_H
 
+#include "bundle.h"
 #include "engine_core.h"
 #include "shield.h"
 
@@ -40,8 +41,9 @@ static enum drop admit_rtcp(
 }
 
 static enum drop admit_rtp(
-    struct end *end, uint8_t *data, size_t *size, const union address *source, uint64_t now)
+    struct end *ends, struct end **owner, uint8_t *data, size_t *size, const union address *source, uint64_t now)
 {
+    struct end *end = *owner;
     struct latch *latch = &end->latches[RTP];
     struct rtp rtp;
     bool is_shielded = end->program.shield.is_on;
@@ -59,8 +61,12 @@ static enum drop admit_rtp(
         return DROP_SOURCE;
     if (end->program.pins_ssrc && !latch_admits_ssrc(latch, rtp.ssrc, now))
         return DROP_SSRC;
+    if (is_bundle(end))
+        *owner = end = owner_of(ends, end, rtp.payload_type);
     if (is_too_many(end, now))
         return DROP_RATE;
+    if (!end->program.pins_ssrc)
+        note_source(end, rtp.ssrc);
     statistics_rtp(&end->statistics, &rtp, *size, now, end->program.clocks, end->program.clock_count);
     return DROP_NONE;
 }
@@ -79,10 +85,12 @@ static enum drop admit_other(
     return DROP_NONE;
 }
 
+/* `owner` is the end at whose socket it came in, and then the one that it belongs to. */
 static inline enum drop end_admit(
-    struct end *end, int channel, uint8_t *data, size_t *size, const union address *source, uint64_t now,
-    int *out_channel)
+    struct end *ends, struct end **owner, int channel, uint8_t *data, size_t *size, const union address *source,
+    uint64_t now, int *out_channel)
 {
+    struct end *end = *owner;
     *out_channel = channel;
     if (!end->is_armed || end->program.peer == NO_END)
         return DROP_UNLINKED;
@@ -94,7 +102,7 @@ static inline enum drop end_admit(
         *out_channel = RTCP;
         return admit_rtcp(end, latch, data, size, source, now);
     }
-    return admit_rtp(end, data, size, source, now);
+    return admit_rtp(ends, owner, data, size, source, now);
 }
 
 #endif

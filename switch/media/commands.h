@@ -144,6 +144,7 @@ static void program_end(
         memset(&end->reports, 0, sizeof end->reports);
         memset(&end->made, 0, sizeof end->made);
         memset(&end->stranger, 0, sizeof end->stranger);
+        memset(end->sources, 0, sizeof end->sources);
         atomic_store(&end->generation, program->generation);
     }
     end->program = *program;

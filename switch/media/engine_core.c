@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 
 #include "admit.h"
+#include "bundle.h"
 #include "commands.h"
 #include "handover.h"
 #include "keeping.h"
@@ -37,12 +38,16 @@ enum { PACED = 1000 };        /* packets a second, at most */
 static void pass_on(struct engine *engine, struct end *from, int channel, uint8_t *data, size_t size)
 {
     struct outgoing *out = &engine->outgoing;
-    struct end *end = &engine->ends[from->program.peer];
+    struct end *peer = &engine->ends[from->program.peer];
+    struct end *end = carrier_of(engine->ends, peer);
     bool is_rtcp = channel == RTCP;
+    if (end == NULL)
+        end = peer;
     if (end->program.is_mux)
         channel = RTP;
     const union address *to = &end->latches[channel].remote;
-    bool is_linked = end->is_armed && end->program.call == from->program.call;  /* the pair may have moved on */
+    /* the pair may have moved on */
+    bool is_linked = peer->is_armed && end->is_armed && end->program.call == from->program.call;
     if (!is_linked || to->any.sa_family == AF_UNSPEC) {
         count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
         return;
@@ -103,8 +108,35 @@ static void convert(
 
 /* -- batches in */
 
-static void take(struct engine *engine, struct end *end, int channel, int i, uint64_t now)
+static void take_rtcp(struct engine *engine, struct end *end, uint8_t *data, size_t size, uint64_t now)
 {
+    note_reports(engine, end, data, size, now);
+    if (end->converter == NULL)
+        pass_on(engine, end, RTCP, data, size);
+}
+
+/* RTCP of a bundle: to each that it speaks of, in a copy, since keys differ; to the first when it speaks of none. */
+static void share_rtcp(struct engine *engine, struct end *carrier, uint8_t *data, size_t size, uint64_t now)
+{
+    bool is_taken = false;
+    struct end *end = carrier;
+    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(engine->ends, end)) {
+        bool is_ours = end->is_armed && end->program.call == carrier->program.call && end->program.peer != NO_END;
+        if (!is_ours || !compound_names(data, size, end, &engine->ends[end->program.peer]))
+            continue;
+        flush(engine, end);
+        memcpy(engine->made[0], data, size);
+        take_rtcp(engine, end, engine->made[0], size, now);
+        flush(engine, end);
+        is_taken = true;
+    }
+    if (!is_taken)
+        take_rtcp(engine, carrier, data, size, now);
+}
+
+static void take(struct engine *engine, struct end *port, int channel, int i, uint64_t now)
+{
+    struct end *end = port;
     const struct msghdr *header = &engine->headers[i].msg_hdr;
     size_t size = engine->headers[i].msg_len;
     int out_channel = channel;
@@ -118,18 +150,24 @@ static void take(struct engine *engine, struct end *end, int channel, int i, uin
         return;
     }
     if (!(header->msg_flags & MSG_TRUNC)) {
-        reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
+        reason = end_admit(engine->ends, &end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         if (reason != DROP_NONE && has_commands(engine)) {  /* the answer that allows it may just have come */
             flush(engine, end);
             flush_raws(engine);
             read_commands(engine);
-            reason = end_admit(end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
+            end = port;
+            reason = end_admit(
+                engine->ends, &end, channel, engine->data[i], &size, &engine->sources[i], now, &out_channel);
         }
     }
     if (reason == DROP_NONE)
-        keep(engine, end, channel, &engine->sources[i], false, engine->data[i], size);
+        keep(engine, port, channel, &engine->sources[i], false, engine->data[i], size);
     if (reason == DROP_NONE && end->tap != NULL && out_channel == RTP)
         end->tap->take(end->tap, engine->data[i], size, now);
+    if (reason == DROP_NONE && out_channel == RTCP && is_bundle(port)) {
+        share_rtcp(engine, port, engine->data[i], size, now);
+        return;
+    }
     if (reason == DROP_NONE && out_channel == RTCP)
         note_reports(engine, end, engine->data[i], size, now);
     if (reason == DROP_NONE && end->is_in_kernel)

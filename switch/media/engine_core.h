@@ -21,6 +21,7 @@
 enum { RTP, RTCP, CHANNELS };
 enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
+enum { SOURCES = 4 };                       /* SSRCs that are remembered of an end in a bundle */
 enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
 enum { INWARD, OUTWARD, WAYS };
 #define NO_END UINT32_MAX
@@ -38,6 +39,8 @@ struct program {
     uint64_t first_timeout, timeout;          /* nanoseconds of silence; 0: never */
     uint32_t peer;                            /* what comes in leaves from there */
     uint32_t next;                            /* the call's next end; the chain begins at the watched one */
+    uint32_t carrier, rider;                  /* of a bundle: whose sockets serve it, and the next one that they serve */
+    uint64_t payloads[2];                     /* of a bundle: bits of the payload types that are its own */
     uint32_t generation;                      /* which use of the pair this is */
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */
@@ -127,6 +130,7 @@ struct end {
     uint32_t window_count, handed_count;
     struct reports reports;
     struct made made;             /* of what comes from here */
+    uint32_t sources[SOURCES], next_source;   /* if it has several, or is in a bundle */
     union address stranger;       /* who was refused last */
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */
     bool is_in_kernel, is_asked;

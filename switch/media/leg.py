@@ -13,6 +13,7 @@ from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard, Security
 from .security.security import Dress
 from .serving import Served
+from .stream import NO_END, Bundled, Terms
 from .targets import parse_host, plain_host
 from .transcoding import Side
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
+
+Linked = tuple[int, Terms, Pair, Pair]  # an m-line, and the ports of who offered it and of who answered
 
 
 class Offer:
@@ -53,6 +56,15 @@ class Agreement(NamedTuple):
         if decided is None:
             return None
         return decided.offerer if leg is self.offerer else decided.answerer
+
+    def linked(self) -> list[Linked]:
+        """The m-lines that connect two pairs of ports."""
+        offerer, answerer = self.offerer, self.answerer
+        return [
+            (i, terms, one, two)
+            for i, terms in enumerate(self.agreed.terms)
+            if terms is not None and (one := offerer.pair_of(i)) and (two := answerer.pair_of(i))
+        ]
 
 
 class MediaLeg:
@@ -125,6 +137,21 @@ class MediaLeg:
     def pair_of(self, line: int) -> Pair | None:
         """Return the ports of an m-line, or None."""
         return self.pairs[line] if line < len(self.pairs) else None
+
+    def bundled(self, linked: list[Linked]) -> dict[int, Bundled]:
+        """The places of its agreed lines on the transports that they share."""
+        lines = [i for i, _, _, _ in linked]
+        carriers = self.security.carriers(lines)
+        found: dict[int, Bundled] = {}
+        riders: dict[int, int] = {}  # by carrier: the end that comes next, from the last one on
+        for i in reversed(lines):
+            carrier, pair = self.pair_of(carriers[i]), self.pair_of(i)
+            assert carrier is not None
+            assert pair is not None
+            end = NO_END if carrier is pair else carrier.index
+            found[i] = Bundled(end, riders.get(carriers[i], NO_END), self.security.payloads_of(i))
+            riders[carriers[i]] = pair.index
+        return found
 
     @property
     def described(self) -> bytes:

@@ -4,6 +4,7 @@
 #ifndef SWITCHROOM_REPORTS_H
 #define SWITCHROOM_REPORTS_H
 
+#include "bundle.h"
 #include "engine_core.h"
 #include "keeping.h"
 #include "shield.h"
@@ -96,14 +97,17 @@ static void send_report(struct engine *engine, struct end *end, struct datagram 
     uint8_t *data = report->data;
     uint32_t middle = data[1] == RTCP_SR ? middle_of(data) : 0;
     size_t size = report->size;
-    int channel = end->program.is_mux ? RTP : RTCP;
-    const union address *to = &end->latches[channel].remote;
+    struct end *carrier = carrier_of(engine->ends, end);
+    if (carrier == NULL)
+        return;
+    int channel = carrier->program.is_mux ? RTP : RTCP;
+    const union address *to = &carrier->latches[channel].remote;
     if (end->program.is_secured || to->any.sa_family == AF_UNSPEC)
         return;  /* keys that are not ours; nobody to tell */
-    keep(engine, end, channel, to, true, data, size);
-    if (end->program.shield.is_on)
-        size = shield_close(end, data, size, size + PROTECTION_ROOM, true);
-    if (size == 0 || sendto(end->fds[channel], data, size, 0, &to->any, address_size(to)) < 0 || middle == 0)
+    keep(engine, carrier, channel, to, true, data, size);
+    if (carrier->program.shield.is_on)
+        size = shield_close(carrier, data, size, size + PROTECTION_ROOM, true);
+    if (size == 0 || sendto(carrier->fds[channel], data, size, 0, &to->any, address_size(to)) < 0 || middle == 0)
         return;
     end->reports.told_middle = middle;
     end->reports.told_at = now;

@@ -297,21 +297,24 @@ class MediaSession:
         self.plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
         self.plane.music.attend(self, agreement, offer, answer)
         following, engine, music = NO_END, self.plane.engine, self.plane.music
-        for i, terms in reversed([*enumerate(agreement.agreed.terms)]):
-            one, two = offerer.pair_of(i), answerer.pair_of(i)
-            if terms is None or one is None or two is None:
-                continue
+        linked = agreement.linked()
+        ones, twos = offerer.bundled(linked), answerer.bundled(linked)
+        for i, terms, one, two in reversed(linked):
             # Each end names the next: the chain is made from its tail
             offered, answered = offer.wishes[i], answer.wishes[i]
             is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
             side = agreement.side_of(answerer, i)
             stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)
+            stream = stream._replace(bundled=twos[i])
             engine.program(two.index, music.instead(answerer, i, two, stream))
-            answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
+            if twos[i].carrier == NO_END:
+                answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
             side = agreement.side_of(offerer, i)
             stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side, i)
+            stream = stream._replace(bundled=ones[i])
             engine.program(one.index, music.instead(offerer, i, one, stream))
-            offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
+            if ones[i].carrier == NO_END:
+                offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
             following = one.index
         for leg in (offerer, answerer):
             renew_tap(self, leg)

@@ -83,6 +83,14 @@ class Shield(NamedTuple):
     mark: bytes = b""  # the first 4 octets of our transactions: so are their answers
 
 
+class Bundled(NamedTuple):
+    """The place of an end among those that share a transport; RFC 8843."""
+
+    carrier: int = NO_END  # the end whose sockets, place and keys serve it; NO_END: its own
+    rider: int = NO_END  # the next end that the carrier's serve
+    payloads: int = 0  # bits of the payload types that are this end's
+
+
 class Stream(NamedTuple):
     """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
 
@@ -101,6 +109,7 @@ class Stream(NamedTuple):
     conversion: Conversion | Line | None = None  # None: packets pass as they are
     kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
     shield: Shield | None = None  # None: RTP in the clear, or keys that are not ours
+    bundled: Bundled = Bundled()
 
 
 class Handed(NamedTuple):

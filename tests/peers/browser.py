@@ -15,10 +15,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from .ports import TETHER
 
+PATIENCE = 30.0  # seconds that a browser may take for anything on a machine that others use as well
 SIP_JS = "sip.js@0.21.2"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "switchroom-tests"
 _TYPES = {".js": "text/javascript", ".html": "text/html"}
@@ -75,7 +77,7 @@ class Page:
         self._serial = 0
         self._ask("Runtime.enable")
 
-    def _ask(self, method: str, timeout: float = 15.0, **params: Any) -> Any:
+    def _ask(self, method: str, timeout: float = PATIENCE, **params: Any) -> Any:
         self._serial += 1
         self._connection.send(json.dumps({"id": self._serial, "method": method, "params": params}))
         until = time.monotonic() + timeout
@@ -85,7 +87,7 @@ class Page:
                 assert "error" not in message, message
                 return message["result"]
 
-    def run(self, script: str, timeout: float = 15.0) -> Any:
+    def run(self, script: str, timeout: float = PATIENCE) -> Any:
         """The value of an asynchronous function's body."""
         expression = f"(async () => {{ {script} }})()"
         found = self._ask(
@@ -94,7 +96,7 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait_for(self, expression: str, timeout: float = 10.0) -> Any:
+    def wait_for(self, expression: str, timeout: float = PATIENCE) -> Any:
         """The expression's value as soon as it is true."""
         script = f"""
             const until = performance.now() + {timeout * 1000};
@@ -112,7 +114,14 @@ class Page:
         return value
 
     def close(self) -> None:
+        """Let go of the tab, which stays."""
         self._open.close()
+
+    def leave(self) -> None:
+        """The tab goes, and with it whoever is registered there."""
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            self._ask("Page.close")
+        self.close()
 
 
 class Browser:
@@ -155,7 +164,7 @@ class Browser:
         self._port = self._wait_port(profile / "DevToolsActivePort")
         return self
 
-    def _wait_port(self, file: Path, timeout: float = 30.0) -> int:
+    def _wait_port(self, file: Path, timeout: float = PATIENCE) -> int:
         until = time.monotonic() + timeout
         while True:
             if file.exists() and (lines := file.read_text().splitlines()):
@@ -203,10 +212,12 @@ _PHONE = """
         transportOptions: {{ server: "{server}", keepAliveInterval: 0 }},
         logLevel: "debug", logBuiltinEnabled: false,
         logConnector: (level, category, label, content) => said.push(content),
-        sessionDescriptionHandlerFactoryOptions: {{ peerConnectionConfiguration: {{ iceServers: [] }} }},
+        sessionDescriptionHandlerFactoryOptions: {{
+            peerConnectionConfiguration: {{ iceServers: [], bundlePolicy: "{bundle}" }},
+        }},
         delegate: {{
             onMessage: m => {{ heard.push(m.request.body); m.accept(); }},
-            onInvite: call => {{ calls.push(call); call.accept(); }},
+            onInvite: call => {{ calls.push(call); call.accept({options}); }},
         }},
     }});
     await ua.start();
@@ -215,9 +226,10 @@ _PHONE = """
 """
 
 
-def sip_phone(page: Page, user: str, password: str, server: str) -> None:
+def sip_phone(page: Page, user: str, password: str, server: str, *, bundle: str = "balanced") -> None:
     """Make the page a registered phone: ``ua``, ``registerer``, and the texts that it ``heard``."""
-    page.run(_PHONE.format(user=user, password=password, server=server))
+    options = _options(has_video=bundle != "balanced")
+    page.run(_PHONE.format(user=user, password=password, server=server, bundle=bundle, options=options))
     page.wait_for("registerer.state === 'Registered'")
 
 
@@ -239,20 +251,24 @@ _LISTEN = """
 """
 
 
-def dial(page: Page, number: str, timeout: float = 15.0) -> None:
-    """Call somebody by voice, and wait for the answer."""
+def _options(*, has_video: bool) -> str:
+    video = "{ width: 160, height: 120, frameRate: 10 }" if has_video else "false"
+    return f"{{ sessionDescriptionHandlerOptions: {{ constraints: {{ audio: true, video: {video} }} }} }}"
+
+
+def dial(page: Page, number: str, timeout: float = PATIENCE, *, has_video: bool = False) -> None:
+    """Call somebody, and wait for the answer."""
+    options = _options(has_video=has_video)
     page.run(
         f"""
-        calls.push(new Inviter(ua, UserAgent.makeURI("sip:{number}@127.0.0.1"), {{
-            sessionDescriptionHandlerOptions: {{ constraints: {{ audio: true, video: false }} }},
-        }}));
+        calls.push(new Inviter(ua, UserAgent.makeURI("sip:{number}@127.0.0.1"), {options}));
         await calls[0].invite();
         """
     )
     page.wait_for("calls[0].state === 'Established'", timeout)
 
 
-def wait_to_hear(page: Page, hertz: float, timeout: float = 15.0) -> None:
+def wait_to_hear(page: Page, hertz: float, timeout: float = PATIENCE) -> None:
     """Wait until the loudest frequency that the page hears is that one."""
     page.run(_LISTEN)
     page.wait_for(f"Math.abs(peak() - {hertz}) < 20", timeout)
@@ -271,4 +287,29 @@ def media_of_call(page: Page) -> dict[str, str]:
         return told;
         """
     )
+    return found
+
+
+_WATCH = """
+    const connection = calls[0].sessionDescriptionHandler.peerConnection;
+    const until = performance.now() + 30000;
+    for (;;) {
+        const told = {transports: 0};
+        for (const one of (await connection.getStats()).values()) {
+            if (one.type === "transport") told.transports++;
+            if (one.type === "inbound-rtp" && one.kind === "video")
+                Object.assign(told, {decoded: one.framesDecoded, width: one.frameWidth, asked: one.pliCount});
+            if (one.type === "outbound-rtp" && one.kind === "video")
+                Object.assign(told, {sent: one.framesEncoded, told: one.pliCount, lacking: one.nackCount});
+        }
+        if (told.decoded >= %d || performance.now() > until) return told;
+        await new Promise(go => setTimeout(go, 50));
+    }
+"""
+
+
+def video_of_call(page: Page, frames: int) -> dict[str, int]:
+    """What the browser says of pictures, as soon as it has seen so many."""
+    found: dict[str, int] = page.run(_WATCH % frames, 35.0)
+    assert found.get("decoded", 0) >= frames, found
     return found

@@ -10,7 +10,17 @@ import pytest
 from switchroom.switch.ops.cli.certificate import make_certificate
 
 from .baresip import Baresip, write_tone
-from .browser import SIP_JS, Browser, Page, dial, media_of_call, npm_package, sip_phone, wait_to_hear
+from .browser import (
+    SIP_JS,
+    Browser,
+    Page,
+    dial,
+    media_of_call,
+    npm_package,
+    sip_phone,
+    video_of_call,
+    wait_to_hear,
+)
 from .harness import PASSWORD, Switch, Table, user, users, wait_until
 from .ports import free_port
 
@@ -26,9 +36,9 @@ class House:
     def __init__(self, folder: Path, browser: Browser, switch: Switch, desk: Baresip, server: str) -> None:
         self.folder, self.browser, self.switch, self.desk, self.server = folder, browser, switch, desk, server
 
-    def page(self, name: str) -> Page:
+    def page(self, name: str, *, bundle: str = "balanced") -> Page:
         page = self.browser.page()
-        sip_phone(page, name, PASSWORD, self.server)
+        sip_phone(page, name, PASSWORD, self.server, bundle=bundle)
         return page
 
     def call(self) -> Table:
@@ -72,7 +82,7 @@ def test_a_browser_calls_a_desk_phone(house: House) -> None:
     record = house.switch.wait_record(lambda row: row["from_user"] == WEB)
     assert record["a_packets"] > 50
     assert record["b_packets"] > 50
-    page.close()
+    page.leave()
 
 
 def test_a_desk_phone_calls_a_browser_that_speaks_opus(house: House) -> None:
@@ -86,4 +96,19 @@ def test_a_desk_phone_calls_a_browser_that_speaks_opus(house: House) -> None:
     assert media_of_call(page)["codec"] == "audio/opus"
     house.desk.hang_up()
     page.wait_for("calls[0].state === 'Terminated'")
-    page.close()
+    page.leave()
+
+
+def test_two_browsers_see_and_hear_each_other(house: House) -> None:
+    """Sound and picture on one transport each (BUNDLE, max-bundle); pictures pass untouched."""
+    one, other = house.page(WEB, bundle="max-bundle"), house.page(OPUS, bundle="max-bundle")
+    dial(one, OPUS, has_video=True)
+    other.wait_for("calls.length && calls[0].state === 'Established'")
+    for page in (one, other):
+        wait_to_hear(page, WEB_TONE)
+    for page in (one, other):
+        seen = video_of_call(page, 20)
+        assert seen["transports"] == 1
+    one.run("await calls[0].bye();")
+    for page in (one, other):
+        page.leave()

@@ -17,7 +17,7 @@ _AUDIO = "m=audio 40000 RTP/AVP 0\r\n"
 BOMBS = {
     "17 media": _HEAD + _AUDIO * 17,
     "2000 media": _HEAD + _AUDIO * 2000,
-    "65 attributes": _HEAD + _AUDIO + "a=x:1\r\n" * 65,
+    "257 attributes": _HEAD + _AUDIO + "a=x:1\r\n" * 257,
     "5000 rtpmap": _HEAD + _AUDIO + "".join(f"a=rtpmap:{n} X/8000\r\n" for n in range(2500)),
     "fmtp without end": _HEAD + _AUDIO + "a=fmtp:0 " + "x=1;" * 12000 + "\r\n",
     "formats": _HEAD + "m=audio 40000 RTP/AVP " + "0 " * 20000 + "\r\n",
@@ -40,7 +40,7 @@ REFUSALS = {400, 413, 415, 488, 606}
 MUST_REFUSE = {
     "17 media",
     "2000 media",
-    "65 attributes",
+    "257 attributes",
     "5000 rtpmap",
     "formats",
     "port",

@@ -13,11 +13,21 @@ from switchroom.protocols import sdp
 from switchroom.protocols.srtp import Crypto, Fingerprint, read_cryptos, read_fingerprints
 from switchroom.protocols.stun import Candidate, Credentials
 
+from .bundle import BUNDLE_ONLY, leads_of, members_of, port_of
+
 _MAX_CANDIDATES = 32
 _UFRAG = range(4, 257)  # RFC 8839 §5.4
 _PASSWORD = range(22, 257)
 _GONE = frozenset(  # from the lines of browsers: it names header extensions and sources of that leg only
-    ("extmap", "extmap-allow-mixed", "msid", "msid-semantic", "ssrc", "ssrc-group", "rid", "simulcast")
+    ("extmap-allow-mixed", "msid", "msid-semantic", "rid", "simulcast", BUNDLE_ONLY)
+)
+_SOURCES = frozenset(("ssrc", "ssrc-group"))  # of video: which one repeats what (RFC 4588, 5576)
+_EXTENSIONS = frozenset(  # of video that mean the same to any receiver
+    (
+        "urn:ietf:params:rtp-hdrext:toffset",
+        "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+        "urn:3gpp:video-orientation",
+    )
 )
 _FEEDBACK = "rtcp-fb"
 _REDUNDANT = frozenset(("red", "ulpfec", "flexfec-03"))  # they name payload types by number, of one leg
@@ -35,6 +45,7 @@ class Heard(NamedTuple):
     candidates: tuple[Candidate, ...] = ()
     mid: str | None = None
     is_lite: bool = False
+    lead: int | None = None  # the line that leads the bundle that it is in
 
     @property
     def is_secured(self) -> bool:
@@ -60,15 +71,33 @@ def undress(
     ``toward`` stands for an address that is not known yet; without ``has_srtp`` of an offer's two lines for
     one stream the plain one stays, else the secured one (RFC 4568 has no other way to say "either").
     """
-    heard = tuple([hear(description, media) for media in description.media])
+    leads = leads_of(description.media, members_of(description))
+    heard = _hear_all(description, leads)
     twins = _twins(description, has_srtp=has_srtp)
-    pairs = zip(description.media, heard, strict=True)
+    lines = [
+        replace(line, port=port_of(line, is_bundled=i in leads)) for i, line in enumerate(description.media)
+    ]
+    pairs = zip(lines, heard, strict=True)
     media = [
         replace(line, port=0) if i in twins else _plain(description, line, one, toward)
         for i, (line, one) in enumerate(pairs)
     ]
     attributes = tuple([one for one in description.attributes if one.name not in _GONE])
     return replace(description, media=tuple(media), attributes=attributes), heard
+
+
+def _hear_all(description: sdp.Description, leads: dict[int, int]) -> tuple[Heard, ...]:
+    """Read the protection of all lines; what one leaves to the line that leads its bundle is that one's."""
+    heard = [hear(description, media) for media in description.media]
+    for i, lead in leads.items():
+        one, of_lead = heard[i], heard[lead]
+        heard[i] = one._replace(
+            lead=lead,
+            fingerprints=one.fingerprints or of_lead.fingerprints,
+            setup=one.setup or of_lead.setup,
+            credentials=one.credentials or of_lead.credentials,
+        )
+    return tuple(heard)
 
 
 def hear(description: sdp.Description, media: sdp.Media) -> Heard:
@@ -124,16 +153,29 @@ def _plain(description: sdp.Description, line: sdp.Media, heard: Heard, toward: 
     if heard.credentials is None:
         return replace(line, proto=proto)
     line = _without_redundancy(line)
-    gone = _GONE | {_FEEDBACK} if line.kind == "audio" else _GONE
-    attributes = tuple([one for one in line.attributes if one.name not in gone])
+    is_audio = line.kind == "audio"
+    attributes = tuple([one for one in line.attributes if not _is_gone(one, is_audio=is_audio)])
     connection = description.connection_of(line)
     if connection is None or connection.is_null:  # no candidate was known: that is no hold
         connection = sdp.Connection("IP6" if ":" in toward else "IP4", toward)
     return replace(line, proto=proto, attributes=attributes, connection=connection)
 
 
+def _is_gone(one: sdp.Attribute, *, is_audio: bool) -> bool:
+    """Whether an attribute of a browser's line is of no use to others, or names its end."""
+    name, value = one.name, one.value or ""
+    if name in _GONE or (is_audio and (name in _SOURCES or name in (_FEEDBACK, "extmap"))):
+        return True
+    if name == "ssrc":
+        return " cname:" not in value
+    if name == "extmap":
+        return value.split(" ")[1:2] == [] or value.split(" ")[1] not in _EXTENSIONS
+    return name == _FEEDBACK and value.endswith(" transport-cc")  # it counts packets of all lines
+
+
 def _without_redundancy(line: sdp.Media) -> sdp.Media:
     gone = {str(codec.payload_type) for codec in line.codecs if codec.encoding.lower() in _REDUNDANT}
+    gone |= {name for name, said in line.fmtps.items() if said.removeprefix("apt=") in gone}
     kept = tuple([name for name in line.formats if name not in gone])
     if not gone or not kept:
         return line

@@ -6,20 +6,22 @@ told something. Nothing is agreed before ``settle``: an offer that fails leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.protocols.srtp import Crypto, Setup, answer_setup
-from switchroom.protocols.stun import HOST, SERVER_REFLEXIVE, Candidate, Credentials, priority_of
+from switchroom.protocols.srtp import Setup, answer_setup
+from switchroom.protocols.stun import Candidate
 
 from ..stream import Shield
 from ..targets import target_host
+from .bundle import carriers, leads_of, payloads_of
 from .channel import Channel, Mode
+from .dressing import dress
 from .heard import Heard
 from .policy import DEFAULT, Policy
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from ..leg import MediaLeg
@@ -31,29 +33,13 @@ _BROWSER = "UDP/TLS/RTP/SAVPF"
 _PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
 
 
-class Wanted(NamedTuple):
-    """What one m-line is about to be: by its own description and our answer, or by our offer."""
-
-    mode: Mode
-    proto: str
-    local: Crypto | None = None
-    remote: Crypto | None = None
-    setup: Setup | None = None
-    credentials: Credentials | None = None
-    heard: Heard | None = None
-
-    @property
-    def is_browser(self) -> bool:
-        return self.credentials is not None
-
-
 Dress = Callable[[sdp.Description], sdp.Description]
 
 
 class Security:
     """Of one leg, by m-line."""
 
-    __slots__ = ("_guard", "_offered", "_pending", "_said", "channels", "policy")
+    __slots__ = ("_guard", "_mids", "_offered", "_payloads", "_pending", "_said", "channels", "policy")
 
     def __init__(self, guard: Guard) -> None:
         self.policy: Policy = DEFAULT
@@ -62,6 +48,8 @@ class Security:
         self._pending: Sequence[Wanted] = ()  # what its lines are about to be
         self._offered: Sequence[Wanted] = ()  # by our last offer to it
         self._said: tuple[Heard, ...] = ()
+        self._mids: dict[int, str] = {}  # by line, as agreed
+        self._payloads: dict[int, int] = {}
 
     # -- the leg offers
 
@@ -75,7 +63,7 @@ class Security:
         if heard == self._said and self._pending:
             return  # the same offer, for another fork
         self._pending = [
-            self._wanted(i, one, line, is_nat=is_nat)
+            self._wanted(i, one, line, is_nat=is_nat)._replace(lead=one.lead, payloads=payloads_of(line))
             for i, (one, line) in enumerate(zip(heard, media, strict=True))
         ]
         self._said = heard
@@ -106,7 +94,7 @@ class Security:
             if heard.is_secured:
                 raise RemoteProtocolError("SRTP is switched off here", status=488)
             return Wanted(Mode.CLEAR, heard.proto, heard=heard)
-        channel = self._channel(i)
+        channel = self.channel(i, heard.lead)
         if heard.fingerprints and heard.proto.upper() != "RTP/SAVP":
             must_wait = is_nat and heard.credentials is None
             setup = Setup.PASSIVE if must_wait and heard.setup == "actpass" else answer_setup(heard.setup)
@@ -126,7 +114,7 @@ class Security:
         """How our answer to its offer is written; None: as it is."""
         pending = self._pending
         return (
-            (lambda description: self._dress(leg, description, pending, is_answer=True)) if pending else None
+            (lambda description: dress(self, leg, description, pending, is_answer=True)) if pending else None
         )
 
     # -- the leg is offered something
@@ -141,8 +129,12 @@ class Security:
             if proto == _BEST_EFFORT:
                 return None
             raise RemoteProtocolError(f"no SRTP: {self._guard.missing}", status=488)
-        offered = self._offered = [self._offer_line(i, line, mode, proto) for i, line in enumerate(media)]
-        return lambda description: self._dress(leg, description, offered, is_answer=False)
+        members = [i for i, line in enumerate(media) if line.is_rtp and not line.is_rejected]
+        leads = leads_of(media, members) if proto == _BROWSER else {}
+        offered = self._offered = [
+            self._offer_line(i, line, mode, proto, leads.get(i)) for i, line in enumerate(media)
+        ]
+        return lambda description: dress(self, leg, description, offered, is_answer=False)
 
     def _offered_mode(self, *, is_secured: bool) -> tuple[Mode, str]:
         policy = self.policy
@@ -155,7 +147,7 @@ class Security:
             return Mode.CLEAR, _BEST_EFFORT
         return Mode(policy.keying.upper()), _BEST_EFFORT
 
-    def _offer_line(self, i: int, line: sdp.Media, mode: Mode, proto: str) -> Wanted:
+    def _offer_line(self, i: int, line: sdp.Media, mode: Mode, proto: str, lead: int | None) -> Wanted:
         channel = self.channels[i] if i < len(self.channels) else None
         if line.is_rejected or not line.is_rtp:
             return Wanted(Mode.CLEAR, line.proto)
@@ -163,13 +155,16 @@ class Security:
             mode, proto = channel.mode, channel.proto
         if mode is Mode.CLEAR:
             return Wanted(mode, line.proto if proto == _BEST_EFFORT else proto)
-        channel = self._channel(i)
+        channel = self.channel(i, lead)
         if mode is Mode.SDES:
             channel.offer_keys()
             return Wanted(mode, proto)
         is_ice = self.policy.is_browser or channel.agent is not None
         credentials = channel.credentials(None, is_controlling=True) if is_ice else None
-        return Wanted(mode, proto, setup=Setup.ACTPASS, credentials=credentials)
+        bits = payloads_of(line)
+        return Wanted(
+            mode, proto, setup=Setup.ACTPASS, credentials=credentials, lead=self._lead(i), payloads=bits
+        )
 
     def hear_answer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
         """Compare its answer with what it was offered; 488 when the keys are missing."""
@@ -195,16 +190,17 @@ class Security:
             if heard.is_secured and not line.is_rejected:
                 raise RemoteProtocolError("SRTP in answer to an offer without", status=488)
             return wanted._replace(mode=Mode.CLEAR, heard=heard)
-        channel = self._channel(i)
+        channel = self.channel(i)
         if wanted.mode is Mode.SDES:
             for remote in heard.cryptos:
                 local = next((one for one in channel.offered if one[:2] == remote[:2]), None)
                 if local is not None:
                     return wanted._replace(local=local, remote=remote, heard=heard)
-        elif heard.fingerprints:
+        elif heard.fingerprints and (wanted.lead in (None, i) or channel.proto or heard.lead is not None):
             theirs = heard.setup if heard.setup in ("active", "passive") else "active"
             setup = Setup.PASSIVE if theirs == "active" else Setup.ACTIVE
-            return wanted._replace(setup=setup, heard=heard)
+            bits = wanted.payloads | payloads_of(line)
+            return wanted._replace(setup=setup, heard=heard, payloads=bits)
         if wanted.proto == _BEST_EFFORT and not heard.is_secured:
             return wanted._replace(mode=Mode.CLEAR, heard=heard)
         raise RemoteProtocolError("no SRTP keys in the answer that fit the offer", status=488)
@@ -216,12 +212,17 @@ class Security:
         if not self._pending:
             return
         now = self._guard.now()
+        settled: set[int] = set()
         for i, wanted in enumerate(self._pending):
             channel = self.channels[i] if i < len(self.channels) else None
+            self._remember(i, wanted)
+            if wanted.mode is Mode.CLEAR and (channel is None or self._is_shared(channel)):
+                continue
             if channel is None:
-                if wanted.mode is Mode.CLEAR:
-                    continue
-                channel = self._channel(i)
+                channel = self.channel(i)
+            if id(channel) in settled:
+                continue  # of a bundle the first line says it all
+            settled.add(id(channel))
             channel.proto = wanted.proto
             if wanted.mode is Mode.SDES and wanted.local is not None and wanted.remote is not None:
                 channel.agree_keys(wanted.local, wanted.remote)
@@ -231,6 +232,33 @@ class Security:
                 channel.agree_handshake(wanted.heard, candidates, now, is_client=is_client)
             else:
                 channel.agree_nothing()
+
+    def _remember(self, i: int, wanted: Wanted) -> None:
+        self._payloads[i] = wanted.payloads
+        if wanted.heard is not None and wanted.heard.mid:
+            self._mids[i] = wanted.heard.mid
+
+    def _is_shared(self, channel: Channel) -> bool:
+        return sum(one is channel for one in self.channels) > 1
+
+    def _lead(self, i: int) -> int | None:
+        """The first line that shares a line's transport, if it is in a bundle at all."""
+        channel = self.channels[i]
+        if channel is None or not self._is_shared(channel):
+            return None
+        return next(j for j, one in enumerate(self.channels) if one is channel)
+
+    def carriers(self, lines: Iterable[int]) -> dict[int, int]:
+        """By line, which one's ports it uses; ``lines`` are those that are agreed."""
+        return carriers(self.channels, lines)
+
+    def mid_of(self, i: int, wanted: Wanted) -> str | None:
+        """What a line is called in descriptions."""
+        return wanted.heard.mid if wanted.heard is not None else self._mids.get(i, str(i))
+
+    def payloads_of(self, line: int) -> int:
+        """The payload types of a line that is in a bundle, as bits."""
+        return self._payloads.get(line, 0)
 
     def shield_of(self, line: int) -> Shield | None:
         """What the engine must know about a line; None: it is in the clear."""
@@ -257,7 +285,9 @@ class Security:
     def take_over(self, other: Security) -> None:
         """Go on where a leg of another session was, in the same dialog."""
         self.policy = other.policy
-        self.channels = [None if channel is None else channel.moved() for channel in other.channels]
+        moved = {id(channel): channel.moved() for channel in other.channels if channel is not None}
+        self.channels = [None if channel is None else moved[id(channel)] for channel in other.channels]
+        self._mids, self._payloads = dict(other._mids), dict(other._payloads)
 
     def describe(self, line: int) -> str:
         """How a line is protected, "" when it is not."""
@@ -266,79 +296,19 @@ class Security:
 
     # -- descriptions
 
-    def _channel(self, i: int) -> Channel:
+    def channel(self, i: int, lead: int | None = None) -> Channel:
+        """The channel of a line; one that has none yet, or none that is agreed, shares that of ``lead``."""
         while len(self.channels) <= i:
             self.channels.append(None)
         channel = self.channels[i]
+        if lead is not None and lead != i and (channel is None or not channel.proto):
+            channel = self.channels[i] = self.channel(lead)
         if channel is None:
             channel = self.channels[i] = self._guard.channel()
         return channel
-
-    def _dress(
-        self, leg: MediaLeg, description: sdp.Description, pending: Sequence[Wanted], *, is_answer: bool
-    ) -> sdp.Description:
-        if len(pending) != len(description.media):
-            return description
-        media: list[sdp.Media] = []
-        mids: list[str] = []
-        is_lite = False
-        for i, (line, wanted) in enumerate(zip(description.media, pending, strict=True)):
-            proto = wanted.proto if wanted.heard is not None or not line.is_rejected else line.proto
-            added = () if line.is_rejected else tuple(self._lines(leg, i, line, wanted, is_answer=is_answer))
-            media.append(replace(line, proto=proto, attributes=(*line.attributes, *added)))
-            mid = next((one.value for one in added if one.name == "mid"), None)
-            if mid and not mids:
-                mids.append(
-                    mid
-                )  # each line has ports of its own: the others leave the bundle (RFC 8843 §7.3.3)
-            is_lite = is_lite or (wanted.is_browser and self._channel(i).is_lite)
-        session = [sdp.Attribute("group", f"BUNDLE {' '.join(mids)}")] if mids else []
-        session += [sdp.Attribute("ice-lite")] if is_lite else []
-        return replace(description, media=tuple(media), attributes=(*session, *description.attributes))
-
-    def _lines(
-        self, leg: MediaLeg, i: int, line: sdp.Media, wanted: Wanted, *, is_answer: bool
-    ) -> list[sdp.Attribute]:
-        if wanted.mode is Mode.CLEAR:
-            return []
-        channel = self._channel(i)
-        if wanted.mode is Mode.SDES:
-            keys = [wanted.local] if is_answer and wanted.local is not None else channel.offered
-            return [sdp.Attribute("crypto", str(crypto)) for crypto in keys]
-        assert wanted.setup is not None
-        lines = [
-            sdp.Attribute("fingerprint", str(channel.fingerprint)),
-            sdp.Attribute("setup", wanted.setup.value),
-        ]
-        if wanted.credentials is None:
-            return lines
-        mid = wanted.heard.mid if wanted.heard is not None else str(i)
-        if mid is not None:
-            lines.append(sdp.Attribute("mid", mid))
-        if not line.has_rtcp_mux:
-            lines.append(sdp.Attribute("rtcp-mux"))
-        lines += [
-            sdp.Attribute("msid", f"switchroom {line.kind}"),
-            sdp.Attribute("ice-ufrag", wanted.credentials.ufrag),
-            sdp.Attribute("ice-pwd", wanted.credentials.password),
-            *[sdp.Attribute("candidate", str(one)) for one in _candidates(leg, line.port)],
-            sdp.Attribute("end-of-candidates"),
-        ]
-        return lines
 
 
 def _reachable(leg: MediaLeg, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
     """Nobody makes us send into our own network; see ``targets``."""
     hosts = [(one, target_host(one.host, leg.toward, leg.bound)) for one in candidates]
     return tuple([one._replace(host=host) for one, host in hosts if host is not None])
-
-
-def _candidates(leg: MediaLeg, port: int) -> list[Candidate]:
-    """Where we are: the address that we say, and the one behind it if there is a NAT in between."""
-    if leg.host == leg.bound:
-        return [Candidate(leg.host, port, priority_of(HOST))]
-    base = (leg.bound, port)
-    return [
-        Candidate(leg.bound, port, priority_of(HOST)),
-        Candidate(leg.host, port, priority_of(SERVER_REFLEXIVE), "srflx", foundation="2", base=base),
-    ]

@@ -175,9 +175,9 @@ REFUSED = {
     "maxptime": (body(*HEAD, M, "a=maxptime:-1"), 400),
     "rtcp": (body(*HEAD, M, "a=rtcp:65536"), 400),
     "rtcp address": (body(*HEAD, M, "a=rtcp:5001 IN IP4"), 400),
-    "65 attributes": (body(*HEAD, M, *["a=x"] * 65), 488),
-    "65 session attributes": (body(*HEAD, *["a=x"] * 65), 488),
-    "97 lines": (body(*HEAD, M, *["x=y"] * 97), 488),
+    "257 attributes": (body(*HEAD, M, *["a=x"] * 257), 488),
+    "257 session attributes": (body(*HEAD, *["a=x"] * 257), 488),
+    "289 lines": (body(*HEAD, M, *["x=y"] * 289), 488),
     "17 m-lines": (body(*HEAD, *[M] * 17), 488),
     "65,536 bytes": (AUDIO + b"a=" + b"x" * (65536 - len(AUDIO) - 2), 413),
 }

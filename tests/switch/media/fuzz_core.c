@@ -64,6 +64,7 @@ static void program_at_random(struct end *end, const union address *home, const 
     struct program *program = &end->program;
     program->home = *home;
     program->peer = 1;
+    program->carrier = program->rider = NO_END;
     program->is_nat = number(2);
     program->is_mux = number(2);
     program->is_rtp = number(8) != 0;
@@ -113,8 +114,9 @@ int main(int argc, char **argv)
         memcpy(data, scratch, size);
         uint32_t who = number(8) < 5 ? 0 : number(4);
         int out = -1;
+        struct end *owner = end;
         enum drop reason = end_admit(
-            end, (int)number(CHANNELS), data, &size, &sources[who], now += number(40000000), &out);
+            end, &owner, (int)number(CHANNELS), data, &size, &sources[who], now += number(40000000), &out);
         require(reason < DROPS && out >= 0 && out < CHANNELS, "a verdict and a channel");
         require(reason != DROP_NONE || who < 2, "no stranger gets in");
         require(reason != DROP_NONE || size >= RTCP_HEADER || !end->program.is_rtp || end->program.has_others,

@@ -1,0 +1,111 @@
+/* Several m-lines on one transport; RFC 8843.
+ *
+ * An end that is carried has a count, a converter and a peer of its own, but another end's sockets, place and keys. What
+ * comes in there belongs to the end whose payload types it has (section 9.2: nobody here says MID); RTCP goes to every end
+ * that it speaks of.
+ */
+#ifndef SWITCHROOM_BUNDLE_H
+#define SWITCHROOM_BUNDLE_H
+
+#include "engine_core.h"
+
+enum { RTCP_TRANSPORT_FEEDBACK = 205, RTCP_PAYLOAD_FEEDBACK = 206, FEEDBACK_HEADER = 12, REMB_SOURCES = 20, MAX_BUNDLED = 16 };
+
+static inline bool is_bundle(const struct end *end)
+{
+    return end->program.rider != NO_END;
+}
+
+static inline struct end *rider_after(struct end *ends, const struct end *end)
+{
+    return end->program.rider == NO_END ? NULL : &ends[end->program.rider];
+}
+
+/* Whose sockets and keys serve an end: mostly its own. NULL: they serve another call by now. */
+static inline struct end *carrier_of(struct end *ends, struct end *end)
+{
+    if (end->program.carrier == NO_END)
+        return end;
+    struct end *carrier = &ends[end->program.carrier];
+    return carrier->is_armed && carrier->program.call == end->program.call ? carrier : NULL;
+}
+
+static inline bool has_payload(const struct program *program, uint8_t payload_type)
+{
+    return program->payloads[payload_type >> 6] >> (payload_type & 63) & 1;
+}
+
+/* Whose packet it is that came in at the carrier. */
+static inline struct end *owner_of(struct end *ends, struct end *carrier, uint8_t payload_type)
+{
+    struct end *end = carrier;
+    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end))
+        if (has_payload(&end->program, payload_type) && end->is_armed && end->program.call == carrier->program.call)
+            return end;
+    return carrier;
+}
+
+static inline void note_source(struct end *end, uint32_t ssrc)
+{
+    for (int i = 0; i < SOURCES; i++)
+        if (end->sources[i] == ssrc)
+            return;
+    end->sources[end->next_source++ % SOURCES] = ssrc;
+}
+
+static inline bool has_source(const struct end *end, uint32_t ssrc)
+{
+    if (ssrc == 0)
+        return false;  /* nobody has said anything yet */
+    if (end->statistics.ssrc == ssrc || end->made.ssrc == ssrc)
+        return true;
+    for (int i = 0; i < SOURCES; i++)
+        if (end->sources[i] == ssrc)
+            return true;
+    return false;
+}
+
+/* Whether feedback is about what that peer sends; a bandwidth (REMB) names sources behind its header. */
+static inline bool feedback_names(const uint8_t *part, size_t length, const struct end *peer)
+{
+    if (has_source(peer, read32(part + 8)))
+        return true;
+    if (length < REMB_SOURCES || memcmp(part + FEEDBACK_HEADER, "REMB", 4) != 0)
+        return false;
+    for (size_t i = 0; i < part[16] && REMB_SOURCES + 4 * i + 4 <= length; i++)
+        if (has_source(peer, read32(part + REMB_SOURCES + 4 * i)))
+            return true;
+    return false;
+}
+
+/* Whether one packet of a compound, which was checked, speaks of an end: of what it sends, or of what its peer does. */
+static inline bool part_names(const uint8_t *part, size_t length, const struct end *end, const struct end *peer)
+{
+    uint8_t type = part[1];
+    if (length < RTCP_HEADER)
+        return false;
+    if (type == RTCP_TRANSPORT_FEEDBACK || type == RTCP_PAYLOAD_FEEDBACK)
+        return length >= FEEDBACK_HEADER && feedback_names(part, length, peer);
+    if (has_source(end, read32(part + 4)))
+        return true;
+    if (type != RTCP_SR && type != RTCP_RR)
+        return false;
+    size_t at = type == RTCP_SR ? RTCP_HEADER + SENDER_INFO : RTCP_HEADER;
+    for (unsigned i = part[0] & 0x1F; i > 0; i--, at += REPORT_BLOCK)
+        if (has_source(peer, read32(part + at)))
+            return true;
+    return false;
+}
+
+static inline bool compound_names(const uint8_t *data, size_t size, const struct end *end, const struct end *peer)
+{
+    for (size_t at = 0; at < size;) {
+        size_t length = 4 + 4u * read16(data + at + 2);
+        if (part_names(data + at, length, end, peer))
+            return true;
+        at += length;
+    }
+    return false;
+}
+
+#endif
