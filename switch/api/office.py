@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .front.accounts import Accounts
     from .front.audit import Audit
-    from .webhooks.courier import Courier
+    from .webhooks.courier import Courier, Letter
     from .webhooks.fetch import Fetcher
 
 API_VERSION = "2010-04-01"
@@ -68,6 +68,20 @@ class Office:
         if events:
             done.add_done_callback(lambda _: self._wake())
         return done
+
+    def note(
+        self, docs: Sequence[Document], letters: Sequence[Letter], events: Sequence[Event]
+    ) -> asyncio.Future[None]:
+        """Write what has happened, and then tell those who asked to be told."""
+        written = [self.courier.make(letter) for letter in letters]
+        done = self.begin([*docs, *written], events=events)
+        if written:
+            done.add_done_callback(lambda future: self._post(future, written))
+        return done
+
+    def _post(self, future: asyncio.Future[None], letters: list[Document]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.courier.post_all(letters)
 
     @property
     def public_url(self) -> str:

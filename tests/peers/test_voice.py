@@ -9,6 +9,7 @@ import struct
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -114,8 +115,9 @@ def tone_wav(pitch: int, seconds: float) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@contextmanager
+def voice_place(folder: Path, *others: str) -> Iterator[Any]:
+    """A switch with REST and two phones, or more; a client that is led to it."""
     rest = free_port()
     api = {
         "rest": [f"http:127.0.0.1:{rest}"],
@@ -124,16 +126,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "numbers": [OURS, OTHER],
         "webhook_private": ["127.0.0.0/8"],
     }
-    people = [user("1001", number=THEIRS), user("1002", number="1002")]
-    with Switch(tmp_path_factory.mktemp("voice"), users=people, api=api) as switch:
+    people = [user("1001", number=THEIRS), user("1002", number="1002"), *(user(name) for name in others)]
+    with Switch(folder, users=people, api=api) as switch, ExitStack() as stack:
         switch.wait_said("api.started")
         client = Client(SID, TOKEN)
         client.api.base_url = f"http://127.0.0.1:{rest}"
         client.incoming_phone_numbers.create(phone_number=OURS)
         client.incoming_phone_numbers.create(phone_number=OTHER)  # without a webhook
-        with Phone(switch.address, "1001", PASSWORD) as a, Phone(switch.address, "1002", PASSWORD) as b:
-            assert a.register().status == b.register().status == 200
-            yield switch, client, a, b
+        phones = []
+        for name in ("1001", "1002", *others):
+            phone = stack.enter_context(Phone(switch.address, name, PASSWORD))
+            assert phone.register().status == 200
+            phones.append(phone)
+        yield switch, client, *phones
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with voice_place(tmp_path_factory.mktemp("voice")) as place:
+        yield place
 
 
 @pytest.fixture

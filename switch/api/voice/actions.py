@@ -149,9 +149,11 @@ class Callee:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Call somebody and let the two talk; ``Dialled`` is told."""
+    """Call somebody, or meet who is there, and talk; ``Dialled`` is told."""
 
-    callees: tuple[Callee, ...]
+    callees: tuple[Callee, ...] = ()
+    conference: ConferenceWish | None = None
+    queue: QueueWish | None = None
     timeout: float = 30.0
     time_limit: float = 14400.0
     caller_id: str = ""
@@ -182,6 +184,62 @@ class Dialled:
         if self.duration is not None:
             found.append(("DialCallDuration", str(self.duration)))
         return (*found, *self.more)
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceWish:
+    """How somebody takes part in a conference."""
+
+    name: str
+    is_muted: bool = False
+    beeps: tuple[str, ...] = ("enter", "exit")
+    can_start: bool = True  # else it waits for somebody who can
+    ends_on_exit: bool = False
+    label: str = ""
+    wait: Place | None = None  # what is heard before the start; None: music; without an address: nothing
+    max_participants: int = 250
+    is_recorded: bool = False
+    is_trimmed: bool = True
+    coached: str = ""  # the call that alone hears it
+    callback: Tell = Tell(events=("start", "end"))
+    tell: Tell = Tell()  # of the recording
+
+
+@dataclass(frozen=True, slots=True)
+class QueueWish:
+    """Who is first in a queue, and what he hears before the two talk."""
+
+    name: str
+    url: str = ""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Wait in a queue; ``Dequeued`` is told."""
+
+    name: str
+    wait: Place | None = None
+    max_size: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Dequeued:
+    """Why somebody waits no more."""
+
+    result: str  # bridged, leave, hangup, queue-full, redirected, error
+    sid: str = ""
+    seconds: int = 0
+    place: Place | None = None  # where the call goes on
+
+    def params(self) -> tuple[tuple[str, str], ...]:
+        """As the action's server is told."""
+        return ("QueueResult", self.result), ("QueueSid", self.sid), ("QueueTime", str(self.seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Wait in the queue no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +314,5 @@ class Complain:
 
 
 Heard = Answer | Say | Play | Press | Wait | Gather | Record
-Connected = Dial | Connect | StartStream | StopStream | StartRecording
+Connected = Dial | Enqueue | Leave | Connect | StartStream | StopStream | StartRecording
 Action = Fetch | Heard | Connected | Text | Reject | HangUp | Complain

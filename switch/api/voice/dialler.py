@@ -14,16 +14,16 @@ from switchroom.switch.store.documents import Document
 from ..wire.errors import ApiError
 from ..wire.sids import new_sid
 from .actions import Callee, Dial, Dialled, Place
+from .conversation import Called
 from .live import Live
 from .means import Target
 from .performer import Performer
 from .program import Program
 from .render import CALL, status_of
+from .talk import Talk, stop
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call
-
-_DAY = 86400.0
 
 
 class _Child:
@@ -31,19 +31,21 @@ class _Child:
 
     def __init__(self, callee: Callee, live: Live, target: Target) -> None:
         self.callee, self.live, self.target = callee, live, target
+        self.is_taken = False  # it has a document of its own, and nothing to do with the caller any more
 
 
 class Dialler:
     """One Dial."""
 
-    def __init__(self, performer: Performer) -> None:
-        self._performer = performer
+    def __init__(self, performer: Performer, action: Dial) -> None:
+        self._performer, self._action = performer, action
         self._means, self._live = performer.means, performer.live
         self._call: Call = performer.call
-        self._recorded: Document | None = None
+        self._talk = Talk(performer, action)
 
-    async def dial(self, action: Dial) -> Dialled:
+    async def dial(self) -> Dialled:
         """Call them all, or one after the other; what became of it."""
+        action = self._action
         caller = self._caller(action)
         groups: list[tuple[Callee, ...]] = [action.callees]
         if action.is_sequential:
@@ -123,19 +125,39 @@ class Dialler:
                     child.live.end("no-answer", 487)
             if not await self._prepare(leg, winner):
                 return self._result(winner, "no-answer", is_bridged=False)
-            await _stop(waiting)
-            await self._talk(action, leg)
+            await stop(waiting)
+            await self._talk.run(self._bridge(winner, leg))
             return self._result(winner, "completed", is_bridged=True)
         except NotAnswered as error:
             for child in children:
                 child.live.end(status_of(error.status), error.status)
             return Dialled(status_of(error.status), children[-1].live.sid)
         finally:
-            await _stop(waiting)
-            if leg is not None and not leg.is_over:
-                await leg.hang_up()
+            await stop(waiting)
             for child in children:
-                child.live.end("canceled", 487)
+                if not child.is_taken:
+                    child.live.end("canceled", 487)
+            if leg is not None and not leg.is_over and not by_target[leg.target].is_taken:
+                await leg.hang_up()
+
+    async def _bridge(self, child: _Child, leg: Leg) -> None:
+        """Let the two talk, until one leaves, or the one who was called is given a document."""
+        calls = self._means.conversations
+        calls[child.live.sid] = one = Called(self._means, child.live, leg)
+        bridge = asyncio.ensure_future(self._call.bridge(leg))
+        try:
+            both: set[asyncio.Future[Any]] = {bridge, one.taken}
+            await asyncio.wait(both, return_when="FIRST_COMPLETED")
+            if one.taken.done() and not leg.is_over:
+                child.is_taken = True
+                await stop(bridge)
+                self._means.office.spawn(one.go_on())
+            elif bridge.done():
+                bridge.result()
+        finally:
+            await stop(bridge)
+            if not child.is_taken:
+                calls.pop(child.live.sid, None)
 
     def _ringback(self, action: Dial) -> asyncio.Task[str] | None:
         if not self._call.is_answered:
@@ -156,58 +178,12 @@ class Dialler:
             pass
         return not leg.is_over
 
-    async def _talk(self, action: Dial, leg: Leg) -> None:
-        """Let the two talk; the time and the star of the caller end it."""
-        call = self._call
-        bridge = asyncio.create_task(call.bridge(leg))
-        star = None
-        if action.hangs_up_on_star:
-            star = asyncio.create_task(call.gather(timeout=_DAY, finish_on="*"))
-        try:
-            await asyncio.sleep(0)
-            self._live.enter("in-progress")
-            self._record(action)
-            await asyncio.wait(
-                {bridge, *([star] if star is not None else [])},
-                timeout=action.time_limit,
-                return_when="FIRST_COMPLETED",
-            )
-            if not bridge.done() and not leg.is_over:
-                await leg.hang_up()
-            await bridge
-        finally:
-            await _stop(star)
-            await _stop(bridge)
-
-    def _record(self, action: Dial) -> None:
-        if not action.record or self._recorded is not None:
-            return
-        channels = 2 if action.record.endswith("dual") else 1
-        try:
-            start = self._means.tapes.start
-            self._recorded = start(self._live, self._call, "DialVerb", channels, action.tell)
-        except OSError as error:
-            self._live.complain(13217, f"Dial: record: {error}")
-
     def _result(self, child: _Child, status: str, *, is_bridged: bool) -> Dialled:
-        child.live.end(status)
-        more: tuple[tuple[str, str], ...] = ()
-        if (doc := self._recorded) is not None:
-            tapes = self._means.tapes
-            if (recording := tapes.running.get(doc.sid)) is not None:
-                recording.stop()
-            more = (("RecordingSid", doc.sid), ("RecordingUrl", tapes.url(doc)))
+        if not child.is_taken:
+            child.live.end(status)
+        more = self._talk.recorded()
         return Dialled(status, child.live.sid, child.live.doc.data.get("duration"), is_bridged, more)
 
 
 async def _play(call: Call, tone: Sound) -> str:
     return await call.play(tone, loops=0)
-
-
-async def _stop(task: asyncio.Task[str] | None) -> None:
-    """End what goes on beside; what came of it is of no interest."""
-    if task is not None and not task.done():
-        task.cancel()
-        await asyncio.wait({task})
-    if task is not None and not task.cancelled():
-        task.exception()

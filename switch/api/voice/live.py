@@ -65,6 +65,11 @@ class Live:
         columns = {"at": now} if state == "in-progress" else {}
         self._write(self.doc.change(now, state=state, data=data, **columns))
 
+    def keep(self, **data: Any) -> None:
+        """Something more that is to be known of it."""
+        self.doc = self.doc.change(time.time(), data=data)
+        self._office.begin([self.doc])
+
     def end(self, state: str, cause: int = 0) -> None:
         """It is over: with how many seconds of talk."""
         if self.is_over:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps
 
     from ..office import Office
+    from .conferences.conferences import Conferences
+    from .conversation import Conversation
+    from .queues.queues import Queues
     from .sounds import Sounds
     from .speech import Speech
     from .streams import Streams
@@ -57,6 +60,9 @@ class Means:
     send_text: SendText
     tapes: Tapes
     streams: Streams
+    conferences: Conferences = field(init=False)
+    queues: Queues = field(init=False)
+    conversations: dict[str, Conversation] = field(default_factory=dict)  # calls that are up, by SID
     _today: dict[str, int] = field(default_factory=dict)
     _day: int = 0
 

@@ -1,4 +1,4 @@
-"""Whom Dial names: its text, or Number, Sip and Client in it."""
+"""Whom Dial names: its text, or Number, Sip and Client in it, a conference or a queue."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from ..twiml.document import TwimlError
 from ..twiml.parse import Verb
-from .actions import Callee
+from ..wire.sids import is_sid
+from .actions import Callee, ConferenceWish, Place, QueueWish, Tell
 
 MAX_CALLEES = 10
+MAX_NAME = 128
+BEEPS = {"true": ("enter", "exit"), "false": (), "onEnter": ("enter",), "onExit": ("exit",)}
 _MAX_URI = 1024
 
 
@@ -22,6 +25,70 @@ def callees_of(verb: Verb, where: Callable[[str], str]) -> tuple[Callee, ...]:
     if len(found) > MAX_CALLEES:
         raise TwimlError(13250, f"Dial: more than {MAX_CALLEES} at once")
     return tuple(found)
+
+
+def place_of(noun: Verb, name: str, where: Callable[[str], str], method: str = "") -> Place | None:
+    """The document that is heard while somebody waits; None: nothing is said of it."""
+    url = noun[name]
+    if url is None:
+        return None
+    return Place(where(url) if url else "", noun[method or name.replace("Url", "Method")])
+
+
+def recording_of(noun: Verb, where: Callable[[str], str]) -> Tell:
+    """Who is told of a recording."""
+    url = noun["recordingStatusCallback"]
+    events = noun["recordingStatusCallbackEvent"]
+    return Tell(where(url) if url else "", noun["recordingStatusCallbackMethod"], events)
+
+
+def conference_of(verb: Verb, where: Callable[[str], str]) -> ConferenceWish | None:
+    """The conference that Dial leads to, or None."""
+    noun = _only(verb, "Conference")
+    if noun is None:
+        return None
+    if not 0 < len(noun.text) <= MAX_NAME:
+        raise TwimlError(13237, f"Dial->Conference: its name has 1 to {MAX_NAME} characters")
+    label = noun["participantLabel"] or ""
+    if "/" in label or is_sid(label, "CA"):
+        raise TwimlError(16023, "Dial->Conference: participantLabel: is no label")
+    if noun["coach"] and not is_sid(noun["coach"], "CA"):
+        raise TwimlError(13240, "Dial->Conference: coach: is not the SID of a call")
+    callback = noun["statusCallback"]
+    return ConferenceWish(
+        noun.text,
+        is_muted=noun["muted"],
+        beeps=BEEPS[noun["beep"]],
+        can_start=noun["startConferenceOnEnter"],
+        ends_on_exit=noun["endConferenceOnExit"],
+        label=label,
+        wait=place_of(noun, "waitUrl", where),
+        max_participants=noun["maxParticipants"],
+        is_recorded=noun["record"] in ("record-from-start", "true"),
+        is_trimmed=noun["trim"] == "trim-silence",
+        coached=noun["coach"] or "",
+        callback=Tell(
+            where(callback) if callback else "", noun["statusCallbackMethod"], noun["statusCallbackEvent"]
+        ),
+        tell=recording_of(noun, where),
+    )
+
+
+def queue_of(verb: Verb, where: Callable[[str], str]) -> QueueWish | None:
+    """The queue that Dial takes somebody from, or None."""
+    noun = _only(verb, "Queue")
+    if noun is None:
+        return None
+    if not 0 < len(noun.text) <= MAX_NAME:
+        raise TwimlError(13223, f"Dial->Queue: its name has 1 to {MAX_NAME} characters")
+    return QueueWish(noun.text, where(noun["url"]) if noun["url"] else "", noun["method"])
+
+
+def _only(verb: Verb, name: str) -> Verb | None:
+    noun = verb.first(name)
+    if noun is not None and len(verb.children) > 1:
+        raise TwimlError(13215, f"Dial: {name} may not stand beside others")
+    return noun
 
 
 def _callee(noun: Verb, where: Callable[[str], str]) -> Callee:

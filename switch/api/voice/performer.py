@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
     from .means import Means
     from .program import Program
 
+Params = tuple[tuple[str, str], ...]
 _MOST_LOOPS = 50  # of what is played while keys are awaited
 
 
 class Performer:
     """One party and its documents."""
 
-    def __init__(self, means: Means, live: Live, party: Call | Leg) -> None:
-        self.means, self.live, self.party = means, live, party
+    def __init__(
+        self, means: Means, live: Live, party: Call | Leg, params: Callable[[], Params] | None = None
+    ) -> None:
+        """``params``: what servers are told besides, each time anew."""
+        self.means, self.live, self.party, self._params = means, live, party, params
+        self.has_left = False  # the queue
+        self.refused = 0  # the code of what was wrong last
 
     async def run(self, program: Program) -> None:
         """Carry out a program until its end; CallEnded: the party has left."""
@@ -59,6 +66,8 @@ class Performer:
     # -- actions
 
     async def _fetch(self, action: actions.Fetch) -> actions.Page:
+        if self._params is not None:
+            action = dataclasses.replace(action, params=(*action.params, *self._params()))
         return await self.live.fetch(action)
 
     async def _answer(self, action: actions.Answer) -> None:
@@ -145,7 +154,20 @@ class Performer:
     async def _dial(self, action: actions.Dial) -> actions.Dialled:
         from .dialler import Dialler  # it makes performers for those whom it calls
 
-        return await Dialler(self).dial(action)
+        if action.conference is not None:
+            return await self.means.conferences.take_part(self, action, action.conference)
+        if action.queue is not None:
+            return await self.means.queues.take_first(self, action, action.queue)
+        if not isinstance(self.party, Call):
+            await self._complain(actions.Complain(13201, "Dial: who was dialled cannot dial out"))
+            return actions.Dialled("failed")
+        return await Dialler(self, action).dial()
+
+    async def _enqueue(self, action: actions.Enqueue) -> actions.Dequeued:
+        return await self.means.queues.wait(self, action)
+
+    async def _leave(self, action: actions.Leave) -> None:
+        self.has_left = True
 
     async def _connect(self, action: actions.Connect) -> str:
         return await self.means.streams.connect(self.live, self.party, action.stream)
@@ -192,6 +214,7 @@ class Performer:
             await self.party.hang_up()
 
     async def _complain(self, action: actions.Complain) -> None:
+        self.refused = action.code
         self.live.complain(action.code, action.message)
 
 
@@ -204,6 +227,8 @@ _CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
     actions.Wait: Performer._wait,
     actions.Gather: Performer._gather,
     actions.Dial: Performer._dial,
+    actions.Enqueue: Performer._enqueue,
+    actions.Leave: Performer._leave,
     actions.Record: Performer._record,
     actions.Connect: Performer._connect,
     actions.StartStream: Performer._start_stream,

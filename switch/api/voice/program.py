@@ -19,12 +19,15 @@ from .actions import (
     Answer,
     Complain,
     Connect,
+    Dequeued,
     Dial,
     Dialled,
+    Enqueue,
     Fetch,
     Gather,
     HangUp,
     Keys,
+    Leave,
     Page,
     Place,
     Play,
@@ -38,17 +41,18 @@ from .actions import (
     StartStream,
     StopStream,
     StreamWish,
-    Tell,
     Text,
     Wait,
 )
-from .nouns import callees_of
+from .nouns import MAX_NAME, callees_of, conference_of, place_of, queue_of, recording_of
 
 MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
 MAX_VERBS = 2000
 _TWIML = ("text/xml", "application/xml", "text/html", "")
 _SOUND = ("audio/", "application/ogg")
-_NOT_WHISPERED = ("Dial", "Connect", "Start", "Message", "Sms", "Reject")
+_NOT_WHISPERED = ("Dial", "Enqueue", "Connect", "Start", "Message", "Sms", "Reject")
+WAITING = frozenset({"Play", "Say", "Pause", "Redirect"})  # what may be in a document for who waits
+QUEUEING = WAITING | {"Gather", "Leave", "Hangup"}
 _PATIENCE = 5.0
 _RECORDS = {"do-not-record": "", "false": "", "true": "record-from-answer"}
 
@@ -73,6 +77,7 @@ class Program:
     place: Place
     is_answered: bool = False
     is_whisper: bool = False  # for somebody whom Dial called: he hears it, and then whoever waits for him
+    allowed: frozenset[str] | None = None  # verbs of somebody who waits, and goes on waiting after them
     _base: str = ""
     _method: str = "POST"
     _verbs: int = 0
@@ -85,7 +90,7 @@ class Program:
         body = place.twiml.encode()
         for _ in range(MAX_DOCUMENTS):
             if following is None:
-                if not self.is_whisper:
+                if not self.is_whisper and self.allowed is None:
                     yield HangUp()
                 return
             try:
@@ -96,7 +101,8 @@ class Program:
             except (FetchError, TwimlError) as error:
                 yield Complain(error.code, error.message)
                 if not place.fallback_url or self._has_fallen_back:
-                    yield HangUp()
+                    if self.allowed is None:
+                        yield HangUp()
                     return
                 self._has_fallen_back = True
                 body = b""
@@ -121,16 +127,21 @@ class Program:
             if self._verbs > MAX_VERBS:
                 raise TwimlError(14106, f"more than {MAX_VERBS} verbs for one call")
             perform = _VERBS.get(verb.name)
-            if perform is None or (verb.name in _NOT_WHISPERED and self.is_whisper):
+            if perform is None or not self._allows(verb.name):
                 code = 13201 if verb.name == "Dial" else 12200
                 yield Complain(code, f"{verb.name}: cannot be done here")
                 continue
             following = yield from perform(self, verb)
             if following is not None:
                 return following
-            if verb.name in ("Hangup", "Reject"):
+            if verb.name in ("Hangup", "Reject", "Leave"):
                 return None
         return None
+
+    def _allows(self, verb: str) -> bool:
+        if self.allowed is not None:
+            return verb in self.allowed
+        return verb != "Leave" and not (self.is_whisper and verb in _NOT_WHISPERED)
 
     # -- verbs
 
@@ -185,23 +196,21 @@ class Program:
             float(verb["maxLength"]),
             verb["playBeep"],
             verb["trim"] == "trim-silence",
-            self._recording(verb),
+            recording_of(verb, self._where),
         )
         return None if done is None else self._action(verb, done.params(), default=self._base)
 
-    def _recording(self, verb: Verb) -> Tell:
-        url = verb["recordingStatusCallback"]
-        where = self._where(url) if url else ""
-        return Tell(where, verb["recordingStatusCallbackMethod"], verb["recordingStatusCallbackEvent"])
-
     def _dial(self, verb: Verb) -> Course:
-        callees = callees_of(verb, self._where)
-        if not callees:
+        conference, queue = conference_of(verb, self._where), queue_of(verb, self._where)
+        callees = () if conference or queue else callees_of(verb, self._where)
+        if not callees and conference is None and queue is None:
             raise TwimlError(13223, "Dial: nobody is named whom to call")
-        if not verb["answerOnBridge"]:
+        if conference is not None or not verb["answerOnBridge"]:
             yield from self._take()
         done: Dialled = yield Dial(
             callees,
+            conference,
+            queue,
             timeout=float(verb["timeout"]),
             time_limit=float(verb["timeLimit"]),
             caller_id=verb["callerId"] or "",
@@ -211,10 +220,26 @@ class Program:
             country=verb["ringTone"] or "us",
             record=_RECORDS.get(verb["record"], verb["record"]),
             is_trimmed=verb["trim"] == "trim-silence",
-            tell=self._recording(verb),
+            tell=recording_of(verb, self._where),
         )
         self.is_answered = self.is_answered or done.is_bridged
         return self._action(verb, done.params()) if verb["action"] else None
+
+    def _enqueue(self, verb: Verb) -> Course:
+        if verb["workflowSid"] or verb.children:
+            raise TwimlError(12200, "Enqueue: there are no workflows here")
+        if not 0 < len(verb.text) <= MAX_NAME:
+            raise TwimlError(12200, f"Enqueue: the name of a queue has 1 to {MAX_NAME} characters")
+        yield from self._take()
+        wait = place_of(verb, "waitUrl", self._where, "waitUrlMethod")
+        done: Dequeued = yield Enqueue(verb.text, wait, verb["maxQueueSize"])
+        if done.place is not None:
+            return Next(done.place.url, done.place.method, done.params())
+        return self._action(verb, done.params()) if verb["action"] else None
+
+    def _leave(self, verb: Verb) -> Course:
+        yield Leave()
+        return None
 
     def _connect(self, verb: Verb) -> Course:
         yield from self._take()
@@ -230,7 +255,7 @@ class Program:
             if noun.name == "Stream":
                 yield StartStream(self._stream(noun))
             else:
-                yield StartRecording(1 if noun["channels"] == "mono" else 2, self._recording(noun))
+                yield StartRecording(1 if noun["channels"] == "mono" else 2, recording_of(noun, self._where))
         return None
 
     def _stop(self, verb: Verb) -> Course:
@@ -313,6 +338,8 @@ _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
     "Gather": Program._gather,
     "Record": Program._record,
     "Dial": Program._dial,
+    "Enqueue": Program._enqueue,
+    "Leave": Program._leave,
     "Connect": Program._connect,
     "Start": Program._start,
     "Stop": Program._stop,

@@ -10,7 +10,7 @@ from switchroom.switch.store.documents import Document
 
 from ..front.operation import V2010, Answer, Ask, Operation, Stored
 from ..wire import params
-from ..wire.errors import ApiError
+from ..wire.errors import ApiError, not_found
 from ..wire.paging import spans
 from .actions import Tell
 from .tapes import Tapes, show_recording
@@ -47,6 +47,8 @@ class RecordingResources:
         self._tapes, self._board = tapes, board
         self._shelf = tapes.shelf
 
+    of_call, changes = _OF_CALL, _CHANGE  # what lists and changes of those of conferences are given too
+
     def operations(self) -> Iterator[Operation]:
         """What can be asked."""
         base, read, write = V2010 + "/Recordings", "recordings:read", "recordings:write"
@@ -70,12 +72,17 @@ class RecordingResources:
         """Those of a call."""
         return await self._list(ask, self._board.shelf.take(ask).sid)
 
-    async def _list(self, ask: Ask, call: str | None) -> Answer:
+    async def list_conference(self, ask: Ask, conference: str) -> Answer:
+        """Those of a conference."""
+        return await self._list(ask, None, conference)
+
+    async def _list(self, ask: Ask, call: str | None, conference: str | None = None) -> Answer:
         more: dict[str, Any] = {"since": {}, "until": {}}
         if call:
             more["parent"] = call
-        if ask["ConferenceSid"]:
-            more["fields"] = {"conference": ask["ConferenceSid"]}
+        conference = conference or ask["ConferenceSid"]
+        if conference:
+            more["fields"] = {"conference": conference}
         since, until = spans(ask.found, "DateCreated")
         if since is not None:
             more["since"]["created_at"] = since
@@ -135,13 +142,13 @@ class RecordingResources:
         name = ask.path["RecordingSid"]
         if name != "Twilio.CURRENT":
             return name
-        sid = self._board.shelf.take(ask).sid
+        sid = ask.path["Sid"]
         running = [one for one in self._tapes.running if self._is_of(one, sid)]
         return running[-1] if running else name
 
-    def _is_of(self, sid: str, call: str) -> bool:
+    def _is_of(self, sid: str, owner: str) -> bool:
         doc = self._shelf.library.get(self._shelf.kind, sid, None)
-        return doc is not None and doc.parent == call
+        return doc is not None and owner in (doc.parent, doc.data.get("conference"))
 
     async def delete(self, ask: Ask) -> Answer:
         """It is gone, with its sound."""
@@ -154,8 +161,11 @@ class RecordingResources:
 
     def _take(self, ask: Ask, name: str) -> Document:
         ask.path["RecordingSid"] = name
-        parent = self._board.shelf.take(ask).sid if "Sid" in ask.path else None
-        return self._shelf.take(ask, "RecordingSid", parent)
+        doc = self._shelf.take(ask, "RecordingSid")
+        owner = ask.path.get("Sid")
+        if owner is not None and owner not in (doc.parent, doc.data.get("conference")):
+            raise not_found(f"/Recordings/{doc.sid}")
+        return doc
 
     def _show(self, doc: Document) -> dict[str, Any]:
         return show_recording(doc, self._tapes.url(doc))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .calling import Calling
+from .conferences.conferences import Conferences
+from .conferences.participants import ParticipantResources
+from .conferences.resource import ConferenceResources
 from .means import Means
+from .queues.queues import Queues
+from .queues.resource import QueueResources
 from .recording_resource import RecordingResources
 from .resource import CallResources
 from .sounds import Sounds
@@ -48,17 +54,25 @@ class VoiceRoom:
             Tapes(office, config.sound.recordings or state / "recordings"),
             Streams(office),
         )
-        self.tapes = means.tapes
+        self._conferences = means.conferences = Conferences(means)
+        means.queues = Queues(means)
         self.board = Switchboard(means, numbers)
+        calling = Calling(office, means, self.board)
+        recordings = RecordingResources(means.tapes, self.board)
         self.resources = (
-            CallResources(office, means, self.board),
-            RecordingResources(means.tapes, self.board),
+            CallResources(office, calling, self.board),
+            recordings,
+            ConferenceResources(means, recordings),
+            ParticipantResources(means, calling),
+            QueueResources(means),
         )
 
     def start(self) -> None:
         """Take calls."""
+        self._conferences.start()
         self.board.start()
 
     def stop(self) -> None:
         """Take no more."""
         self.board.stop()
+        self._conferences.stop()

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.script import Call, CallEnded, NotAnswered, Outward
+from switchroom.switch.calls.script import Call, NotAnswered, Outward
 from switchroom.switch.store.documents import Document, Query
 
 from ..office import Shelf
 from ..resources.applications import APPLICATION
 from ..wire.errors import ApiError
 from .actions import Place, Tell
+from .conversation import Conversation
 from .live import Live
 from .means import APP, Means
-from .performer import Performer
-from .program import Program
 from .render import CALL, status_of
 
 if TYPE_CHECKING:
@@ -32,53 +31,6 @@ _RESUMABLE = 60.0  # seconds after which a call that was asked for before a cras
 log = structlog.get_logger("switchroom.api")
 
 
-class Conversation:
-    """One call and what is being done with it."""
-
-    def __init__(self, means: Means, live: Live) -> None:
-        self.live = live
-        self._means = means
-        self.call: Call | None = None
-        self.outward: Outward | None = None
-        self._step: asyncio.Task[None] | None = None
-        self._following: Place | None = None
-
-    async def run(self, call: Call, place: Place) -> None:
-        """Go through the documents, from this one on, and from another when it is told so."""
-        self.call = call
-        following: Place | None = place
-        while following is not None and not call.is_over:
-            program = Program(following, is_answered=call.is_answered)
-            self._following = None
-            step = self._step = asyncio.create_task(Performer(self._means, self.live, call).run(program))
-            try:
-                await asyncio.wait({step})
-            finally:
-                if not step.done():
-                    step.cancel()
-                    await asyncio.wait({step})
-            following = self._following
-            if not step.cancelled() and (error := step.exception()) is not None:
-                if not isinstance(error, CallEnded):
-                    raise error
-                return
-
-    def redirect(self, place: Place) -> None:
-        """Go on with another document at once."""
-        self._following = place
-        if self._step is not None:
-            if self.call is not None:
-                self.call.stop()
-            self._step.cancel()
-
-    async def hang_up(self) -> None:
-        """End it, whatever its state."""
-        if self.call is not None:
-            await self.call.hang_up()
-        elif self.outward is not None:
-            self.outward.give_up()
-
-
 class Switchboard:
     """All of them, by their SIDs."""
 
@@ -86,7 +38,7 @@ class Switchboard:
         self._means, self._numbers = means, numbers
         self._applications = Shelf(means.office, APPLICATION, "AP")
         self.shelf = Shelf(means.office, CALL, "CA")
-        self.calls: dict[str, Conversation] = {}
+        self.calls = means.conversations
         means.apps.add(APP, self._incoming)
 
     def start(self) -> None:
@@ -169,7 +121,11 @@ class Switchboard:
             record = call.entry
             cause = record.cause or 0
             has_given_up = record.ended_by == "caller"
-            live.end("canceled" if has_given_up else status_of(cause), cause)
+            self._end(live, "canceled" if has_given_up else status_of(cause), cause)
+
+    def _end(self, live: Live, state: str, cause: int) -> None:
+        live.end(state, cause)
+        self._means.conferences.note_end(live)
 
     def _record(self, live: Live, call: Call) -> None:
         wish = live.doc.data.get("record")
@@ -177,7 +133,8 @@ class Switchboard:
             return
         tell = Tell(wish["url"], wish["method"], tuple(wish["events"]))
         try:
-            self._means.tapes.start(live, call, "OutboundAPI", wish["channels"], tell)
+            start, is_trimmed = self._means.tapes.start, wish.get("is_trimmed", False)
+            start(live, call, "OutboundAPI", wish["channels"], tell, is_trimmed=is_trimmed)
         except OSError as error:
             live.complain(13217, f"Record: {error}")
 
@@ -210,11 +167,11 @@ class Switchboard:
                 outward=conversation.outward,
             )
         except NotAnswered as error:
-            live.end(_status(error, conversation), error.status)
+            self._end(live, _status(error, conversation), error.status)
             return
         except ApiError as error:
             live.complain(error.code, error.message)
-            live.end("failed", 500)
+            self._end(live, "failed", 500)
             return
         finally:
             self.calls.pop(live.sid, None)

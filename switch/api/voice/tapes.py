@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from switchroom.codecs.files import write_header
 from switchroom.switch.store.documents import Document
@@ -18,13 +21,15 @@ from .actions import Record, Recorded, Tell
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg
     from switchroom.switch.media.recorder import Recorded as Done
-    from switchroom.switch.media.recorder import Recording
+    from switchroom.switch.media.recorder import Recording, Sides
 
     from ..office import Office
     from .live import Live
 
 RECORDING = "recording"
 _HEADER = 44
+_QUIET = 180  # of 32768: -45 dB
+_MARGIN = 5  # frames of 20 ms that stay before and after what is not silent
 _SHORTEST = 0.1  # seconds; less is nothing
 
 
@@ -62,19 +67,38 @@ class Tapes:
         return Recorded(doc.sid, self.url(doc), int(doc.data["duration"]), ended_by)
 
     def start(
-        self, live: Live, party: Call | Leg, source: str, channels: int, tell: Tell | None = None
+        self,
+        live: Live,
+        party: Call | Leg,
+        source: str,
+        channels: int,
+        tell: Tell | None = None,
+        *,
+        is_trimmed: bool = False,
     ) -> Document:
         """Record both sides of a call that goes on. OSError: too many recordings go on."""
-        tell = tell or Tell()
-        doc = self._row(live, source, channels, tell)
-        recording = party.start_recording(self.path(doc.sid), sides="stereo" if channels == 2 else "mixed")
+        doc = self._row(live, source, channels, tell or Tell())
+        sides: Sides = "stereo" if channels == 2 else "mixed"
+        recording = party.start_recording(self.path(doc.sid), sides=sides)
+        return self._follow(doc, recording, is_trimmed=is_trimmed)
+
+    def start_room(
+        self, live: Live, conference: str, begin: Callable[[Path], Recording], tell: Tell, *, is_trimmed: bool
+    ) -> Document:
+        """Record a conference, which ``live`` was the first in. OSError: too many recordings go on."""
+        doc = self._row(live, "Conference", 1, tell)
+        doc = doc.change(doc.created_at, data={"conference": conference})
+        return self._follow(doc, begin(self.path(doc.sid)), is_trimmed=is_trimmed)
+
+    def _follow(self, doc: Document, recording: Recording, *, is_trimmed: bool) -> Document:
+        tell = tell_of(doc)
         self.running[doc.sid] = recording
         self._enter(doc, tell)
 
         async def follow() -> None:
             done = await asyncio.shield(recording.ended)
             self.running.pop(doc.sid, None)
-            await self._end(doc, tell, done, 0.0)
+            await self._end(doc, tell, done, 0.0, is_trimmed=is_trimmed)
 
         self._office.spawn(follow())
         return doc
@@ -95,17 +119,17 @@ class Tapes:
         return self.shelf.new(live.account, data, parent=live.sid, state="in-progress", at=now)
 
     def _enter(self, doc: Document, tell: Tell) -> asyncio.Future[None]:
-        letters = self._letters(doc, tell)
         data = {"status": doc.state, "call": doc.parent, "duration": doc.data["duration"]}
         events = [(doc.account, f"recording.{doc.state}", doc.sid, data)]
-        written = self._office.begin([doc, *letters], events=events)
-        if letters:
-            written.add_done_callback(lambda _: self._office.courier.post_all(letters))
-        return written
+        return self._office.note([doc], self._letters(doc, tell), events)
 
-    async def _end(self, doc: Document, tell: Tell, done: Done | None, cut: float) -> Document:
+    async def _end(
+        self, doc: Document, tell: Tell, done: Done | None, cut: float, *, is_trimmed: bool = False
+    ) -> Document:
         """The file is whole: cut the silence off, and tell."""
         seconds = 0.0 if done is None else max(done.seconds - cut, 0.0)
+        if is_trimmed and done is not None and not cut:
+            seconds = await asyncio.to_thread(trim, self.path(doc.sid))
         if done is None or seconds < _SHORTEST:
             await asyncio.to_thread(self.path(doc.sid).unlink, missing_ok=True)
             doc = doc.change(time.time(), state="absent", data={"duration": 0})
@@ -118,7 +142,7 @@ class Tapes:
             self._enter(doc, tell)
         return doc
 
-    def _letters(self, doc: Document, tell: Tell) -> list[Document]:
+    def _letters(self, doc: Document, tell: Tell) -> list[Letter]:
         if not tell.url or doc.state not in tell.events:
             return []
         params = [
@@ -133,8 +157,35 @@ class Tapes:
         ]
         if doc.data["duration"] is not None:
             params.append(("RecordingDuration", str(doc.data["duration"])))
-        letter = Letter(doc.account, doc.sid, "recording", tell.url, params, tell.method)
-        return [self._office.courier.make(letter)]
+        if doc.data.get("conference"):
+            params.append(("ConferenceSid", doc.data["conference"]))
+        return [Letter(doc.account, doc.sid, "recording", tell.url, params, tell.method)]
+
+
+def tell_of(doc: Document) -> Tell:
+    """Who is told of it, as the row has it."""
+    given = doc.data.get("tell")
+    return Tell() if not given else Tell(given[0], given[1], tuple(given[2]))
+
+
+def trim(path: Path) -> float:
+    """Take the silence at both ends of a WAV file away; the seconds that are left."""
+    data = path.read_bytes()
+    channels, rate = int.from_bytes(data[22:24], "little"), int.from_bytes(data[24:28], "little")
+    samples = np.frombuffer(data, "<i2", offset=_HEADER).reshape(-1, channels)
+    frame = rate // 50
+    whole = samples[: len(samples) // frame * frame].astype(np.int32)
+    peaks = np.abs(whole).max(axis=1).reshape(-1, frame).max(axis=1) if len(whole) else np.zeros(0)
+    loud = np.flatnonzero(peaks > _QUIET)
+    if not len(loud):
+        return 0.0
+    first, last = max(int(loud[0]) - _MARGIN, 0), min(int(loud[-1]) + 1 + _MARGIN, len(peaks))
+    kept = samples[first * frame : last * frame].tobytes()
+    fresh = path.with_suffix(".wav~")
+    fresh.write_bytes(write_header(rate, channels, len(kept)) + kept)
+    fresh.chmod(0o600)
+    fresh.replace(path)
+    return (last - first) / 50
 
 
 def _cut(path: Path, seconds: float) -> None:
@@ -158,7 +209,7 @@ def show_recording(doc: Document, url: str) -> dict[str, Any]:
         "sid": doc.sid,
         "account_sid": doc.account,
         "call_sid": doc.parent,
-        "conference_sid": None,
+        "conference_sid": doc.data.get("conference"),
         "status": doc.state,
         "channels": doc.data["channels"],
         "source": doc.data["source"],

@@ -15,6 +15,8 @@ from .params import Values
 if TYPE_CHECKING:
     from switchroom.switch.store.documents import Document, Library, Query
 
+    from ..front.operation import Ask
+
 DEFAULT_SIZE = 50
 MAX_SIZE = 1000
 _TOKEN = re.compile(r"P([AB])([0-9]{1,18})")
@@ -110,6 +112,21 @@ class Page:
         if not re.fullmatch(r"[0-9]{1,9}", text):
             raise ApiError(20422, f"{name}: must be a whole number")
         return int(text)
+
+
+def one_page(ask: Ask, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A list that is in memory, and never long, as a page of the API of 2010."""
+    return {
+        key: rows,
+        "page": 0,
+        "page_size": max(len(rows), DEFAULT_SIZE),
+        "start": 0,
+        "end": max(len(rows) - 1, 0),
+        "uri": ask.target,
+        "first_page_uri": ask.target,
+        "next_page_uri": None,
+        "previous_page_uri": None,
+    }
 
 
 def spans(found: Mapping[str, Any], name: str) -> tuple[float | None, float | None]:

@@ -9,6 +9,7 @@ from .call import Call
 from .dialling import NotAnswered
 from .house import House
 from .leg import Leg
+from .meeting import meet
 from .outward import Outward
 from .party import Party
 from .seat import CallEnded
@@ -29,4 +30,5 @@ __all__ = [
     "Silence",
     "Stream",
     "Tone",
+    "meet",
 ]

@@ -135,6 +135,8 @@ class Party(Seat):
                 gathering.check(self._time())
         finally:
             self._on_key = before
+            if not gathering.is_over:  # it is broken off
+                self.stop()
         self.finished_by = gathering.finished_by
         return gathering.keys
 

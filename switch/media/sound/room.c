@@ -69,6 +69,29 @@ void room_join(struct room *room, struct station *station)
         room->buckets[bucket].members++;
 }
 
+static void forget_resampler(struct station *coach)
+{
+    if (coach->coach_resampler != NULL)
+        resampler_destroy(coach->coach_resampler);
+    coach->coach_resampler = NULL;
+}
+
+/* It stays where it is, and whoever coaches and is coached too: only its bucket is another. */
+void room_set_rate(struct station *station, int rate)
+{
+    struct room *room = station->room;
+    int before = bucket_of(station->rate), after = bucket_of(rate);
+    if (before >= 0)
+        room->buckets[before].members--;
+    if (after >= 0)
+        room->buckets[after].members++;
+    station->is_given = false;
+    forget_resampler(station);
+    for (int i = 0; i < room->count; i++)
+        if (room->members[i]->coached == station)
+            forget_resampler(room->members[i]);
+}
+
 void room_coach(struct station *coach, struct station *coached)
 {
     struct room *room = coach->room;
@@ -76,9 +99,7 @@ void room_coach(struct station *coach, struct station *coached)
         return;
     room->coaches += (coached != NULL) - (coach->coached != NULL);
     coach->coached = coached;
-    if (coach->coach_resampler != NULL)
-        resampler_destroy(coach->coach_resampler);
-    coach->coach_resampler = NULL;
+    forget_resampler(coach);
 }
 
 void room_leave(struct station *station)
@@ -99,9 +120,7 @@ void room_leave(struct station *station)
         }
     room_coach(station, NULL);
     station->room = NULL;
-    if (station->coach_resampler != NULL)
-        resampler_destroy(station->coach_resampler);
-    station->coach_resampler = NULL;
+    forget_resampler(station);
     if (room->speaker == station->id)
         room->speaker = 0;
     room_drop(room);

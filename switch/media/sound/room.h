@@ -37,6 +37,7 @@ void room_drop(struct room *room);
 
 void room_join(struct room *room, struct station *station);
 void room_leave(struct station *station);
+void room_set_rate(struct station *station, int rate);
 /* From now on only `coached`, a member too, hears this one; NULL: all do. */
 void room_coach(struct station *coach, struct station *coached);
 /* Add to `pcm` what a member hears of the others. */

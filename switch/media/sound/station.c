@@ -36,20 +36,13 @@ void station_set_rate(struct station *station, int rate)
 {
     if (station->rate == rate)
         return;
-    struct room *room = station->room;
-    if (room != NULL) {
-        room_keep(room);
-        room_leave(station);  /* its bucket is another */
-    }
+    if (station->room != NULL)
+        room_set_rate(station, rate);
     station->rate = rate;
     station->heard_at = 0;
     vad_init(&station->vad, rate);
     if (station->dtmf != NULL)
         dtmf_init(station->dtmf, rate);
-    if (room != NULL) {
-        room_join(room, station);
-        room_drop(room);
-    }
 }
 
 /* -- taps */

@@ -15,17 +15,22 @@ from switchroom.switch.api.voice.actions import (
     Answer,
     Callee,
     Complain,
+    ConferenceWish,
     Connect,
+    Dequeued,
     Dial,
     Dialled,
+    Enqueue,
     Fetch,
     Gather,
     HangUp,
     Keys,
+    Leave,
     Page,
     Place,
     Play,
     Press,
+    QueueWish,
     Record,
     Recorded,
     Reject,
@@ -37,7 +42,7 @@ from switchroom.switch.api.voice.actions import (
     Text,
     Wait,
 )
-from switchroom.switch.api.voice.program import Program
+from switchroom.switch.api.voice.program import QUEUEING, WAITING, Program
 from switchroom.switch.api.webhooks.fetch import FetchError
 
 HOME = "http://app/voice"
@@ -58,7 +63,7 @@ def perform(told: Sequence[Any], place: Place | None = None, **more: Any) -> lis
     while True:
         wanted.append(action)
         try:
-            if isinstance(action, Fetch | Gather | Dial | Record | Connect):
+            if isinstance(action, Fetch | Gather | Dial | Record | Connect | Enqueue):
                 result = waiting.pop(0)
                 action = running.throw(result) if isinstance(result, Exception) else running.send(result)
             else:
@@ -235,3 +240,91 @@ def test_streams() -> None:
     ]
     both = "<Connect><Stream url='wss://app/talk' track='both_tracks'/></Connect>"
     assert [one.code for one in perform([page(both)]) if isinstance(one, Complain)] == [31941]
+
+
+def test_dial_leads_to_a_conference_or_a_queue() -> None:
+    response = VoiceResponse()
+    dial = DialVerb(hangup_on_star=True)
+    dial.conference(
+        "Room 1", muted=True, beep="onEnter", wait_url="", max_participants=4, coach="CA" + "1" * 32
+    )
+    response.append(dial)
+    wanted = perform([page(str(response)), Dialled("completed")])
+    wish = ConferenceWish(
+        "Room 1",
+        is_muted=True,
+        beeps=("enter",),
+        wait=Place(""),
+        max_participants=4,
+        coached="CA" + "1" * 32,
+    )
+    assert wanted[1:] == [Answer(), Dial(conference=wish, hangs_up_on_star=True), HangUp()]
+    queue = "<Dial timeout='9'><Queue url='/whisper'>support</Queue></Dial>"
+    wanted = perform([page(queue), Dialled("completed")])
+    assert wanted[2] == Dial(queue=QueueWish("support", "http://app/whisper"), timeout=9.0)
+
+
+def test_who_waits_in_a_queue_goes_on_where_he_is_told() -> None:
+    body = "<Enqueue waitUrl='/wait' action='/out' maxQueueSize='5'>support</Enqueue><Say>next</Say>"
+    done = Dequeued("bridged", "QU1", 7)
+    wanted = perform([page(body), done, page("")])
+    assert wanted[2:4] == [
+        Enqueue("support", Place("http://app/wait"), 5),
+        Fetch("http://app/out", "POST", done.params()),
+    ]
+    taken = Dequeued("redirected", "QU1", 7, Place("http://app/there", "GET"))
+    wanted = perform([page(body), taken, page("")])
+    assert wanted[3] == Fetch("http://app/there", "GET", taken.params())
+    assert perform([page("<Enqueue>support</Enqueue><Say>next</Say>"), done])[2:] == [
+        Enqueue("support"),
+        Say("next"),
+        HangUp(),
+    ]
+
+
+def test_what_is_heard_while_waiting_does_not_end_the_call() -> None:
+    body = "<Say>a</Say><Dial>100</Dial><Leave/><Say>never</Say>"
+    place = Place(HOME)
+    wanted = perform([page(body)], place, is_answered=True, allowed=QUEUEING)
+    assert [type(one) for one in wanted] == [Fetch, Say, Complain, Leave]
+    wanted = perform([page("<Leave/><Say>a</Say>")], place, is_answered=True, allowed=WAITING)
+    assert [type(one) for one in wanted] == [Fetch, Complain, Say]
+    failed = perform([FetchError(11200, "status 500")], place, is_answered=True, allowed=WAITING)
+    assert [type(one) for one in failed] == [Fetch, Complain]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("<Dial><Conference/></Dial>", 13237),
+        ("<Dial><Conference muted='x'>a</Conference></Dial>", 13230),
+        ("<Dial><Conference beep='x'>a</Conference></Dial>", 13235),
+        ("<Dial><Conference startConferenceOnEnter='x'>a</Conference></Dial>", 13232),
+        ("<Dial><Conference endConferenceOnExit='x'>a</Conference></Dial>", 13231),
+        ("<Dial><Conference participantLabel='a/b'>a</Conference></Dial>", 16023),
+        ("<Dial><Conference coach='CA1'>a</Conference></Dial>", 13240),
+        ("<Dial><Conference trim='x'>a</Conference></Dial>", 13239),
+        ("<Dial><Conference>a</Conference><Number>1</Number></Dial>", 13215),
+        ("<Dial><Queue/></Dial>", 13223),
+        ("<Dial><Say>a</Say></Dial>", 13215),
+        ("<Dial hangupOnStar='x'>1</Dial>", 13213),
+        ("<Dial timeLimit='x'>1</Dial>", 13216),
+        ("<Dial record='x'>1</Dial>", 13217),
+        ("<Dial sequential='x'>1</Dial>", 13218),
+        ("<Dial answerOnBridge='x'>1</Dial>", 13219),
+        ("<Dial method='PUT'>1</Dial>", 13210),
+        ("<Dial><Number sendDigits='x'>1</Number></Dial>", 13222),
+        ("<Gather><Dial>1</Dial></Gather>", 13320),
+        ("<Gather finishOnKey='x'/>", 13310),
+        ("<Gather timeout='x'/>", 13313),
+        ("<Record maxLength='x'/>", 13612),
+        ("<Record timeout='x'/>", 13611),
+        ("<Say loop='x'>a</Say>", 13510),
+        ("<Play loop='x'>a</Play>", 13410),
+        ("<Pause length='x'/>", 13910),
+        ("<Reject reason='x'/>", 13810),
+        ("<Redirect method='PUT'>a</Redirect>", 13710),
+    ],
+)
+def test_what_may_not_stand_there(body: str, code: int) -> None:
+    assert [one.code for one in perform([page(body)]) if isinstance(one, Complain)] == [code]

@@ -1,0 +1,1 @@
+"""Queues: who waits in them, who takes them out, and REST."""
