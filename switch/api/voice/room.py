@@ -54,7 +54,8 @@ class VoiceRoom:
             Tapes(office, config.sound.recordings or state / "recordings"),
             Streams(office),
         )
-        self._conferences = means.conferences = Conferences(means)
+        self.means = means
+        means.conferences = Conferences(means)
         means.queues = Queues(means)
         self.board = Switchboard(means, numbers)
         calling = Calling(office, means, self.board)
@@ -69,10 +70,10 @@ class VoiceRoom:
 
     def start(self) -> None:
         """Take calls."""
-        self._conferences.start()
+        self.means.conferences.start()
         self.board.start()
 
     def stop(self) -> None:
         """Take no more."""
         self.board.stop()
-        self._conferences.stop()
+        self.means.conferences.stop()

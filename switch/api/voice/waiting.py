@@ -1,4 +1,4 @@
-"""What somebody hears who waits: a document again and again, or music."""
+"""What somebody hears who waits: a document again and again, or music: that of sound.hold_music."""
 
 from __future__ import annotations
 
@@ -70,8 +70,9 @@ class Waiting:
     async def _run(self) -> None:
         try:
             if self._place is None:
+                music = self._means.apps.house.media.music.default or MUSIC
                 while True:
-                    await self._party.play(*MUSIC)
+                    await self._party.play(*music)
             elif self._place.url:
                 await self._go_on(self._place)
         except CallEnded:

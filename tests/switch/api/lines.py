@@ -15,7 +15,8 @@ class MemoryApps:
         self.claims: list[Callable[[Any], str | None]] = []
         self.handlers: dict[str, Any] = {}
         self.called: list[str] = []
-        self.house = self.exchange = self
+        self.house = self.exchange = self.conferences = self
+        self.on_event: list[Callable[[Any], object]] = []
 
     def add(self, name: str, handler: Any) -> None:
         self.handlers[name] = handler

@@ -14,6 +14,11 @@ import httpcore
 
 from switchroom.switch.api.front.openapi import describe
 from switchroom.switch.api.room import ApiRoom
+from switchroom.switch.api.voice.actions import ConferenceWish
+from switchroom.switch.api.voice.conferences.conference import Conference
+from switchroom.switch.api.voice.conferences.participant import Participant
+from switchroom.switch.api.voice.live import Live
+from switchroom.switch.api.voice.queues.queue import Member
 
 from .conftest import SID, TOKEN, call
 
@@ -87,6 +92,29 @@ async def ask(
     return response.status, json.loads(response.content) if response.content else None
 
 
+class Nobody:
+    """A party that says and hears nothing."""
+
+    is_over = False
+
+
+def _live(room: ApiRoom, sid: str) -> Live:
+    office = room.house.office
+    doc = office.library.get("call", sid, SID)
+    assert doc is not None
+    return Live(office, doc)
+
+
+async def _meeting(room: ApiRoom, sid: str) -> Conference:
+    """A conference with one participant."""
+    means = room.house.voice.means
+    conference = means.conferences.named(SID, MARK)
+    wish = ConferenceWish(MARK)
+    conference.add(Participant(means, conference, _live(room, sid), Nobody(), wish))
+    await means.office.begin([conference.doc])
+    return conference
+
+
 async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     """One of everything: what stands in a path, by its name there."""
     number = await call(client.incoming_phone_numbers.create, phone_number=OURS, friendly_name=MARK)
@@ -103,13 +131,22 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     bucket = await call(path, max=1, interval=1)
     sent = await call(client.verify.v2.services(verify.sid).verifications.create, to=THEIRS, channel="sms")
     made = await call(client.calls.create, to=THEIRS, from_=OURS, twiml="<Response/>")
-    data = {"source": "RecordVerb", "channels": 1, "duration": 1}
-    recording = room.house.voice.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
+    conference = await _meeting(room, made.sid)
+    queue = await call(client.queues.create, friendly_name=MARK)
+    means = room.house.voice.means
+    line = means.queues.named(SID, MARK)
+    assert line is not None
+    line.add(Member(line, _live(room, made.sid), Nobody()))
+    data = {"source": "RecordVerb", "channels": 1, "duration": 1, "conference": conference.sid}
+    recording = means.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
     await room.house.library.write([recording])
     return {
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
         "RecordingSid": recording.sid,
+        "Conferences": conference.sid,
+        "Queues": queue.sid,
+        "CallSid": made.sid,
         "Messages": message.sid,
         "MediaSid": media[0].sid,
         "Applications": application.sid,

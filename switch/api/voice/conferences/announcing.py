@@ -35,7 +35,7 @@ class Loudspeaker:
         for _ in range(min(loops or _MOST_LOOPS, _MOST_LOOPS)):
             for sound in sounds:
                 await self._conference.play(sound)
-                await asyncio.sleep((await clips.load(sound, _RATE)).seconds)
+                await asyncio.sleep((await clips.load(sound, rate=_RATE)).seconds)
         return ""
 
 

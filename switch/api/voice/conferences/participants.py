@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from switchroom.switch.store.documents import Document, Query
+from switchroom.switch.store.documents import Document
 
 from ...front.operation import V2010, Answer, Ask, Operation
 from ...wire import params
@@ -17,7 +17,7 @@ from ...wire.sids import is_sid
 from ..actions import Place
 from ..calling import CALLING, Calling
 from ..nouns import MAX_NAME
-from ..render import CALL, FINAL
+from ..render import CALL
 from .announcing import announce
 from .conference import Conference
 from .participant import Participant
@@ -123,11 +123,8 @@ class ParticipantResources:
 
     def _expected(self, conference: Conference) -> list[Document]:
         """Who is called, and not there yet."""
-        query = Query(CALL, conference.doc.account, fields={"conference": conference.sid}, limit=250)
-        found = [
-            doc for doc in self._means.office.library.select(query) if doc.sid not in conference.participants
-        ]
-        return [doc for doc in found if doc.state not in FINAL]
+        found = [self._means.office.library.get(CALL, sid, None) for sid in conference.expected]
+        return [doc for doc in found if doc is not None]
 
     async def list_all(self, ask: Ask) -> Answer:
         """Those who are there now."""
@@ -202,7 +199,7 @@ class ParticipantResources:
         conference = self._means.conferences.find(ask.account, name)
         if conference is None:
             if is_sid(name, "CF"):
-                raise ApiError(16022, "The conference is over, or there is none", status=404)
+                raise not_found(f"/Conferences/{name}")
             if not 0 < len(name) <= MAX_NAME or "/" in name:
                 raise ApiError(13237, f"The name of a conference has 1 to {MAX_NAME} characters")
         label = ask["Label"] or ""
