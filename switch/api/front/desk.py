@@ -14,7 +14,7 @@ import structlog
 
 from ..wire.errors import ApiError, not_found
 from ..wire.params import read_all
-from .operation import Answer, Ask, Operation, Raw, Stored, Table
+from .operation import Answer, Ask, Elsewhere, Operation, Raw, Stored, Table
 
 if TYPE_CHECKING:
     from switchroom.switch.config import ApiConfig
@@ -87,6 +87,8 @@ class Desk:
         answer = await operation.handler(ask)
         if operation.is_audited and operation.method != "GET":
             await self._audit.done(ask, source)
+        if isinstance(answer, Elsewhere):
+            return 307, {}, {"Location": answer.url}
         return (204 if answer is None else operation.status), answer, {}
 
     def _find(self, scope: Scope, host: str) -> tuple[Operation, dict[str, str]]:

@@ -53,7 +53,14 @@ class Stored:
     content_type: str
 
 
-Answer = dict[str, Any] | Raw | Stored | None
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An answer that is at another address."""
+
+    url: str
+
+
+Answer = dict[str, Any] | Raw | Stored | Elsewhere | None
 Handler = Callable[[Ask], Awaitable[Answer]]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 from switchroom.protocols import gsm
 from switchroom.switch.store.documents import Document, Query
 
-from ..front.operation import V2010, Answer, Ask, Operation
+from ..front.operation import V2010, Answer, Ask, Elsewhere, Operation
 from ..office import Shelf, account_uri
 from ..resources.applications import APPLICATION
 from ..wire import params
@@ -34,6 +36,7 @@ _MAX_MEDIA = 10
 _SOONEST, _LATEST = 15 * 60, 35 * 86400
 _MAX_VALIDITY = 36000
 _DAY = 86400
+_URL = "%:/?#[]@!$&'()*+,;=~"  # what an address is made of, RFC 3986 §2
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
 _CREATE = (
@@ -314,8 +317,11 @@ class MessageResources:
         return await self._media.list_first(ask, "media_list", _show_media, **more)
 
     async def fetch_media(self, ask: Ask) -> Answer:
-        """One attachment."""
-        return _show_media(self._media.take(ask, "MediaSid", self.shelf.take(ask).sid))
+        """One attachment: what is known of it, or without ``.json`` the thing itself."""
+        doc = self._media.take(ask, "MediaSid", self.shelf.take(ask).sid)
+        return (
+            _show_media(doc) if ask.target.endswith(".json") else Elsewhere(quote(doc.data["url"], safe=_URL))
+        )
 
     async def delete_media(self, ask: Ask) -> Answer:
         """Forget one."""
@@ -328,7 +334,7 @@ def _show_media(doc: Document) -> dict[str, Any]:
         "sid": doc.sid,
         "account_sid": doc.account,
         "parent_sid": doc.parent,
-        "content_type": doc.data.get("content_type", "application/octet-stream"),
+        "content_type": guess_type(urlsplit(doc.data["url"]).path)[0] or "application/octet-stream",
         "date_created": rfc2822(doc.created_at),
         "date_updated": rfc2822(doc.updated_at),
         "uri": account_uri(doc.account, "Messages", doc.parent, "Media", doc.sid),
