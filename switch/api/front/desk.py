@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import ceil
@@ -69,7 +70,7 @@ class Desk:
         await _send(send, status, answer, extra, has_body=scope["method"] != "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Answer, dict[str, str]]:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         operation, path = self._find(scope, headers.get("host", ""))
         values = await self._values(scope, headers, receive)
         now = time.time()
@@ -161,6 +162,15 @@ class Desk:
             raise ApiError(20429, headers={"Retry-After": str(ceil(wait))})
 
 
+def _headers(scope: Scope) -> dict[str, str]:
+    """By name; ApiError: it is not clear which host is meant (RFC 9112 §3.2)."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
+        raise ApiError(20422, "The request must have one Host", headers={"Connection": "close"})
+    return headers
+
+
 def _parse(data: bytes) -> dict[str, list[str]]:
     try:
         return parse_qs(
@@ -180,15 +190,20 @@ def _shown(text: str) -> str:
     return "".join(c for c in text[:200] if c.isalnum() or c in "/._-+")
 
 
+def _open_itself(path: str, flags: int) -> int:
+    """A file that stands in its folder, not one that a link leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 async def _send_file(send: Send, status: int, stored: Stored, *, has_body: bool) -> None:
     """A file, a piece at a time."""
     try:
-        file = await asyncio.to_thread(stored.path.open, "rb")
+        file = await asyncio.to_thread(open, stored.path, "rb", opener=_open_itself)
     except OSError:
         await send_error(send, not_found("file"))
         return
     try:
-        size = stored.path.stat().st_size
+        size = os.fstat(file.fileno()).st_size
         headers = [*_SAFE, (b"content-length", b"%d" % size)]
         headers.append((b"content-type", stored.content_type.encode("latin-1")))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import uvicorn
 
 from ...config import join_address
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 
 _MAX_HEAD = 16384
 _GRACE = 3.0
+
+log = structlog.get_logger("switchroom.api")
+
+
+class _Said(logging.Handler):
+    """What uvicorn says of connections, as lines of our log, which limits how many of a kind it writes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        tell = log.error if record.levelno >= logging.ERROR else log.debug
+        tell("api.connection", said=record.getMessage()[:200], exc_info=record.exc_info)
 
 
 class _Guest(uvicorn.Server):
@@ -64,6 +77,7 @@ class ApiServer:
             timeout_graceful_shutdown=int(_GRACE),
         )
         self._guest = _Guest(self._uvicorn)
+        self._said = _Said()
         self._servers: list[asyncio.Server] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -79,6 +93,9 @@ class ApiServer:
     async def start(self) -> None:
         """Listen; OSError names the address."""
         self._uvicorn.load()
+        speaker = logging.getLogger("uvicorn.error")
+        speaker.propagate = False
+        speaker.addHandler(self._said)
         self._guest.lifespan = self._uvicorn.lifespan_class(self._uvicorn)
         await self._guest.startup(sockets=[])
         loop = asyncio.get_running_loop()
@@ -95,6 +112,7 @@ class ApiServer:
 
     async def stop(self) -> None:
         """Close everything; answers that are being written have a moment."""
+        logging.getLogger("uvicorn.error").removeHandler(self._said)
         for server in self._servers:
             server.close()
         self._servers.clear()

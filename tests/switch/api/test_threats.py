@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from switchroom.switch.api.front.openapi import describe
 from switchroom.switch.api.room import ApiRoom
+from switchroom.switch.api.wire.errors import ApiError
 
 from .conftest import SID, TOKEN, call, make_config
 from .samples import OURS, THEIRS, ask, auth, fill, filled
@@ -76,6 +78,61 @@ async def test_no_answer_is_html_and_no_answer_fails(base: str) -> None:
         headers = dict(response.headers)
         assert headers[b"x-content-type-options"] == b"nosniff"
         assert b"access-control-allow-origin" not in headers
+
+
+HOSTILE = [
+    unit * (16384 // len(unit)) + end
+    for unit in (
+        "a",
+        "0",
+        "+1",
+        " ",
+        "(",
+        "//",
+        "://",
+        ".",
+        "%",
+        "@",
+        "a@",
+        "*",
+        "\u00e9",
+        "-",
+        "1-",
+        '{"a":',
+        "[",
+    )
+    for end in ("", "!")
+]
+
+
+def test_no_text_takes_long_to_read(room_table: Any) -> None:
+    """ReDoS and the like: every parameter, fed with what makes readers go back and forth."""
+    every = {(p.name, p.max_size): p for operation in room_table.operations for p in operation.params}
+    slowest = ("", 0.0)
+    for param in every.values():
+        for text in HOSTILE:
+            started = time.process_time()
+            with contextlib.suppress(ApiError):
+                param.take({param.name: [text[: param.max_size]]})
+            slowest = max(slowest, (param.name, time.process_time() - started), key=lambda one: one[1])
+    assert slowest[1] < 0.1, slowest
+
+
+async def test_no_text_takes_long_to_answer(client: Any, base: str) -> None:
+    """The same through the operations that look into texts: the loop is never held up."""
+    await call(client.incoming_phone_numbers.create, phone_number=OURS)
+    root = f"{base}/2010-04-01/Accounts/{SID}"
+    async with httpcore.AsyncConnectionPool() as pool:
+        for text in HOSTILE:
+            started = time.process_time()
+            for name in ("To", "From", "Body", "MediaUrl", "StatusCallback", "MessagingServiceSid", "SendAt"):
+                form = {"From": OURS, "To": THEIRS, "Body": "x", name: text[:8000]}
+                assert (await ask(pool, "POST", f"{root}/Messages.json", form))[0] < 500
+            short = quote(text[:60], safe="")
+            for path in (f"AvailablePhoneNumbers/US/Local.json?Contains={short}", f"Messages/{short}.json"):
+                assert (await ask(pool, "GET", f"{root}/{path}"))[0] < 500
+            assert (await ask(pool, "GET", f"{base}/v2/PhoneNumbers/{short}"))[0] < 500
+            assert time.process_time() - started < 1.0, text[:20]
 
 
 async def test_wrong_passwords_cost_time(base: str) -> None:
