@@ -27,6 +27,9 @@ class SoundConfig(Section):
         list,
         max_length=100,
     )
+    recording_sides: Literal["stereo", "mixed"] = key(
+        "Each side of a call in a channel of its own, or both in one.", "stereo"
+    )
     max_recording: Number = key("A recording ends after this.", 14_400.0, unit="s", ge=1, le=86_400)
     max_recordings: Count = key("Recordings that go on at once, at most.", 500, ge=0, le=10_000)
     max_members: Count = key("Members of one conference, at most.", 500, ge=2, le=10_000)

@@ -85,6 +85,14 @@ def tap(session: MediaSession, leg: MediaLeg) -> Station | None:
     return leg.station
 
 
+def rate_of(leg: MediaLeg) -> int:
+    """Samples a second of what is heard of a leg that is listened to."""
+    if leg.served is not None:
+        return leg.served.terms.rate
+    found = _tap_line(leg)
+    return 8000 if found is None else found[1].rate
+
+
 def untap(session: MediaSession, leg: MediaLeg) -> None:
     """Listen no more."""
     if leg.served is None and leg.station is not None:

@@ -29,7 +29,7 @@ class CallRecordings:
         return list(self._recordings.get(call_id, ()))
 
     def start(self, call: SipCall, path: Path | None = None) -> Recording:
-        """Record both sides of an answered call, each in a channel of its own.
+        """Record both sides of an answered call, as recording_sides has it.
 
         OSError: too many recordings go on; LookupError: its sound is not known here (it is encrypted from end
         to end, or in codecs that are not here), or it is not up.
@@ -43,8 +43,8 @@ class CallRecordings:
             raise LookupError("the sound of the call cannot be listened to")
         recording = house.recorder.begin(
             path or house.recording_path(call.id),
-            8000,
-            "stereo",
+            min(max(sounding.rate_of(leg.media) for leg in (call.a, call.b)), 16000),
+            house.config.recording_sides,
             max_seconds=house.config.max_recording,
             attach=lambda recording: one.tap(recording.heard, recording.said, other=two),
         )

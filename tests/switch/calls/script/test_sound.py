@@ -310,10 +310,10 @@ def test_a_conference_is_recorded_and_its_members_are_told_what_becomes_of_them(
     apps.add("menu", menu)
 
     async def heard_of(speaker: int, frequency: int) -> list[list[int]]:
-        await asyncio.sleep(0.15)  # what was said before is heard to its end
         for phone in phones:
             phone.parts.clear()
         await phones[speaker].say(tone(frequency, 8000, 0.5))
+        await asyncio.sleep(0.15)  # it is heard to its end
         return [pitches(phone.sound, 8000) for phone in phones]
 
     def loudness(phone: Handset) -> float:
