@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from switchroom.switch.media.said import again, octets_of
+from switchroom.switch.media.stream import Counters
 
 from .judgement import Quality, judge
 from .oneway import Expectation, Look, cause_of
@@ -47,10 +48,10 @@ class Trouble(NamedTuple):
 class _Ear:
     """What is remembered of one m-line of one leg between two looks."""
 
-    __slots__ = ("look", "quality", "reporter")
+    __slots__ = ("counters", "quality", "reporter")
 
     def __init__(self) -> None:
-        self.look = Look()
+        self.counters = Counters()  # at the last look
         self.quality: Quality | None = None
         self.reporter: Reporter | None = None
 
@@ -149,7 +150,7 @@ class Observer:
                 ear.quality = _judged(leg, i, terms, look, looks[other.number, i])
             if not terms.is_secured:
                 self._report(leg, i, ear, look, looks[other.number, i], watch.began_at, now)
-            ear.look = look
+            ear.counters = look.counters
 
     def _read(self, leg: MediaLeg, i: int) -> Look:
         pair = leg.pair_of(i)
@@ -174,7 +175,7 @@ class Observer:
         cause = ""
         if terms.is_counted:
             silent_for = now - max(watch.began_at, look.detail.last_at or 0.0)
-            cause = cause_of(ear.look, look, _expected(leg, i), silent_for)
+            cause = cause_of(ear.counters, look, _expected(leg, i), silent_for)
         present = watch.present.get(leg.number)
         if present is not None and present.cause != cause:
             watch.troubles.append(watch.present.pop(leg.number)._replace(ended_at=now))

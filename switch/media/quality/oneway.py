@@ -23,9 +23,9 @@ class Expectation(NamedTuple):
     payload_types: frozenset[int]
 
 
-def cause_of(before: Look, now: Look, expected: Expectation, silent_for: float) -> str:
+def cause_of(before: Counters, now: Look, expected: Expectation, silent_for: float) -> str:
     """Why nothing is heard since the last look; "": it is heard, or it is muted and says so by RTCP."""
-    came = now.counters.packets - before.counters.packets
+    came = now.counters.packets - before.packets
     if came:
         kind = now.detail.payload_type
         if expected.payload_types and kind not in expected.payload_types:
@@ -33,10 +33,10 @@ def cause_of(before: Look, now: Look, expected: Expectation, silent_for: float) 
         return ""
     if silent_for < SILENT_AFTER:
         return ""
-    refused = _refused(before.counters, now.counters)
+    refused = _refused(before, now.counters)
     if refused:
         return _because(refused, now.detail, expected)
-    if now.counters.rtcp_packets > before.counters.rtcp_packets:
+    if now.counters.rtcp_packets > before.rtcp_packets:
         return "" if now.counters.packets else "only RTCP comes from it, no sound"
     return "no packets come from it"
 

@@ -60,8 +60,8 @@ CASES = {
 def test_the_cause(name: str) -> None:
     case = CASES[name]
     expected = Expectation(case.place, frozenset((0, 8, 101)))
-    assert cause_of(case.before, case.now, expected, case.silent_for) == case.said
+    assert cause_of(case.before.counters, case.now, expected, case.silent_for) == case.said
 
 
 def test_where_nothing_was_said_of_payload_types_any_will_do() -> None:
-    assert cause_of(look(1), look(9, kind=99), Expectation(None, frozenset()), 0.0) == ""
+    assert cause_of(look(1).counters, look(9, kind=99), Expectation(None, frozenset()), 0.0) == ""
