@@ -213,6 +213,7 @@ class Switch:
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages, self.apps)
+        self.api.follow(self.registrar)
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)

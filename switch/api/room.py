@@ -18,10 +18,12 @@ from .front.accounts import Accounts
 from .front.audit import AUDIT, Audit
 from .front.vault import Vault
 from .wire.urls import shown
+from .witness import Witness
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.registration.registrar import Registrar
     from switchroom.switch.calls.script import Apps
-    from switchroom.switch.config import Config
+    from switchroom.switch.config import ApiConfig, Config
     from switchroom.switch.sms.interfaces import Centre
 
     from .house import House
@@ -66,6 +68,7 @@ class ApiRoom:
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
         self._server: ApiServer | None = None
+        self._witness: Witness | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -112,6 +115,7 @@ class ApiRoom:
         )
         if messages is not None:
             messages.is_of_account = self._house.inbox.has
+        self._witness = self._watch(config)
         authority = Authority(state)
         self._server = ApiServer(self._house.app, config, tls=self._tls, proxy_tls=authority.context_for)
         await self._house.start()
@@ -129,6 +133,9 @@ class ApiRoom:
             await self._server.stop()
         if self._messages is not None:
             self._messages.is_of_account = lambda number: False
+        if self._witness is not None:
+            self._witness.stop()
+            self._witness = None
         if self._house is not None:
             await self._house.stop()
             await asyncio.to_thread(self._house.library.close)
@@ -139,6 +146,25 @@ class ApiRoom:
         self._config = config
         if self._house is not None:
             self._house.reconfigure(config)
+        if self._witness is not None:
+            self._witness.config = config.api
+
+    def follow(self, registrar: Registrar) -> None:
+        """Have events of registrations too."""
+
+        def changed(user: str, now: float) -> None:
+            if self._witness is not None:
+                self._witness.on_registered(user, len(registrar.lookup(user, now)))
+
+        registrar.on_change.append(changed)
+
+    def _watch(self, config: ApiConfig) -> Witness:
+        office = self.house.office
+        witness = Witness(config, lambda events: office.begin(events=events), self._main())
+        messages = self._messages
+        centre = messages.centre if messages is not None and messages.is_open else None
+        witness.watch(self._apps.house.exchange, getattr(centre, "fates", None))
+        return witness
 
     async def _keep_short(self) -> None:
         """Forget what is older than the configuration keeps."""
@@ -150,7 +176,7 @@ class ApiRoom:
         from .voice.render import CALL  # only here, as _load says
 
         config, library = self._config.api, self.house.library
-        library.purge("events", now - config.keep_events * _DAY)
+        library.purge_events(now - config.keep_events * _DAY, config.max_events)
         library.purge("delivery", now - config.keep_webhooks * _DAY)
         library.purge(CALL, now - config.keep_calls * _DAY)
         library.purge(AUDIT, now - config.keep_audit * _DAY)
@@ -171,17 +197,19 @@ class ApiRoom:
 
     def _account(self) -> dict[str, Any]:
         """The main account and its token: whoever may ask the control socket may do anything."""
-        accounts = self.house.accounts
-        config = self._config.api
-        sid = config.account_sid
-        if not sid:
-            first = Query("account", None, fields={"owner": ""}, is_ascending=True, limit=1)
-            sid = self.house.library.select(first)[0].sid
+        sid = self._main()
         return {
             "account_sid": sid,
-            "auth_token": accounts.token(sid),
+            "auth_token": self.house.accounts.token(sid),
             "listen": self.addresses,
         }
+
+    def _main(self) -> str:
+        """The SID of the main account."""
+        if self._config.api.account_sid:
+            return self._config.api.account_sid
+        first = Query("account", None, fields={"owner": ""}, is_ascending=True, limit=1)
+        return self.house.library.select(first)[0].sid
 
     def _webhooks(self, limit: int = 20, state: str = "") -> list[dict[str, Any]]:
         rows = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Strict, model_validator
 
@@ -169,6 +169,14 @@ class ApiConfig(Section):
         "How long webhooks are shown and can be sent again.", 7, unit="d", ge=1, le=3650
     )
     keep_events: Count = key("How long the stream of events goes back.", 7, unit="d", ge=1, le=3650)
+    max_events: Count = key(
+        "How many events it goes back at most: about 300 octets each.", 5_000_000, ge=1000, le=1_000_000_000
+    )
+    events: list[Literal["calls", "messages", "registrations"]] = key(
+        "What of the switch itself is in the stream of the main account, besides what programs do.",
+        lambda: ["calls", "messages", "registrations"],
+        max_length=3,
+    )
     keep_audit: Count = key("How long the audit log goes back.", 400, unit="d", ge=1, le=36500)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+import requests
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
@@ -22,10 +24,11 @@ from switchroom.switch.twilio import AsyncHttpClient, HttpClient
 from .harness import PASSWORD, Switch, user, wait_until
 from .phone import Phone
 from .ports import free_port
-from .raw import response_to
+from .raw import audio, response_to
 
 SID, TOKEN = "AC" + "0" * 31 + "1", "0123456789abcdef0123456789abcdef"
 OURS, THEIRS = "+15017122661", "+15558675310"
+SDP = [("Content-Type", "application/sdp")]
 
 
 class Hooks:
@@ -148,6 +151,23 @@ async def test_by_our_client_without_waiting(place: Any) -> None:
     assert receive(phone) == "by asyncio"
     assert (await client.messages(made.sid).fetch_async()).sid == made.sid
     await http.close()
+
+
+def test_the_stream_has_what_telephones_do(place: Any) -> None:
+    _, _, phone, rest, _ = place
+    phone.ask("INVITE", "sip:1002@127.0.0.1", body=audio("127.0.0.1", 40000), headers=SDP)  # is not there
+    found: list[dict[str, Any]] = []
+    with requests.get(f"{rest}/events", auth=(SID, TOKEN), stream=True, timeout=10) as response:
+        for line in response.iter_lines():
+            if line.startswith(b"data: ") and b"switchroom.switch." in line:
+                found.append(json.loads(line[6:]))
+                if found[-1]["type"].endswith("call.ended"):
+                    break
+    kinds = [event["type"].removeprefix("switchroom.switch.") for event in found]
+    assert kinds == ["registration.changed", "call.began", "call.ended"]
+    assert found[0]["data"] == {"user": "1001", "contacts": 1}
+    ended = found[-1]["data"]
+    assert (ended["from"], ended["to"], ended["cause"], ended["duration"]) == (THEIRS, "1002", 480, 0.0)
 
 
 PROGRAM = f"""

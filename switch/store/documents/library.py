@@ -142,11 +142,12 @@ class Library:
         self.durable_event_id = max(self.durable_event_id, last_event)
 
     def purge(self, kind: str, until: float) -> None:
-        """Forget documents of a kind that were created until then, and events with the kind ``events``."""
-        if kind == "events":
-            self._sweep("DELETE FROM events WHERE at <= ?", (until,))
-        else:
-            self._sweep("DELETE FROM documents WHERE kind = ? AND created_at <= ?", (kind, until))
+        """Forget documents of a kind that were created until then."""
+        self._sweep("DELETE FROM documents WHERE kind = ? AND created_at <= ?", (kind, until))
+
+    def purge_events(self, until: float, count: int) -> None:
+        """Forget events that happened until then, and all but the last so many."""
+        self._sweep("DELETE FROM events WHERE at <= ? OR id <= ?", (until, self.event_id - count))
 
     def blank(self, kind: str, fields: Sequence[str], states: Iterable[str], until: float) -> None:
         """Empty text fields of documents of a kind, in these states, that were created until then."""
@@ -217,18 +218,28 @@ class Library:
             count, total = connection.execute(statement, bound).fetchone()
             return int(count), int(total or 0)
 
-    async def events_after(self, account: str, id: int, limit: int) -> list[tuple[Any, ...]]:
-        """Durable events of an account after one: id, type, subject, at, data."""
+    async def events_after(self, accounts: Sequence[str], id: int, limit: int) -> list[tuple[Any, ...]]:
+        """Durable events of accounts after one: id, account, type, subject, at, data."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._events_after, account, id, limit
+            self._pool, self._events_after, accounts, id, limit
         )
 
-    def _events_after(self, account: str, id: int, limit: int) -> list[tuple[Any, ...]]:
+    def _events_after(self, accounts: Sequence[str], id: int, limit: int) -> list[tuple[Any, ...]]:
         assert self._lists is not None
         return self._lists.execute(
-            "SELECT id, type, subject, at, data FROM events WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
-            (account, id, limit),
+            "SELECT id, account, type, subject, at, data FROM events "
+            f"WHERE account IN ({', '.join('?' * len(accounts))}) AND id > ? ORDER BY id LIMIT ?",
+            (*accounts, id, limit),
         ).fetchall()
+
+    async def first_event(self) -> int:
+        """The first event that is still there, or the next one that will be."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._first_event)
+
+    def _first_event(self) -> int:
+        assert self._lists is not None
+        (found,) = self._lists.execute("SELECT min(id) FROM events").fetchone()
+        return self.event_id + 1 if found is None else int(found)
 
     def _one(self, where: str, bound: tuple[Any, ...]) -> Document | None:
         assert self._reader is not None

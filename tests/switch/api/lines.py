@@ -15,6 +15,7 @@ class MemoryApps:
         self.claims: list[Callable[[Any], str | None]] = []
         self.handlers: dict[str, Any] = {}
         self.called: list[str] = []
+        self.on_call_state: list[Callable[[Any, float], None]] = []
         self.house = self.exchange = self.conferences = self
         self.on_event: list[Callable[[Any], object]] = []
 

@@ -289,8 +289,10 @@ async def test_bad_answers_are_alerts_and_nothing_else(
         before = courier.delivered_count
         centre.deliver(THEIRS, OURS, "Hi")
         await soon(lambda: courier.delivered_count > before and not courier.waiting_count)  # noqa: B023
-    events = await room.house.library.events_after(SID, 0, 1000)
-    codes = [int(data.split('"code":')[1].split(",")[0]) for _, kind, _, _, data in events if "alert" in kind]
+    events = await room.house.library.events_after([SID], 0, 1000)
+    codes = [
+        int(data.split('"code":')[1].split(",")[0]) for _, _, kind, _, _, data in events if "alert" in kind
+    ]
     assert codes == list(bad.values())
     assert len(centre.messages) == 10  # the ten that came before the one too many
 

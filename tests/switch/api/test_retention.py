@@ -141,7 +141,7 @@ async def test_no_secret_and_no_text_is_in_a_log(
             said,
             room.handlers()["api.audit"](100),
             room.handlers()["api.webhooks"](100),
-            await room.house.library.events_after(SID, 0, 1000),
+            await room.house.library.events_after([SID], 0, 1000),
         ],
         default=str,
     )

@@ -144,7 +144,7 @@ async def test_a_code_is_read_out_by_telephone(
     code = "".join(path.removeprefix("de: ") for path in heard[2:7])
     assert heard[2:7] * 3 == [path for path in heard[1:] if len(path) == 5]  # each digit alone, three times
     assert (await call(service.verification_checks.create, to=THEIRS, code=code)).valid
-    kinds = [row[1] for row in await room.house.library.events_after(SID, 0, 100)]
+    kinds = [row[2] for row in await room.house.library.events_after([SID], 0, 100)]
     assert kinds[-3:] == ["verification.sent", "verification.call.answered", "verification.approved"]
 
 
