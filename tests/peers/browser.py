@@ -233,8 +233,10 @@ def sip_phone(page: Page, user: str, password: str, server: str, *, bundle: str 
     page.wait_for("registerer.state === 'Registered'")
 
 
-_LISTEN = """
-    const connection = calls[0].sessionDescriptionHandler.peerConnection;
+_CONNECTION = "(calls[0].connection || calls[0].sessionDescriptionHandler.peerConnection)"  # either library
+_LISTEN = (
+    f"const connection = {_CONNECTION};"
+    + """
     const stream = new MediaStream(connection.getReceivers().map(receiver => receiver.track));
     const player = new Audio();  // without one Chromium feeds nothing to Web Audio
     player.srcObject = stream; player.muted = true; await player.play();
@@ -249,6 +251,7 @@ _LISTEN = """
         return levels[best] > -60 ? best * context.sampleRate / analyser.fftSize : 0;
     };
 """
+)
 
 
 def _options(*, has_video: bool) -> str:

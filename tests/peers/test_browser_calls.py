@@ -1,4 +1,4 @@
-"""An unmodified browser and a desk phone call each other: SIP.js in headless Chromium, baresip."""
+"""An unmodified browser and a desk phone call each other: SIP.js and JsSIP in headless Chromium, baresip."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from switchroom.switch.ops.cli.certificate import make_certificate
 
+from . import jssip
 from .baresip import Baresip, write_tone
 from .browser import (
     SIP_JS,
@@ -58,7 +59,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     switch.config["sip"]["listen"].append(f"wss:127.0.0.1:{port}")
     microphone = write_tone(folder / "microphone.wav", WEB_TONE, 4.0, 48000)
     desk = Baresip(folder / "desk", DESK, PASSWORD, switch.address, tone=DESK_TONE, codec="PCMA/8000/1")
-    with Browser(folder / "browser", npm_package(SIP_JS), microphone) as browser:
+    libraries = jssip.library(folder / "libraries")
+    (libraries / "lib").symlink_to(npm_package(SIP_JS) / "lib")
+    with Browser(folder / "browser", libraries, microphone) as browser:
         switch.config["websocket"] = {"origins": [browser.origin]}
         with switch:
             desk.start()
@@ -112,3 +115,23 @@ def test_two_browsers_see_and_hear_each_other(house: House) -> None:
     one.run("await calls[0].bye();")
     for page in (one, other):
         page.leave()
+
+
+def test_another_library_calls_and_is_called(house: House) -> None:
+    """JsSIP: both ways with the desk phone."""
+    page = house.browser.page()
+    jssip.jssip_phone(page, WEB, PASSWORD, house.server)
+    for is_caller in (True, False):
+        since, heard = len(house.desk.events), len(house.desk.heard()[0])
+        if is_caller:
+            jssip.dial(page, DESK)
+        else:
+            page.run("calls.length = 0;")
+            house.desk.dial(WEB)
+            page.wait_for("calls.length && calls[0].isEstablished()")
+        house.desk.wait_for("CALL_ESTABLISHED", since=since)
+        wait_to_hear(page, DESK_TONE)
+        house.desk.wait_to_hear(WEB_TONE, after=heard)
+        page.run("calls[0].terminate();")
+        house.desk.wait_for("CALL_CLOSED", since=since)
+    page.leave()

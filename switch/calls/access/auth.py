@@ -14,9 +14,11 @@ from switchroom.switch.calls.access.guard import Guard, GuardLimits
 from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
-# They give up registering when any challenge (SIP.js: the last one) names SHA-256, although MD5 stands first.
+# They give up registering when any challenge names SHA-256, although MD5 stands first; the libraries of
+# browsers (SIP.js, JsSIP), whose name their pages may change, when the last one does.
 # Nothing is lost by believing the name: a phone may choose MD5 anyway.
-_MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)|SIP\.js/")
+_MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)|SIP\.js/|JsSIP ")
+_BROWSERS = frozenset(("WS", "WSS"))
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -116,8 +118,8 @@ class Authenticator:
         try:
             credentials = self._credentials(request)
             if credentials is None:
-                return self._challenge(request, host, now)
-            return self._check(request, credentials, host, now)
+                return self._challenge(request, flow, now)
+            return self._check(request, credentials, flow, now)
         except RemoteProtocolError as error:
             if not self.guard.may_challenge(host, now):
                 return _IGNORED
@@ -140,19 +142,20 @@ class Authenticator:
             found = credentials
         return found
 
-    def _check(self, request: sip.Request, credentials: Credentials, host: str, now: float) -> Outcome:
+    def _check(self, request: sip.Request, credentials: Credentials, flow: sip.Flow, now: float) -> Outcome:
+        host = flow.remote[0]
         if credentials.qop != "auth" or credentials.algorithm not in self._algorithms:
-            return self._challenge(request, host, now)
+            return self._challenge(request, flow, now)
         if not _names(credentials.uri, request.uri):
             raise RemoteProtocolError("Digest uri is not the Request-URI")  # RFC 7616 §3.4.6
         nonce, count = credentials.nonce, credentials.nonce_count
         if not self._nonces.is_valid(nonce, host, now) or self._nonces.is_replay(nonce, count):
-            return self._challenge(request, host, now, is_stale=True)  # the response is not looked at
+            return self._challenge(request, flow, now, is_stale=True)  # the response is not looked at
         account = self._accounts.get(credentials.username)
         a1 = self._nobody if account is None else account.a1
         if not credentials.is_proof_of(a1[credentials.algorithm], request.method) or account is None:
             self.guard.failed(host, credentials.username, now, is_known=account is not None)
-            return self._challenge(request, host, now)
+            return self._challenge(request, flow, now)
         self._nonces.use(nonce, count, now)
         self.guard.succeeded(host)
         owner = account.owner
@@ -164,12 +167,16 @@ class Authenticator:
             return Refused(403)
         return Authenticated(owner)
 
-    def _challenge(self, request: sip.Request, host: str, now: float, *, is_stale: bool = False) -> Outcome:
+    def _challenge(
+        self, request: sip.Request, flow: sip.Flow, now: float, *, is_stale: bool = False
+    ) -> Outcome:
+        host = flow.remote[0]
         if not self.guard.may_challenge(host, now):
             return _IGNORED
         nonce = self._nonces.mint(host, now)
         around = self._around_nonce[is_stale]
-        if len(around) > 1 and _MD5_ONLY.match(request.get("User-Agent") or ""):
+        is_simple = flow.transport in _BROWSERS or _MD5_ONLY.match(request.get("User-Agent") or "")
+        if len(around) > 1 and is_simple:
             around = [around[self._algorithms.index("MD5")]]
         headers = tuple([("WWW-Authenticate", f"{before}{nonce}{after}") for before, after in around])
         return Challenged(401, headers)

@@ -123,6 +123,8 @@ def test_an_algorithm_that_is_not_offered_is_not_accepted():
         ("baresip v3.12.0", [MD5, SHA_256]),
         ("baresip v4.1.0", [MD5, SHA_256]),
         ("Phone v1.0.0", [MD5, SHA_256]),
+        ("SIP.js/0.21.2", [MD5]),
+        ("JsSIP 3.10.1", [MD5]),
     ],
 )
 def test_phones_that_choke_on_sha_256_are_offered_md5_alone(agent, offered):
@@ -130,6 +132,11 @@ def test_phones_that_choke_on_sha_256_are_offered_md5_alone(agent, offered):
     request.add("User-Agent", agent)
     outcome = make_authenticator().authenticate(request, FLOW, NOW)
     assert [challenge.algorithm for challenge in challenges_of(outcome)] == offered
+
+
+def test_browsers_are_offered_md5_alone_whatever_their_page_calls_itself():
+    outcome = make_authenticator().authenticate(make_request(), FLOW._replace(transport="WSS"), NOW)
+    assert [challenge.algorithm for challenge in challenges_of(outcome)] == [MD5]
 
 
 def test_credentials_for_other_realms_do_not_disturb():

@@ -109,6 +109,16 @@ async def test_sound_and_picture_share_a_transport(
     assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
 
 
+async def test_a_lite_switch_leaves_the_checks_to_the_browser(plane: MediaPlane, phone: Make) -> None:
+    plane.config = plane.config.model_copy(update={"ice": "lite"})
+    web, desk, said = await calls(plane, phone)
+    assert said.get("ice-lite") == ""
+    web.say(rtp(1, payload_type=SOUND, ssrc=5))
+    assert desk.sound.hear() == rtp(1, payload_type=SOUND, ssrc=5)
+    desk.picture.say(rtp(9, payload_type=PICTURE, ssrc=THEIRS))
+    assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
+
+
 async def test_feedback_goes_to_whom_it_speaks_of(plane: MediaPlane, phone: Make) -> None:
     web, desk, _ = await calls(plane, phone)
     web.say(rtp(1, payload_type=SOUND, ssrc=5), rtp(1, payload_type=PICTURE, ssrc=MINE))

@@ -51,7 +51,9 @@ class WebPhone:
         candidates = [stun.Candidate.parse(value) for value in media.get_all("candidate")]
         credentials = stun.Credentials(media.get("ice-ufrag") or "", media.get("ice-pwd") or "")
         now = time.monotonic()
-        self.agent.take_remote(credentials, [one for one in candidates if one], now, is_lite=False)
+        self.agent.take_remote(
+            credentials, [one for one in candidates if one], now, is_lite=b"a=ice-lite" in description
+        )
         prints = srtp.read_fingerprints(media.get_all("fingerprint"))
         shake = srtp.Handshake(_CERTIFICATE, prints, (SUITE,), now, is_client=is_client)
         async with asyncio.timeout(ALLOWANCE):
