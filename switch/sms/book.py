@@ -14,6 +14,7 @@ from switchroom.switch.store.sms import Pending, Queued, SqliteMessages
 
 _SLEW = 2.0  # seconds by which the wall clock may be put right at a time
 _STEP_TIME = 3600.0
+_AT_ONCE, _TICK = 1e-3, 1e-6  # seconds between states that are entered at once: the history has their order
 
 Follower = Callable[[Sequence[Change], float], None]
 
@@ -77,7 +78,8 @@ class Book:
     ) -> None:
         """A message enters a state."""
         message.state = state
-        message.changed_at = self.posix(now)
+        at, before = self.posix(now), message.changed_at
+        message.changed_at = before + _TICK if at <= before < at + _AT_ONCE else at
         if error or reason:
             message.error, message.reason = error, reason
         self.store.pending.change(message.state_row(), note or reason)

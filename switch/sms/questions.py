@@ -229,6 +229,8 @@ def state_named(name: str) -> State:
 
 def _first(history: list[Any], row: Row) -> int:
     """The state that a message began in."""
+    if submission_of(row).schedule_at > row.accepted_at:
+        return State.SCHEDULED
     return State.QUEUED if history else row.state
 
 

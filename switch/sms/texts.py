@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from switchroom.protocols import gsm
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
-from switchroom.switch.sms.interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission
+from switchroom.switch.sms.interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission, Tlvs
 
 from .stored import Stored
 
@@ -15,6 +15,7 @@ _BINARY = (2, 4)  # data_coding of SMPP 3.4 §5.2.19
 _CODECS = {1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8", 14: "euc_kr"}
 _UCS2 = 8
 _TYPE_0 = 0x40  # TP-PID
+_SOURCE_PORT, _DESTINATION_PORT = 0x020A, 0x020B  # tags of SMPP 3.4 §5.3.2.20, .21
 _SIZE = 140  # octets of user data in one short message (3GPP TS 23.040 §9.2.3.24)
 _WIDE_REFERENCE = 6  # octets of a concatenation's element with 16 bits, and 5 with 8
 
@@ -77,18 +78,30 @@ def joined_text(messages: Sequence[Stored], total: int) -> str | None:
 def parts_of(message: Stored, form: Form) -> list[Part]:
     """The message as an outlet wants it; UnsendableError says why that is not possible."""
     s = message.submission
+    if form.is_gsm and s.tlvs and not s.udh:
+        s = s._replace(udh=_ports_of(s.tlvs))
     if form.is_text:
         text = text_of(s)
         if text is None:
             raise UnsendableError("is no text")
         return [Part(message, text.encode("utf-8", "replace"), TEXT, concat=s.concat)]
     if s.coding == TEXT:
-        return _written(message, form, s.body.decode("utf-8", "replace"))
+        return _written(message, s, form, s.body.decode("utf-8", "replace"))
     if form.is_gsm and s.coding in _CODECS and not s.concat.total and not s.udh:
-        return _written(message, form, text_of(s) or "")
+        return _written(message, s, form, text_of(s) or "")
     if form.is_whole or _fits(s):
         return [Part(message, s.body, s.coding, s.udh, s.concat)]
-    return _cut(message, form)
+    return _cut(message, s, form)
+
+
+def _ports_of(tlvs: Tlvs) -> bytes:
+    """source_port and destination_port of SMPP as an element of a header."""
+    found = dict(tlvs)
+    source, destination = found.get(_SOURCE_PORT), found.get(_DESTINATION_PORT)
+    if source is None or destination is None or len(source) != 2 or len(destination) != 2:
+        return b""
+    ports = gsm.Ports(int.from_bytes(destination), int.from_bytes(source))
+    return bytes(gsm.UserDataHeader.of(ports=ports))[1:]
 
 
 def _fits(s: Submission) -> bool:
@@ -103,32 +116,30 @@ def _is_gsm(coding: int) -> bool:
     return gsm.DataCoding.parse(coding).charset is gsm.Charset.GSM7
 
 
-def _written(message: Stored, form: Form, text: str) -> list[Part]:
+def _written(message: Stored, s: Submission, form: Form, text: str) -> list[Part]:
     """A text in the encoding that is the cheapest."""
-    s = message.submission
     if form.is_transliterated:
         text = gsm.transliterate(text).text
     if form.is_whole:
         encoding = gsm.choose(text)
         return [Part(message, encoding.encode(text), _coding(encoding.charset, s.message_class), s.udh)]
-    return _numbered(message, form, text, _cheapest(text, form), s.message_class)
+    return _numbered(message, s, form, text, _cheapest(text, form), s.message_class)
 
 
 def _cheapest(text: str, form: Form) -> gsm.Encoding:
     return gsm.choose(text, [gsm.Language(language) for language in form.languages])
 
 
-def _cut(message: Stored, form: Form) -> list[Part]:
+def _cut(message: Stored, s: Submission, form: Form) -> list[Part]:
     """Octets that are too long for one message."""
-    s = message.submission
     if s.concat.total:
         raise UnsendableError(f"is a part of {len(s.body)} octets: too long")
     if _is_gsm(s.coding):
         encoding = gsm.Encoding(alphabet=_alphabet(s.udh))
         text = encoding.decode(s.body).replace("\ufffd", "?")  # octets that are no septets
-        return _numbered(message, form, text, encoding, -1)
+        return _numbered(message, s, form, text, encoding, -1)
     if s.coding == _UCS2:
-        return _numbered(message, form, s.body.decode("utf-16-be", "replace"), gsm.UCS2, -1)
+        return _numbered(message, s, form, s.body.decode("utf-16-be", "replace"), gsm.UCS2, -1)
     try:
         parts = gsm.split_binary(s.body, ports=_header(s.udh).ports, **_numbers(message, form))
     except LocalProtocolError as error:
@@ -142,9 +153,8 @@ def _numbers(message: Stored, form: Form) -> _Numbers:
 
 
 def _numbered(
-    message: Stored, form: Form, text: str, encoding: gsm.Encoding, message_class: int
+    message: Stored, s: Submission, form: Form, text: str, encoding: gsm.Encoding, message_class: int
 ) -> list[Part]:
-    s = message.submission
     try:
         parts = gsm.split(text, encoding=encoding, ports=_header(s.udh).ports, **_numbers(message, form))
     except LocalProtocolError as error:

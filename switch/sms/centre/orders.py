@@ -202,6 +202,7 @@ class Orders:
             self._book.store.pending.bodies[message.id] = (
                 *(message.id, s.body, s.coding, extra_of(s), s.wish, message.expires_at, 0),
             )
+        self._book.enter(message, State.QUEUED, now, note="tried again on request")
         self._fates.place(message, now)
         self._answer(message, answered, context)
 

@@ -333,6 +333,7 @@ def test_what_was_given_up_can_be_tried_again(world: World) -> None:
     world.answer(a, is_delivered=True)
     assert world.state(id) is State.DELIVERED
     assert len(a.seen) == 2
+    assert world.history(id)[-3:] == [State.UNDELIVERABLE, State.QUEUED, State.DELIVERED]
 
 
 def test_how_each_route_takes_errors(tmp_path: Path) -> None:

@@ -72,6 +72,19 @@ def test_octets_that_are_too_long_keep_their_coding_and_their_ports(body: bytes,
     assert b"".join(part.body for part in parts) == body
 
 
+def test_ports_of_smpp_become_a_header() -> None:
+    tlvs = ((0x020A, b"\x23\xf0"), (0x020B, b"\x0b\x84"), (0x1400, b"x"))
+    [part] = parts_of(message(b"abc", 4, tlvs=tlvs), GSM)
+    assert part.udh == PORTS
+    parts = parts_of(message("x" * 160, tlvs=tlvs), GSM)
+    assert len(parts) == 2  # there is less room
+    assert {part.udh for part in parts} == {PORTS}
+    [part] = parts_of(message(b"abc", 4, tlvs=tlvs), Form())  # SMPP says it itself
+    assert part.udh == b""
+    [part] = parts_of(message(b"abc", 4, tlvs=tlvs[:1]), GSM)
+    assert part.udh == b""
+
+
 def test_a_long_text_in_a_national_alphabet_stays_in_it() -> None:
     body = gsm.alphabet(single=1).encode("\u015fi\u015fe " * 50)
     parts = parts_of(message(body, 0, udh=TURKISH), GSM)
