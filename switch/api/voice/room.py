@@ -45,7 +45,7 @@ class VoiceRoom:
         async def send_text(account: str, given: dict[str, Any], direction: str) -> object:
             return await messages.send(account, given, direction)
 
-        means = self.means = Means(
+        means = Means(
             office,
             apps,
             Speech(lambda: office.config.say_command, state / "speech"),

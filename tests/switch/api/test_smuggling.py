@@ -62,7 +62,7 @@ async def test_what_can_be_read_in_two_ways_ends_the_connection(name: str, base:
 
 async def test_a_name_leads_out_of_no_folder(base: str, room: ApiRoom, tmp_path: Path) -> None:
     """F3: names are looked up, never opened; and what stands there as a link is not followed."""
-    tapes = room.house.voice.tapes
+    tapes = room.house.voice.means.tapes
     secret = tmp_path / "secret.wav"
     secret.write_bytes(b"secret")
     doc = tapes.shelf.new(SID, {"source": "RecordVerb", "channels": 1, "duration": 1}, state="completed")
