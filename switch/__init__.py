@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .app import Switch
+    from .calls.script import Call, Leg, NotAnswered, Say, Silence, Tone
     from .config import Config, load
+    from .sms.handlers import Incoming as Message
 
-__all__ = ["Config", "Switch", "load"]
+__all__ = ["Call", "Config", "Leg", "Message", "NotAnswered", "Say", "Silence", "Switch", "Tone", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +23,12 @@ def __getattr__(name: str) -> Any:
         from . import config
 
         return getattr(config, name)
+    if name == "Message":
+        from .sms.handlers import Incoming
+
+        return Incoming
+    if name in __all__:
+        from .calls import script
+
+        return getattr(script, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

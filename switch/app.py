@@ -35,6 +35,7 @@ from switchroom.switch.ops.control import ControlServer
 from switchroom.switch.ops.http import HttpServer
 from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
+from switchroom.switch.ops.process import run
 from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.ops.trace import Tap, Trace
 from switchroom.switch.questions import Questions
@@ -214,6 +215,7 @@ class Switch:
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
         self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages, self.apps)
         self.api.follow(self.registrar)
+        self.media.clips.speak = self.api.speak
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())
         self.metrics = Metrics(self)
@@ -229,6 +231,10 @@ class Switch:
         await self.stop()
 
     # -- life
+
+    def run(self) -> None:
+        """Be there until Ctrl-C, for a program that does nothing else."""
+        run(self)
 
     async def start(self) -> None:
         """Bring everything up; what cannot be had (a port, the state folder) raises OSError."""

@@ -12,6 +12,7 @@ import sys
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from switchroom.codecs import Samples
@@ -19,15 +20,16 @@ from switchroom.codecs.files import read_wav
 from switchroom.switch.config import write_default
 from switchroom.switch.ops.cli import main
 
-from .codecs.sounds import tone
+from .codecs.sounds import tone, voice
+from .peers.phone import Phone
 from .peers.ports import free_port
 from .switch.calls.script.handset import pitches
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
-IN_CALLS = [program for program in PROGRAMS if "on_call" in program]  # they run until somebody ends them
-PROGRAMS = [program for program in PROGRAMS if program not in IN_CALLS]
+LASTING = [program for program in PROGRAMS if "@switch." in program]  # they run until somebody ends them
+PROGRAMS = [program for program in PROGRAMS if program not in LASTING]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -67,29 +69,68 @@ def wav(path: Path, samples: Samples) -> None:
         file.writeframes(samples.tobytes())
 
 
-def test_the_program_in_calls_takes_a_message(folder: Path) -> None:
-    [program] = IN_CALLS
-    assert len([line for line in program.splitlines() if line.strip()]) < 25
-    port, path = free_port(), folder / "switchroom.toml"
-    path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
-    password = re.findall(r'password = "(.*)"', path.read_text())[0]
+class Running:
+    """A program of the README that has a switch, and the phone that comes with it."""
+
+    def __init__(self, folder: Path, has: str) -> None:
+        [program] = [program for program in LASTING if has in program]
+        assert len([line for line in program.splitlines() if line.strip()]) < 25
+        path = folder / "switchroom.toml"
+        self.port, self.folder = free_port(), folder
+        path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{self.port}", 1))
+        self.password = re.findall(r'password = "(.*)"', path.read_text())[0]
+        command = [sys.executable, "-W", "error", "-c", program]
+        self._process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.lines = self._process.stdout
+
+    def __enter__(self) -> Running:
+        assert any("switch.started" in line for line in self.lines)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(15)
+        self.lines.close()
+
+    def call(self, number: str, *more: str) -> tuple[Samples, int]:
+        """Call a number, say said.wav; what was heard."""
+        phone = ["phone", f"--server=127.0.0.1:{self.port}", "--user=1001", f"--password={self.password}"]
+        phone += [f"--call={number}", "--play=said.wav", "--record=heard.wav", *more]
+        run(["-m", "switchroom.switch", *phone], self.folder)
+        return read_wav((self.folder / "heard.wav").read_bytes())
+
+
+def test_the_menu_takes_a_message(folder: Path) -> None:
     wav(folder / "menu.wav", tone(440, 8000, 6.0))
     wav(folder / "said.wav", tone(1200, 8000, 3.0))
-    phone = ["phone", f"--server=127.0.0.1:{port}", "--user=1001", f"--password={password}", "--digits=2"]
-    phone += ["--call=9000", "--play=said.wav", "--record=heard.wav"]
-    command = [sys.executable, "-W", "error", "-c", program]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            assert running.stdout is not None
-            assert any("switch.started" in line for line in running.stdout)
-            run(["-m", "switchroom.switch", *phone], folder)
-            message = next(line for line in running.stdout if line.startswith("A message:"))
-        finally:
-            running.send_signal(signal.SIGINT)
+    with Running(folder, "gather") as running:
+        heard, rate = running.call("9000", "--digits=2")
+        message = next(line for line in running.lines if line.startswith("A message:"))
+    assert pitches(heard, rate)[0] == 440
     heard, rate = read_wav(Path(message.partition(": ")[2].strip()).read_bytes())
     assert pitches(heard, rate) == [1200]
-    heard, rate = read_wav((folder / "heard.wav").read_bytes())
-    assert pitches(heard, rate)[0] == 440
+
+
+def test_texts_come_back(folder: Path) -> None:
+    with (
+        Running(folder, "on_message") as running,
+        Phone(("127.0.0.1", running.port), "1001", running.password) as phone,
+    ):
+        assert phone.register().status == 200
+        headers = [("Content-Type", "text/plain")]
+        phone.ask("MESSAGE", "sip:9001@127.0.0.1", headers=headers, body=b"Hello")
+        assert phone.expect("MESSAGE", 10).body == b"You said: Hello"
+
+
+def test_the_assistant_says_what_it_has_thought_of(folder: Path) -> None:
+    silence = np.zeros(4000, np.int16)
+    wav(folder / "said.wav", np.concatenate([silence, voice(seconds=1.0), *[silence] * 5]))
+    with Running(folder, "stream") as running:
+        heard, rate = running.call("9002")
+    parts = np.abs(heard[: len(heard) // 160 * 160].astype(float)).reshape(-1, 160).max(axis=1) > 1000
+    assert not parts[: rate // 160].any()  # nothing but what the caller said comes, when he has said it
+    assert 0.4 < parts.sum() / 50 < 1.3
 
 
 def test_there_are_programs_to_run() -> None:

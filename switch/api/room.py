@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .house import House
     from .http.authority import Authority
     from .http.server import ApiServer
+    from .voice.speech import Speech
 
 _PURGE_INTERVAL = 3600.0
 _DAY = 86400.0
@@ -67,6 +69,7 @@ class ApiRoom:
         self._config, self._tls, self._messages, self._apps = config, tls, messages, apps
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
+        self._speech: Speech | None = None
         self._server: ApiServer | None = None
         self._witness: Witness | None = None
         self._task: asyncio.Task[None] | None = None
@@ -82,6 +85,14 @@ class ApiRoom:
     def addresses(self) -> list[str]:
         """Where it listens, as it really is."""
         return [] if self._server is None else self._server.addresses
+
+    async def speak(self, text: str, voice: str, language: str) -> Path:
+        """Say a text for a program: the file in which that is; SpeechError."""
+        if self._speech is None:
+            found = await asyncio.to_thread(import_module, ".voice.speech", __package__)
+            folder = Path(self._config.switch.state_dir) / "speech"
+            self._speech = found.Speech(lambda: self._config.api.say_command, folder)
+        return await self._speech.speak(text, voice, language)
 
     def load(self) -> None:
         """Load what serves REST, while nobody waits for the loop yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,15 @@ class Progress:
     seconds: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A text, spoken by what the configuration names (api.say_command)."""
+
+    text: str
+    language: str = "en"
+    voice: str = ""
+
+
 def parse_sound(text: str) -> Sound:
     """A sound as the configuration names it: tone:440+480:0.5, silence:2, or a file."""
     found = split_sound(text)
@@ -57,7 +67,12 @@ def parse_sound(text: str) -> Sound:
 BEEP = Progress("beep", seconds=0.25)
 MILLIWATT = Progress("milliwatt", seconds=10.0)
 
-Sound = str | Path | Silence | Tone | Progress
+Sound = str | Path | Silence | Tone | Progress | Say
+Speak = Callable[[str, str, str], Awaitable[Path]]
+
+
+async def _mute(text: str, voice: str, language: str) -> Path:
+    raise OSError("nothing here can speak")
 
 
 class Clips:
@@ -65,11 +80,13 @@ class Clips:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder  # where files without a path are looked for
+        self.speak: Speak = _mute  # the file in which a text is said, by a voice, in a language
         self._kept: OrderedDict[tuple[object, ...], tuple[Clip, int]] = OrderedDict()
         self._size = 0
 
     async def load(self, *sounds: Sound, rate: int) -> Clip:
         """Make sounds ready, several as one. OSError: no such file; CodecError: it cannot be read."""
+        sounds = tuple([await self._spoken(sound) for sound in sounds])
         rate = min((one for one in _RATES if one >= rate), default=_RATES[-1])
         key = (*[await self._version(sound) for sound in sounds], rate)
         found = self._kept.get(key)
@@ -79,6 +96,9 @@ class Clips:
         parts = [await self._samples(sound, rate) for sound in sounds]
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts)[: _MAX_KEPT // 4 - 1]
         return self._keep(key, samples, rate)
+
+    async def _spoken(self, sound: Sound) -> Sound:
+        return await self.speak(sound.text, sound.voice, sound.language) if isinstance(sound, Say) else sound
 
     async def _version(self, sound: Sound) -> object:
         """What a sound is known by: a file that was changed is another one."""
@@ -116,8 +136,9 @@ def _read(path: Path, rate: int) -> Samples:
     return samples if own == rate or not len(samples) else resample(samples, own, rate)
 
 
-def make(sound: Tone | Progress | Silence, rate: int) -> Samples:
+def make(sound: Tone | Progress | Silence | Say, rate: int) -> Samples:
     """The samples of a tone or of silence."""
+    assert not isinstance(sound, Say)
     if isinstance(sound, Silence):
         return np.zeros(max(1, round(rate * sound.seconds)), dtype=np.int16)
     if isinstance(sound, Progress):

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import resource
+import signal
 import socket
+from contextlib import AbstractAsyncContextManager
 
 _GC_THRESHOLDS = (10_000, 50, 1_000)  # often a little, hardly ever all: a long pause is heard
 
@@ -30,6 +32,21 @@ def tune_collector() -> None:
     gc.enable()
     gc.freeze()  # what the start made stays for ever; a look for the rest would hold up calls
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def run(serving: AbstractAsyncContextManager[object]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+
+    async def until_told() -> None:
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, told.set)
+        async with serving:
+            await told.wait()
+
+    raise_file_limit()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(until_told())
 
 
 def raise_file_limit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchroom.switch.media.clips import BEEP, MILLIWATT, Progress, Silence, Tone
+from switchroom.switch.media.clips import BEEP, MILLIWATT, Progress, Say, Silence, Tone
 
 from .apps import Apps
 from .call import Call
@@ -27,6 +27,7 @@ __all__ = [
     "Outward",
     "Party",
     "Progress",
+    "Say",
     "Silence",
     "Stream",
     "Tone",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchroom.codecs import AnswerDetector, Answered, AnswerRules
-from switchroom.switch.media.clips import BEEP, Sound
+from switchroom.switch.media.clips import BEEP, Say, Sound
 from switchroom.switch.media.recorder import Recorded, Recording, Sides
 
 from .detecting import detect, wait_for_silence
@@ -71,6 +71,10 @@ class Party(Seat):
         if pressed and pressed in self._keypad.waiting:
             self._keypad.waiting.remove(pressed)
         return pressed
+
+    async def say(self, text: str, *, language: str = "en", voice: str = "", stop_on: str = "") -> str:
+        """Speak a text; as ``play(Say(text))``, which goes with prompts too."""
+        return await self.play(Say(text, language, voice), stop_on=stop_on)
 
     async def _start(self, sounds: tuple[Sound, ...], loops: int = 1) -> asyncio.Future[bool] | None:
         """Begin to play; what is to come in the end."""

@@ -1,18 +1,23 @@
-"""Programs that listen for who is there: somebody or a machine, talk and silence."""
+"""Programs that listen for who is there, somebody or a machine, talk and silence; and that speak."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from switchroom.codecs import Answered, AnswerRules
 from switchroom.codecs.tones import find
-from switchroom.switch.calls.script import Apps, Call
+from switchroom.switch.api.voice.speech import Speech
+from switchroom.switch.calls.script import Apps, Call, Say, Tone
 from tests.codecs.sounds import voice
 from tests.switch.calls.world import World
 
-from .handset import Handset, run, until
+from .handset import Handset, pitches, run, until
 
 Phones = Callable[..., Handset]
 BEEP = find("beep", "us").samples(0.3, 8000)
@@ -75,3 +80,57 @@ def test_somebody_answers_and_talk_and_silence_are_told(world: World, apps: Apps
     assert kinds == ["human"]
     assert quiet == [True, False]
     assert told == [True, False]
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_texts_are_spoken_and_a_key_ends_them(
+    world: World, apps: Apps, handset: Phones, tmp_path: Path
+) -> None:
+    speech = Speech(lambda: "espeak-ng -v {voice} -w {file} --stdin", tmp_path / "speech")
+    world.media.clips.speak = speech.speak
+    a, keys = handset(), list[str]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        await call.say("Hello.")
+        keys.append(
+            await call.gather(
+                1, prompt=(Say("Please press a key, any key you like, but do."), Tone((440.0,), 3.0))
+            )
+        )
+        keys.append(await call.say("Good bye, and thank you for calling us today.", stop_on="#"))
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await until(lambda: np.abs(a.sound.astype(float)).max(initial=0) > 3000)
+        await a.press("5")
+        await until(lambda: keys == ["5"])
+        await asyncio.sleep(0.5)
+        await a.press("#")
+        await until(lambda: not apps.calls)
+
+    run(world, story())
+    assert keys == ["5", "#"]
+    assert 440 not in pitches(a.sound, 8000)
+
+
+def test_a_program_that_speaks_where_nothing_can_speak_fails_alone(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    a = handset()
+
+    async def menu(call: Call) -> None:
+        await call.say("Hello.")
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await until(lambda: not apps.calls)
+
+    run(world, story())
+    [failed] = [values for event, values in world.log.lines if event == "app.failed"]
+    assert failed["error"] == "OSError: nothing here can speak"
