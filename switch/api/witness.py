@@ -57,10 +57,10 @@ class Witness:
             self._fates.on_final.remove(self.on_message)
 
     def on_call(self, call: Call, now: float) -> None:
-        """A call began, rang, was answered, or ended."""
+        """A call rings, was answered, or ended."""
         if "calls" not in self.config.events:
             return
-        state = "ended" if call.is_over else "answered" if call.answered_at is not None else "began"
+        state = "ended" if call.is_over else "answered" if call.answered_at is not None else "ringing"
         known = self._states.get(call.id)
         if state == known:
             return

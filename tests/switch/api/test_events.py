@@ -131,7 +131,7 @@ async def test_what_happens_in_the_switch_is_in_the_stream(base: str, room: ApiR
     async with asyncio.timeout(30):
         events = await read_sse(base, 6)
     assert [event["type"].removeprefix("switchroom.switch.") for event in events] == [
-        *("call.began", "call.answered", "call.ended"),
+        *("call.ringing", "call.answered", "call.ended"),
         *["registration.changed"] * 3,
     ]
     assert events[2]["data"]["verdict"] == "The caller hung up."
