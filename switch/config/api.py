@@ -156,6 +156,12 @@ class ApiConfig(Section):
         "espeak-ng -v {voice} -w {file} --stdin",
         max_length=1024,
     )
+    transcribe_command: Text = key(
+        "What understands speech: it is given {file} (WAV) and {language}, and writes text, or JSON with "
+        "text and confidence. Empty: nothing.",
+        "",
+        max_length=1024,
+    )
     keep_calls: Count = key("How long calls of the API are shown.", 400, unit="d", ge=1, le=36500)
     keep_messages: Count = key("How long messages of the API are shown.", 400, unit="d", ge=40, le=36500)
     keep_texts: Count = key(

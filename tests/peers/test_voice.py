@@ -116,7 +116,7 @@ def tone_wav(pitch: int, seconds: float) -> bytes:
 
 
 @contextmanager
-def voice_place(folder: Path, *others: str) -> Iterator[Any]:
+def voice_place(folder: Path, *others: str, **more: Any) -> Iterator[Any]:
     """A switch with REST and two phones, or more; a client that is led to it."""
     rest = free_port()
     api = {
@@ -125,6 +125,7 @@ def voice_place(folder: Path, *others: str) -> Iterator[Any]:
         "auth_token": TOKEN,
         "numbers": [OURS, OTHER],
         "webhook_private": ["127.0.0.0/8"],
+        **more,
     }
     people = [user("1001", number=THEIRS), user("1002", number="1002"), *(user(name) for name in others)]
     with Switch(folder, users=people, api=api) as switch, ExitStack() as stack:

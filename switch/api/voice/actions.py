@@ -83,14 +83,21 @@ class Gather:
     finish_on: str
     timeout: float
     is_interruptible: bool = True
+    hears_keys: bool = True
+    hears_speech: bool = False
+    language: str = "en-US"
+    speech_timeout: float = 0.0  # of silence after speech; 0: as it seems right
+    max_speech: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What was pressed, and what ended it."""
+    """What was pressed, and what ended it; or what was said, and how sure that is."""
 
     digits: str
     finished_on: str = ""
+    speech: str = ""
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,34 @@ class Record:
     has_beep: bool = True
     is_trimmed: bool = True
     tell: Tell = Tell()
+    is_transcribed: bool = False
+    transcript: Tell = Tell()  # who gets the text
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """Ask the caller's phone to call somebody else; ``Sent`` is told."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How the phone has answered, and what it told of the call; 0: nothing."""
+
+    status: int
+    told: int
+
+    def params(self) -> tuple[tuple[str, str], ...]:
+        """As the action's server is told."""
+        is_done = 200 <= self.told < 300
+        found = [
+            ("ReferCallStatus", "completed" if is_done else "failed" if self.status >= 300 else "in-progress")
+        ]
+        found.append(("ReferSipResponseCode", str(self.status)))
+        if self.told:
+            found.append(("NotifySipResponseCode", str(self.told)))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,5 +349,5 @@ class Complain:
 
 
 Heard = Answer | Say | Play | Press | Wait | Gather | Record
-Connected = Dial | Enqueue | Leave | Connect | StartStream | StopStream | StartRecording
+Connected = Dial | Refer | Enqueue | Leave | Connect | StartStream | StopStream | StartRecording
 Action = Fetch | Heard | Connected | Text | Reject | HangUp | Complain

@@ -16,6 +16,7 @@ from ..twiml.parse import parse_voice
 from ..wire import params
 from ..wire.errors import ApiError
 from .actions import Place
+from .answering import DETECTING, detection_of
 from .render import CALL
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ CALLING = (
     params.method("RecordingStatusCallbackMethod"),
     params.text("RecordingStatusCallbackEvent", is_list=True, max_size=64),
     params.choice("Trim", "trim-silence", "do-not-trim"),
+    *DETECTING,
 )
 
 
@@ -84,6 +86,8 @@ class Calling:
             "keys": ask["SendDigits"] or "",
             **(more or {}),
         }
+        if detection := detection_of(ask):
+            data["detect"] = detection
         if ask["Record"]:
             data["record"] = _recording(ask)
         if ask["CallerId"]:

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from ..office import Office
     from .conferences.conferences import Conferences
     from .conversation import Conversation
+    from .hearing import Hearing
     from .queues.queues import Queues
     from .sounds import Sounds
     from .speech import Speech
     from .streams import Streams
     from .tapes import Tapes
+    from .transcripts import Transcripts
 
 APP = "twiml"
 _NOISE = re.compile(r"[\s().\-]")
@@ -56,9 +58,11 @@ class Means:
     office: Office
     apps: Apps
     speech: Speech
+    hearing: Hearing
     sounds: Sounds
     send_text: SendText
     tapes: Tapes
+    transcripts: Transcripts
     streams: Streams
     conferences: Conferences = field(init=False)
     queues: Queues = field(init=False)

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from switchroom.codecs.codec import CodecError
-from switchroom.switch.calls.script import Call, CallEnded, Leg, Silence
+from switchroom.switch.calls.script import Call, CallEnded, Leg, Silence, refer
 
 from ..twiml.document import TwimlError
 from ..webhooks.fetch import FetchError
 from ..wire.errors import ApiError
 from . import actions
+from .listening import Listening
 from .speech import SpeechError
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ class Performer:
             for sound in prompt:
                 await self._sound(sound, 1)
             prompt = []
+        if action.hears_speech:
+            if self.means.hearing.is_possible:
+                try:
+                    return await Listening(self, action).gather(prompt)
+                except (CodecError, OSError) as error:
+                    self.live.complain(13325, f"Gather: {error}")
+                    return actions.Keys("")
+            self.live.complain(13326, "Gather: input: speech is not understood here (api.transcribe_command)")
         for attempt in (prompt, []):
             try:
                 keys = await self.party.gather(
@@ -168,6 +177,10 @@ class Performer:
 
     async def _leave(self, action: actions.Leave) -> None:
         self.has_left = True
+
+    async def _refer(self, action: actions.Refer) -> actions.Sent:
+        done = await refer(self.party, action.uri)
+        return actions.Sent(done.status, done.told)
 
     async def _connect(self, action: actions.Connect) -> str:
         return await self.means.streams.connect(self.live, self.party, action.stream)
@@ -227,6 +240,7 @@ _CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
     actions.Wait: Performer._wait,
     actions.Gather: Performer._gather,
     actions.Dial: Performer._dial,
+    actions.Refer: Performer._refer,
     actions.Enqueue: Performer._enqueue,
     actions.Leave: Performer._leave,
     actions.Record: Performer._record,

@@ -6,6 +6,7 @@ into it by whoever could not carry an action out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -35,12 +36,15 @@ from .actions import (
     Prompt,
     Record,
     Recorded,
+    Refer,
     Reject,
     Say,
+    Sent,
     StartRecording,
     StartStream,
     StopStream,
     StreamWish,
+    Tell,
     Text,
     Wait,
 )
@@ -50,7 +54,7 @@ MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
 MAX_VERBS = 2000
 _TWIML = ("text/xml", "application/xml", "text/html", "")
 _SOUND = ("audio/", "application/ogg")
-_NOT_WHISPERED = ("Dial", "Enqueue", "Connect", "Start", "Message", "Sms", "Reject")
+_NOT_WHISPERED = ("Dial", "Enqueue", "Refer", "Connect", "Start", "Message", "Sms", "Reject")
 WAITING = frozenset({"Play", "Say", "Pause", "Redirect"})  # what may be in a document for who waits
 QUEUEING = WAITING | {"Gather", "Leave", "Hangup"}
 _PATIENCE = 5.0
@@ -172,24 +176,36 @@ class Program:
 
     def _gather(self, verb: Verb) -> Course:
         yield from self._take()
-        if "dtmf" not in verb["input"]:
-            yield Complain(13326, "Gather: input: speech is not understood here")
         prompts = tuple([self._prompt(child) for child in verb.children])
         timeout = _PATIENCE if verb["timeout"] == "auto" else float(verb["timeout"])
+        pause = verb["speechTimeout"]
         keys: Keys = yield Gather(
-            prompts, verb["numDigits"], verb["finishOnKey"], timeout, verb["bargeIn"] is not False
+            prompts,
+            verb["numDigits"],
+            verb["finishOnKey"],
+            timeout,
+            verb["bargeIn"] is not False,
+            "dtmf" in verb["input"],
+            "speech" in verb["input"],
+            verb["language"],
+            0.0 if pause in (None, "auto") else float(pause),
+            float(verb["maxSpeechTime"]),
         )
-        if not keys.digits and not verb["actionOnEmptyResult"]:
+        if not keys.digits and not keys.speech and not verb["actionOnEmptyResult"]:
             return None
-        told: Params = (("msg", "Gather End"), ("Digits", keys.digits))
+        told: Params = (("msg", "Gather End"),)
+        if keys.speech or "dtmf" not in verb["input"]:
+            told += (("SpeechResult", keys.speech), ("Confidence", f"{keys.confidence:.4f}"))
+            told += (("Language", verb["language"]),)
+        else:
+            told += (("Digits", keys.digits),)
         if keys.finished_on:
             told += (("FinishedOnKey", keys.finished_on),)
         return self._action(verb, told, default=self._base)
 
     def _record(self, verb: Verb) -> Course:
         yield from self._take()
-        if verb["transcribe"] or verb["transcribeCallback"]:
-            yield Complain(13618, "Record: nothing is transcribed here")
+        callback = verb["transcribeCallback"]
         done: Recorded | None = yield Record(
             float(verb["timeout"]),
             verb["finishOnKey"],
@@ -197,6 +213,8 @@ class Program:
             verb["playBeep"],
             verb["trim"] == "trim-silence",
             recording_of(verb, self._where),
+            verb["transcribe"] or bool(callback),
+            Tell(self._where(callback) if callback else ""),
         )
         return None if done is None else self._action(verb, done.params(), default=self._base)
 
@@ -281,6 +299,15 @@ class Program:
             noun["statusCallbackMethod"],
         )
 
+    def _refer(self, verb: Verb) -> Course:
+        noun = verb.first("Sip") or verb.first("ReferSip")
+        uri = "" if noun is None else noun.text
+        if not re.fullmatch(r"sips?:[^\s<>\x00-\x1f]{1,1000}", uri, re.IGNORECASE):
+            raise TwimlError(13243, "Refer: there is no SIP URI in it")
+        yield from self._take()
+        done: Sent = yield Refer(uri)
+        return self._action(verb, done.params()) if verb["action"] else None
+
     def _redirect(self, verb: Verb) -> Course:
         yield from ()
         return Next(self._where(verb.text or self._base), verb["method"])
@@ -340,6 +367,7 @@ _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
     "Dial": Program._dial,
     "Enqueue": Program._enqueue,
     "Leave": Program._leave,
+    "Refer": Program._refer,
     "Connect": Program._connect,
     "Start": Program._start,
     "Stop": Program._stop,

@@ -57,7 +57,7 @@ def show(doc: Document) -> dict[str, Any]:
         "duration": None if duration is None else str(duration),
         "price": None,
         "price_unit": "USD",
-        "answered_by": None,
+        "answered_by": data.get("answered_by"),
         "caller_name": data.get("caller_name"),
         "forwarded_from": None,
         "group_sid": None,
@@ -93,6 +93,8 @@ def call_params(doc: Document, status: str = "") -> Params:
             params += [*place_params(which, number), *place_params(old, number)]
     if doc.parent:
         params.append(("ParentCallSid", doc.parent))
+    if doc.data.get("answered_by"):
+        params.append(("AnsweredBy", doc.data["answered_by"]))
     if doc.data.get("caller_name"):
         params.append(("CallerName", doc.data["caller_name"]))
     return params

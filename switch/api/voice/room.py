@@ -9,6 +9,7 @@ from .calling import Calling
 from .conferences.conferences import Conferences
 from .conferences.participants import ParticipantResources
 from .conferences.resource import ConferenceResources
+from .hearing import Hearing
 from .means import Means
 from .queues.queues import Queues
 from .queues.resource import QueueResources
@@ -16,9 +17,12 @@ from .recording_resource import RecordingResources
 from .resource import CallResources
 from .sounds import Sounds
 from .speech import Speech
+from .stream_resource import StreamResources
 from .streams import Streams
 from .switchboard import Switchboard
 from .tapes import Tapes
+from .transcript_resource import TranscriptResources
+from .transcripts import Transcripts
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps
@@ -45,16 +49,20 @@ class VoiceRoom:
         async def send_text(account: str, given: dict[str, Any], direction: str) -> object:
             return await messages.send(account, given, direction)
 
-        means = Means(
+        tapes = Tapes(office, config.sound.recordings or state / "recordings")
+        hearing = Hearing(lambda: office.config.transcribe_command, state / "heard")
+        tapes.transcripts = Transcripts(office, hearing, tapes)
+        means = self.means = Means(
             office,
             apps,
             Speech(lambda: office.config.say_command, state / "speech"),
+            hearing,
             Sounds(office, state / "sounds"),
             send_text,
-            Tapes(office, config.sound.recordings or state / "recordings"),
+            tapes,
+            tapes.transcripts,
             Streams(office),
         )
-        self.means = means
         means.conferences = Conferences(means)
         means.queues = Queues(means)
         self.board = Switchboard(means, numbers)
@@ -66,6 +74,8 @@ class VoiceRoom:
             ConferenceResources(means, recordings),
             ParticipantResources(means, calling),
             QueueResources(means),
+            TranscriptResources(means),
+            StreamResources(means, self.board),
         )
 
     def start(self) -> None:

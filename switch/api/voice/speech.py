@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .commands import CommandError, run
 from .sounds import make_room
 
 if TYPE_CHECKING:
@@ -51,30 +50,14 @@ class Speech:
 
     async def _say(self, command: str, text: str, voice: str, path: Path) -> None:
         fresh = path.with_name(path.stem + "~.wav")
-        words = [word.format(voice=voice, file=fresh) for word in shlex.split(command)]
         async with self._room:
             await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *words,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                )
-            except OSError as error:
-                raise SpeechError(f"{words[0]}: {error.strerror or error}") from None
-            try:
-                async with asyncio.timeout(_TIMEOUT):
-                    await process.communicate(text.encode("utf-8", "replace"))
-            except TimeoutError:
-                raise SpeechError(f"{words[0]}: took longer than {_TIMEOUT:g} s") from None
-            finally:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                    await process.wait()
-        if process.returncode or not fresh.exists():
-            raise SpeechError(f"{words[0]}: ended with {process.returncode}")
+                await run(command, _TIMEOUT, text.encode("utf-8", "replace"), voice=voice, file=fresh)
+            except CommandError as error:
+                raise SpeechError(str(error)) from None
+        if not fresh.exists():
+            raise SpeechError("the command has written no file")
         fresh.replace(path)
         await asyncio.to_thread(make_room, self._folder, _MAX_KEPT)
 

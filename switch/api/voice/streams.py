@@ -65,14 +65,25 @@ class Streams:
         task.add_done_callback(lambda _: self.running.pop(doc.sid, None))
         return doc
 
+    def find(self, call: Document, name: str) -> Document | None:
+        """The one of a call that has that name, or that SID, and goes on."""
+        for sid in list(self.running):
+            doc = self._office.library.get(STREAM, sid, call.account)
+            if doc is not None and doc.parent == call.sid and name in (sid, doc.data["name"]):
+                return doc
+        return None
+
+    def end(self, doc: Document) -> None:
+        """No more."""
+        if (task := self.running.get(doc.sid)) is not None:
+            task.cancel()
+
     def stop(self, live: Live, name: str) -> bool:
-        """End the one of a call that has that name, or that SID; False: there is none."""
-        for sid, task in list(self.running.items()):
-            doc = self._office.library.get(STREAM, sid, live.account)
-            if doc is not None and doc.parent == live.sid and name in (sid, doc.data["name"]):
-                task.cancel()
-                return True
-        return False
+        """End the one of a call that has that name; False: there is none."""
+        doc = self.find(live.doc, name)
+        if doc is not None:
+            self.end(doc)
+        return doc is not None
 
     def _row(self, live: Live, wish: StreamWish) -> Document:
         data = {"name": wish.name, "url": wish.url, "callback": wish.callback, "method": wish.method}

@@ -16,6 +16,7 @@ from ..office import Shelf
 from ..resources.applications import APPLICATION
 from ..wire.errors import ApiError
 from .actions import Place, Tell
+from .answering import find_out
 from .conversation import Conversation
 from .live import Live
 from .means import APP, Means
@@ -113,6 +114,7 @@ class Switchboard:
             self._record(live, call)
             if keys:
                 await call.send_keys(keys)
+            await self._find_out(live, call)
             await conversation.run(call, place)
             if not call.is_over:
                 await call.hang_up()
@@ -122,6 +124,17 @@ class Switchboard:
             cause = record.cause or 0
             has_given_up = record.ended_by == "caller"
             self._end(live, "canceled" if has_given_up else status_of(cause), cause)
+
+    async def _find_out(self, live: Live, call: Call) -> None:
+        """Who has answered, if that is asked for: before the documents, or beside them."""
+        wish = live.doc.data.get("detect")
+        if wish is None:
+            return
+        work = find_out(self._means, live, call, wish)
+        if wish["is_beside"]:
+            self._means.office.spawn(work)
+        else:
+            await work
 
     def _end(self, live: Live, state: str, cause: int) -> None:
         live.end(state, cause)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..office import Office
     from .live import Live
+    from .transcripts import Transcripts
 
 RECORDING = "recording"
 _HEADER = 44
@@ -40,6 +41,7 @@ class Tapes:
         self._office, self.folder = office, folder
         self.shelf = Shelf(office, RECORDING, "RE")
         self.running: dict[str, Recording] = {}  # by SID
+        self.transcripts: Transcripts
 
     async def record(self, live: Live, party: Call | Leg, wish: Record) -> Recorded | None:
         """Record what a party says, until it ends that; None: nothing was said."""
@@ -63,6 +65,8 @@ class Tapes:
             doc = await self._end(doc, wish.tell, None if is_silent else done, cut)
         if done is None or doc.state == "absent":
             return None
+        if wish.is_transcribed:
+            self.transcripts.begin(live, doc, wish.transcript)
         ended_by = "hangup" if done.reason == "hangup" else party.finished_by
         return Recorded(doc.sid, self.url(doc), int(doc.data["duration"]), ended_by)
 
@@ -105,7 +109,11 @@ class Tapes:
 
     def url(self, doc: Document) -> str:
         """How others reach its sound."""
-        return self._office.public_url + account_uri(doc.account, "Recordings", doc.sid).removesuffix(".json")
+        return self.url_of(doc.account, doc.sid)
+
+    def url_of(self, account: str, sid: str) -> str:
+        """The same, of one that is known by its SID."""
+        return self._office.public_url + account_uri(account, "Recordings", sid).removesuffix(".json")
 
     def path(self, sid: str) -> Path:
         """Where its sound is."""

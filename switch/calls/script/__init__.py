@@ -12,6 +12,7 @@ from .leg import Leg
 from .meeting import meet
 from .outward import Outward
 from .party import Party
+from .referring import Referred, refer
 from .seat import CallEnded
 from .stream import Stream
 
@@ -27,9 +28,11 @@ __all__ = [
     "Outward",
     "Party",
     "Progress",
+    "Referred",
     "Say",
     "Silence",
     "Stream",
     "Tone",
     "meet",
+    "refer",
 ]

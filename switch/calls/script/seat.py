@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .house import House
     from .party import Party
+    from .referring import Referring
 
 _RATE = 8000  # of what is played before the codec is known
 
@@ -40,6 +41,7 @@ class Seat:
         self._pending: set[asyncio.Future[Any]] = set()  # that the end breaks off
         self._on_key: Callable[[str], object] | None = None  # who listens now
         self._partner: Party | None = None
+        self.referring: Referring | None = None  # it was asked to call somebody else
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._station = sounding.station_of(call.media, leg.media, self._on_sound)
         leg.server = self
@@ -55,6 +57,16 @@ class Seat:
     def is_over(self) -> bool:
         """Whether nothing more can be asked of it."""
         return self.ended.done()
+
+    @property
+    def house(self) -> House:
+        """What its program needs of the switch."""
+        return self._house
+
+    @property
+    def sip_leg(self) -> SipLeg:
+        """The leg itself."""
+        return self._leg
 
     @property
     def codec(self) -> str:
@@ -193,6 +205,9 @@ class Seat:
             return True
         if request.method == "REFER":
             event.transaction.respond(603, now)
+            return True
+        if request.method == "NOTIFY" and self.referring is not None:
+            self.referring.on_notify(event.transaction, request, now)
             return True
         return False
 

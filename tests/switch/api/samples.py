@@ -139,11 +139,17 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     line.add(Member(line, _live(room, made.sid), Nobody()))
     data = {"source": "RecordVerb", "channels": 1, "duration": 1, "conference": conference.sid}
     recording = means.tapes.shelf.new(SID, data, parent=made.sid, state="completed")
-    await room.house.library.write([recording])
+    said = means.transcripts.shelf.new(
+        SID, {"duration": 1, "text": MARK}, parent=recording.sid, state="completed"
+    )
+    heard = means.streams.shelf.new(SID, {"name": MARK}, parent=made.sid, state="stopped")
+    await room.house.library.write([recording, said, heard])
     return {
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
         "RecordingSid": recording.sid,
+        "TranscriptionSid": said.sid,
+        "StreamSid": heard.sid,
         "Conferences": conference.sid,
         "Queues": queue.sid,
         "CallSid": made.sid,

@@ -33,8 +33,10 @@ from switchroom.switch.api.voice.actions import (
     QueueWish,
     Record,
     Recorded,
+    Refer,
     Reject,
     Say,
+    Sent,
     StartStream,
     StopStream,
     StreamWish,
@@ -63,7 +65,7 @@ def perform(told: Sequence[Any], place: Place | None = None, **more: Any) -> lis
     while True:
         wanted.append(action)
         try:
-            if isinstance(action, Fetch | Gather | Dial | Record | Connect | Enqueue):
+            if isinstance(action, Fetch | Gather | Dial | Record | Connect | Enqueue | Refer):
                 result = waiting.pop(0)
                 action = running.throw(result) if isinstance(result, Exception) else running.send(result)
             else:
@@ -210,9 +212,23 @@ def test_a_server_may_answer_with_sound() -> None:
     ]
 
 
-def test_speech_is_not_understood() -> None:
-    wanted = perform([page("<Gather input='speech'/>"), Keys("")])
-    assert [action.code for action in wanted if isinstance(action, Complain)] == [13326]
+def test_speech_goes_to_the_action() -> None:
+    body = "<Gather input='speech dtmf' language='de-DE' speechTimeout='2' action='/said'/>"
+    wanted = perform([page(body), Keys("", "", "guten Tag", 0.9), page("")])
+    assert wanted[2] == Gather((), None, "#", 5.0, True, True, True, "de-DE", 2.0, 60.0)
+    params = (("msg", "Gather End"), ("SpeechResult", "guten Tag"), ("Confidence", "0.9000"))
+    assert wanted[3] == Fetch("http://app/said", "POST", (*params, ("Language", "de-DE")))
+    assert perform([page("<Gather input='speech'/>"), Keys("")])[3:] == [HangUp()]
+
+
+def test_refer_tells_what_the_phone_has_answered() -> None:
+    body = "<Refer action='/done'><Sip>sip:bob@example.com</Sip></Refer>"
+    wanted = perform([page(body), Sent(202, 200), page("")])
+    assert wanted[2] == Refer("sip:bob@example.com")
+    params = (("ReferCallStatus", "completed"), ("ReferSipResponseCode", "202"))
+    assert wanted[3] == Fetch("http://app/done", "POST", (*params, ("NotifySipResponseCode", "200")))
+    refused = perform([page("<Refer><Sip>bob</Sip></Refer>")])
+    assert [one.code for one in refused if isinstance(one, Complain)] == [13243]
 
 
 def test_what_was_recorded_goes_to_the_action_and_silence_does_not() -> None:
