@@ -78,8 +78,7 @@ class Book:
     ) -> None:
         """A message enters a state."""
         message.state = state
-        at, before = self.posix(now), message.changed_at
-        message.changed_at = before + _TICK if at <= before < at + _AT_ONCE else at
+        self._stamp(message, now)
         if error or reason:
             message.error, message.reason = error, reason
         self.store.pending.change(message.state_row(), note or reason)
@@ -89,12 +88,16 @@ class Book:
     def claim(self, message: Stored, now: float) -> None:
         """A message goes to an outlet: no step of its history, but to be known after a crash."""
         message.state = State.SENDING
-        message.changed_at = self.posix(now)
+        self._stamp(message, now)
         pending = self.store.pending
         pending.states[message.id] = message.state_row()
         pending.size += 1
         if self.followers:
             self._note(message)
+
+    def _stamp(self, message: Stored, now: float) -> None:
+        at, before = self.posix(now), message.changed_at
+        message.changed_at = before + _TICK if at <= before < at + _AT_ONCE else at
 
     def begin(self, message: Stored) -> None:
         """A message is new: its first state stands in its row."""
