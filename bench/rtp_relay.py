@@ -1,6 +1,7 @@
 """What does it cost to relay an RTP packet, and how much later does it arrive?
 
     python bench/rtp_relay.py [--peer rtpengine] [--flows 1000] [--rates 50000,150000] [--seconds 5]
+    python bench/rtp_relay.py --srtp ...             # one side of each call speaks SRTP, the other one RTP
     python bench/rtp_relay.py --wires [--six] ...    # as root: through the kernel too (docs/media.md)
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
@@ -35,6 +36,7 @@ HERE = Path(__file__).parent
 HOST = "127.0.0.1"
 FIRST_PORT = 20000
 PORTS = "10000-19999"  # of either relay
+SUITE = "AES_CM_128_HMAC_SHA1_80"
 Row = dict[str, Any]
 
 
@@ -48,6 +50,8 @@ def main() -> None:
     place = place_of(options)
     traffic = compile_traffic()
     relays = ["direct", *(["kernel"] if options.wires else []), "switchroom", "plain", *options.peer]
+    if options.srtp:
+        relays = ["direct", "switchroom", "srtp", *(f"{peer}-srtp" for peer in options.peer)]
     results: dict[tuple[str, int], list[Row]] = {}
     for _ in range(options.repeats):
         for rate in options.rates:
@@ -59,7 +63,12 @@ def main() -> None:
     rows.sort(key=lambda row: (row["rate"], relays.index(row["relay"])))
     report.show(f"RTP relay, {options.flows} flows of 172-byte datagrams", rows)
     meta = {"flows": options.flows, "seconds": options.seconds, "repeats": options.repeats, "place": place}
-    name = "rtp_relay" + ("_wires" if options.wires else "") + ("_six" if options.six else "")
+    name = (
+        "rtp_relay"
+        + ("_srtp" if options.srtp else "")
+        + ("_wires" if options.wires else "")
+        + ("_six" if options.six else "")
+    )
     report.save(name, rows, meta)
     shown = [row for row in rows if row["relay"] != "direct"]
     report.plot(name, shown, group="rate", bar="relay", value="beyond_direct_us", unit="µs per packet")
@@ -77,6 +86,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--wires", action="store_true", help="in network namespaces instead of the loopback")
+    parser.add_argument("--srtp", action="store_true", help="what keys on one side cost")
     parser.add_argument("--six", action="store_true", help="over IPv6, with --wires")
     parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -93,7 +103,11 @@ def compile_traffic() -> Path:
     """Build the phones."""
     target = HERE / "results" / "tmp" / "rtp_traffic"
     target.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["gcc", "-O2", "-o", str(target), str(HERE / "rtp_traffic_core.c")], check=True)
+    media = HERE.parent / "switch" / "media"
+    sources = [HERE / "rtp_traffic_core.c", *sorted((media / "crypto").glob("*.c"))]
+    sources.append(HERE.parent / "codecs" / "native" / "library.c")
+    command = ["gcc", "-O2", f"-I{media}", f"-I{HERE.parent}", "-o", str(target), *map(str, sources)]
+    subprocess.run([*command, "-ldl", "-lpthread"], check=True)
     return target
 
 
@@ -105,6 +119,7 @@ def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float, place:
     hosts = place.hosts(is_direct=relay == "direct") if place.namespaces[0] else HOST
     warm_up = 2.0 if relay == "kernel" else 0.5  # it takes over after fifty packets
     command = [str(traffic), hosts, str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
+    command += ["srtp"] if relay.endswith("srtp") else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as phones:
         assert phones.stdin is not None
         assert phones.stdout is not None
@@ -207,7 +222,23 @@ def plain(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
 
 
 @contextmanager
-def rtpengine(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+def srtp(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """Ours, with keys on one side of each call."""
+    with switchroom(flows, place, "off,raw,srtp") as found:
+        yield found
+
+
+@contextmanager
+def rtpengine_srtp(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """rtpengine, with keys on one side of each call."""
+    with rtpengine(flows, place, is_secured=True) as found:
+        yield found
+
+
+@contextmanager
+def rtpengine(
+    flows: int, place: wires.Place, *, is_secured: bool = False
+) -> Iterator[tuple[int, list[Target]]]:
     """rtpengine in user space, driven by its NG protocol."""
     if shutil.which("rtpengine") is None:
         sys.exit("rtpengine is not installed (Debian package rtpengine-daemon)")
@@ -224,7 +255,7 @@ def rtpengine(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target
                 wait_for_rtpengine(ng)
                 targets: list[Target] = []
                 for call in range(flows // 2):
-                    targets += rtpengine_call(ng, call, place)
+                    targets += rtpengine_call(ng, call, place, is_secured=is_secured)
             yield process.pid, targets
         finally:
             process.terminate()
@@ -235,7 +266,9 @@ RELAYS = {
     "kernel": kernel,
     "switchroom": switchroom,
     "plain": plain,
+    "srtp": srtp,
     "rtpengine": rtpengine,
+    "rtpengine-srtp": rtpengine_srtp,
 }
 
 
@@ -243,13 +276,14 @@ def phone_port(i: int) -> int:
     return FIRST_PORT + 2 * i
 
 
-def describe(i: int, place: wires.Place) -> bytes:
+def describe(i: int, place: wires.Place, *, is_secured: bool = False) -> bytes:
     """The SDP of a phone."""
     host = place.phones[i % 2]
     family = "IP6" if ":" in host else "IP4"
     lines = (
         "v=0", f"o=- {i} {i} IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0",
-        f"m=audio {phone_port(i)} RTP/AVP 0", "a=rtpmap:0 PCMU/8000",
+        f"m=audio {phone_port(i)} RTP/{'SAVP' if is_secured else 'AVP'} 0", "a=rtpmap:0 PCMU/8000",
+        *([f"a=crypto:1 {SUITE} inline:{'A' * 40}"] if is_secured else []),
     )  # fmt: skip
     return ("\r\n".join(lines) + "\r\n").encode()
 
@@ -266,17 +300,17 @@ async def serve(place: wires.Place, way: str) -> None:
     from switchroom.switch.config import MediaConfig
     from switchroom.switch.media import MediaPlane
 
-    kernel, _, raw = way.partition(",")
+    kernel, *more = way.split(",")
     loop = asyncio.get_running_loop()
     ours = dict(zip(place.phones, place.ours, strict=True))
-    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel, "raw_sockets": raw == "raw"})
+    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel, "raw_sockets": "raw" in more})
     plane = MediaPlane(config, lambda toward: ours[toward], lambda session: None)
     plane.start(loop)
     targets: list[Target] = []
     for call in range(int(await loop.run_in_executor(None, sys.stdin.readline)) // 2):
         session = plane.session(str(call))
         a, b = (session.leg(toward=host, is_nat=False) for host in place.phones)
-        to_b = session.offer(a, b, describe(2 * call, place))
+        to_b = session.offer(a, b, describe(2 * call, place, is_secured="srtp" in more))
         targets += [target_in(session.answer(b, a, describe(2 * call + 1, place))), target_in(to_b)]
         session.confirm()
     sys.stdout.write(json.dumps(targets) + "\n")
@@ -317,11 +351,14 @@ def wait_for_rtpengine(ng: socket.socket) -> None:
     sys.exit("rtpengine does not answer")
 
 
-def rtpengine_call(ng: socket.socket, call: int, place: wires.Place) -> list[Target]:
+def rtpengine_call(
+    ng: socket.socket, call: int, place: wires.Place, *, is_secured: bool = False
+) -> list[Target]:
     """One call: where its two phones must send to."""
     common = {"call-id": f"bench-{call}", "from-tag": "a", "ICE": "remove", "replace": ["origin"]}
-    sides = {"direction": ["side0", "side1"]}
-    to_b = ask(ng, "offer", **common, **sides, sdp=describe(2 * call, place))
+    sides: dict[str, Any] = {"direction": ["side0", "side1"]}
+    sides |= {"transport-protocol": "RTP/AVP"} if is_secured else {}
+    to_b = ask(ng, "offer", **common, **sides, sdp=describe(2 * call, place, is_secured=is_secured))
     to_a = ask(ng, "answer", **common, **{"to-tag": "b"}, sdp=describe(2 * call + 1, place))
     return [target_in(to_a), target_in(to_b)]
 

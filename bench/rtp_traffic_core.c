@@ -2,9 +2,10 @@
  * count what comes back. One thread and one clock, so a run without a relay in between (each phone told
  * the address of its partner) costs the same as a run with one: the difference is the relay's.
  *
- *   rtp_traffic HOST[@NAMESPACE][,HOST@NAMESPACE] FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP [cpu]
+ *   rtp_traffic HOST[@NAMESPACE][,HOST@NAMESPACE] FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP [cpu [srtp]]
  * binds FLOWS sockets (ports FIRST_PORT, +2, +4, ..., hosts in turn), prints "ready", reads one "HOST PORT" a line for
- * each flow (where it sends), runs, and prints one line of JSON.
+ * each flow (where it sends), runs, and prints one line of JSON. With "srtp" every other phone, from the first on,
+ * speaks SRTP (AES_CM_128_HMAC_SHA1_80, a key of zeros); what it hears it counts unopened, what the others hear is clear.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,10 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET_SIZE = 172, MAX_FLOWS = 8192, TICK_NS = 1000000, BUCKETS = 200000, BATCH = 16 };
+#include "crypto/srtp.h"
+
+enum { PACKET_SIZE = 172, TAG_SIZE = 10, MARKER = 0x80, MAX_FLOWS = 8192, TICK_NS = 1000000, BUCKETS = 200000, BATCH = 16 };
 
 struct flow {
     int fd;
+    struct protector *sender;  /* NULL: in the clear */
     uint32_t next_seq;   /* of what we send */
     uint32_t received;   /* in the measured interval */
 };
@@ -103,16 +107,18 @@ static void open_flow(struct flow *flow, const char *host, int port, int epoll, 
 
 static void send_one(struct flow *flow, uint32_t number, int marked)
 {
-    uint8_t packet[PACKET_SIZE] = {0x80, 0};
+    uint8_t packet[PACKET_SIZE + PROTECTION_ROOM] = {0x80, marked ? MARKER : 0};
+    size_t size = PACKET_SIZE;
     uint32_t fields[2] = {htonl(flow->next_seq * 160), htonl(0x5352 + number)};
     int64_t now = nanoseconds(CLOCK_REALTIME);
     packet[2] = (uint8_t)(flow->next_seq >> 8);
     packet[3] = (uint8_t)flow->next_seq;
     memcpy(packet + 4, fields, 8);
     memcpy(packet + 12, &now, 8);
-    packet[20] = (uint8_t)marked;
     flow->next_seq++;
-    if (send(flow->fd, packet, sizeof packet, 0) == sizeof packet)
+    if (flow->sender != NULL)
+        size = flow->sender->protect(flow->sender, packet, size, sizeof packet, false);
+    if (send(flow->fd, packet, size, 0) == (ssize_t)size)
         sent += (uint64_t)marked;
     else
         refused++;
@@ -120,14 +126,17 @@ static void send_one(struct flow *flow, uint32_t number, int marked)
 
 static void count(struct flow *flow, const uint8_t *packet, size_t size, const struct msghdr *header)
 {
-    if (size != PACKET_SIZE || packet[0] != 0x80) {
+    bool is_sealed = flow->sender != NULL;
+    if (size != PACKET_SIZE + (is_sealed ? TAG_SIZE : 0) || packet[0] != 0x80) {
         foreign++;
         return;
     }
-    if (!packet[20])  /* of the warm-up */
+    if (!(packet[1] & MARKER))  /* of the warm-up */
         return;
     flow->received++;
     received++;
+    if (is_sealed)
+        return;
     struct cmsghdr *control = CMSG_FIRSTHDR(header);
     if (control == NULL || control->cmsg_type != SCM_TIMESTAMPNS)
         return;
@@ -192,7 +201,10 @@ static void run(int epoll, int count_of_flows, double rate, double seconds, int 
 
 static double percentile(double share)
 {
-    uint64_t wanted = (uint64_t)((double)received * share), seen = 0;
+    uint64_t timed = 0, seen = 0;
+    for (int us = 0; us < BUCKETS; us++)
+        timed += latency_us[us];
+    uint64_t wanted = (uint64_t)((double)timed * share);
     for (int us = 0; us < BUCKETS; us++)
         if ((seen += latency_us[us]) > wanted)
             return us;
@@ -220,12 +232,16 @@ int main(int argc, char **argv)
     }
     int first = atoi(argv[2]), n = atoi(argv[3]), epoll = epoll_create1(0);
     double rate = atof(argv[4]), seconds = atof(argv[5]);
-    if (argc > 7) {
+    if (argc > 7 && atoi(argv[7]) >= 0) {
         cpu_set_t set;
         CPU_ZERO(&set);
         CPU_SET(atoi(argv[7]), &set);
         sched_setaffinity(0, sizeof set, &set);
     }
+    struct srtp_config config = {.cipher = AES_CM, .key_size = 16, .salt_size = 14, .tag_size = TAG_SIZE, .is_sender = true};
+    for (int i = 0; argc > 8 && i < n; i += 2)
+        if ((flows[i].sender = srtp_create(&config, NULL, 0)) == NULL)
+            die("SRTP");
     read_places(argv[1]);
     for (int turn = 0; turn < place_count; turn++) {
         if (places[turn].name[0])
