@@ -23,7 +23,7 @@ from .sends import Sends
 
 __all__ = ["Owner", "Unit"]
 
-_RESET_PAUSE = 1.0  # seconds between closing a port and opening it again
+_RESET_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between closing a port and opening it again
 _MAX_TURNS = 100  # of one call: then the loop has its turn first
 _MAX_ERRORS = 100  # kinds that are counted apart
 _FAULTS = {
@@ -71,6 +71,7 @@ class Unit:
         self._port: SerialPort | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reopen: asyncio.TimerHandle | None = None
+        self._vain_resets = 0  # one after the other, and the modem never got ready
         self._is_held = False  # nothing is written until the disk knows that the PIN goes out
         self._is_turning = self._is_soon = self._is_stopped = False
 
@@ -172,7 +173,8 @@ class Unit:
         self._log.warning("modem.reset", modem=self.name, reason=reason)
         if self._port is not None:
             self._disconnect(now, reason)
-            self._start_in(_RESET_PAUSE)
+            self._start_in(min(_RESET_PAUSE * 2.0**self._vain_resets, _LONGEST_PAUSE))
+            self._vain_resets = min(self._vain_resets + 1, 10)
 
     # -- messages out
 
@@ -350,6 +352,7 @@ class Unit:
         if not self.modem.refused_pin and state in (ModemState.READY, ModemState.SEARCHING):
             self._memory.forget_pin(self.name)
         if state is ModemState.READY:
+            self._vain_resets = 0
             self.counts["ready"] += 1
             facts = self.modem.facts
             self._log.info("modem.ready", modem=self.name, operator=facts.operator, signal=facts.signal_dbm)
