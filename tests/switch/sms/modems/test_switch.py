@@ -185,7 +185,7 @@ async def test_a_modem_is_unplugged_and_plugged_in(house: House) -> None:
 
 
 async def test_a_message_without_an_answer_was_sent_if_a_report_says_so(house: House) -> None:
-    await house.open({"name": "a", "port": house.add(ONE), "send_timeout": 5.0})
+    await house.open({"name": "a", "port": house.add(ONE), "send_timeout": 5.0, "doubt_timeout": 60.0})
     await house.ready()
     device = house.stand.places[ONE[1:]].device
     device.faults.late_hang_rate, device.faults.hang_seconds = 1.0, 1e6
