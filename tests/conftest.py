@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
+
+# Where SIGINT is ignored (a job in the background), so would be the programs that tests start, and end by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PACKAGES = {
     "baresip": "baresip",

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "switchroom.toml"
     write_default(path)
     text = path.read_text().replace("0.0.0.0:5060", "127.0.0.1:0")
-    for port in ("8080", "8081"):
+    for port in ("8080", "8081", "8082"):
         text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:0")
     path.write_text(text.replace("30000-39999", "42000-42999"))
     return tmp_path

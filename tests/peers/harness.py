@@ -119,7 +119,11 @@ class Switch:
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
-        self.wait_ready(timeout)
+        try:
+            self.wait_ready(timeout)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def wait_ready(self, timeout: float = 15.0) -> None:
