@@ -17,6 +17,7 @@ import argparse
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,19 +30,30 @@ from sms_queue import fill
 
 
 @contextmanager
-def server_running(
-    kind: str, folder: Path, options: argparse.Namespace
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+def server_running(kind: str, folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Something between a customer and a carrier."""
     if kind == "kannel":
         with smpp_kannel.running(folder) as server:
             yield server
-        return
-    if options.waiting:
+    else:
+        with switch_running(folder, folder / "state", is_carried=True) as server:
+            yield server
+
+
+def run(kind: str, load: Load, program: Path, folder: Path, waiting: int) -> dict[str, Any]:
+    """One measurement with a fresh server."""
+    folder.mkdir()
+    if waiting and kind == "switchroom":
         (folder / "state").mkdir()
-        fill(folder / "state" / "messages.db", options.waiting, "account:later")
-    with switch_running(folder, folder / "state", is_carried=True) as server:
-        yield server
+        fill(folder / "state" / "messages.db", waiting, "account:later")
+    began_at = time.monotonic()
+    found: dict[str, Any] = {}
+    with carrier_running(program, found), server_running(kind, folder) as server:
+        started = time.monotonic() - began_at
+        customers(program, Load(load.binds, load.window, WARM_UP, has_receipts=True))
+        row = measure(program, server, load)
+    shutil.rmtree(folder)
+    return {**row, "start_s": round(started, 1)}
 
 
 def main() -> None:
@@ -65,20 +77,14 @@ def main() -> None:
                 for rate in map(int, options.rates.split(",")):
                     count = int(rate * options.seconds) if rate else options.messages
                     load = Load(binds, options.window, count, rate, has_receipts=True)
-                    folder = Path(name) / f"run{len(rows)}"
-                    folder.mkdir()
-                    found: dict[str, Any] = {}
-                    with carrier_running(program, found), server_running(kind, folder, options) as server:
-                        customers(program, Load(binds, options.window, WARM_UP, has_receipts=True))
-                        row = measure(program, server, load)
+                    row = run(kind, load, program, Path(name) / f"run{len(rows)}", options.waiting)
                     rows.append({"server": kind, "binds": binds, "rate": rate, **row})
-                    shutil.rmtree(folder)
     report.show("Messages with receipts, customer to carrier and back", rows)
     name = "smpp_end_to_end" if not options.waiting else f"smpp_end_to_end_waiting{options.waiting}"
     report.save(name, rows, {"window": options.window, "waiting": options.waiting})
     shown = [{**row, "load": f"{row['binds']} binds at {row['rate'] or 'most'}"} for row in rows]
     title = "Messages a second with receipts"
-    report.plot(name, shown, group="load", bar="server", value="messages_per_s", title=title)
+    report.plot(name, shown, group="load", bar="server", value="per_s", title=title)
 
 
 if __name__ == "__main__":
