@@ -68,6 +68,10 @@ name = "later"
 password = "secret12"
 {trunk if is_carried else ""}
 [[sms_routes]]
+name = "later"
+match = "+999*"
+to = "account:later"
+[[sms_routes]]
 name = "all"
 to = "{"trunk:carrier" if is_carried else "account:later"}"
 """

@@ -80,7 +80,14 @@ def _lines(sock: socket.socket) -> Iterator[str]:
 class Customer:
     """Has bound to the switch as a transceiver, and writes down what it hears."""
 
-    def __init__(self, port: int, system_id: str = "acme", context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        system_id: str = "acme",
+        context: ssl.SSLContext | None = None,
+        *,
+        password: str = PASSWORD,
+    ) -> None:
         self.answers: dict[int, tuple[int, str]] = {}  # by sequence number: status and id
         self.receipts: list[tuple[str, str, str]] = []  # id, stat, err
         self.messages: list[bytes] = []
@@ -91,7 +98,7 @@ class Customer:
         self.client.set_message_received_handler(self._on_message)
         self.client.set_error_pdu_handler(self._on_answer)
         self.client.connect()
-        self.client.bind_transceiver(system_id=system_id, password=PASSWORD)
+        self.client.bind_transceiver(system_id=system_id, password=password)
 
     def __enter__(self) -> Customer:
         return self
@@ -103,9 +110,9 @@ class Customer:
 
     def submit(self, to: str, text: bytes = b"hello", **more: Any) -> int:
         """Send one; its sequence number."""
-        values = {"registered_delivery": 1, **more}
+        values = {"registered_delivery": 1, "source_addr": "ACME", **more}
         pdu = self.client.send_message(
-            source_addr_ton=5, source_addr="ACME", dest_addr_ton=1, dest_addr_npi=1, destination_addr=to,
+            source_addr_ton=5, dest_addr_ton=1, dest_addr_npi=1, destination_addr=to,
             short_message=text, **values,
         )  # fmt: skip
         return int(pdu.sequence)

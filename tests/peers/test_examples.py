@@ -21,6 +21,7 @@ from .modems import SECOND, ModemSimulator
 from .phone import Phone
 from .ports import free_port
 from .raw import response_to
+from .smsc import Customer, SmscSimulator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -45,7 +46,8 @@ class Example(Switch):
             "dns.nameservers": [f"127.0.0.1:{free_port()}"],  # nobody: what is called sip.carrier.example
         }
         if "smpp" in self.table:
-            changes["smpp.listen"] = [f"smpp:127.0.0.1:{free_port()}"]
+            self.ports["smpp"] = free_port()
+            changes["smpp.listen"] = [f"smpp:127.0.0.1:{self.ports['smpp']}"]
         self.arguments = [f"--set={key}={json.dumps(value)}" for key, value in changes.items()]
 
     def write(self) -> None:
@@ -101,3 +103,18 @@ def test_the_modems_of_the_example_send_and_receive(tmp_path: Path) -> None:
             phone.send(response_to(text, 200, tag="raw"))
             assert text.body.decode() == "by a SIM to the phone of the reception"
             simulator.wait_said("reported: to 49170000000")
+
+
+def test_a_customer_of_the_example_reaches_its_carrier(tmp_path: Path) -> None:
+    made = Example(tmp_path / "example", "smpp.toml")
+    account = made.table["smpp_accounts"][0]
+    with SmscSimulator(tmp_path) as carrier:
+        made.arguments.append(f"--set=smpp_trunks.0.address={json.dumps(carrier.address)}")
+        with (
+            made,
+            Customer(made.ports["smpp"], account["system_id"], password=account["password"]) as customer,
+        ):
+            status, id = customer.ask("491711111", source_addr="SHOP")
+            assert status == 0
+            assert customer.receipt(id) == ("DELIVRD", "000")
+            assert customer.ask("491711111", source_addr="BANK")[0] == 0x0A  # not its sender
