@@ -139,8 +139,11 @@ class House:
         """Apply a new configuration."""
         api = config.api
         self.desk.config = self.office.config = self.courier.config = api
+        self.desk.rates.rate, self.desk.rates.burst = api.rate, api.burst
+        self.inventory.update(api.numbers)
         self.fetcher.limits = _limits(api)
         self.fetcher.backend.fence = Fence(api.webhook_private)
+        self.verifications.reconfigure()
 
     def status(self) -> dict[str, Any]:
         """Numbers for the operator and for metrics."""

@@ -15,6 +15,14 @@ _NUMBERS = re.compile(r"\+[1-9][0-9]{2,14}(-\+[1-9][0-9]{2,14})?|[0-9]{3,8}")
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 _SID = re.compile(r"AC[0-9a-f]{32}")
 _MAX_RANGE = 1_000_000
+VERIFY_RULE = re.compile(
+    r"([a-z][a-z0-9 -]{0,30}): ([0-9]{1,4}) codes an hour to numbers alike in ([0-9]{1,2}) signs, "
+    r"fewer than ([0-9]{1,3})% used"
+)
+VERIFY_RULES = (
+    "pumping: 20 codes an hour to numbers alike in 8 signs, fewer than 10% used",
+    "country: 200 codes an hour to numbers alike in 4 signs, fewer than 10% used",
+)
 
 
 def _rest_listen(text: str) -> str:
@@ -48,6 +56,19 @@ def _account(text: str) -> str:
     return text
 
 
+def _verify_rule(text: str) -> str:
+    found = VERIFY_RULE.fullmatch(text)
+    if (
+        found is None
+        or not 1 <= int(found[2]) <= 2000
+        or not 1 <= int(found[3]) <= 16
+        or not 1 <= int(found[4]) <= 100
+    ):
+        raise ValueError(f"must be written as {VERIFY_RULES[0]!r}; 1 to 2000 codes, 1 to 16 signs")
+    return text
+
+
+VerifyRule = Annotated[str, Strict(), AfterValidator(_verify_rule)]
 RestListen = Annotated[str, Strict(), AfterValidator(_rest_listen)]
 Numbers = Annotated[str, Strict(), AfterValidator(_numbers)]
 Prefix = Annotated[str, Strict(), AfterValidator(_prefix)]
@@ -83,7 +104,6 @@ class ApiConfig(Section):
     numbers: list[Numbers] = key(
         "Numbers that accounts can have: +15551230000, a short code, or +15551230000-+15551239999.",
         list,
-        is_live=False,
         max_length=1000,
     )
     max_body: Count = key(
@@ -106,11 +126,8 @@ class ApiConfig(Section):
         unit="1/s",
         gt=0,
         le=1_000_000,
-        is_live=False,
     )
-    burst: Count = key(
-        "Requests of one account that may come at once.", 500, ge=1, le=1_000_000, is_live=False
-    )
+    burst: Count = key("Requests of one account that may come at once.", 500, ge=1, le=1_000_000)
     max_daily_messages: Count = key(
         "Messages a day that one account may send; beyond that there is an alert. 0: any.", 0, ge=0
     )
@@ -131,6 +148,11 @@ class ApiConfig(Section):
         "Whether messages may come from numbers that the account does not have.", False
     )
     verify_fraud_guard: Flag = key("Whether codes are held back that nobody may want: see api.md.", True)
+    verify_rules: list[VerifyRule] = key(
+        "When: a code to such a number is held back, and whoever asked for it is told the rule.",
+        lambda: list(VERIFY_RULES),
+        max_length=16,
+    )
     webhook_private: list[Network] = key(
         "Private networks that webhooks may reach, such as 127.0.0.0/8. Empty: public addresses only.",
         list,
@@ -150,7 +172,10 @@ class ApiConfig(Section):
         gt=0,
         le=3600,
     )
-    max_webhooks: Count = key("Webhooks at once.", 64, ge=1, le=4096, is_live=False)
+    max_webhooks: Count = key("Webhooks at once; half of them of one account.", 64, ge=1, le=4096)
+    held_webhooks: Count = key(
+        "Webhooks that wait in memory; the others wait on the disk.", 50_000, ge=100, le=10_000_000
+    )
     say_command: Text = key(
         "What speaks <Say>: it reads the text, writes WAV into {file}, and is given {voice}. Empty: nothing.",
         "espeak-ng -v {voice} -w {file} --stdin",

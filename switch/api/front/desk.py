@@ -51,7 +51,7 @@ class Desk:
     ) -> None:
         self.config = config
         self._table, self._gate, self._accounts = table, gate, accounts
-        self._rates, self._audit = rates, audit
+        self.rates, self._audit = rates, audit
         self.request_count = self.error_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,7 +157,7 @@ class Desk:
         return account
 
     def _limit(self, principal: Principal, now: float) -> None:
-        wait = self._rates.take(principal.account, now)
+        wait = self.rates.take(principal.account, now)
         if wait:
             raise ApiError(20429, headers={"Retry-After": str(ceil(wait))})
 

@@ -78,6 +78,10 @@ class Inventory:
     """Ranges of numbers; who has which of them is written elsewhere."""
 
     def __init__(self, entries: list[str]) -> None:
+        self.update(entries)
+
+    def update(self, entries: list[str]) -> None:
+        """Other ranges; a number that somebody has stays his."""
         self._ranges = [_range(entry) for entry in entries]
 
     def __contains__(self, number: str) -> bool:

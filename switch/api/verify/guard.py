@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from switchroom.switch.config.api import VERIFY_RULE, VERIFY_RULES
 
 WINDOW = 3600.0
 _MAX_KEYS = 20_000
-_PREFIX = 7  # of the digits of a number: a block of an operator
+_MAX_TIMES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """So many codes within an hour, and too few of them used."""
+    """So many codes within an hour, and too few of them used; ``text`` says it, as the configuration does."""
 
-    name: str
+    text: str
     size: int  # of the beginning of the number that counts
     count: int
     share: float  # of them that must be approved
 
-    def text(self) -> str:
-        """As it is told."""
-        return (
-            f"{self.name}: {self.count} codes in an hour to numbers that begin alike ({self.size} signs), "
-            f"fewer than {self.share:.0%} of them used"
-        )
 
-
-RULES = (
-    Rule("pumping", _PREFIX + 1, 20, 0.10),  # artificially inflated traffic goes to blocks of numbers
-    Rule("country", 4, 200, 0.10),
-)
+def read_rule(text: str) -> Rule:
+    """A rule of the configuration, which has checked it."""
+    found = VERIFY_RULE.fullmatch(text)
+    assert found is not None
+    return Rule(text, int(found[3]), int(found[2]), int(found[4]) / 100)
 
 
 class Guard:
     """Counts by service and beginning of the number."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[str] = VERIFY_RULES) -> None:
+        self.texts: list[str] = []
+        self.update(rules)
+
+    def update(self, rules: Iterable[str]) -> None:
+        """Other rules; what was seen until now must be told again."""
+        self.texts = list(rules)
+        self.rules = [read_rule(text) for text in self.texts]
         self._sent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
         self._approved: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def blocks(self, service: str, number: str, now: float) -> Rule | None:
         """The rule that holds a code back, if there is one."""
-        for rule in RULES:
+        for rule in self.rules:
             key = service, number[: rule.size]
             sent = _recent(self._sent, key, now)
             if sent >= rule.count and _recent(self._approved, key, now) < sent * rule.share:
@@ -51,20 +55,20 @@ class Guard:
 
     def note_sent(self, service: str, number: str, now: float) -> None:
         """A code went out."""
-        _note(self._sent, service, number, now)
+        self._note(self._sent, service, number, now)
 
     def note_approved(self, service: str, number: str, now: float) -> None:
         """A code came back."""
-        _note(self._approved, service, number, now)
+        self._note(self._approved, service, number, now)
 
-
-def _note(seen: OrderedDict[tuple[str, str], deque[float]], service: str, number: str, now: float) -> None:
-    for rule in RULES:
-        key = service, number[: rule.size]
-        seen.setdefault(key, deque(maxlen=2000)).append(now)
-        seen.move_to_end(key)
-        if len(seen) > _MAX_KEYS:
-            seen.popitem(last=False)
+    def _note(
+        self, seen: OrderedDict[tuple[str, str], deque[float]], service: str, number: str, now: float
+    ) -> None:
+        for key in {(service, number[: rule.size]) for rule in self.rules}:
+            seen.setdefault(key, deque(maxlen=_MAX_TIMES)).append(now)
+            seen.move_to_end(key)
+            if len(seen) > _MAX_KEYS:
+                seen.popitem(last=False)
 
 
 def _recent(seen: OrderedDict[tuple[str, str], deque[float]], key: tuple[str, str], now: float) -> int:

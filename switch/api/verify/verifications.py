@@ -72,7 +72,7 @@ class Verifications:
         self._office, self._services, self._messages, self._vault = office, services, messages, vault
         self._caller, self._attempts = caller, attempts
         self._shelf = Shelf(office, VERIFICATION, "VE")
-        self._guard = Guard()
+        self._guard = Guard(office.config.verify_rules)
 
     def operations(self) -> Iterator[Operation]:
         """What can be asked."""
@@ -135,6 +135,13 @@ class Verifications:
             if doc.data.get("calling_at", 0.0) > time.time() - _RESUMABLE:
                 self._call(doc, self._vault.open(doc.data["code"], doc.sid))
 
+    def reconfigure(self) -> None:
+        """Apply other rules."""
+        rules = self._office.config.verify_rules
+        if rules != self._guard.texts:
+            self._guard.update(rules)
+            self._attempts.recover(self._guard, time.time())
+
     def _call(self, doc: Document, code: str) -> None:
         """Have the code read out; what comes of the call is written down."""
 
@@ -164,8 +171,8 @@ class Verifications:
             return
         rule = self._guard.blocks(service.sid, to, ask.now)
         if rule is not None:
-            self._office.audit.alert(ask.account, "verification held back", rule=rule.text(), to=to)
-            raise ApiError(60410, f"The code was held back. {rule.text()}", status=403)
+            self._office.audit.alert(ask.account, "verification held back", rule=rule.text, to=to)
+            raise ApiError(60410, f"The code was held back. {rule.text}", status=403)
 
     def _new(self, ask: Ask, service: Document, to: str, code: str) -> Document:
         data = {

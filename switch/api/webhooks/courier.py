@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from switchroom.switch.store.documents import Document, Library, Query
 from ..wire.sids import new_sid
 from ..wire.urls import shown
 from .fetch import Fetcher, FetchError, Reply, Request, retries_of
+from .waiting import Key, Waiting
 
 if TYPE_CHECKING:
     from switchroom.switch.config import ApiConfig
@@ -54,9 +54,10 @@ class Courier:
     def __init__(self, library: Library, accounts: Accounts, fetcher: Fetcher, config: ApiConfig) -> None:
         self.config = config
         self._library, self._accounts, self._fetcher = library, accounts, fetcher
-        self._queues: dict[str, deque[Document]] = {}
-        self._ready: deque[str] = deque()
-        self._later: list[tuple[float, str]] = []
+        self._waiting = Waiting(
+            lambda: max(self.config.max_webhooks // 2, 1), lambda: self.config.held_webhooks
+        )
+        self._later: list[tuple[float, Key]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -69,13 +70,13 @@ class Courier:
     @property
     def waiting_count(self) -> int:
         """Letters that are not delivered yet."""
-        return sum(map(len, self._queues.values()))
+        return len(self._waiting)
 
     def start(self) -> None:
         """Go on with what was not delivered before."""
-        waiting = Query(DELIVERY, None, equal={"state": "pending"}, is_ascending=True, limit=100_000)
-        for doc in self._library.select(waiting):
-            self.post(doc)
+        self._waiting.left_from = 0
+        self._refill()
+        self._pump()
 
     async def stop(self) -> None:
         """Let go of what is under way: it is tried again after the next start."""
@@ -110,13 +111,8 @@ class Courier:
 
     def post(self, doc: Document) -> None:
         """Deliver a letter that is durable."""
-        queue = self._queues.get(doc.parent)
-        if queue is None:
-            self._queues[doc.parent] = deque([doc])
-            self._ready.append(doc.parent)
-            self._pump()
-        else:
-            queue.append(doc)
+        self._waiting.add(doc)
+        self._pump()
 
     def post_all(self, docs: Iterable[Document]) -> None:
         """Deliver some."""
@@ -149,34 +145,41 @@ class Courier:
 
     def _pump(self) -> None:
         """Start what is ready, as long as there is room."""
-        while self._ready and len(self._tasks) < self.config.max_webhooks and not self._is_stopping:
-            task = asyncio.create_task(self._work(self._ready.popleft()))
+        while len(self._tasks) < self.config.max_webhooks and not self._is_stopping:
+            key = self._waiting.take()
+            if key is None:
+                return
+            task = asyncio.create_task(self._work(key))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, resource: str) -> None:
+    async def _work(self, key: Key | None) -> None:
         """Deliver what waits for one resource, then for others that are ready."""
-        while not self._is_stopping:
-            pause = await self._deliver_next(resource)
+        while key is not None and not self._is_stopping:
+            pause = await self._deliver_next(key)
             if pause:
-                heapq.heappush(self._later, (time.monotonic() + pause, resource))
+                heapq.heappush(self._later, (time.monotonic() + pause, key))
                 self._arm()
-            elif self._queues[resource]:
-                self._ready.append(resource)
-            else:
-                del self._queues[resource]
-            if not self._ready:
-                return
-            resource = self._ready.popleft()
+            self._waiting.give_back(key, is_later=pause > 0)
+            if self._waiting.has_room:
+                self._refill()
+                self._pump()
+            key = self._waiting.take()
 
-    async def _deliver_next(self, resource: str) -> float:
+    def _refill(self) -> None:
+        """Read what was left on the disk, as far as there is room now."""
+        first, room = self._waiting.left_from or 0, self.config.held_webhooks
+        query = Query(DELIVERY, None, equal={"state": "pending"}, after=first - 1, limit=room)
+        found = self._library.select(query)[::-1]  # the oldest first
+        self._waiting.refill(found, is_all=len(found) < room)
+
+    async def _deliver_next(self, key: Key) -> float:
         """Try the first letter of a resource; gives how long to wait before it is tried again."""
-        queue = self._queues[resource]
-        doc = queue[0]
+        doc = self._waiting.first(key)
         try:
             doc, reply = await self._try(doc)
             if doc.state == "pending":
-                queue[0] = doc
+                self._waiting.keep(key, doc)
                 await self._library.write([doc])
                 return float(
                     min(self.config.webhook_pause * 2 ** (len(doc.data["attempts"]) - 1), _MAX_PAUSE)
@@ -186,7 +189,7 @@ class Courier:
             raise
         except Exception:  # one letter must not hold up the others
             log.exception("webhook.broken", webhook=doc.sid)
-        queue.popleft()
+        self._waiting.drop(key)
         return 0.0
 
     async def _finish(self, doc: Document, reply: Reply | None) -> None:
@@ -258,7 +261,7 @@ class Courier:
     def _wake(self) -> None:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[1])
+            self._waiting.wake(heapq.heappop(self._later)[1])
         self._pump()
         self._arm()
 

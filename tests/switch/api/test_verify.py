@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from twilio.base.exceptions import TwilioRestException
 
 from switchroom.switch.api.room import ApiRoom
-from switchroom.switch.api.verify.guard import RULES, Guard
+from switchroom.switch.api.verify.guard import Guard
 from switchroom.switch.sms.interfaces import State
 
 from .centre import MemoryCentre
-from .conftest import SID, call
+from .conftest import SID, call, make_config
 
 THEIRS = "+15558675310"
 
@@ -214,12 +215,13 @@ async def test_attempts_are_listed_counted_and_remembered(
     assert (total.total_attempts, total.total_converted, total.conversion_rate_percentage) == (3, 1, "33.33")
     guard = Guard()
     room.house.verifications._attempts.recover(guard, time.time())
-    assert sum(map(len, guard._sent.values())) == 3 * len(RULES)
-    assert sum(map(len, guard._approved.values())) == len(RULES)
+    assert sum(map(len, guard._sent.values())) == 3 * len(guard.rules)
+    assert sum(map(len, guard._approved.values())) == len(guard.rules)
 
 
 def test_the_fraud_guard_by_its_own_words() -> None:
-    guard, rule = Guard(), RULES[0]
+    guard = Guard()
+    rule = guard.rules[0]
     for n in range(rule.count):
         assert guard.blocks("VA", f"+155586753{n:02}", 0.0) is None
         guard.note_sent("VA", f"+155586753{n:02}", 0.0)
@@ -230,7 +232,24 @@ def test_the_fraud_guard_by_its_own_words() -> None:
     for _ in range(3):
         guard.note_approved("VA", "+15558675399", 2.0)
     assert guard.blocks("VA", "+15558675399", 3.0) is None
-    assert "20 codes in an hour" in rule.text()
+    assert "20 codes an hour" in rule.text
+
+
+async def test_rules_of_the_guard_can_be_others(service: Any, room: ApiRoom, tmp_path: Path) -> None:
+    for n in range(2):
+        await call(service.verifications.create, to=f"+155586753{n:02}", channel="sms")
+    rule = "few: 2 codes an hour to numbers alike in 6 signs, fewer than 50% used"
+    room.reconfigure(make_config(tmp_path, verify_rules=[rule]))
+    with pytest.raises(TwilioRestException) as refused:
+        await call(service.verifications.create, to="+15558111111", channel="sms")
+    assert (refused.value.code, refused.value.msg.partition("held back. ")[2]) == (60410, rule)
+    for text in (
+        "few: many codes",
+        rule.replace("2 codes", "2001 codes"),
+        rule.replace("6 signs", "17 signs"),
+    ):
+        with pytest.raises(ValidationError, match="must be written as"):
+            make_config(tmp_path, verify_rules=[text])
 
 
 async def test_pumping_is_held_back_and_told(service: Any, room: ApiRoom) -> None:
