@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 
 from switchroom.codecs import Samples, resample, to_mono
 from switchroom.codecs.resampling import Resampler
+
+from .test_fuzz import FLAGS, SANITIZERS
 
 PAIRS = list(permutations((8000, 16000, 24000, 32000, 48000), 2))
 
@@ -162,3 +167,21 @@ def test_rates_without_a_ratio_are_refused(rates: tuple[int, int]) -> None:
 def test_samples_are_16_bit() -> None:
     with pytest.raises(ValueError, match="int16"):
         Resampler(8000, 16000).process(np.zeros(160))  # type: ignore[arg-type]
+
+
+def test_every_processor_makes_the_same(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    program, source = tmp_path / "twins", Path(__file__).with_name("resampling_twins_core.c")
+    command = ["gcc", *FLAGS, *SANITIZERS, str(source), "-lm", "-o", str(program)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "cannot find" in built.stderr and "san" in built.stderr:
+        pytest.skip("gcc's sanitizer libraries are not installed")
+    assert built.returncode == 0, built.stderr
+    told = subprocess.run(
+        [str(program)], capture_output=True, text=True, timeout=30, check=True
+    ).stdout.split()
+    if told == ["one"]:
+        pytest.skip("this processor knows one way")
+    assert len(told) == len(PAIRS)
+    assert {int(difference) for difference in told} <= {0, 1}
