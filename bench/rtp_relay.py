@@ -18,17 +18,15 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import engines
 import report
 import wires
 
@@ -128,9 +126,9 @@ def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float, place:
             phones.stdin.write("".join(f"{host} {port}\n" for host, port in targets))
             phones.stdin.flush()
             expect(phones, "start")
-            before, machine = cpu_of(pid), busy_seconds()
+            before, machine = engines.cpu_of(pid), busy_seconds()
             expect(phones, "stop")
-            server, machine = cpu_of(pid) - before, busy_seconds() - machine
+            server, machine = engines.cpu_of(pid) - before, busy_seconds() - machine
             row: Row = json.loads(phones.stdout.readline())
     row |= {"relay": relay, "rate": rate, "seconds": seconds, "server_cpu": server, "machine_cpu": machine}
     return row
@@ -141,14 +139,6 @@ def expect(process: subprocess.Popen[str], word: str) -> None:
     line = process.stdout.readline().strip()
     if line != word:
         sys.exit(f"{process.args!r} said {line!r} instead of {word!r}")
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU of all threads, to the nanosecond."""
-    if not pid:
-        return 0.0
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) * 1e-9
 
 
 def busy_seconds() -> float:
@@ -240,25 +230,16 @@ def rtpengine(
     flows: int, place: wires.Place, *, is_secured: bool = False
 ) -> Iterator[tuple[int, list[Target]]]:
     """rtpengine in user space, driven by its NG protocol."""
-    if shutil.which("rtpengine") is None:
-        sys.exit("rtpengine is not installed (Debian package rtpengine-daemon)")
-    faces = dict.fromkeys(f"side{i}/{host}" for i, host in enumerate(place.ours))
-    if place is wires.LOOPBACK:
-        faces = {"side0/127.0.0.1": None, "side1/127.0.0.1": None}
-    command = ["rtpengine", "-f", "-E", "-L", "3", "--table=-1", "-n", f"{HOST}:2223", "-m", "10000"]
-    command += ["-M", "19999", *(part for face in faces for part in ("-i", face))]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ng:
-                ng.connect((HOST, 2223))
-                ng.settimeout(0.2)
-                wait_for_rtpengine(ng)
-                targets: list[Target] = []
-                for call in range(flows // 2):
-                    targets += rtpengine_call(ng, call, place, is_secured=is_secured)
-            yield process.pid, targets
-        finally:
-            process.terminate()
+    hosts = (HOST, HOST) if place is wires.LOOPBACK else place.ours
+    transport = "RTP/AVP" if is_secured else ""
+    with engines.rtpengine(hosts) as engine:
+        targets: list[Target] = []
+        for call in range(flows // 2):
+            offer = describe(2 * call, place, is_secured=is_secured)
+            to_b = engine.offer(str(call), offer, transport=transport)
+            to_a = engine.answer(str(call), describe(2 * call + 1, place))
+            targets += [target_in(to_a), target_in(to_b)]
+        yield engine.pid, targets
 
 
 RELAYS = {
@@ -317,50 +298,6 @@ async def serve(place: wires.Place, way: str) -> None:
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
     plane.stop()
-
-
-# -- rtpengine's NG protocol: bencoded dictionaries over UDP
-
-
-def bencode(value: bytes | str | list[Any] | dict[str, Any]) -> bytes:
-    if isinstance(value, dict):
-        return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
-    if isinstance(value, list):
-        return b"l" + b"".join(map(bencode, value)) + b"e"
-    data = value.encode() if isinstance(value, str) else value
-    return b"%d:%s" % (len(data), data)
-
-
-def ask(ng: socket.socket, command: str, **fields: Any) -> bytes:
-    cookie = os.urandom(6).hex().encode()
-    ng.send(cookie + b" " + bencode({"command": command, **fields}))
-    answer = ng.recv(65536)
-    assert answer.startswith(cookie), answer
-    return answer
-
-
-def wait_for_rtpengine(ng: socket.socket) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if b"pong" in ask(ng, "ping"):
-                ng.settimeout(5)
-                return
-        except (OSError, AssertionError):  # not there yet
-            time.sleep(0.05)
-    sys.exit("rtpengine does not answer")
-
-
-def rtpengine_call(
-    ng: socket.socket, call: int, place: wires.Place, *, is_secured: bool = False
-) -> list[Target]:
-    """One call: where its two phones must send to."""
-    common = {"call-id": f"bench-{call}", "from-tag": "a", "ICE": "remove", "replace": ["origin"]}
-    sides: dict[str, Any] = {"direction": ["side0", "side1"]}
-    sides |= {"transport-protocol": "RTP/AVP"} if is_secured else {}
-    to_b = ask(ng, "offer", **common, **sides, sdp=describe(2 * call, place, is_secured=is_secured))
-    to_a = ask(ng, "answer", **common, **{"to-tag": "b"}, sdp=describe(2 * call + 1, place))
-    return [target_in(to_a), target_in(to_b)]
 
 
 if __name__ == "__main__":

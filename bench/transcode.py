@@ -3,10 +3,11 @@
     python bench/transcode.py [--calls 200] [--seconds 2]
 
 Each call has 50 packets of 20 ms a second in each direction. "codecs" is what decoding and encoding alone
-cost, "converter" the whole conversion of a packet without sockets, both through Python, whose share is about
-0.3 µs, the best of some rounds. "engine" is the CPU of the media thread for a packet that comes in at one
-socket and leaves, converted, at another, the mean of a second with one packet a socket and wake-up, as slow
-flows have it. All are microseconds for one packet, the mean of both directions.
+cost, "resampling" the way between their rates, "converter" the whole conversion of a packet without
+sockets, all through Python, whose share is about 0.3 µs each, the best of some rounds; "overhead" is what
+the converter adds to the two. "engine" is the CPU of the media thread for a packet that comes in at one
+socket and leaves, converted, at another, the mean of a second of calls in real time; "rtpengine" is that of
+rtpengine's process, if it is installed. All are microseconds for one packet, the mean of both directions.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import engines
 import numpy as np
 import report
 
 from switchroom.codecs import Codec, Config, Decoder, Encoder, find
+from switchroom.codecs.resampling import Resampler
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.media._conversion import Converter
@@ -127,46 +130,88 @@ def media_thread() -> Path:
 
 
 async def cost_of_engine(one: Codec, a: Config, two: Codec, b: Config, calls: int) -> float:
-    """CPU of the media thread for a packet; each phone sends one, all hear one, again and again."""
+    """CPU of the media thread for a packet."""
     names = [one.format.name, two.format.name]
     plane = MediaPlane(MediaConfig(transcode=names), lambda toward: HOST, lambda session: None)
     plane.start(asyncio.get_running_loop())
-    numbers = [96 if codec.payload_type is None else codec.payload_type for codec in (one, two)]
-    phones: list[Phone] = []
-    for i in range(calls):
+    sides = pairs_of_phones(one, two, calls)
+    for i, (caller, callee) in enumerate(sides):
         session = plane.session(str(i))
         left, right = (session.leg(toward=HOST, is_nat=False) for _ in range(2))
-        caller, callee = Phone(numbers[0], one), Phone(numbers[1], two)
         callee.obey(session.offer(left, right, caller.description, (two.format.name,)))
         caller.obey(session.answer(right, left, callee.description))
-        phones += [caller, callee]
-    sent = [packets(one, a, numbers[0]), packets(two, b, numbers[1])]
     schedstat = media_thread() / "schedstat"
-    poll = select.epoll()
+    try:
+        return exchange(sides, (one, a), (two, b), lambda: int(schedstat.read_text().split()[0]) * 1e-9)
+    finally:
+        plane.stop()
+
+
+def cost_of_rtpengine(one: Codec, a: Config, two: Codec, b: Config, calls: int) -> float | None:
+    """CPU of rtpengine for a packet; None: it is not here, or does not bring all packets out."""
+    if not engines.has_rtpengine():
+        return None
+    first, second = (codec.format.name.partition("/")[0] for codec in (one, two))
+    with engines.rtpengine((HOST, HOST)) as engine:
+        sides = pairs_of_phones(one, two, calls)
+        try:
+            for i, (caller, callee) in enumerate(sides):
+                callee.obey(engine.offer(str(i), caller.description, mask=[first], transcode=[second]))
+                caller.obey(engine.answer(str(i), callee.description))
+            return exchange(sides, (one, a), (two, b), lambda: engines.cpu_of(engine.pid))
+        except (RuntimeError, StopIteration) as error:
+            print(f"rtpengine, {first} and {second}: {error!r}")  # noqa: T201
+            return None
+
+
+def pairs_of_phones(one: Codec, two: Codec, calls: int) -> list[tuple[Phone, Phone]]:
+    numbers = [96 if codec.payload_type is None else codec.payload_type for codec in (one, two)]
+    return [(Phone(numbers[0], one), Phone(numbers[1], two)) for _ in range(calls)]
+
+
+def exchange(
+    sides: list[tuple[Phone, Phone]],
+    caller: tuple[Codec, Config],
+    callee: tuple[Codec, Config],
+    spent: Callable[[], float],
+) -> float:
+    """Microseconds of ``spent`` for a packet; each phone sends one, all hear one, again and again."""
+    phones = [phone for side in sides for phone in side]
+    sent = [packets(*of, phones[i].payload_type) for i, of in enumerate((caller, callee))]
+    poll, before = select.epoll(), 0.0
     by_number = {phone.socket.fileno(): phone for phone in phones}
     for number in by_number:
         poll.register(number, select.EPOLLIN)
-    before = 0
     try:
         for index in range(PACKETS):
             if index == WARMING:
-                before = int(schedstat.read_text().split()[0])
+                before = spent()
+            began = time.monotonic()
             for i, phone in enumerate(phones):
                 phone.socket.sendto(sent[i % 2][index], phone.target)
             missing = len(phones)
             while missing:
-                ready = poll.poll(2.0)
+                ready = poll.poll(0.1 if index < WARMING else 2.0)
+                if not ready and index < WARMING:  # rtpengine has codecs that keep the first one
+                    break
                 if not ready:
                     raise RuntimeError(f"{missing} packets of {len(phones)} did not come out")
                 for number, _ in ready:
                     by_number[number].socket.recv(2048)
                     missing -= 1
-        spent = int(schedstat.read_text().split()[0]) - before
+            time.sleep(max(0.0, 0.02 - (time.monotonic() - began)))
+        return (spent() - before) / len(phones) / (PACKETS - WARMING) * 1e6
     finally:
         for phone in phones:
             phone.socket.close()
-        plane.stop()
-    return spent / len(phones) / (PACKETS - WARMING) / 1000
+
+
+def cost_of_resampling(rate: int, to_rate: int, seconds: float) -> float:
+    """0 where there is nothing to do."""
+    if rate == to_rate:
+        return 0.0
+    resampler, frames = Resampler(rate, to_rate), voice(rate)
+    return best(lambda: [resampler.process(frame) for frame in frames], PACKETS, seconds)
 
 
 def measure(
@@ -184,12 +229,17 @@ def measure(
     codecs = (cost_of_codecs(a, b, seconds / 2) + cost_of_codecs(b, a, seconds / 2)) / 2
     ways = [cost_of_converter(one, a, two, b, seconds / 2), cost_of_converter(two, b, one, a, seconds / 2)]
     converter = sum(ways) / 2
+    rates = a.sample_rate, b.sample_rate
+    resampling = sum(cost_of_resampling(*way, seconds / 4) for way in (rates, rates[::-1])) / 2
     engine = asyncio.run(cost_of_engine(one, a, two, b, calls)) if calls else None
     return {
         "pair": name,
         "codecs_us": codecs,
+        "resampling_us": resampling,
         "converter_us": converter,
+        "overhead_percent": round(100 * (converter / (codecs + resampling) - 1), 1),
         "engine_us": engine,
+        "rtpengine_us": cost_of_rtpengine(one, a, two, b, calls) if calls else None,
         "calls_a_core": round(1e4 / converter),
         "calls_with_sockets": None if engine is None else round(1e4 / engine),
         "target": target,

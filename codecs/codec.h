@@ -45,7 +45,7 @@ struct codec_setting {
 
 struct codec_library {     /* somebody else's, found at run time */
     const char *file;      /* libopus.so.0 */
-    const char *version;   /* as it says itself, "" when it does not */
+    const char *version;   /* as it says itself, or its file's name; "" when neither does */
     const char *missing;   /* why it cannot be used; NULL: it can */
 };
 

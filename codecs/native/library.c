@@ -35,7 +35,7 @@ static const char *fill(void *library, const char *file, const struct symbol *sy
     return NULL;
 }
 
-/* What the name of its file ends with: libopencore-amrnb.so.0.0.5 */
+/* What the name of its file ends with: libopencore-amrnb.so.0.0.5; .so.0 alone tells of the interface only. */
 static const char *version_of(const struct symbol *symbols)
 {
     void *function;
@@ -45,7 +45,7 @@ static const char *version_of(const struct symbol *symbols)
     if (!dladdr(function, &info) || !realpath(info.dli_fname, path))
         return "";
     const char *end = strstr(path, ".so.");
-    return end && strchr(end + 4, '.') ? text("%s%s", end + 4, "") : "";  /* .so.0 alone says nothing */
+    return end ? text(strchr(end + 4, '.') ? "%s%s" : "ABI %s%s", end + 4, "") : "";
 }
 
 void library_open(struct codec_library *found, const char *const *files, const char *package,

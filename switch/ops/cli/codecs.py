@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def codecs(as_json: JsonOption = False) -> None:
-    """List codecs: library, licence, and what 20 ms cost."""
+    """List codecs: library, version, licence, and what 20 ms cost."""
     from switchroom.codecs import CODECS  # only here: the other commands start faster without it
 
     from ..codec_cost import measure
@@ -43,7 +44,7 @@ def _row(codec: Codec, measure: Callable[[Codec], Cost]) -> dict[str, object]:
         "sample_rate": codec.format.sample_rate,
         "packet_times": list(codec.packet_time.choices),
         "library": library.file if library else None,
-        "version": library.version if library else None,
+        "version": library.version if library else version("switchroom"),
         "licence": codec.licence,
         "offered": not missing,
         "why_not": missing or None,

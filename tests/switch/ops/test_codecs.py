@@ -27,6 +27,7 @@ def test_each_codec_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
         assert (row["encode_us"] is None) == (row["decode_us"] is None) == bool(row["why_not"])
         assert row["encode_us"] is None or row["encode_us"] > 0
         assert row["licence"] == codec.licence
+        assert bool(row["version"]) == codec.is_offered, name
     assert rows["PCMU/8000"]["library"] is None
     assert rows["G729/8000"]["licence"] == "GPL-3.0-or-later"
     assert rows["G722/8000"]["packet_times"] == [10, 20, 30, 40, 50, 60]
