@@ -168,6 +168,7 @@ class Switch:
             House(self.exchange, lambda: self.face.flush(), config.sound, config.voicemail, state),
             get_logger("apps"),
         )
+        self.apps.set_menus(config.menus)
         self.apps.house.voicemail.tell = self.attendance.tell_voicemail
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
         self.neighbours = Neighbours(
@@ -351,6 +352,7 @@ class Switch:
         self.messages.reconfigure(config, rates, tls)
         self.features.reconfigure(config.features)
         self.apps.house.reconfigure(config.sound, config.voicemail)
+        self.apps.set_menus(config.menus)
         self.exchange.reconfigure(settings.exchange_config(config), router)
         self.door.reconfigure(config)
         self.router = router

@@ -7,6 +7,7 @@ from .features import FeaturesConfig
 from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
 from .listeners import TlsConfig, WebSocketConfig
+from .menus import MenuConfig
 from .model import Config
 from .modems import ModemConfig
 from .presence import MessagesConfig, PresenceConfig
@@ -47,6 +48,7 @@ __all__ = [
     "HeaderRuleConfig",
     "LogConfig",
     "MediaConfig",
+    "MenuConfig",
     "MessagesConfig",
     "ModemConfig",
     "NumbersConfig",

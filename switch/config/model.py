@@ -11,6 +11,7 @@ from .checks import split_listen
 from .dns import DnsConfig
 from .features import FeaturesConfig
 from .listeners import TlsConfig, WebSocketConfig
+from .menus import MenuConfig, check_menus
 from .modems import ModemConfig, check_modems
 from .presence import MessagesConfig, PresenceConfig
 from .routes import NumbersConfig, RouteConfig, RoutingConfig
@@ -63,6 +64,7 @@ class Config(Section):
     users: list[UserConfig] = Field(default_factory=list)
     routes: list[RouteConfig] = Field(default_factory=list)
     trunks: list[TrunkConfig] = Field(default_factory=list)
+    menus: list[MenuConfig] = Field(default_factory=list)
     sms_routes: list[SmsRouteConfig] = Field(default_factory=list)
     sms_rules: list[SmsRuleConfig] = Field(default_factory=list)
     smpp_accounts: list[SmppAccountConfig] = Field(default_factory=list)
@@ -99,6 +101,7 @@ class Config(Section):
                 raise ValueError(f"trunks.{i}.username_in: {proof}: a user or another trunk has it already")
         names = {user.name for user in self.users}
         boxes = {user.name for user in self.users if user.voicemail}
+        check_menus(self.menus, names, boxes)
         for list_name in ("watchers", "hidden"):
             for name in getattr(self.presence, list_name):
                 if name not in names:

@@ -43,7 +43,7 @@ class Recorded(NamedTuple):
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _write(file: FileIO, data: bytes) -> None:

@@ -6,7 +6,7 @@ A program that fails ends its own call and no other: with 500 when that was not 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from switchroom.switch.config.patterns import NumberPattern, match_any, read_pat
 from .built_in import BUILT_IN
 from .call import Call, Headers
 from .dialling import NotAnswered
+from .menu import Menu
 from .outward import Outward
 from .recording import CallRecordings
 from .seat import CallEnded
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
     from switchroom.switch.calls.identity import Identity
     from switchroom.switch.calls.ledger import Log
+    from switchroom.switch.config import MenuConfig
 
     from .house import House
 
@@ -41,6 +43,7 @@ class Apps:
         self._handlers: dict[str, Handler] = dict(BUILT_IN)
         self._patterns: list[tuple[tuple[NumberPattern, ...], str]] = []
         self.claims: list[Callable[[Inquiry], str | None]] = []  # the names of handlers, by other rules
+        self._menus: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.recordings = CallRecordings(house)
         house.exchange.claim = self._claim
@@ -48,6 +51,22 @@ class Apps:
         house.exchange.on_call_state.append(self._on_call_state)
 
     # -- who is there
+
+    def set_menus(self, menus: Sequence[MenuConfig]) -> None:
+        """Offer the menus of the configuration, and those of before no more."""
+        for name in self._menus:
+            self._handlers.pop(name, None)
+        self._menus = [menu.name for menu in menus]
+        self._handlers |= {menu.name: Menu(self, menu) for menu in menus}
+
+    async def go_on(self, call: Call, kind: str, name: str) -> bool:
+        """Go on with another program in a call; False: there is none of that name."""
+        handler = self._handlers.get(name if kind == "app" else f"{kind}:")
+        if handler is None:
+            return False
+        call.app = name
+        await handler(call)
+        return True
 
     def add(self, name: str, handler: Handler) -> None:
         """Let routes lead to ``app:NAME``; ``conference:`` is the handler of all conferences."""

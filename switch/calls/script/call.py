@@ -166,6 +166,9 @@ class Call(Party):
             self._hunt = None
             if hunt.answered.done() and not hunt.answered.cancelled():
                 hunt.answered.exception()
+        if self.is_over:  # the caller left while the other answered
+            await leg.hang_up()
+            self._check()
         self._legs.append(leg)
         leg._listen()
         return leg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from .voicemail.room import Voicemail
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.media import MediaPlane
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_+-]")  # in the name of a file
 
 
 class House:
@@ -52,8 +55,9 @@ class House:
     def recording_path(self, call_id: str) -> Path:
         """Where a new recording of a call goes."""
         self._count += 1
+        name = _UNSAFE.sub("_", call_id)[:64]
         folder = self.config.recordings or self._state_dir / "recordings"
-        return folder / f"{call_id}-{self._count}.{self.config.recording_format}"
+        return folder / f"{name}-{self._count}.{self.config.recording_format}"
 
     @property
     def now(self) -> float:
