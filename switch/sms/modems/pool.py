@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from switchroom.protocols.gsm import Language
 from switchroom.switch.net import Clock
 
-from ..interfaces import Centre, Form, Outcome, Part
+from ..interfaces import Centre, Fault, Form, Outcome, Part
 from .unit import Unit
 
 __all__ = ["Pool"]
 
 _MAX_OWN = 20  # messages that wait for the one SIM that they are from, while others are free
+_MANY_MISSES = 3  # one after the other: a SIM without credit, or a place without a network
+_OF_THE_SIM = (Fault.TEMPORARY, Fault.ROUTE)
 _MAX_LONG = 10_000  # long messages whose SIM is remembered
 
 
@@ -31,6 +33,8 @@ class Pool:
         self.units: list[Unit] = []
         self._centre, self._clock = centre, clock
         self._is_attached = self._is_starved = False
+        self._is_stopped = False
+        self._tried: dict[tuple[int, int], set[Unit]] = {}  # of parts that went on from a SIM to another
         self._long: OrderedDict[tuple[str, int, int], Unit] = OrderedDict()
         self._wake: asyncio.TimerHandle | None = None
         self._turn = 0
@@ -62,6 +66,7 @@ class Pool:
 
     def stop(self, now: float) -> None:
         """Be gone."""
+        self._is_stopped = True
         if self._wake is not None:
             self._wake.cancel()
         for unit in self.units:
@@ -82,9 +87,26 @@ class Pool:
             self._is_attached, self._is_starved = True, False
             self._centre.attach(outlet=self, now=now)
 
-    def report(self, outcomes: list[Outcome], now: float) -> None:
-        """What became of parts."""
-        self._centre.report(self.name, outcomes, now)
+    def report(self, unit: Unit, outcomes: list[Outcome], now: float) -> None:
+        """What became of parts. What one SIM could not send, another one may."""
+        settled = [outcome for outcome in outcomes if not self._pass_on(unit, outcome, now)]
+        if settled:
+            self._centre.report(self.name, settled, now)
+
+    def _pass_on(self, unit: Unit, outcome: Outcome, now: float) -> bool:
+        part = outcome.part
+        key = (part.message.id, part.ordinal)
+        tried = {*self._tried.pop(key, ()), unit}
+        if outcome.fault not in _OF_THE_SIM or part.concat.total or self._is_stopped:
+            return False  # parts of one message from several numbers could not be joined
+        if unit.number == part.message.source.number:
+            return False  # it is to be from this one
+        others = [other for other in self.units if other not in tried and other.room(now) > 0]
+        if not others:
+            return False
+        self._tried[key] = tried
+        max(others, key=lambda other: _merit(other, 1, now)).send(part)
+        return True
 
     def why_not(self, part: Part) -> str:
         """Why a part goes by none of them. What the receiver sees is the number of a SIM, whatever was asked
@@ -139,7 +161,7 @@ def _common(languages: Iterable[Iterable[str]]) -> tuple[int, ...]:
     return tuple(sorted(Language[name.upper()] for name in shared))
 
 
-def _merit(unit: Unit, count: int, now: float) -> tuple[bool, int, int]:
-    """The modem that is free now, whose SIM may still send all parts."""
+def _merit(unit: Unit, count: int, now: float) -> tuple[bool, bool, int, int]:
+    """The modem that is free now and works, whose SIM may still send all parts."""
     room = unit.room(now)
-    return room > 0, min(unit.allowed(now), count), room
+    return room > 0, unit.misses < _MANY_MISSES, min(unit.allowed(now), count), room

@@ -41,7 +41,7 @@ class Owner(Outlet, Protocol):
     def changed(self, unit: Unit, now: float) -> None:
         """It has room, or has none any more."""
 
-    def report(self, outcomes: list[Outcome], now: float) -> None:
+    def report(self, unit: Unit, outcomes: list[Outcome], now: float) -> None:
         """What became of parts."""
 
     def why_not(self, part: Part) -> str:
@@ -58,6 +58,7 @@ class Unit:
         self.config, self.owner = config, owner
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.misses = 0  # messages that it could not send, one after the other
         self.why_closed = "not opened yet"
         self._memory, self._sends, self._arrivals = memory, sends, arrivals
         self._clock, self._log, self._faults = clock, log, faults
@@ -128,7 +129,7 @@ class Unit:
         outcomes = [Outcome(part, fault=Fault.UNKNOWN, text=reason) for part in self._in_hand]
         self._in_hand.clear()
         if outcomes:  # those that a status report could still have told of
-            self.owner.report(outcomes, now)
+            self.owner.report(self, outcomes, now)
 
     def _start_in(self, seconds: float) -> None:
         self._reopen = asyncio.get_running_loop().call_later(seconds, self.start)
@@ -285,7 +286,7 @@ class Unit:
             self._port.write(self.modem.data_to_send())
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
-            self.owner.report(outcomes, now)
+            self.owner.report(self, outcomes, now)
         if had_room or self.is_ready:
             self.owner.changed(self, now)
 
@@ -339,6 +340,7 @@ class Unit:
 
     def _settle(self, outcome: Outcome, now: float) -> None:
         self.counts["failed"] += outcome.fault is not None
+        self.misses = 0 if outcome.fault in (None, Fault.PERMANENT) else self.misses + 1
         if outcome.part in self._in_hand:
             self._in_hand.remove(outcome.part)
         self._outcomes.append(outcome)

@@ -334,3 +334,28 @@ async def test_a_flash_and_a_silent_message(house: House) -> None:
     for options in ({"message_class": 0}, {"protocol_id": 0x40}, {"delay": 0.2, "validity": 600.0}):
         await house.state(await house.send("x", **options), "delivered")
     assert taken == [(0x10, 0), (0, 0x40), (0, 0)]
+
+
+async def test_what_one_sim_cannot_send_another_one_does(house: House) -> None:
+    modems = [
+        {"name": name, "port": house.add(number), "pool": "office"}
+        for name, number in (("a", ONE), ("b", TWO))
+    ]
+    await house.open(*modems, sms_routes=[{"name": "all", "match": "*", "to": "modem:office"}])
+    await house.ready("a", "b")
+    submit = house.stand.network.submit
+
+    def barred(source: str, pdu: Any, now: float) -> int:
+        return 8 if source == ONE else submit(source, pdu, now)  # operator determined barring
+
+    house.stand.network.submit = barred  # type: ignore[method-assign]
+    ids = [await house.send(f"{n}") for n in range(12)]
+    for id in ids:
+        assert (await house.state(id, "delivered"))["attempts"] == 0
+    assert house.row("b")["sent"] == 12
+    assert 0 < house.row("a")["failed"] < 8  # it is asked less and less
+    shown = await house.state(await house.send("mine", source=ONE), "undeliverable")
+    assert "operator determined barring" in shown["reason"]
+    house.stand.network.submit = lambda source, pdu, now: 8  # type: ignore[method-assign,assignment]
+    shown = await house.state(await house.send("x"), "undeliverable")
+    assert "operator determined barring" in shown["reason"]
