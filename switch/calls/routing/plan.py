@@ -133,6 +133,7 @@ class Plan:
     diversion: Diversion | None = None  # set when router.divert made the plan
     tell: Callable[[], Iterable[str]] = tuple
     told: tuple[str, ...] | None = None  # the lines, once they were made
+    is_recorded: bool = False  # once it is settled
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -140,5 +141,7 @@ class Plan:
         return tuple(self.tell()) if self.told is None else self.told
 
     def settle(self) -> None:
-        """Make the lines now: a plan that is kept for long needs nothing else of the router."""
+        """It led to somebody: of a plan that is kept for long only what may be asked then is needed."""
+        self.is_recorded = any(step.is_recorded for step in self.steps)
+        self.steps = ()
         self.told, self.tell, self.inquiry = self.lines, tuple, _FORGOTTEN

@@ -84,7 +84,7 @@ class CallRecordings:
             user = None if leg is None else users.get(leg.account)
             if user is not None and user.record:
                 return True
-        return call.plan is not None and any(step.is_recorded for step in call.plan.steps)
+        return call.plan is not None and call.plan.is_recorded
 
 
 def log_recorded(log: Log, call_id: str, done: Recorded) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Observer", "Quality", "Trouble", "Watch"]
 
 _SLOTS = 5  # of a second each: every session's turn comes in one of them
+_MAX_TROUBLES = 4  # that are kept of a call, the latest
 _MUTE_AFTER = 3 * REPORT_INTERVAL  # a telephone without RTCP for so long sends none
 
 
@@ -48,9 +49,10 @@ class Trouble(NamedTuple):
 class _Ear:
     """What is remembered of one m-line of one leg between two looks."""
 
-    __slots__ = ("counters", "quality", "reporter")
+    __slots__ = ("counters", "leg", "line", "quality", "reporter")
 
-    def __init__(self) -> None:
+    def __init__(self, leg: int, line: int) -> None:
+        self.leg, self.line = leg, line
         self.counters = Counters()  # at the last look
         self.quality: Quality | None = None
         self.reporter: Reporter | None = None
@@ -63,13 +65,32 @@ class Watch:
 
     def __init__(self, now: float) -> None:
         self.began_at = now
-        self.ears: dict[tuple[int, int], _Ear] = {}  # by leg and m-line
-        self.present: dict[int, Trouble] = {}  # by leg
-        self.troubles: list[Trouble] = []  # that are over
+        # Tuples, as there is one of these for each call and hardly ever more than two ears
+        self.ears: tuple[_Ear, ...] = ()
+        self.present: tuple[Trouble, ...] = ()  # at most one of each leg
+        self.troubles: tuple[Trouble, ...] = ()  # that are over
 
     def texts(self, now: float) -> list[str]:
         """Who was not heard, and why."""
-        return [trouble.text(now) for trouble in (*self.troubles, *self.present.values())]
+        return [trouble.text(now) for trouble in (*self.troubles, *self.present)]
+
+    def ear(self, leg: int, line: int) -> _Ear:
+        """The one of that leg and m-line."""
+        for ear in self.ears:
+            if ear.leg == leg and ear.line == line:
+                return ear
+        ear = _Ear(leg, line)
+        self.ears += (ear,)
+        return ear
+
+    def present_of(self, leg: str) -> Trouble | None:
+        """What is wrong with a leg now."""
+        return next((trouble for trouble in self.present if trouble.leg == leg), None)
+
+    def over(self, trouble: Trouble, now: float) -> None:
+        """It is heard again, or there is another cause."""
+        self.present = tuple(one for one in self.present if one is not trouble)
+        self.troubles = (*self.troubles, trouble._replace(ended_at=now))[-_MAX_TROUBLES:]
 
 
 class Observer:
@@ -109,8 +130,8 @@ class Observer:
         self._slots[session.number % _SLOTS].pop(session.number, None)
         if session.watch is None:
             return
-        for (number, line), ear in session.watch.ears.items():
-            pair = session.legs[number].pair_of(line)
+        for ear in session.watch.ears:
+            pair = session.legs[ear.leg].pair_of(ear.line)
             if ear.reporter is not None and pair is not None:
                 self._plane.engine.report(pair.index, pair.generation, ear.reporter.farewell())
 
@@ -140,9 +161,7 @@ class Observer:
                     looks[leg.number, i] = self._read(leg, i)
         for (number, i), look in looks.items():
             leg, other = (first, second) if number == first.number else (second, first)
-            ear = watch.ears.get((number, i))
-            if ear is None:
-                ear = watch.ears[number, i] = _Ear()
+            ear = watch.ear(number, i)
             terms = first.agreement.agreed.terms[i]
             assert terms is not None
             if first.agreement.agreed.streams[i].answer.kind == "audio":
@@ -176,16 +195,16 @@ class Observer:
         if terms.is_counted:
             silent_for = now - max(watch.began_at, look.detail.last_at or 0.0)
             cause = cause_of(ear.counters, look, _expected(leg, i), silent_for)
-        present = watch.present.get(leg.number)
+        name = "caller" if leg is session.legs[0] else "callee"
+        present = watch.present_of(name)
         if present is not None and present.cause != cause:
-            watch.troubles.append(watch.present.pop(leg.number)._replace(ended_at=now))
-            del watch.troubles[:-4]
+            watch.over(present, now)
             if not cause and self.log is not None:
                 self.log.info("media.heard_again", call=session.key, leg=present.leg)
-        if cause and leg.number not in watch.present:
-            name = "caller" if leg is session.legs[0] else "callee"
+            present = None
+        if cause and present is None:
             began_at = max(watch.began_at, look.detail.last_at or 0.0)
-            watch.present[leg.number] = Trouble(name, cause, began_at)
+            watch.present += (Trouble(name, cause, began_at),)
             self.counts["one_way"] += 1
             if self.log is not None:
                 self.log.warning("media.not_heard", call=session.key, leg=name, cause=cause)

@@ -24,7 +24,7 @@ def row_of(session: MediaSession, now: float) -> dict[str, object]:
     }
     streams = [stream.counters for stream in report.streams]
     row["path"] = "kernel" if streams and all(one.is_in_kernel for one in streams) else "user space"
-    present = () if session.watch is None else session.watch.present.values()
+    present = () if session.watch is None else session.watch.present
     row["trouble"] = "; ".join(trouble.text(now) for trouble in present)
     return row
 
@@ -39,7 +39,7 @@ def measured(sessions: Iterable[MediaSession]) -> dict[str, float]:
     unheard = 0
     for session in sessions:
         if session.watch is not None:
-            opinions += [ear.quality.mos for ear in session.watch.ears.values() if ear.quality is not None]
+            opinions += [ear.quality.mos for ear in session.watch.ears if ear.quality is not None]
             unheard += len(session.watch.present)
     return {
         "mean": sum(opinions) / len(opinions) if opinions else 0.0,

@@ -6,8 +6,9 @@ told something. Nothing is agreed before ``settle``: an offer that fails leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..ports import Pair
     from .guard import Guard
 
+_NONE: Mapping[int, Any] = MappingProxyType({})  # most legs are in the clear: they share it
 _BEST_EFFORT = "RTP/AVP"
 _BROWSER = "UDP/TLS/RTP/SAVPF"
 _PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
@@ -48,8 +50,8 @@ class Security:
         self._pending: Sequence[Wanted] = ()  # what its lines are about to be
         self._offered: Sequence[Wanted] = ()  # by our last offer to it
         self._said: tuple[Heard, ...] = ()
-        self._mids: dict[int, str] = {}  # by line, as agreed
-        self._payloads: dict[int, int] = {}
+        self._mids: Mapping[int, str] = _NONE  # by line, as agreed
+        self._payloads: Mapping[int, int] = _NONE
 
     # -- the leg offers
 
@@ -234,9 +236,9 @@ class Security:
                 channel.agree_nothing()
 
     def _remember(self, i: int, wanted: Wanted) -> None:
-        self._payloads[i] = wanted.payloads
+        self._payloads = {**self._payloads, i: wanted.payloads}
         if wanted.heard is not None and wanted.heard.mid:
-            self._mids[i] = wanted.heard.mid
+            self._mids = {**self._mids, i: wanted.heard.mid}
 
     def _is_shared(self, channel: Channel) -> bool:
         return sum(one is channel for one in self.channels) > 1
@@ -287,7 +289,7 @@ class Security:
         self.policy = other.policy
         moved = {id(channel): channel.moved() for channel in other.channels if channel is not None}
         self.channels = [None if channel is None else moved[id(channel)] for channel in other.channels]
-        self._mids, self._payloads = dict(other._mids), dict(other._payloads)
+        self._mids, self._payloads = other._mids, other._payloads
 
     def describe(self, line: int) -> str:
         """How a line is protected, "" when it is not."""
