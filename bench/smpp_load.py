@@ -41,7 +41,7 @@ class Load:
     has_receipts: bool = False
 
 
-def switch_toml(state: Path, *, is_carried: bool, more: str = "") -> str:
+def switch_toml(state: Path, *, is_carried: bool, more: str = "", api: str = '[api]\nlisten = ""') -> str:
     """A switch whose messages go to the carrier with receipts, or wait for somebody who never comes."""
     trunk = f'[[smpp_trunks]]\nname = "carrier"\naddress = "smpp:127.0.0.1:{CARRIER}"\nsystem_id = "us"\n'
     trunk += "window = 1000\nbinds = 4\nreconnect_min = 0.1\n"
@@ -52,8 +52,7 @@ state_dir = {json.dumps(str(state))}
 listen = ["udp:127.0.0.1:0"]
 [media]
 ports = "20000-20999"
-[api]
-listen = ""
+{api}
 [smpp]
 listen = ["smpp:127.0.0.1:{CUSTOMERS}"]
 max_connections_per_source = 1000
@@ -86,11 +85,11 @@ def compile_traffic(folder: Path) -> Path:
 
 @contextmanager
 def switch_running(
-    folder: Path, state: Path, *, is_carried: bool = False, more: str = ""
+    folder: Path, state: Path, *, is_carried: bool = False, **more: str
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A switch that lets customers bind."""
     path = folder / "switchroom.toml"
-    path.write_text(switch_toml(state, is_carried=is_carried, more=more))
+    path.write_text(switch_toml(state, is_carried=is_carried, **more))
     command = [*FIRST, sys.executable, "-m", "switchroom.switch", "serve", "-c", str(path)]
     with running(command, folder / "server.log", is_server=True) as process:
         wait_for_port(CUSTOMERS, process, folder / "server.log")

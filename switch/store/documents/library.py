@@ -37,6 +37,8 @@ class Library:
         self._pending_named: dict[str, Document] = {}  # of those the ones with a name: few
         self._counts: Counter[str] = Counter()
         self._recent: OrderedDict[str, Document] = OrderedDict()  # as they are on the disk
+        self._by_name: OrderedDict[tuple[str, str], Document | None] = OrderedDict()  # None: nobody has it
+        self._name_of: dict[str, tuple[str, str]] = {}  # of those in there, by SID
         self._seq = 0
         self.event_id = 0
         self.durable_event_id = 0
@@ -116,6 +118,7 @@ class Library:
         return rows
 
     def _hold(self, sid: str, doc: Document | None) -> None:
+        self._forget_name(sid, doc)
         self._counts[sid] += 1
         self._pending[sid] = doc
         if doc is not None and doc.name is not None:
@@ -137,7 +140,9 @@ class Library:
             self._counts[sid] -= 1
             if not self._counts[sid]:
                 del self._counts[sid]
-                self._remember(sid, self._pending.pop(sid, None), is_written=not failed)
+                doc = self._pending.pop(sid, None)
+                self._forget_name(sid, doc)
+                self._remember(sid, doc, is_written=not failed)
                 self._pending_named.pop(sid, None)
         self.durable_event_id = max(self.durable_event_id, last_event)
 
@@ -160,9 +165,14 @@ class Library:
             (*paths, kind, until, *states, *paths),
         )
 
+    def _forget_all(self) -> None:
+        self._recent.clear()
+        self._by_name.clear()
+        self._name_of.clear()
+
     def _sweep(self, statement: str, bound: tuple[Any, ...]) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(lambda _: self._recent.clear())  # what was read meanwhile is old
+        done.add_done_callback(lambda _: self._forget_all())  # what was read meanwhile is old
         self._writer.submit(Change(purge=(statement, bound), done=done))
 
     # -- reading
@@ -173,6 +183,8 @@ class Library:
             doc = self._pending[sid]
         else:
             doc = self._recent.get(sid) or self._one("sid = ?", (sid,))
+            if doc is not None and doc.sid not in self._recent:
+                self._remember(sid, doc, is_written=True)
         if doc is None or doc.kind != kind or (account is not None and doc.account != account):
             return None
         return doc
@@ -182,10 +194,28 @@ class Library:
         for doc in self._pending_named.values():
             if doc.name == name and doc.kind == kind:
                 return doc
-        found = self._one("kind = ? AND name = ?", (kind, name))
-        if found is None or found.sid not in self._pending:
-            return found
-        return None  # it has another name by now, or is gone
+        key = (kind, name)
+        if key in self._by_name:
+            return self._by_name[key]
+        found = self._one("kind = ? AND name = ?", key)
+        if found is not None and found.sid in self._pending:
+            return None  # it has another name by now, or is gone
+        self._by_name[key] = found
+        if found is not None:
+            self._name_of[found.sid] = key
+        if len(self._by_name) > _MAX_RECENT:
+            _, oldest = self._by_name.popitem(last=False)
+            if oldest is not None:
+                self._name_of.pop(oldest.sid, None)
+        return found
+
+    def _forget_name(self, sid: str, doc: Document | None) -> None:
+        """What was known of the names of a document is not true any more."""
+        before = self._name_of.pop(sid, None)
+        if before is not None:
+            self._by_name.pop(before, None)
+        if doc is not None and doc.name is not None:
+            self._by_name.pop((doc.kind, doc.name), None)
 
     def names(self, kind: str) -> set[str]:
         """All names of a kind; from any thread."""
