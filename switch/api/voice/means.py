@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .queues.queues import Queues
     from .sounds import Sounds
     from .speech import Speech
-    from .streams import Streams
+    from .streams.streams import Streams
     from .tapes import Tapes
     from .transcripts import Transcripts
 

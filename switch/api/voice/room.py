@@ -17,8 +17,8 @@ from .recording_resource import RecordingResources
 from .resource import CallResources
 from .sounds import Sounds
 from .speech import Speech
-from .stream_resource import StreamResources
-from .streams import Streams
+from .streams.resource import StreamResources
+from .streams.streams import Streams
 from .switchboard import Switchboard
 from .tapes import Tapes
 from .transcript_resource import TranscriptResources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,7 @@ class Stream:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._marks: deque[tuple[int, asyncio.Future[bool]]] = deque()
+        self.on_frame: Callable[[Samples], object] | None = None  # gets each at once, instead of who iterates
         station.tap(self._heard, is_told=True)
 
     # -- what is heard
@@ -61,6 +63,10 @@ class Stream:
                 said.await_room()
                 if said.room < self.frame:
                     await self._room.wait()
+
+    def put(self, samples: Samples) -> Samples:
+        """Say as much after what waits as there is room for; what is left."""
+        return samples if self.is_closed else samples[self._open().write(samples) :]
 
     def mark(self) -> asyncio.Future[bool]:
         """Comes true when what was sent until now has been heard, false when it was cleared."""
@@ -132,8 +138,9 @@ class Stream:
         if len(self._left):
             samples = np.concatenate([self._left, samples])
         whole = len(samples) // self.frame * self.frame
+        take = self.on_frame or self._frames.append
         for at in range(0, whole, self.frame):
-            self._frames.append(samples[at : at + self.frame])
+            take(samples[at : at + self.frame])
         self._left = samples[whole:]
-        if whole:
+        if whole and self.on_frame is None:
             self._news.set()

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.documents import Document
 
-from ..front.operation import V2010, Answer, Ask, Operation
-from ..office import account_uri
-from ..wire import params
-from ..wire.dates import rfc2822
-from ..wire.errors import ApiError
-from .actions import StreamWish
+from ...front.operation import V2010, Answer, Ask, Operation
+from ...office import account_uri
+from ...wire import params
+from ...wire.dates import rfc2822
+from ...wire.errors import ApiError
+from ..actions import StreamWish
 
 if TYPE_CHECKING:
-    from .means import Means
-    from .switchboard import Switchboard
+    from ..means import Means
+    from ..switchboard import Switchboard
 
 _MAX_PARAMETERS = 99
 _START = (
