@@ -171,7 +171,8 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
             running(load.callee(folder, host="[::1]"), folder / "callee.log"),
         ):
             pids = tree_of(process.pid)
-            load.run_quietly(load.caller(folder, "caller", rate=50, calls=50, hold=0.1), folder)
+            # So many that the caches of the database and the pools of the allocator have what they take anyway
+            load.run_quietly(load.caller(folder, "caller", rate=200, calls=1000, hold=0.1), folder)
             idle, before = memory_of(pids), cpu_of(pids)
             command = load.caller(folder, "caller", rate=rate, calls=up, hold=hold)
             command[command.index("-l") + 1] = str(up + 100)
@@ -186,7 +187,7 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "calls",
         "count": up,
-        "bytes": round((full - idle) * 2**20 / up),
+        "bytes": round((full - idle) * 2**20 / max(done, 1)),
         "cpu_s_per_1000": round((sum(after) - sum(before)) / max(done, 1) * 1000, 4),
         "failed": up - done,
         "workers": setup.workers,
