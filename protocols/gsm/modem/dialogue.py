@@ -79,11 +79,6 @@ class Dialogue:
         self._headline: str | None = None  # of an unsolicited result whose body is to come
         self._begin(None)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no command is on its way, nor waits."""
-        return self._command is None and not self._queue
-
     # -- the five verbs
 
     def receive_data(self, data: bytes, now: float) -> None:

@@ -33,11 +33,6 @@ class Alphabet:
     _ascii: bytes  # what of ASCII takes one septet
     _ascii_septets: bytes
 
-    @property
-    def is_default(self) -> bool:
-        """Whether every telephone knows it without being told."""
-        return not self.locking and not self.single
-
     def covers(self, text: str) -> bool:
         """Whether every character of a text is in it."""
         return self.costs.keys() >= set(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -36,11 +36,12 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 class Session:
     """The engine and a kind, on one clock."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, player: Player | None = None, **config: Any) -> None:
         self.now = 0.0
-        self.player = Player(name)
-        self.modem = Modem(ModemConfig(pin="1234"))
+        self.player = player or Player(name)
+        self.modem = Modem(ModemConfig(**{"pin": "1234", **config}))
         self.events: list[ModemEvent] = []
+        self.takes = True
         self.modem.connect(0.0)
         self.run(25.0)
 
@@ -64,7 +65,7 @@ class Session:
             while (event := self.modem.next_event()) is not None:
                 self.events.append(event)
                 handle = getattr(event, "handle", None)
-                if handle is not None:
+                if handle is not None and self.takes:
                     self.modem.acknowledge(handle, self.now)
             if not out and not back:
                 return
