@@ -171,7 +171,7 @@ def measure_up(up: int, options: argparse.Namespace) -> dict[str, Any]:
             running(load.callee(folder, host="[::1]"), folder / "callee.log"),
         ):
             pids = tree_of(process.pid)
-            # So many that the caches of the database and the pools of the allocator have what they take anyway
+            # So many that the database's caches and the allocator's pools have what they take anyway
             load.run_quietly(load.caller(folder, "caller", rate=200, calls=1000, hold=0.1), folder)
             idle, before = memory_of(pids), cpu_of(pids)
             command = load.caller(folder, "caller", rate=rate, calls=up, hold=hold)
