@@ -19,6 +19,7 @@ __all__ = ["initialise", "look"]
 
 _ATTEMPTS = 5
 _SIM_ATTEMPTS = 15
+_USABLE = ("READY", "SIM PIN2", "SIM PUK2")  # what PIN2 protects is none of ours
 _MODE_ATTEMPTS = 5
 _SIM_MISSING, _SIM_BUSY = 10, 14
 _REGISTRATION = r"\+C(REG|EREG|GREG): ?\d+ ?, ?\d+ ?(,|$)"  # an answer; unasked there is but one number first
@@ -97,7 +98,7 @@ def _unlock(modem: Modem) -> Step:
     for _ in range(_SIM_ATTEMPTS):
         result = yield Command("AT+CPIN?", may_lack_end=True)
         state = (result.value("+CPIN:") or "").strip('"')
-        if state == "READY" or (result.kind is ResultKind.ERROR and not state):
+        if state in _USABLE or (result.kind is ResultKind.ERROR and not state):
             return True  # some modems have no such command
         if state == "SIM PIN":
             if not (yield from _enter_pin(modem)):

@@ -47,10 +47,8 @@ def commands_of(submit: Submit, timeout: float) -> list[Command]:
 
 
 def read_message(headline: str, lines: list[str]) -> Deliver | StatusReport | None:
-    """What AT+CMGR or AT+CMGL writes, with AT+CSDH=1; None: it is not one that came in."""
-    values = fields(headline)
-    is_list = headline.startswith("+CMGL:")
-    status, *values = values[1:] if is_list else values or [""]
+    """What AT+CMGR writes, with AT+CSDH=1; None: it is not one that came in."""
+    status, *values = fields(headline) or [""]
     if not status.startswith("REC"):
         return None
     times = [place for place, value in enumerate(values) if _TIME.fullmatch(value)]
@@ -58,8 +56,8 @@ def read_message(headline: str, lines: list[str]) -> Deliver | StatusReport | No
         return _report(values)
     if len(times) != 1:
         raise RemoteProtocolError(f"a message without a time: {headline[:80]!r}")
-    rest = values[times[0] + 1 :]  # of AT+CMGR: tooa, fo, pid, dcs, sca, tosca, length
-    numbers = [0, 0, 0] if is_list else [integer(rest, place, 0) & 0xFF for place in (1, 2, 3)]
+    rest = values[times[0] + 1 :]  # tooa, fo, pid, dcs, sca, tosca, length
+    numbers = [integer(rest, place, 0) & 0xFF for place in (1, 2, 3)]
     return _deliver(values[0], values[times[0]], "\n".join(lines), *numbers)
 
 
@@ -102,7 +100,7 @@ def _hex(text: str) -> str:
 
 def _octets(text: str) -> bytes | None:
     try:
-        return bytes.fromhex(text)
+        return bytes.fromhex(text.strip('"'))  # which some put around it (SIMCom)
     except ValueError:
         return None
 

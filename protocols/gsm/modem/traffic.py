@@ -62,16 +62,21 @@ def _commands(modem: Modem, submit: Submit) -> list[Command]:
 def read(modem: Modem, storage: str, index: int, *, is_report: bool = False) -> Script:
     """AT+CMGR of what +CMTI or +CDSI told of."""
     yield from _select(modem, storage)
-    result = yield Command(f"AT+CMGR={index}", r"\+CMGR:", has_plain_answer=True)
-    offer = None
-    if result.is_ok and result.lines:
-        handle = Handle(storage, index, modem.life)
-        offer = _stored(modem, handle, result.lines[0], list(result.lines[1:]))
-        if offer is not None:
-            modem.offer(offer)
+    offer = yield from _fetch(modem, storage, index)
     if is_report and isinstance(offer, MessageReceived | None) and not modem.has_lost_reports:
         modem.has_lost_reports = True  # kept where nobody can read them (Quectel): let them come directly
         modem.reroute()
+
+
+def _fetch(modem: Modem, storage: str, index: int) -> Generator[Command | Pause, Result, Offer | None]:
+    """Read one that is stored, and offer it."""
+    result = yield Command(f"AT+CMGR={index}", r"\+CMGR:", has_plain_answer=True)
+    if not result.is_ok or not result.lines:
+        return None
+    offer = _stored(modem, Handle(storage, index, modem.life), result.lines[0], list(result.lines[1:]))
+    if offer is not None:
+        modem.offer(offer)
+    return offer
 
 
 def sweep(modem: Modem) -> Script:
@@ -85,9 +90,12 @@ def sweep(modem: Modem) -> Script:
         result = yield Command(f"AT+CMGL={every}", r"\+CMGL:", has_plain_answer=True, timeout=40.0)
         for headline, lines in _grouped(result.lines):
             index = integer(fields(headline), 0)
-            offer = (
-                _stored(modem, Handle(storage, index, modem.life), headline, lines) if index >= 0 else None
-            )
+            if index < 0:
+                continue
+            if not modem.dialogue.is_pdu_mode:  # where a list does not say of what kind the octets are
+                yield from _fetch(modem, storage, index)
+                continue
+            offer = _stored(modem, Handle(storage, index, modem.life), headline, lines)
             if offer is not None:
                 modem.offer(offer)
 
@@ -141,7 +149,7 @@ def _stored(modem: Modem, handle: Handle, headline: str, lines: list[str]) -> Of
         return Garbled(handle, headline, str(error))
     if message is None:
         return None
-    octets = "\n".join([*fields(headline)[-12:], *lines]).encode("latin-1", "replace")
+    octets = "\n".join([*fields(headline)[1:], *lines]).encode("latin-1", "replace")  # whatever its status
     if isinstance(message, StatusReport):
         return StatusReportReceived(handle, message, octets)
     return MessageReceived(handle, message, octets)

@@ -52,6 +52,12 @@ def test_a_sim_that_wants_its_puk_is_left_alone() -> None:
     assert not any(command.startswith("AT+CPIN=") for command in found.player.heard)
 
 
+def test_a_second_pin_is_none_of_ours() -> None:
+    player = Player("sim800")
+    player.answer("AT+CPIN?", ["+CPIN: SIM PIN2", "OK"])
+    assert Session("", player).modem.state is ModemState.READY
+
+
 def test_a_modem_that_answers_nothing() -> None:
     player = Player("sim800")
     player.answer("AT", NOTHING)

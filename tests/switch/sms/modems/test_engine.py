@@ -6,7 +6,7 @@ import pytest
 
 from switchroom.protocols.errors import LocalProtocolError
 from switchroom.protocols.gsm import modem as engine
-from switchroom.protocols.gsm import tpdu
+from switchroom.protocols.gsm import split, tpdu
 from switchroom.protocols.gsm.modem import ModemConfig, ModemState
 from switchroom.switch.sms.modems.simulator import Faults, Rule, Sim
 from switchroom.switch.sms.modems.simulator.storage import Status
@@ -86,6 +86,24 @@ def test_what_was_stored_while_nobody_was_there() -> None:
     bench.run(60.0)
     assert sorted(map(int, bench.texts())) == list(range(35))
     assert len(bench.sim.messages) == 0
+
+
+@pytest.mark.parametrize("is_text_only", [False, True])
+def test_what_was_not_deleted_comes_again_as_the_same(is_text_only: bool) -> None:
+    bench = Bench(is_text_only=is_text_only)
+    bench.takes = False
+    long = split("Grüße € " * 30)
+    for part in long:
+        bench.network.inject("+491", bench.sim.number, tpdu.UserData.of(part), bench.now)
+    bench.network.inject("+492", bench.sim.number, tpdu.UserData("жж".encode("utf-16-be")), bench.now, 8)
+    bench.run(5.0)
+    told = [(e.octets, e.deliver.text) for e in bench.of(engine.MessageReceived)]  # type: ignore[attr-defined]
+    assert [text for _, text in told] == [part.text for part in long] + ["жж"]
+    bench.events.clear()
+    bench.modem.disconnect(bench.now)  # nothing was deleted: it is read from a list now
+    bench.open()
+    bench.run(20.0)
+    assert [(e.octets, e.deliver.text) for e in bench.of(engine.MessageReceived)] == told  # type: ignore[attr-defined]
 
 
 def test_errors_and_what_they_mean() -> None:

@@ -359,3 +359,15 @@ async def test_what_one_sim_cannot_send_another_one_does(house: House) -> None:
     house.stand.network.submit = lambda source, pdu, now: 8  # type: ignore[method-assign,assignment]
     shown = await house.state(await house.send("x"), "undeliverable")
     assert "operator determined barring" in shown["reason"]
+
+
+@pytest.mark.parametrize(("asked", "reports"), [("always", 2), ("asked", 1), ("never", 0)])
+async def test_when_the_network_is_asked_for_reports(house: House, asked: str, reports: int) -> None:
+    await house.open({"name": "a", "port": house.add(ONE), "status_reports": asked})
+    await house.ready()
+    wanted, other = await house.send("x"), await house.send("y", wish=0)
+    await house.state(wanted, "delivered" if reports else "sent")
+    await house.state(other, "sent")
+    await asyncio.sleep(0.1)
+    assert house.row()["reports"] == reports
+    assert await house.ask["sms.receipts"]() == []
