@@ -16,6 +16,7 @@ from .reporter import REPORT_INTERVAL, Reporter, Spoken
 
 if TYPE_CHECKING:
     from switchroom.switch.media.leg import MediaLeg
+    from switchroom.switch.media.negotiate import Clocks
     from switchroom.switch.media.plane import MediaPlane
     from switchroom.switch.media.session import MediaSession
     from switchroom.switch.media.stream import Terms
@@ -148,27 +149,23 @@ class Observer:
             self.look_at(session, now)
 
     def look_at(self, session: MediaSession, now: float) -> None:
-        """One look at both legs."""
+        """One look at both legs, or at those whose other side is the switch."""
         watch = session.watch
-        first = session.legs[0] if session.legs else None
-        second = None if first is None else first.partner
-        if watch is None or first is None or second is None or first.agreement is None:
+        if watch is None:
             return
-        looks: dict[tuple[int, int], Look] = {}
-        for i, terms in enumerate(first.agreement.agreed.terms):
-            if terms is not None and terms.is_rtp:
-                for leg in (first, second):
-                    looks[leg.number, i] = self._read(leg, i)
-        for (number, i), look in looks.items():
-            leg, other = (first, second) if number == first.number else (second, first)
-            ear = watch.ear(number, i)
-            terms = first.agreement.agreed.terms[i]
-            assert terms is not None
-            if first.agreement.agreed.streams[i].answer.kind == "audio":
+        lines = _lines(session)
+        looks = {(leg.number, i): self._read(leg, i) for leg, _, i, _ in lines}
+        for leg, other, i, terms in lines:
+            look = looks[leg.number, i]
+            from_us = _said_by_us(leg, i)
+            opposite = look if other is None or from_us else looks[other.number, i]
+            ear = watch.ear(leg.number, i)
+            assert leg.agreement is not None
+            if leg.agreement.agreed.streams[i].answer.kind == "audio":
                 self._check(session, watch, leg, i, terms, ear, look, now)
-                ear.quality = _judged(leg, i, terms, look, looks[other.number, i])
+                ear.quality = _judged(leg, i, terms, look, opposite)
             if not terms.is_secured:
-                self._report(leg, i, ear, look, looks[other.number, i], watch.began_at, now)
+                self._report(leg, i, ear, look, opposite, from_us, watch.began_at, now)
             ear.counters = look.counters
 
     def _read(self, leg: MediaLeg, i: int) -> Look:
@@ -212,31 +209,69 @@ class Observer:
     # -- reports
 
     def _report(
-        self, leg: MediaLeg, i: int, ear: _Ear, look: Look, other: Look, began_at: float, now: float
+        self,
+        leg: MediaLeg,
+        i: int,
+        ear: _Ear,
+        look: Look,
+        other: Look,
+        from_us: Clocks | None,
+        began_at: float,
+        now: float,
     ) -> None:
         """Report to a leg, unless the other one does so itself."""
         agreement, pair = leg.agreement, leg.pair_of(i)
         assert agreement is not None
         side = agreement.side_of(leg, i)
+        clocks = from_us or (None if side is None else side.clocks)
         rtcp_at = other.detail.rtcp_at
         if pair is None or not (look.detail.ssrc or other.detail.ssrc):
             return
-        if side is None and (rtcp_at is not None and now - rtcp_at < _MUTE_AFTER):
+        if clocks is None and (rtcp_at is not None and now - rtcp_at < _MUTE_AFTER):
             return
-        if side is None and now - began_at < REPORT_INTERVAL:
+        if clocks is None and now - began_at < REPORT_INTERVAL:
             return  # it may be about to
         if ear.reporter is None:
             ear.reporter = Reporter()
         detail = look.detail
         quality = ear.quality if _wants_metrics(leg) else None
         utc = time.time()
-        spoken = _spoken(other, None if side is None else side.clocks)
+        spoken = _spoken(other, clocks)
         data = ear.reporter.report(detail, spoken, now, utc, quality)
         self._plane.engine.report(pair.index, pair.generation, data)
         self.counts["reports"] += 1
 
 
-def _spoken(other: Look, clocks: tuple[tuple[int, int], ...] | None) -> Spoken:
+def _lines(session: MediaSession) -> list[tuple[MediaLeg, MediaLeg | None, int, Terms]]:
+    """Each leg's m-lines of RTP, and the leg that it hears there; None: it hears the switch."""
+    first = session.legs[0] if session.legs else None
+    second = None if first is None else first.partner
+    found: list[tuple[MediaLeg, MediaLeg | None, int, Terms]] = []
+    if first is None or second is None or first.agreement is None:
+        for leg in session.legs:
+            if leg.served is not None and leg.agreement is not None:
+                terms = leg.agreement.agreed.terms[leg.served.line]
+                if terms is not None:
+                    found.append((leg, None, leg.served.line, terms))
+        return found
+    for i, terms in enumerate(first.agreement.agreed.terms):
+        if terms is not None and terms.is_rtp:
+            found += [(first, second, i, terms), (second, first, i, terms)]
+    return found
+
+
+def _said_by_us(leg: MediaLeg, i: int) -> Clocks | None:
+    """The clock of what the switch itself says to a leg; None: it hears another leg."""
+    if leg.served is not None:
+        terms = leg.served.terms
+    elif leg.waiting is not None and leg.waiting.line == i:
+        terms = leg.waiting.terms
+    else:
+        return None
+    return ((terms.payload_type, terms.formats[0].clock_rate),)
+
+
+def _spoken(other: Look, clocks: Clocks | None) -> Spoken:
     """What a leg hears of the other: as it came, or as the converter made it (with the leg's own clocks)."""
     detail, made = other.detail, other.detail.made
     if clocks is not None:

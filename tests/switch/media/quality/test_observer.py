@@ -11,7 +11,7 @@ import pytest
 
 from switchroom.protocols import rtcp
 from switchroom.switch.config import MediaConfig
-from switchroom.switch.media import MediaPlane
+from switchroom.switch.media import MediaPlane, sounding
 from switchroom.switch.media.quality.summary import measured, row_of
 from tests.switch.media.conftest import local_for
 from tests.switch.media.phones import THIRD, A, B, Call, Phone, rtp, wait_for
@@ -92,6 +92,37 @@ def test_converted_sound_is_reported_to_both(plane: MediaPlane, phone: Callable[
     assert metrics.loss_rate == round(9 / 60 * 256)
     assert metrics.mos_cq < 35
     call.session.close()
+    assert hear_reports(a)[-1] == rtcp.Bye((report.ssrc,))
+
+
+def test_what_the_switch_says_itself_is_reported(plane: MediaPlane, phone: Callable[[str], Phone]) -> None:
+    """A program's call: sender reports with the line's own clock, losses, a goodbye."""
+    a = phone(A)
+    session = plane.session("call")
+    leg = session.leg(toward=A, is_nat=False)
+    a.obey(sounding.serve(session, leg, a.describe("a=rtcp-xr:voip-metrics", formats="0")))
+    session.confirm()
+    for seq in (*range(20), *range(25, 30)):
+        a.say(rtp(seq))
+    heard = [a.hear() for _ in range(5)]
+    wait_for(lambda: session.report().streams[0].counters.lost == 5)
+    plane.observer.look_at(session, time.monotonic())
+    report, description, extended = hear_reports(a)
+    assert isinstance(report, rtcp.SenderReport)
+    assert report.ssrc == int.from_bytes(heard[0][8:12], "big")
+    assert report.packet_count >= 5
+    assert report.octet_count == 160 * report.packet_count
+    ahead = report.rtp_timestamp - int.from_bytes(heard[-1][4:8], "big") & 0xFFFFFFFF
+    assert ahead < 8000  # the clock of what was heard
+    (block,) = report.reports
+    assert (block.ssrc, block.lost) == (0xABCD, 5)
+    assert isinstance(description, rtcp.SourceDescription)
+    assert isinstance(extended, rtcp.Other)
+    plane.observer.look_at(session, time.monotonic() + 6)
+    assert session.watch is not None
+    assert session.watch.texts(time.monotonic() + 6)[0].endswith("no packets come from it")
+    hear_reports(a)
+    session.close()
     assert hear_reports(a)[-1] == rtcp.Bye((report.ssrc,))
 
 
