@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.calls.script.questions import SoundQuestions
 from switchroom.switch.media.quality.summary import row_of
 from switchroom.switch.ops import objects, records
 from switchroom.switch.ops.control import by_leader
@@ -31,6 +32,7 @@ class Questions:
             **switch.attendance.handlers(),
             **{name: by_leader(ask) for name, ask in switch.messages.questions().items()},
             **{name: by_leader(partial(answer)) for name, answer in switch.api.handlers().items()},
+            **SoundQuestions(switch.apps).handlers(),
             "hangup": self.hangup,
             "bans": by_leader(lambda: self.bans()),
             "ban": self.ban,

@@ -111,8 +111,9 @@ class Recording:
         *,
         max_seconds: float,
         silence: float,
+        owner: str,
     ) -> None:
-        self.path, self.rate, self.sides = path, rate, sides
+        self.path, self.rate, self.sides, self.owner = path, rate, sides, owner
         self.heard = Pipe(rate, _PIPE_SECONDS)
         self.said = None if sides == "heard" else Pipe(rate, _PIPE_SECONDS)
         self.ended: asyncio.Future[Recorded] = loop.create_future()
@@ -238,6 +239,11 @@ class Recorder:
         """Recordings that go on."""
         return len(self._recordings)
 
+    @property
+    def running(self) -> list[Recording]:
+        """The same, each."""
+        return list(self._recordings)
+
     def begin(
         self,
         path: Path,
@@ -246,13 +252,17 @@ class Recorder:
         *,
         max_seconds: float = 14_400.0,
         silence: float = 0.0,
+        owner: str = "",
         attach: Callable[[Recording], object],
     ) -> Recording:
-        """Begin a file; ``attach`` brings its pipes to where the sound is. OSError: there are too many."""
+        """Begin a file; ``attach`` brings its pipes to where the sound is. OSError: there are too many.
+
+        ``owner``: the call or the conference.
+        """
         if self.count >= self.max_recordings:
             raise OSError(f"{self.count} recordings go on already")
         loop = asyncio.get_running_loop()
-        recording = Recording(path, rate, sides, loop, max_seconds=max_seconds, silence=silence)
+        recording = Recording(path, rate, sides, loop, max_seconds=max_seconds, silence=silence, owner=owner)
         attach(recording)
         with self._lock:
             self._recordings.append(recording)

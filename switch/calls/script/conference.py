@@ -111,6 +111,7 @@ class Conference:
             _RATE,
             "heard",
             max_seconds=house.config.max_recording if max_length is None else max_length,
+            owner=self.name,
             attach=lambda recording: self._attach(recording),
         )
 

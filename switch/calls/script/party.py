@@ -210,6 +210,7 @@ class Party(Seat):
             sides,
             max_seconds=house.config.max_recording if max_length is None else max_length,
             silence=silence,
+            owner=self._call.id,
             attach=lambda recording: station.tap(recording.heard, recording.said),
         )
         self._recordings.append(recording)

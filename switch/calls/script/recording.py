@@ -46,6 +46,7 @@ class CallRecordings:
             min(max(sounding.rate_of(leg.media) for leg in (call.a, call.b)), 16000),
             house.config.recording_sides,
             max_seconds=house.config.max_recording,
+            owner=call.id,
             attach=lambda recording: one.tap(recording.heard, recording.said, other=two),
         )
         self._recordings.setdefault(call.id, []).append(recording)

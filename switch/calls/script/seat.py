@@ -54,6 +54,11 @@ class Seat:
         return self._leg.account
 
     @property
+    def call_id(self) -> str:
+        """Of the call that it is a part of."""
+        return self._call.id
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more can be asked of it."""
         return self.ended.done()

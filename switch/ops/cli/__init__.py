@@ -21,6 +21,7 @@ from . import (
     smpp,
     sms,
     smsc,
+    sound,
     trace,
 )
 from .fault import FaultError
@@ -48,6 +49,7 @@ api.add_to(app)
 sms.add_to(app)
 smpp.add_to(app)
 smsc.add_to(app)
+sound.add_to(app)
 modems.add_to(app)
 
 

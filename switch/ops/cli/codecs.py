@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def codecs(as_json: JsonOption = False) -> None:
-    """List codecs: library, version, licence, and what 20 ms cost."""
+    """List codecs: library, version, licence, cost of 20 ms."""
     from switchroom.codecs import CODECS  # only here: the other commands start faster without it
 
     from ..codec_cost import measure
