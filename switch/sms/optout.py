@@ -12,6 +12,7 @@ from .texts import text_of
 
 _PREFIX = "stop."
 _GONE = ""
+_AROUND = " \t\r\n.!\"'"  # nobody means anything else by "Stop."
 _FROM_OUTSIDE = ("trunk", "modem", "sip", "user")
 _MAX_REPLIES = 1000
 
@@ -66,21 +67,27 @@ class OptOuts:
         return self._config is not None and f"{sender}|{receiver}" in self._stopped
 
     def _read(self, submission: Submission) -> None:
-        kind = self._words.get((text_of(submission) or "")[:40].strip().upper())
+        kind = self._words.get((text_of(submission) or "")[:40].strip(_AROUND).upper())
         if kind is None or self._config is None:
             return
-        key = f"{submission.destination.number}|{submission.source.number}"
-        if kind == "stop" and key not in self._stopped:
-            self._stopped.add(key)
-            self._put(_PREFIX + key, "1")
-        elif kind == "start" and key in self._stopped:
-            self._stopped.discard(key)
-            self._put(_PREFIX + key, _GONE)
+        if kind != "help":
+            self.change(submission.destination.number, submission.source.number, has_stopped=kind == "stop")
         text: str = getattr(self._config, f"{kind}_reply")
         if text and len(self.replies) < _MAX_REPLIES:
             self.replies.append(
                 Submission("app", submission.destination, submission.source, text.encode("utf-8"))
             )
+
+    def change(self, sender: str, receiver: str, *, has_stopped: bool) -> None:
+        """Somebody wants nothing of a sender from now on, or everything again."""
+        key = f"{sender}|{receiver}"
+        if has_stopped == (key in self._stopped):
+            return
+        if has_stopped:
+            self._stopped.add(key)
+        else:
+            self._stopped.discard(key)
+        self._put(_PREFIX + key, "1" if has_stopped else _GONE)
 
     def rows(self, sender: str = "") -> list[dict[str, object]]:
         """Who wants no messages, of one sender or of all."""

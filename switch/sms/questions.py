@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.numbering import clean_number
 from switchroom.switch.store.sms import Filter, Orphan, Row
 
 from .handlers import RefusedError
@@ -212,9 +213,16 @@ class Questions:
         self._room.store.wake()
         return {"inlet": inlet, "credit": amount}
 
-    def optouts(self, sender: str = "") -> list[dict[str, object]]:
-        """Who said STOP to whom."""
-        return self._room.centre.rules.opt_outs.rows(sender)
+    def optouts(self, sender: str = "", add: str = "", remove: str = "") -> list[dict[str, object]]:
+        """Who said STOP to whom, after a receiver was added to or removed from a sender's list."""
+        opt_outs = self._room.centre.rules.opt_outs
+        for number, has_stopped in ((add, True), (remove, False)):
+            if number:
+                normal = self._room.centre.fates.routes.normal
+                ends = [normal(named(clean_number(end))).number for end in (sender, number)]
+                opt_outs.change(*ends, has_stopped=has_stopped)
+                self._room.store.wake()
+        return opt_outs.rows(sender)
 
 
 def state_named(name: str) -> State:

@@ -18,10 +18,12 @@ from .away import Away, serve
 from .book import Log
 from .centre.centre import Centre
 from .handlers import Handler, Handlers, Sender
+from .interfaces import BROKEN, Refusal, Submission
 from .lines import MessageLines
 from .phones import Phones, Texts
 from .questions import Questions
 from .routing import Routes, rates_of, routes_of
+from .rules import Hook
 
 if TYPE_CHECKING:
     from .modems.room import ModemRoom
@@ -49,6 +51,7 @@ class MessageRoom:
     ) -> None:
         """``flush`` sends SIP messages; ``sink`` takes records; of several workers the leader has it."""
         self._sink = sink
+        self._hooks: list[Hook] = []
         self._lines: MessageLines | None = None
         self._guard, self._tls = guard, tls
         self._config, self._texts, self.clock, self._log, self._flush = config, texts, clock, log, flush
@@ -74,6 +77,19 @@ class MessageRoom:
             return handler
 
         return add
+
+    def intercept(self, hook: Hook) -> Hook:
+        """``@switch.messages.intercept``: sees each message before any rule, and may change or refuse it."""
+
+        def guarded(submission: Submission) -> Submission | Refusal | None:
+            try:
+                return hook(submission)
+            except Exception:  # noqa: BLE001 - whatever a program raises: that message is refused
+                self._log.exception("messages.hook_failed", inlet=submission.inlet)
+                return BROKEN.saying("a hook failed")
+
+        self._hooks.append(guarded)
+        return hook
 
     @property
     def is_wanted(self) -> bool:
@@ -127,6 +143,7 @@ class MessageRoom:
             self._log,
             config.sms_rules,
         )
+        self._centre.rules.hooks = self._hooks
         self._lines = MessageLines(self._sink, self._centre.book, self._log)
         self._lines.is_wanted = config.sms.record_lines
         self._centre.fates.on_final.append(self._lines.add)

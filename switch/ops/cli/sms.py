@@ -160,11 +160,17 @@ def credit(
 @sms.command()
 def optouts(
     sender: Annotated[str, typer.Argument(metavar="[SENDER]", help="Of this sender only.")] = "",
+    add: Annotated[
+        str, typer.Option("--add", metavar="NUMBER", help="Who wants nothing of the sender.")
+    ] = "",
+    remove: Annotated[str, typer.Option("--remove", metavar="NUMBER", help="Who wants it again.")] = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List who said STOP to whom."""
-    found = _ask(config, "sms.optouts", sender=sender)
+    """List who said STOP to whom; change a sender's list."""
+    if (add or remove) and not sender:
+        raise typer.BadParameter("--add and --remove need the SENDER")
+    found = _ask(config, "sms.optouts", sender=sender, add=add, remove=remove)
     _show_many(found, as_json=as_json, nothing="Nobody said STOP.")
 
 

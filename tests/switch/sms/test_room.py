@@ -12,6 +12,7 @@ import pytest
 
 from switchroom.switch import Config, Switch
 from switchroom.switch.sms.handlers import Incoming, RefusedError
+from switchroom.switch.sms.interfaces import BLOCKED, Refusal, Submission
 
 
 def config(folder: Path, **tables: Any) -> Config:
@@ -143,3 +144,38 @@ async def test_a_message_that_is_refused_is_one_clear_line(tmp_path: Path) -> No
     async with Switch(config(tmp_path, sms={"reserve": 0, "enabled": True})) as switch:
         with pytest.raises(LookupError, match=r"refused: .4930: no route takes it"):
             await switch.messages.questions()["sms.send"]("x", "+4930")
+
+
+async def test_a_program_looks_at_each_message_first(tmp_path: Path) -> None:
+    switch = Switch(config(tmp_path, sms={"reserve": 0, "enabled": True}))
+    seen: list[str] = []
+
+    @switch.messages.intercept
+    def look(submission: Submission) -> Submission | Refusal | None:
+        seen.append(submission.body.decode())
+        if submission.body == b"bad":
+            return BLOCKED.saying("not by us")
+        if submission.body == b"worse":
+            raise ValueError("oops")
+        return submission._replace(body=b"better")
+
+    async with switch:
+        ask = switch.messages.questions()
+        sent = await ask["sms.send"]("good", "200", source="+4930")
+        assert (await ask["message"](sent["id"]))["text"] == "better"
+        for text, why in (("bad", "refused: not by us"), ("worse", "refused: a hook failed")):
+            with pytest.raises(LookupError, match=why):
+                await ask["sms.send"](text, "200", source="+4930")
+    assert seen == ["good", "bad", "worse"]
+
+
+async def test_an_operator_changes_the_list_of_a_sender(tmp_path: Path) -> None:
+    sms = {"reserve": 0, "enabled": True, "opt_out": True, "country": "DE"}
+    async with Switch(config(tmp_path, sms=sms)) as switch:
+        ask = switch.messages.questions()
+        assert ask["sms.optouts"]("Shop", add="0170 1234567") == [
+            {"sender": "Shop", "number": "+491701234567"}
+        ]
+        with pytest.raises(LookupError, match="wants no messages from Shop"):
+            await ask["sms.send"]("x", "+491701234567", source="Shop")
+        assert ask["sms.optouts"]("Shop", remove="+491701234567") == []

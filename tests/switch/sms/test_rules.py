@@ -181,7 +181,7 @@ def test_rules_know_a_number_however_it_is_written(build: Build) -> None:
     )
     ours, theirs = Address("+49301234567", 1, 1), Address("01701234567")
     world.attach(Outlet("trunk:a"))
-    world.submit("STOP", inlet="trunk:b", source=theirs, to="0301234567")
+    world.submit("Stop.", inlet="trunk:b", source=theirs, to="0301234567")
     for number in ("+491701234567", "00491701234567", "01701234567"):
         assert [word(r) for r in world.submit("x", source=ours, to=number)] == ["opted-out"]
     assert [word(r) for r in world.submit("x", to="09001234567")] == ["blocked"]
