@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls import keys
 from switchroom.switch.calls.leg import ALLOW, RETRY_AFTER, Leg, offered, sdp_headers, sdp_of
 from switchroom.switch.calls.passing import of_refusal
 from switchroom.switch.media import NoPortsLeft
@@ -221,6 +222,8 @@ def relay(leg: Leg, transaction: sip.ServerTransaction, request: sip.Request, no
         not far.session.allows(request.method) and request.method != "INFO"
     ):  # many take INFO and do not say so
         transaction.respond(405, now, headers=(("Allow", ALLOW),))
+        return
+    if request.method == "INFO" and keys.from_info(far, transaction, request, now):
         return
     headers = _pick(request, _DESCRIBING)
     sent = far.session.send_request(request.method, now, body=request.body, headers=headers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls import identity, passing, survival
+from switchroom.switch.calls import identity, keys, passing, survival
 from switchroom.switch.calls.access.admission import Admission
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.reception import Reception
@@ -326,6 +326,7 @@ class Exchange:
         """The call has two legs now; it is kept as soon as the caller has our answer."""
         self.admission.setups -= 1
         self.watch(call, now)
+        keys.attend(call)
         self.tell(call, now)
 
     def keep(self, call: Call) -> None:

@@ -308,6 +308,7 @@ class AuthConfig(Section):
 
 SrtpUse = Literal["off", "accepted", "offered", "required"]
 Keying = Literal["sdes", "dtls"]
+Dtmf = Literal["media", "info"]
 SrtpSuite = Literal[
     "AES_CM_128_HMAC_SHA1_80",
     "AEAD_AES_128_GCM",

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, SecretStr, Strict
 
 from .checks import Codec, Count, Dialled, Flag, Name, Number, Sound, is_target
 from .patterns import Patterns
-from .sections import Keying, Section, SrtpUse, key
+from .sections import Dtmf, Keying, Section, SrtpUse, key
 
 _FORWARD_NUMBER = re.compile(r"[0-9+*#]{1,32}")
 
@@ -76,6 +76,11 @@ class UserConfig(Section):
         "How keys are offered: sdes, in the description (use TLS for the signalling), or dtls, by a "
         "handshake of the media.",
         "sdes",
+    )
+    dtmf: Dtmf = key(
+        "How keys come to this user's phones: media, as telephone-event or in the sound; info, by SIP INFO "
+        "(application/dtmf-relay), for what knows nothing else.",
+        "media",
     )
     webrtc: Literal["auto", "always", "never"] = key(
         "Whether calls to this user's phones are offered as browsers want them (ICE, DTLS-SRTP). auto: to "

@@ -19,8 +19,8 @@ cdef extern from "unistd.h" nogil:
     int usleep(unsigned int microseconds)
 
 cdef extern from "engine_core.h" nogil:
-    enum: MAX_CLOCKS, NO_END, RTP, RTCP, DROPS, INWARD, OUTWARD, PROTECTION_ROOM
-    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT
+    enum: MAX_CLOCKS, NO_END, RTP, RTCP, DROPS, INWARD, OUTWARD, PROTECTION_ROOM, NO_PAYLOAD_TYPE
+    enum verb: PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT, PRESS
     struct sockaddr_in:
         uint16_t sin_port
     union address:
@@ -42,6 +42,9 @@ cdef extern from "engine_core.h" nogil:
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
         shield shield
+    struct key_press:
+        uint32_t rate, ms
+        uint8_t number, type
     struct ready:
         uint32_t index, generation
         address source, local, sender, target
@@ -85,6 +88,7 @@ cdef extern from "engine_core.h" nogil:
         program program
         ready found
         way way
+        key_press press
         converter *converter
         errand *errand
         protector *protectors[2]
@@ -334,6 +338,16 @@ cdef class Engine:
                 memcpy(p.shield.ufrag, <const char *><bytes>ufrag, 8)
                 memcpy(p.shield.mark, <const char *><bytes>mark, 4)
         message.converter = _converter(conversion)
+        self._push(&message)
+
+    def press(self, uint32_t index, uint32_t generation, key):
+        """Let a key leave in place of the sound that comes in at an end: (number, type or None, rate, ms)."""
+        cdef command message
+        message.verb = PRESS
+        message.index, message.generation = index, generation
+        number, event, message.press.rate, message.press.ms = key
+        message.press.number = number
+        message.press.type = NO_PAYLOAD_TYPE if event is None else event
         self._push(&message)
 
     def tap(self, uint32_t index, listener):

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "engine_core.h"
 #include "handover.h"
+#include "keying.h"
 #include "reports.h"
 #include "shield.h"
 
@@ -144,6 +145,7 @@ static void program_end(
         memset(&end->reports, 0, sizeof end->reports);
         memset(&end->made, 0, sizeof end->made);
         memset(&end->stranger, 0, sizeof end->stranger);
+        memset(&end->keying, 0, sizeof end->keying);
         memset(end->sources, 0, sizeof end->sources);
         atomic_store(&end->generation, program->generation);
     }
@@ -233,6 +235,14 @@ static void obey(struct engine *engine, const struct command *command)
         if (end->is_armed && end->program.generation == command->generation)
             send_report(engine, end, command->datagram, monotonic());
         free(command->datagram);
+        break;
+    case PRESS:
+        if (end->is_armed && end->program.generation == command->generation) {
+            take_back(engine, end);
+            end->keying.is_on = true;
+            end->keying.event_type = command->press.type;
+            press_key(end, &command->press, monotonic());
+        }
         break;
     case HAND_OVER:
         hand_over(engine, end, &command->found, &command->way);

@@ -21,6 +21,7 @@
 enum { RTP, RTCP, CHANNELS };
 enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
+enum { KEYS_WAITING = 32, NO_PAYLOAD_TYPE = 0xFF };
 enum { SOURCES = 4 };                       /* SSRCs that are remembered of an end in a bundle */
 enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
 enum { INWARD, OUTWARD, WAYS };
@@ -30,6 +31,21 @@ enum { INWARD, OUTWARD, WAYS };
 struct shield {
     uint8_t ufrag[8], mark[4];                /* of ICE: what names us, and what our transactions begin with */
     bool is_on, has_dtls, has_ice, is_faced;
+};
+
+/* A key that signalling has told: it leaves as telephone-event, or as tones if that has no payload type. */
+struct key_press {
+    uint32_t rate, ms;                        /* of the sound that leaves; how long */
+    uint8_t number, type;
+};
+
+/* Keys that wait, and the one that is on its way. */
+struct keying {
+    struct key_press waiting[KEYS_WAITING];
+    uint64_t said_at;                         /* when the sender itself last said one */
+    uint32_t count, began, duration, timestamp, packets, copies, gap;
+    uint8_t event_type, said;
+    bool is_on;                               /* from the first key on */
 };
 
 /* What one end is told when its call is answered or negotiated again. */
@@ -59,7 +75,7 @@ struct ready {
     union address source, local, sender, target;
 };
 
-enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT };
+enum verb { OPEN, PROGRAM, WATCH, RELEASE, CLOSE, TAP, RUN, HAND_OVER, TAKE_BACK, SECURE, FACE, SEND, REPORT, PRESS };
 
 /* Something that the loop's thread sends from an end's port; made by malloc, freed by the engine. */
 struct datagram {
@@ -86,8 +102,9 @@ struct command {
             union address address;
             struct datagram *datagram;
         };
+        struct key_press press;               /* PRESS */
     };
-    uint32_t generation;                      /* SECURE, FACE, SEND: for this use of the pair only */
+    uint32_t generation;                      /* SECURE, FACE, SEND, PRESS: for this use of the pair only */
     struct converter *converter;              /* PROGRAM: what to do with the RTP from this end; NULL: pass it on */
                                               /* TAP: gets a copy of it; NULL: none does any more */
     struct errand *errand;                    /* RUN */
@@ -130,6 +147,7 @@ struct end {
     uint32_t window_count, handed_count;
     struct reports reports;
     struct made made;             /* of what comes from here */
+    struct keying keying;
     uint32_t sources[SOURCES], next_source;   /* if it has several, or is in a bundle */
     union address stranger;       /* who was refused last */
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */

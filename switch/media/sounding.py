@@ -95,7 +95,7 @@ def rate_of(leg: MediaLeg) -> int:
 
 def untap(session: MediaSession, leg: MediaLeg) -> None:
     """Listen no more."""
-    if leg.served is None and leg.station is not None:
+    if leg.served is None and leg.station is not None and not session.plane.sounds.is_heard(leg.station):
         for pair in leg.pairs:
             if pair is not None:
                 session.plane.engine.tap(pair.index, None)

@@ -48,6 +48,10 @@ class Sounds:
             self._ears[room.id] = heard
         return room
 
+    def is_heard(self, station: Station) -> bool:
+        """Whether somebody is told of what happens there."""
+        return station.id in self._ears
+
     def listen(self, to: Station | Room, heard: Heard | None) -> None:
         """Tell somebody else of it; None: nobody."""
         if heard is None:

@@ -14,6 +14,7 @@ class Policy(NamedTuple):
     srtp: SrtpUse = "accepted"
     keying: Keying = "sdes"  # what we offer
     is_browser: bool = False  # WebRTC: it is offered DTLS and ICE, and nothing else
+    has_info: bool = False  # keys come to it by SIP INFO
 
 
 DEFAULT = Policy()

@@ -15,6 +15,7 @@ from switchroom.switch.media import MediaPlane, sounding
 from switchroom.switch.media.quality.summary import measured, row_of
 from tests.switch.media.conftest import local_for
 from tests.switch.media.phones import THIRD, A, B, Call, Phone, rtp, wait_for
+from tests.switch.media.secured import SecurePhone, session
 
 
 class Lines(list[tuple[str, dict[str, object]]]):
@@ -217,6 +218,52 @@ def test_a_leg_that_sends_from_elsewhere_is_named(plane: MediaPlane, phone: Call
     assert lines[-1] == ("media.heard_again", {"call": "call", "leg": "caller"})
     (trouble,) = call.session.close().troubles
     assert cause in trouble
+
+
+def cause_shown(plane: MediaPlane, call: Call) -> str:
+    """Why the caller is not heard, as the log and `switchroom calls` have it while the call is up."""
+    look(plane, call, later=5)
+    [(event, said)] = plane.observer.log  # type: ignore[attr-defined]
+    assert (event, said["leg"]) == ("media.not_heard", "caller")
+    assert row_of(call.session, time.monotonic())["trouble"].endswith(f": {said['cause']}")
+    return str(said["cause"])
+
+
+def test_the_cause_is_shown_when_nothing_comes(plane: MediaPlane, phone: Callable[[str], Phone]) -> None:
+    a, b = phone(A), phone(B)
+    call = Call(plane, a, b).set_up()
+    for seq in range(20):
+        b.say(rtp(seq))
+        a.hear()
+    assert cause_shown(plane, call) == "no packets come from it"
+
+
+def test_the_cause_is_shown_when_keys_differ(plane: MediaPlane, phone: Callable[[str], Phone]) -> None:
+    a, b = phone(A), phone(B)
+    secure = SecurePhone(a, "AES_CM_128_HMAC_SHA1_80")
+    call = Call(plane, a, b)
+    b.obey(call.session.offer(call.a_leg, call.b_leg, secure.describe()))
+    secure.obey(call.session.answer(call.b_leg, call.a_leg, b.describe()))
+    call.session.confirm()
+    wrong = session("AES_CM_128_HMAC_SHA1_80", bytes(30), is_sender=True)
+    for seq in range(20):
+        a.say(wrong.protect(rtp(seq)))
+        b.say(rtp(seq))
+        secure.hear()
+    assert cause_shown(plane, call) == "its SRTP is not authentic: keys differ, or there are none yet"
+
+
+def test_the_cause_is_shown_when_a_codec_was_not_agreed(
+    plane: MediaPlane, phone: Callable[[str], Phone]
+) -> None:
+    a, b = phone(A), phone(B)
+    call = Call(plane, a, b).set_up()
+    for seq in range(20):
+        a.say(rtp(seq, payload_type=18))
+        b.hear()
+        b.say(rtp(seq))
+        a.hear()
+    assert cause_shown(plane, call) == "its payload type 18 was not agreed"
 
 
 def test_a_leg_on_hold_is_not_missed(plane: MediaPlane, phone: Callable[[str], Phone]) -> None:
