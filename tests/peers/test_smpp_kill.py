@@ -13,7 +13,7 @@ from .harness import Switch
 from .ports import free_port
 from .smpp_ends import Carrier, Customer, Ledger
 
-KILLS = 200 if os.environ.get("SWITCHROOM_LONG") else 2
+KILLS = int(os.environ.get("SWITCHROOM_KILLS", 200 if os.environ.get("SWITCHROOM_LONG") else 2))
 WINDOW = 20
 PASSWORD = "secret12"
 

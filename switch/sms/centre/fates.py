@@ -119,7 +119,7 @@ class Fates:
         if isinstance(plan, Refusal):
             self._wait_for_route(message, plan, now)
             return
-        if fault is not Fault.UNKNOWN:
+        if fault is not Fault.UNKNOWN or message.attempts > 1:  # a connection may break once for no reason
             message.tried = (*message.tried, message.outlet)
         others = [way for way in plan.ways if way not in message.tried and self.ways.get(way)]
         gave_up = self._why_over(message, plan.retry, now)

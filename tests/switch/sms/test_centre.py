@@ -160,6 +160,22 @@ def test_a_way_that_goes_away_leaves_what_it_has_not_sent_to_the_next(tmp_path: 
     world.close()
 
 
+def test_a_connection_that_breaks_again_and_again_is_left_alone(world: World) -> None:
+    a = Outlet("trunk:a")
+    world.attach(a)
+    [id] = world.submit("hello")
+    world.answer(a, fault=Fault.UNKNOWN)
+    assert a.bodies == [b"hello", b"hello"]  # once it may have been chance
+    world.answer(a, fault=Fault.UNKNOWN)
+    assert world.state(id) is State.DEFERRED
+    world.walk(5)
+    assert len(a.bodies) == 2
+    world.walk(300)
+    assert len(a.bodies) == 3
+    world.answer(a, "A1", is_delivered=True)
+    assert world.state(id) is State.DELIVERED
+
+
 def test_what_is_not_delivered_in_time_expires(world: World) -> None:
     acme = Inlet("account:acme")
     world.attach(acme)
