@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from ..media.quality.summary import measured
 from ..net.watchdog import LAG_BOUNDS
-from . import smpp_metrics, sms_metrics
+from . import api_metrics, smpp_metrics, sms_metrics
 
 Number = int | float
 Values = Number | Mapping[Any, Number]  # one number, or one for each label value (a tuple for several labels)
@@ -225,6 +225,7 @@ class Metrics(Collector):
         yield _lag(self._switch.watchdog)
         yield from sms_metrics.collect(self._switch.messages, self._switch.clock.now())
         yield from smpp_metrics.collect(self._switch.messages.smpp)
+        yield from api_metrics.collect(self._switch.api)
 
 
 def _lag(watchdog: Any) -> Metric:

@@ -167,6 +167,8 @@ def test_the_stream_has_what_telephones_do(place: Any) -> None:
     kinds = [event["type"].removeprefix("switchroom.switch.") for event in found]
     assert kinds == ["registration.changed", "call.ended"]
     assert found[0]["data"] == {"user": "1001", "contacts": 1}
+    assert place[0].metric("switchroom_api_requests_total") > 0
+    assert place[0].metric("switchroom_api_webhooks_waiting") == 0
     ended = found[-1]["data"]
     assert (ended["from"], ended["to"], ended["cause"], ended["duration"]) == (THEIRS, "1002", 480, 0.0)
 

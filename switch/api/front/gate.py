@@ -10,6 +10,8 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from switchroom.switch.net.limits import source_of
+
 from ..wire.errors import ApiError
 from .principal import Principal
 from .rates import Rates
@@ -44,6 +46,7 @@ class Gate:
         known = self._known.get(mark)
         if known is not None and known[1] > now:
             return known[0]
+        source = source_of(source) if source else ""
         if self._failures.is_empty(source, now):
             raise ApiError(20429, "Too many wrong credentials", headers={"Retry-After": "5"})
         principal = self._check(header)

@@ -7,6 +7,8 @@ from collections import Counter
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from switchroom.switch.net.limits import source_of
+
 
 class Watch:
     """The limits, and the connections that have not sent a whole head yet."""
@@ -37,7 +39,7 @@ class Guarded(HttpToolsProtocol):
         """Count it, or close it at once."""
         super().connection_made(transport)
         self._head_size = 0
-        self._source = self.client[0] if self.client else ""
+        self._source = source_of(self.client[0]) if self.client else ""
         watch = self.watch
         watch.sources[self._source] += 1
         if (

@@ -187,8 +187,10 @@ class Inbox:
         return self._office.courier.make(letter)
 
     def _hook(self, number: Document) -> _Hook | None:
-        """The webhook of a number: its service's, its application's, or its own."""
-        service = self._senders.service_of(str(number.name))
+        """The webhook of a number: its service's, its application's, or its own; none while suspended."""
+        if not self._office.accounts.is_active(number.account):
+            return None
+        service = self._senders.service_of(number)
         if service is not None and not service.data["use_inbound_webhook_on_number"]:
             data = service.data
             urls = data["inbound_request_url"] or "", data["inbound_method"]

@@ -10,7 +10,7 @@ from switchroom.switch.store.documents import Document, Query
 
 from ..office import Shelf
 from ..resources.inventory import facts_of
-from ..resources.numbers import NUMBER
+from ..resources.numbers import NUMBER, POOLED
 from ..wire.errors import ApiError
 from ..wire.params import is_e164
 from .render import MESSAGE
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..office import Office
     from .optouts import OptOuts
 
-SERVICE, POOLED = "service", "pooled"
+SERVICE = "service"
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &_+-]{1,11}")
 _SHORT = re.compile(r"[0-9]{3,8}")
 _NOISE = re.compile(r"[\s().\-]")
@@ -91,10 +91,12 @@ class Senders:
             best = [number for number in best if number[:5] == to[:5]] or best
         return str(best[zlib.crc32(to.encode()) % len(best)])
 
-    def service_of(self, number: str) -> Document | None:
-        """The service that has a number in its pool."""
-        pooled = self._office.library.named(POOLED, number)
-        return None if pooled is None else self.services.find(pooled.account, pooled.parent)
+    def service_of(self, number: Document) -> Document | None:
+        """The service of the same account that has a number in its pool."""
+        pooled = self._office.library.named(POOLED, str(number.name))
+        if pooled is None or pooled.account != number.account:
+            return None
+        return self.services.find(pooled.account, pooled.parent)
 
     def _pool(self, service: Document) -> list[Document]:
         query = Query(POOLED, service.account, parent=service.sid, limit=1000)

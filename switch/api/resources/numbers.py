@@ -16,7 +16,7 @@ from ..wire.dates import rfc2822
 from ..wire.errors import ApiError, not_found
 from .inventory import Inventory, code_of, compile_pattern, facts_of, region_of
 
-NUMBER = "number"
+NUMBER, POOLED = "number", "pooled"
 _CAPABILITIES = {"voice": True, "sms": True, "mms": False, "fax": False}
 _HOOKS = {
     "VoiceUrl": "voice_url",
@@ -171,20 +171,28 @@ class NumberResources:
         """Other webhooks, another name, or another account of the same owner."""
         doc = self.shelf.take(ask)
         columns: dict[str, Any] = {}
+        left: list[Document] = []
         to = ask["AccountSid"]
         if to and to != doc.account:
             if not ask.principal.is_main or not self._office.accounts.belongs(to, ask.principal.account):
                 raise ApiError(20422, "AccountSid: is not an account that the number can go to")
             columns["account"] = to
+            left = self._pooled(doc)
         changed = doc.change(ask.now, data=fields_of(ask.found, _HOOKS), **columns)
-        await self._office.write([changed], events=[self._event(changed, "configured")])
+        await self._office.write([changed], left, events=[self._event(changed, "configured")])
         return self._show(changed)
 
     async def delete(self, ask: Ask) -> Answer:
         """It goes back into the inventory."""
         doc = self.shelf.take(ask)
-        await self._office.write(drops=[doc], events=[self._event(doc, "released")])
+        drops = [doc, *self._pooled(doc)]
+        await self._office.write(drops=drops, events=[self._event(doc, "released")])
         return None
+
+    def _pooled(self, doc: Document) -> list[Document]:
+        """Its place in a service: whoever has the number next must not be heard there."""
+        found = self._office.library.named(POOLED, str(doc.name))
+        return [] if found is None else [found]
 
     # -- numbers that nobody has
 

@@ -11,7 +11,8 @@ import httpcore
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.store.documents import Document
 
-from .conftest import SID, call
+from .centre import MemoryCentre
+from .conftest import SID, WebhookServer, call, make_client
 from .samples import MARK, Described, ask, auth, described, fill, filled
 
 
@@ -155,3 +156,44 @@ async def test_an_account_that_was_suspended_does_nothing(client: Any, base: str
             form = None if one.method in ("GET", "DELETE") else one.form()
             status, body = await ask(pool, one.method, base + filled(one.path, {}, other), form, proof)
             assert (status, body["code"]) == (403, 20005), (one.method, one.path)
+
+
+async def test_whoever_has_a_number_next_is_alone_with_it(
+    client: Any, base: str, room: ApiRoom, centre: MemoryCentre, hooks: WebhookServer
+) -> None:
+    """A number that was in a service is released, or goes to another account: its texts go where it went."""
+    sub = await call(client.api.accounts.create, friendly_name="next")
+    theirs = make_client(base, sub.sid, sub.auth_token)
+    service = await call(
+        client.messaging.v1.services.create, friendly_name="s", inbound_request_url=hooks.url + "/a"
+    )
+    pool = client.messaging.v1.services(service.sid).phone_numbers
+    for n in range(2):
+        number = await call(client.incoming_phone_numbers.create, phone_number="+15005550001")
+        await call(pool.create, number.sid)
+        if n:
+            await call(client.incoming_phone_numbers(number.sid).update, account_sid=sub.sid)
+        else:
+            await call(client.incoming_phone_numbers(number.sid).delete)
+            number = await call(theirs.incoming_phone_numbers.create, phone_number="+15005550001")
+        assert await call(pool.list) == []
+        await call(theirs.incoming_phone_numbers(number.sid).update, sms_url=f"{hooks.url}/b{n}")
+        centre.deliver("+15558675310", "+15005550001", "for the next one")
+        await hooks.wait_for(n + 1)
+        assert hooks.requests[n][1] == f"/b{n}"
+        await call(theirs.incoming_phone_numbers(number.sid).delete)
+    assert [m.body for m in await call(theirs.messages.list)] == ["for the next one"] * 2
+    assert await call(client.messages.list) == []
+
+
+async def test_a_suspended_account_is_told_nothing(
+    client: Any, base: str, room: ApiRoom, centre: MemoryCentre, hooks: WebhookServer
+) -> None:
+    sub = await call(client.api.accounts.create, friendly_name="t")
+    numbers = client.api.v2010.accounts(sub.sid).incoming_phone_numbers
+    await call(numbers.create, phone_number="+15005550001", sms_url=hooks.url)
+    await call(client.api.accounts(sub.sid).update, status="suspended")
+    centre.deliver("+15558675310", "+15005550001", "x")
+    await settled(room)
+    assert room.house.courier.waiting_count == 0
+    assert hooks.requests == []
