@@ -19,6 +19,7 @@ from .stored import Stored
 from .texts import kind_of, text_of
 
 _ALPHANUMERIC = 5  # TON of SMPP 3.4 §5.2.5
+_NETWORKS = frozenset({"trunk", "modem", "sip"})
 _TOLD = 24
 
 
@@ -182,9 +183,15 @@ class Routes:
             return submission
         return submission._replace(source=source, destination=destination)
 
+    def _sender(self, submission: Submission) -> Address:
+        """Who sends, so that an answer finds him: what comes from networks may lack its country."""
+        if not self._country or submission.inlet.partition(":")[0] not in _NETWORKS:
+            return submission.source
+        return self.normal(submission.source)
+
     def plan(self, submission: Submission, at: float) -> Plan | Refusal:
         """Where a message goes, or why nowhere."""
-        source, destination = submission.source, self.normal(submission.destination)
+        source, destination = self._sender(submission), self.normal(submission.destination)
         number = destination.number
         user = self._users.get(number)
         if user is not None and submission.inlet != f"user:{user}":
@@ -222,15 +229,18 @@ class Routes:
         s = message.submission
         if route is None:
             message.wish = Wish.FINAL
+            message.source = self._sender(s)
             return not message.route
-        message.source, message.destination = route.shown(s.source), route.called(self.normal(s.destination))
+        message.source = route.shown(self._sender(s))
+        message.destination = route.called(self.normal(s.destination))
         if route.config.ordered:
             message.turn = turn_of(route.name, message.destination)
         message.wish = route.wish(s.wish)
         return True
 
     def _direct(self, way: str, submission: Submission) -> Plan:
-        return Plan("", (way,), submission.source, submission.destination, Wish.FINAL, self.retry)
+        sender = self._sender(submission)
+        return Plan("", (way,), sender, submission.destination, Wish.FINAL, self.retry)
 
     def _resolve(self, ways: tuple[str, ...], number: str) -> tuple[str, ...]:
         if "users" not in ways:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from switchroom.switch.config import SmsConfig
+from switchroom.switch.net.limits import Bucket
 from switchroom.switch.sms.book import Book
 from switchroom.switch.sms.interfaces import (
     BAD_BODY,
@@ -12,6 +13,10 @@ from switchroom.switch.sms.interfaces import (
     BAD_EXPIRY,
     BAD_SCHEDULE,
     BAD_SOURCE,
+    BLOCKED,
+    INTERCEPTED,
+    NO_CREDIT,
+    OPTED_OUT,
     QUEUE_FULL,
     TEXT,
     Done,
@@ -28,6 +33,8 @@ from .fates import Fates
 from .ways import Way
 
 _MAX_ADDRESS = 64
+_NOTED = frozenset(refusal.word for refusal in (BAD_SOURCE, BLOCKED, OPTED_OUT, INTERCEPTED, NO_CREDIT))
+_LINES_RATE, _LINES_BURST = 0.2, 20.0  # lines a second
 
 
 class Taking:
@@ -50,6 +57,7 @@ class Acceptance:
     def __init__(self, book: Book, fates: Fates, rules: Rules, config: SmsConfig) -> None:
         self._book, self._fates, self._rules = book, fates, rules
         self._unwritten = 0
+        self._lines, self._unlogged = Bucket(_LINES_BURST, book.clock.now()), 0
         self.reconfigure(config)
         self.refused: dict[str, int] = {}
 
@@ -70,6 +78,8 @@ class Acceptance:
             if isinstance(result, Refusal):
                 self.refused[result.word] = self.refused.get(result.word, 0) + 1
                 book.counters["refused"] += 1
+                if result.word in _NOTED:
+                    self._note(submission, result, now)
                 taking.results.append(result)
             elif isinstance(result, int):
                 taking.results.append(result)
@@ -89,6 +99,21 @@ class Acceptance:
         book.store.pending.accept(
             Accepted([m.row() for m in rows], queued, timers, keys, taking.known, ticket)
         )
+
+    def _note(self, submission: Submission, refusal: Refusal, now: float) -> None:
+        """Somebody tried what he may not; of a flood some lines are enough."""
+        if self._lines.take(_LINES_RATE, _LINES_BURST, now):
+            self._book.log.warning(
+                "messages.refused",
+                inlet=submission.inlet,
+                source=submission.source.number,
+                destination=submission.destination.number,
+                reason=refusal.text or refusal.word,
+                unlogged=self._unlogged,
+            )
+            self._unlogged = 0
+        else:
+            self._unlogged += 1
 
     def _why_full(self) -> Refusal | None:
         if self._book.store.is_failing:

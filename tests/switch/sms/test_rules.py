@@ -49,6 +49,13 @@ def test_a_sender_that_is_not_the_accounts_own_is_refused(build: Build) -> None:
     assert "BANK" in refusal.text
     assert (refusal.smpp, refusal.http) == (0x0A, 422)
     assert [word(r) for r in world.submit("x", source=named("BANK"), inlet="account:bank")] == ["taken"]
+    [(event, values)] = world.log.lines
+    assert (event, values["inlet"], values["source"]) == ("messages.refused", ACME, "BANK")
+    world.submit(*["x"] * 100, source=named("BANK"))
+    assert len(world.log.lines) == 20  # a flood is no flood of lines
+    world.walk(10)
+    world.submit("x", source=named("BANK"))
+    assert world.log.lines[-1][1]["unlogged"] == 81
 
 
 def test_a_sender_is_replaced_for_a_country(build: Build) -> None:
@@ -198,3 +205,18 @@ def test_a_number_is_written_with_its_country_after_a_restart_too(build: Build) 
     a = Outlet("trunk:a")
     world.attach(a)
     assert [part.message.destination.number for part in a.seen] == ["+49401234567"]
+
+
+def test_who_writes_from_outside_can_be_answered(build: Build) -> None:
+    world = build(country="DE")
+    world.users = {"200": "alice"}
+    world.restart()
+    phones, a = Outlet("user"), Outlet("trunk:a")
+    national = Address("01701234567")
+    world.submit("waits", inlet="modem:a", source=national, to="+491")
+    world.restart()
+    world.attach(phones, a)
+    world.submit("x", inlet="modem:a", source=national, to="200")
+    world.submit("x", inlet="account:acme", source=national, to="+492")
+    assert [part.message.source.number for part in phones.seen] == ["+491701234567"]
+    assert [part.message.source.number for part in a.seen] == ["+491701234567", "01701234567"]
