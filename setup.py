@@ -80,5 +80,6 @@ setup(
         include_path=[str(link_names())],
         compiler_directives={"language_level": "3", "embedsignature": True},
     ),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
     zip_safe=False,
 )
