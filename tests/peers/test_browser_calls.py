@@ -27,7 +27,7 @@ from .ports import free_port
 
 pytestmark = [pytest.mark.peer("chromium", "npm", "baresip"), pytest.mark.slow]
 
-DESK, WEB, OPUS = "1001", "1002", "1003"
+DESK, WEB, OPUS, ECHO = "1001", "1002", "1003", "99"
 DESK_TONE, WEB_TONE = 440.0, 1000.0
 
 
@@ -54,7 +54,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     certificate = folder / "switch.pem"
     certificate.write_bytes(make_certificate(["localhost", "127.0.0.1"]))
     people = [*users([DESK, WEB]), user(OPUS, codecs=["opus"])]
-    switch = Switch(folder / "switch", users=people, tls={"certificate": str(certificate)})
+    switch = Switch(
+        folder / "switch",
+        users=people,
+        tls={"certificate": str(certificate)},
+        routes=[{"match": ECHO, "to": "app:echo"}],
+    )
     port = free_port()
     switch.config["sip"]["listen"].append(f"wss:127.0.0.1:{port}")
     microphone = write_tone(folder / "microphone.wav", WEB_TONE, 4.0, 48000)
@@ -114,6 +119,16 @@ def test_two_browsers_see_and_hear_each_other(house: House) -> None:
         assert seen["transports"] == 1
     one.run("await calls[0].bye();")
     for page in (one, other):
+        page.leave()
+
+
+def test_a_picture_that_nobody_takes_is_refused(house: House) -> None:
+    """A browser offers sound and picture to a desk phone, and to the switch itself, which have no eyes."""
+    for number, tone in ((DESK, DESK_TONE), (ECHO, WEB_TONE)):
+        page = house.page(WEB, bundle="max-bundle")
+        dial(page, number, has_video=True)
+        wait_to_hear(page, tone)
+        page.run("await calls[0].bye();")
         page.leave()
 
 

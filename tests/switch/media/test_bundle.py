@@ -188,3 +188,65 @@ async def test_an_answer_outside_the_bundle_is_refused(plane: MediaPlane, phone:
     answer = web.describe("active").replace(b"BUNDLE a v", b"BUNDLE a").replace(b"video 0", b"video 4444")
     with pytest.raises(RemoteProtocolError, match="no SRTP keys in the answer"):
         session.answer(a, b, answer)
+
+
+def with_sound_only(description: bytes) -> bytes:
+    return description[: description.index(b"m=video")].replace(b"BUNDLE a v", b"BUNDLE a")
+
+
+async def test_a_picture_joins_the_transport_in_the_middle_of_a_call(plane: MediaPlane, phone: Make) -> None:
+    """Keys and place stay; a hold and its end change nothing either."""
+    web, desk = WebPhone(phone(A)), Desk(phone)
+    session = plane.session("joins")
+    a, b = session.leg(toward=A, is_nat=False), session.leg(toward=B, is_nat=False)
+    a.security.policy = BROWSER
+    desk.sound.obey(session.offer(a, b, with_sound_only(web.describe())))
+    answer = session.answer(b, a, desk.describe()[: desk.describe().index(b"m=video")])
+    await web.connect(answer, is_client=False)
+    session.confirm()
+    web.say(rtp(1, payload_type=SOUND, ssrc=5))
+    assert desk.sound.hear() == rtp(1, payload_type=SOUND, ssrc=5)
+    port = sdp.Description.parse(answer).media[0].port
+    for seq, direction in ((2, b"sendrecv"), (3, b"sendonly"), (4, b"sendrecv")):
+        offer = web.describe().replace(b"m=video 0", b"m=video %d" % web.phone.port)
+        offer = offer.replace(b"a=bundle-only\r\n", b"").replace(b"a=mid:", b"a=%s\r\na=mid:" % direction)
+        desk.obey(session.offer(a, b, offer))
+        said = sdp.Description.parse(session.answer(b, a, desk.describe()))
+        assert [line.port for line in said.media] == [port, port]
+        assert said.get("group") == "BUNDLE a v"
+        web.say(rtp(seq, payload_type=SOUND, ssrc=5), rtp(seq, payload_type=PICTURE, ssrc=MINE))
+        assert desk.sound.hear() == rtp(seq, payload_type=SOUND, ssrc=5)
+        assert desk.hear_picture() == rtp(seq, payload_type=PICTURE, ssrc=MINE)
+    desk.picture.say(rtp(9, payload_type=PICTURE, ssrc=THEIRS))
+    assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
+
+
+async def test_a_desk_phone_shows_a_picture_to_a_browser_in_the_middle_of_a_call(
+    plane: MediaPlane, phone: Make
+) -> None:
+    web, desk = WebPhone(phone(A)), Desk(phone)
+    session = plane.session("shows")
+    a, b = session.leg(toward=A, is_nat=False), session.leg(toward=B, is_nat=False)
+    a.security.policy = BROWSER
+    desk.sound.obey(session.offer(a, b, with_sound_only(web.describe())))
+    answer = session.answer(b, a, desk.describe()[: desk.describe().index(b"m=video")])
+    await web.connect(answer, is_client=False)
+    session.confirm()
+    offer = sdp.Description.parse(session.offer(b, a, desk.describe()))
+    [sound, picture] = offer.media
+    assert (picture.port, picture.get("bundle-only")) == (sound.port, None)
+    assert offer.get("group") == f"BUNDLE a {picture.get('mid')}"
+    told = web.describe("passive").replace(b"m=video 0", b"m=video 9")
+    told = told.replace(b"mid:v", b"mid:%s" % (picture.get("mid") or "").encode())
+    told = told.replace(b"BUNDLE a v", b"BUNDLE a %s" % (picture.get("mid") or "").encode())
+    desk.obey(session.answer(a, b, told))
+    desk.picture.say(rtp(9, payload_type=PICTURE, ssrc=THEIRS))
+    assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
+    web.say(rtp(3, payload_type=SOUND, ssrc=5), rtp(3, payload_type=PICTURE, ssrc=MINE))
+    assert desk.sound.hear() == rtp(3, payload_type=SOUND, ssrc=5)
+    assert desk.hear_picture() == rtp(3, payload_type=PICTURE, ssrc=MINE)
+    report = session.close()
+    assert [(one.leg, one.line, one.counters.packets) for one in report.streams] == [
+        *((0, 0, 1), (0, 1, 1)),
+        *((1, 0, 0), (1, 1, 1)),
+    ]
