@@ -186,7 +186,7 @@ def split_sound(text: str) -> tuple[tuple[float, ...], float] | None:
         seconds = 0.0 if found is None else float(found[2])
     except ValueError:
         seconds = 0.0
-    if not 0.02 <= seconds <= 600 or not all(20 <= pitch <= 20_000 for pitch in pitches):
+    if not 0.02 <= seconds <= 60 or not all(20 <= pitch <= 20_000 for pitch in pitches):
         raise ValueError("must be tone:HZ:SECONDS, tone:HZ+HZ:SECONDS, silence:SECONDS, or a file")
     return pitches, seconds
 

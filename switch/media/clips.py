@@ -81,6 +81,7 @@ class Clips:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder  # where files without a path are looked for
         self.speak: Speak = _mute  # the file in which a text is said, by a voice, in a language
+        self._coming: dict[tuple[object, ...], asyncio.Task[Clip]] = {}
         self._kept: OrderedDict[tuple[object, ...], tuple[Clip, int]] = OrderedDict()
         self._size = 0
 
@@ -93,6 +94,13 @@ class Clips:
         if found is not None:
             self._kept.move_to_end(key)
             return found[0]
+        work = self._coming.get(key)
+        if work is None:  # whoever asks while it is made ready waits for the same one
+            work = self._coming[key] = asyncio.create_task(self._make(key, sounds, rate))
+            work.add_done_callback(lambda _: self._coming.pop(key, None))
+        return await asyncio.shield(work)
+
+    async def _make(self, key: tuple[object, ...], sounds: tuple[Sound, ...], rate: int) -> Clip:
         parts = [await self._samples(sound, rate) for sound in sounds]
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts)[: _MAX_KEPT // 4 - 1]
         return self._keep(key, samples, rate)
@@ -115,6 +123,8 @@ class Clips:
 
     def _path(self, sound: str | Path) -> Path:
         path = Path(sound)
+        if not path.is_absolute() and ".." in path.parts:
+            raise OSError(f"{path}: leads out of the folder of prompts")
         return path if path.is_absolute() or self.folder is None else self.folder / path
 
     def _keep(self, key: tuple[object, ...], samples: Samples, rate: int) -> Clip:

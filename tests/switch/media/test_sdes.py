@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
+import numpy as np
 import pytest
 
+from switchroom.codecs import find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.srtp import SUITES, Crypto, read_cryptos
 from switchroom.switch.media import MediaPlane, Policy
+from switchroom.switch.media.clips import Tone
+from tests.switch.calls.script.handset import pitches
 
 from .phones import Call, Phone, receiver_report, rtp, wait_for
 from .secured import PROFILES, SecurePhone
@@ -111,6 +116,22 @@ def test_hold_and_resume_keep_the_keys(plane: MediaPlane, a: Phone, b: Phone) ->
         caller.say(rtp(5 if lines == "a=sendonly" else 6))
         assert callee.hear()[2:4] in (b"\0\5", b"\0\6")
     assert media_of(call.a_leg.sent).get("crypto") == before
+
+
+async def test_music_on_hold_is_secured_as_the_leg_is(plane: MediaPlane, a: Phone, b: Phone) -> None:
+    call, caller, callee = Call(plane, a, b), SecurePhone(a, CM), SecurePhone(b, GCM, proto="RTP/AVP")
+    plane.music.default = (Tone((700.0,), 1.0),)
+    set_up(call, caller, callee)
+    taken = callee.obey(call.session.offer(call.a_leg, call.b_leg, caller.describe("a=sendonly")))
+    answer = callee.describe("a=recvonly", tag=taken.tag)
+    caller.obey(call.session.answer(call.b_leg, call.a_leg, answer))
+    await asyncio.sleep(0.2)
+    caller.say(rtp(1))  # not heard
+    decoder = find("PCMU").decoder()
+    heard = [callee.hear() for _ in range(30)]
+    assert len({packet[8:12] for packet in heard}) == 1
+    assert 700 in pitches(np.concatenate([decoder.decode(packet[12:]) for packet in heard]), 8000)
+    call.session.close()
 
 
 def test_new_keys_in_a_new_offer(plane: MediaPlane, a: Phone, b: Phone) -> None:
