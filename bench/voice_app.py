@@ -21,9 +21,11 @@ import numpy as np
 import uvloop
 
 from switchroom.codecs import find
+from switchroom.codecs.files import write_header
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TONE = find("PCMU").encoder().encode((8000 * np.sin(np.arange(160) * 2 * np.pi / 8)).astype(np.int16))
+SOUND = write_header(8000, 1, 16000) + b"\x00\x10" * 8000
 
 
 def frame(text: str) -> bytes:
@@ -73,6 +75,9 @@ class Visitor(asyncio.Protocol):
             return
         if path == "/counts":
             self.reply(json.dumps(self.app.counts()).encode(), b"application/json")
+            return
+        if path == "/tone.wav":
+            self.reply(SOUND, b"audio/wav")
             return
         self.app.requests += 1
         body = self.app.documents.get(path, "").encode()

@@ -142,7 +142,7 @@ class House:
         self.desk.rates.rate, self.desk.rates.burst = api.rate, api.burst
         self.inventory.update(api.numbers)
         self.fetcher.limits = _limits(api)
-        self.fetcher.backend.fence = Fence(api.webhook_private)
+        self.fetcher.connections.fence = Fence(api.webhook_private)
         self.verifications.reconfigure()
 
     def status(self) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Means:
 
     async def _check_host(self, host: str) -> None:
         """A stranger must not call through us into a private network (THREATS F)."""
-        fence = self.office.fetcher.backend.fence
+        fence = self.office.fetcher.connections.fence
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError):

@@ -12,10 +12,9 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-import httpcore
-
+from .connections import AnswerError, Connections, LostError
 from .signature import HEADER, sign, with_body_hash
-from .target import Fence, FencedBackend, ForbiddenError
+from .target import Fence, ForbiddenError
 
 MAX_BODY = 65536
 MAX_REDIRECTS = 3
@@ -110,18 +109,11 @@ class Fetcher:
 
     def __init__(self, fence: Fence, context: ssl.SSLContext, limits: Limits) -> None:
         self.limits, self.context = limits, context
-        self.backend = FencedBackend(fence)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=256,
-            max_keepalive_connections=64,
-            keepalive_expiry=15.0,
-            network_backend=self.backend,
-        )
+        self.connections = Connections(fence, context)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
+        self.connections.close()
 
     async def fetch(
         self, request: Request, token: str, *, limits: Limits | None = None, cookies: Cookies | None = None
@@ -158,30 +150,34 @@ class Fetcher:
         url, headers, content = _write(request, url, method, token)
         if cookies is not None and (known := cookies.header(host)):
             headers.append(("Cookie", known))
-        timeout = {"connect": limits.connect, "read": limits.read, "write": limits.read, "pool": limits.total}
+        ask = self.connections.request
         try:
-            async with self._pool.stream(
-                method, url, headers=headers, content=content, extensions={"timeout": timeout}
-            ) as response:
-                body = await _read(response, request.max_body)
+            response = await ask(
+                *(method, url, headers, content),
+                max_body=request.max_body,
+                connect=limits.connect,
+                read=limits.read,
+            )
         except ForbiddenError as error:
             raise FetchError(11210, str(error), can_retry=False) from None
         except LookupError:
             raise FetchError(11210, f"{host}: there is no such name") from None
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+        except AnswerError as error:
+            raise FetchError(11750 if error.is_large else 11206, _reason(error), can_retry=False) from None
+        except TimeoutError:
+            raise FetchError(11205, f"{host}: no answer in time") from None
+        except OSError as error:
             raise _connect_error(error) from None
-        except (httpcore.TimeoutException, httpcore.NetworkError) as error:
+        except LostError as error:
             raise FetchError(11205, _reason(error)) from None
-        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
+        except ValueError as error:  # UnicodeError too
             raise FetchError(11206, _reason(error), can_retry=False) from None
-        answered = [
-            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
-        ]
         if cookies is not None:
-            cookies.learn(host, [value for name, value in answered if name == "set-cookie"])
-        known_headers = dict(answered)
+            cookies.learn(host, [value for name, value in response.headers if name == "set-cookie"])
+        known_headers = dict(response.headers)
         location = known_headers.get("location", "") if response.status in (301, 302, 303, 307, 308) else ""
-        return Reply(response.status, known_headers.get("content-type", ""), body, url), location
+        kind = known_headers.get("content-type", "")
+        return Reply(response.status, kind, response.body, url), location
 
 
 def _bare(url: str) -> str:
@@ -231,16 +227,6 @@ def _write(
 
 def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-
-
-async def _read(response: httpcore.Response, max_body: int) -> bytes:
-    parts, size = [], 0
-    async for part in response.aiter_stream():
-        size += len(part)
-        if size > max_body:
-            raise FetchError(11750, f"the answer is larger than {max_body} octets", can_retry=False)
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _connect_error(error: Exception) -> FetchError:

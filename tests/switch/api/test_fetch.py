@@ -158,7 +158,7 @@ async def test_a_name_that_changes_is_looked_up_once(fetcher: Fetcher, monkeypat
 
     monkeypatch.setattr(loop, "getaddrinfo", flipping)
     fetcher = Fetcher(Fence(), ssl.create_default_context(), Limits(1.0, 1.0, 2.0))
-    monkeypatch.setattr(fetcher.backend._backend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(fetcher.connections, "connect", connect_tcp)
     with pytest.raises((FetchError, OSError)):
         await fetcher.fetch(Request("http://flip.example/"), TOKEN)
     assert (asked, connected) == (["flip.example"], ["93.184.216.34"])

@@ -125,7 +125,7 @@ class Streams:
         except (OSError, UnicodeError):
             raise StreamError(31902, f"{parts.hostname}: there is no such name") from None
         addresses = [str(info[4][0]) for info in found]
-        if not addresses or not all(map(self._office.fetcher.backend.fence.allows, addresses)):
+        if not addresses or not all(map(self._office.fetcher.connections.fence.allows, addresses)):
             raise StreamError(31902, f"{parts.hostname}: is not an address that may be reached")
         if parts.scheme == "ws" and ip_address(addresses[0]).is_global:
             raise StreamError(31920, "the URL must be one of wss, for it leads into the world")
