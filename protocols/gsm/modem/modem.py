@@ -62,6 +62,7 @@ class Modem:
         self.life = 0  # of the connection
         self.storages: list[str] = []
         self.storage = ""
+        self.has_storages = True  # between which AT+CPMS chooses
         self.needs_acknowledgement = False
         self.has_cmms = True
         self.has_lost_reports = False  # what it stores cannot be found where it says

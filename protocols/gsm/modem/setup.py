@@ -183,8 +183,8 @@ def _choose_storage(modem: Modem) -> Script:
     modem.storages = [name for name in ("SR", "ME", "SM") if name in there and name != wanted] + [wanted]
     result = yield ask(f'AT+CPMS="{wanted}","{wanted}","{wanted}"')
     if not result.is_ok:
-        yield ask(f'AT+CPMS="{wanted}"')
-    modem.storage = wanted
+        result = yield ask(f'AT+CPMS="{wanted}"')
+    modem.storage, modem.has_storages = wanted, result.is_ok
     note_storage(modem, result)
 
 

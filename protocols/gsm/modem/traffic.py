@@ -62,6 +62,8 @@ def _commands(modem: Modem, submit: Submit) -> list[Command]:
 def read(modem: Modem, storage: str, index: int, *, is_report: bool = False) -> Script:
     """AT+CMGR of what +CMTI or +CDSI told of."""
     yield from _select(modem, storage)
+    if modem.storage != storage:
+        return  # elsewhere its number is another message; this one is found when all are looked through
     offer = yield from _fetch(modem, storage, index)
     if is_report and isinstance(offer, MessageReceived | None) and not modem.has_lost_reports:
         modem.has_lost_reports = True  # kept where nobody can read them (Quectel): let them come directly
@@ -87,6 +89,8 @@ def sweep(modem: Modem) -> Script:
         if storage == modem.storages[-1]:
             note_storage(modem, result)
             _see_whether_full(modem)
+        if modem.storage != storage:
+            continue
         result = yield Command(f"AT+CMGL={every}", r"\+CMGL:", has_plain_answer=True, timeout=40.0)
         for headline, lines in _grouped(result.lines):
             index = integer(fields(headline), 0)
@@ -133,7 +137,8 @@ def _grouped(lines: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
 def _select(modem: Modem, storage: str) -> Generator[Command | Pause, Result, Result]:
     """Have the next commands mean a storage; AT+CPMS also tells how full it is."""
     result = yield ask(f'AT+CPMS="{storage}"')
-    modem.storage = storage if result.is_ok else ""
+    is_selected = result.is_ok or not modem.has_storages  # where there is but one, it is that
+    modem.storage = storage if is_selected else ""
     return result
 
 
@@ -184,6 +189,8 @@ def delete(modem: Modem, handle: Handle) -> Script:
     """AT+CMGD, after the owner has the message; after a reset another one may be in its place."""
     if handle.life == modem.life:
         yield from _select(modem, handle.storage)
+        if modem.storage != handle.storage:
+            return  # it comes again, and is deleted then
         yield ask(f"AT+CMGD={handle.index}")
     modem.forget(handle)
 

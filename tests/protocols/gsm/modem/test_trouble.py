@@ -15,12 +15,9 @@ DELIVER = "0791448720003023240B917238010259F300003021101220810404D4F29C0E"
 NOTHING: list[str] = []
 
 
-def session(**answers: list[list[str]]) -> Session:
-    """A SIM800 that answers some commands otherwise; AT_X stands for AT+X."""
-    player = Player("sim800")
-    for command, lines in answers.items():
-        player.answer(command.replace("_", "+", 1).replace("Q", "?"), *lines)
-    return Session("", player)
+def session() -> Session:
+    """A SIM800 that is ready."""
+    return Session("sim800")
 
 
 # -- the start
@@ -181,7 +178,7 @@ def test_of_two_in_doubt_it_is_the_one_of_that_time() -> None:
 
 
 def test_what_is_not_taken_is_offered_again_and_a_torn_line_is_read_again() -> None:
-    found = session(AT_CMGR__7=[[]])
+    found = session()
     found.takes = False
     found.player.answer("AT+CMGR=7", ["+CMGR: 0,,23", DELIVER[:-9], "OK"], ["+CMGR: 0,,23", DELIVER, "OK"])
     found.player.say('+CMTI: "SM",7')
@@ -203,6 +200,25 @@ def test_what_is_not_taken_is_offered_again_and_a_torn_line_is_read_again() -> N
     found.run(2.0)
     assert len(found.of(engine.MessageReceived)) == 2
     assert "AT+CMGD=7" in found.player.heard
+
+
+def test_nothing_is_read_or_deleted_in_another_storage() -> None:
+    found = session()
+    found.player.answer('AT+CPMS="ME"', ["+CMS ERROR: 314"])
+    found.player.say('+CMTI: "ME",7')
+    found.run(2.0)
+    assert "AT+CMGR=7" not in found.player.heard
+    found.player.answer('AT+CPMS="ME"', ["+CPMS: 1,50,0,10,0,10", "OK"], ["+CMS ERROR: 314"])
+    found.player.say('+CMTI: "ME",7')
+    found.run(2.0)
+    (message,) = found.of(engine.MessageReceived)
+    assert message.handle == engine.Handle("ME", 7, 1)  # type: ignore[attr-defined]
+    assert "AT+CMGD=7" not in found.player.heard
+    found.player.answer('AT+CPMS="ME"', ["+CPMS: 1,50,0,10,0,10", "OK"])
+    found.run(70.0)
+    found.player.say('+CMTI: "ME",7')
+    found.run(2.0)
+    assert found.player.heard.count("AT+CMGD=7") == 1
 
 
 def test_what_cannot_be_read_is_told_as_it_is() -> None:
