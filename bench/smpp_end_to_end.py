@@ -73,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="smpp_end_to_end.") as name:
         program = compile_traffic(Path(name))
         for kind in ("switchroom", *([options.peer] if options.peer else [])):
-            for binds in map(int, options.binds.split(",")):
+            for binds in map(int, ["1"] if kind == "kannel" else options.binds.split(",")):
                 for rate in map(int, options.rates.split(",")):
                     count = int(rate * options.seconds) if rate else options.messages
                     load = Load(binds, options.window, count, rate, has_receipts=True)

@@ -1,6 +1,7 @@
 """Kannel as a message centre for customers: opensmppbox, bearerbox, and a carrier behind it.
 
-opensmppbox is no part of Debian's package; it is built from Kannel's own sources (addons/opensmppbox).
+opensmppbox is no part of Debian's package; it is built from Kannel's own sources (addons/opensmppbox). As it
+comes it sleeps for a second whenever nothing is there to read. It lets each system_id bind once: one bind.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def running(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     with ExitStack() as stack:
         programs = []
         for program, port in (("bearerbox", BOXES), ("opensmppbox", CUSTOMERS)):
-            command = [*FIRST, program, "-v", "3", str(folder / f"{program}.conf")]
+            command = [*FIRST, program, "-v", "4", str(folder / f"{program}.conf")]
             log = folder / f"{program}.log"
             programs.append(stack.enter_context(servers.running(command, log)))
             wait_for_port(port, programs[-1], log)
@@ -55,8 +56,12 @@ port = {CARRIER}
 transceiver-mode = true
 smsc-username = us
 smsc-password = bench
-system-type = ""
+system-type = VMA
 max-pending-submits = 1000
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {BOXES + 1}
 """
 
 _OPENSMPPBOX = f"""\

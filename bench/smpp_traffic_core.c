@@ -228,8 +228,8 @@ static void bind_customer(int port)
         exit(1);
     }
     struct link *link = add_link(fd);
-    uint8_t *at = begin(link, BIND_TRANSCEIVER, link->next_number++, 5 + 9 + 1 + 3 + 1);
-    at = put_text(put_text(put_text(at, "acme"), "secret12"), "");
+    uint8_t *at = begin(link, BIND_TRANSCEIVER, link->next_number++, 5 + 9 + 4 + 3 + 1);
+    at = put_text(put_text(put_text(at, "acme"), "secret12"), "VMA");
     memcpy(at, "\x34\0\0\0", 4);
     flush(link);
 }
