@@ -43,6 +43,7 @@ async def wait_for_silence(party: Party, seconds: float, limit: float) -> bool:
         is_talking, quiet_since = is_speech, loop.time() - _HANGOVER
         news.set()
 
+    before = party.hears_talk
     party.hear_talk(on_talk)
     try:
         while loop.time() < until:
@@ -54,7 +55,7 @@ async def wait_for_silence(party: Party, seconds: float, limit: float) -> bool:
         return False
     finally:
         if not party.is_over:
-            party.hear_talk(None)
+            party.hear_talk(before)
 
 
 _HANGOVER = 0.5  # seconds after which the end of speech is told

@@ -260,6 +260,11 @@ class Party(Seat):
         self._on_talk = told
         self._listen()
 
+    @property
+    def hears_talk(self) -> Callable[[bool], object] | None:
+        """Who is told of talk now."""
+        return self._on_talk
+
     async def wait_for_silence(self, seconds: float = 1.0, *, limit: float = 30.0) -> bool:
         """Wait until it has been quiet for so long; False: it was not, within ``limit``."""
         return await wait_for_silence(self, seconds, limit)

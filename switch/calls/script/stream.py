@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ class Stream:
         self.rate = rate
         self.frame = rate // 50
         self.is_closed = False
+        self._cleared = 0  # how often
         self._station = station
         self._heard = Pipe(rate, _HEARD_SECONDS)
         self._said: Pipe | None = None
@@ -53,9 +54,10 @@ class Stream:
     # -- what is said
 
     async def send(self, samples: Samples) -> None:
-        """Say something after what waits to be said; waits while there is much."""
+        """Say something after what waits to be said; waits while there is much. ``clear`` ends it too."""
         left = np.ascontiguousarray(samples, dtype=np.int16)
-        while len(left) and not self.is_closed:
+        count = self._cleared
+        while len(left) and not self.is_closed and self._cleared == count:
             said = self._open()
             left = left[said.write(left) :]
             if len(left):
@@ -67,6 +69,15 @@ class Stream:
     def put(self, samples: Samples) -> Samples:
         """Say as much after what waits as there is room for; what is left."""
         return samples if self.is_closed else samples[self._open().write(samples) :]
+
+    async def feed(self, frames: AsyncIterable[Samples]) -> bool:
+        """Say what somebody makes, as it comes; whether all of it has been heard: it was not cleared."""
+        count = self._cleared
+        async for samples in frames:
+            if self._cleared != count or self.is_closed:
+                return False
+            await self.send(samples)
+        return self._cleared == count and await self.mark()
 
     def mark(self) -> asyncio.Future[bool]:
         """Comes true when what was sent until now has been heard, false when it was cleared."""
@@ -82,6 +93,8 @@ class Stream:
 
     def clear(self) -> None:
         """Say nothing of what waits: somebody has interrupted."""
+        self._cleared += 1
+        self._room.set()  # whoever waits to say more does not
         if self._said is not None:
             self._said.mark(None)
             self._said.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 import pytest
@@ -399,3 +399,34 @@ def test_a_stream_hears_says_marks_and_is_interrupted(world: World, apps: Apps, 
     assert pitches(np.concatenate(heard), 16000) == [300]
     assert marks == [True, False, True]
     assert pitches(a.sound, 8000) == [700, 1200, 2000]
+
+
+def test_a_stream_is_fed_and_what_was_interrupted_is_not_said_later(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    a, fed = handset(), list[bool]()
+
+    async def words(*pitches_said: int, seconds: float = 0.2) -> AsyncIterator[Samples]:
+        for pitch in pitches_said:
+            yield tone(pitch, 8000, seconds)
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        stream = call.stream(8000)
+        fed.append(await stream.feed(words(500, 900)))
+        long = asyncio.create_task(stream.feed(words(1400, seconds=25.0)))  # more than may wait
+        await asyncio.sleep(0.3)
+        stream.clear()
+        fed.append(await long)
+        fed.append(await stream.feed(words(2000)))
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await until(lambda: a.is_over)
+
+    run(world, story())
+    assert fed == [True, False, True]
+    assert pitches(a.sound, 8000) == [500, 900, 1400, 2000]

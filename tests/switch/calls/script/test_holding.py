@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from switchroom.codecs import Samples
@@ -136,6 +137,28 @@ def test_whose_music_it_is_and_in_which_codec(world: World, apps: Apps, handset:
         b.hang_up()
 
     run(world, story())
+
+
+def test_a_recording_goes_on_over_hold(world: World, apps: Apps, handset: Phones, tmp_path: Path) -> None:
+    a, b = handset(), handset("127.0.0.3", "bob")
+
+    async def story() -> None:
+        await call(a, b, "200")
+        [one] = world.exchange.calls.values()
+        apps.recordings.start(one)
+        await asyncio.gather(a.say(tone(500, 8000, 0.4)), b.say(tone(900, 8000, 0.4)))
+        await reinvite(world, a, a.describe("sendonly"), b, "recvonly")
+        await heard(b, 0.4)
+        await reinvite(world, a, a.sdp, b, "sendrecv")
+        await asyncio.gather(a.say(tone(1400, 8000, 0.4)), b.say(tone(2000, 8000, 0.4)))
+        a.hang_up()
+        await until(lambda: not apps.house.recorder.count)
+
+    run(world, story())
+    [path] = (tmp_path / "recordings").iterdir()
+    both = np.frombuffer(path.read_bytes()[44:], dtype="<i2").reshape(-1, 2)
+    assert pitches(both[:, 0], 8000) == [500, 1400]
+    assert pitches(both[:, 1], 8000) == [900, 2000]
 
 
 def test_an_announcement_is_not_hold(world: World, apps: Apps, handset: Phones) -> None:
