@@ -18,7 +18,7 @@ from switchroom.switch.calls.script import Apps, House
 from tests.switch.calls.world import World
 
 Result = TypeVar("Result")
-_NUMBERS = {0: "PCMU", 8: "PCMA", 9: "G722"}
+_NUMBERS = {0: "PCMU", 8: "PCMA", 9: "G722", 96: "opus"}
 
 
 def run(world: World, work: Awaitable[Result], timeout: float = 20.0) -> Result:
@@ -55,7 +55,9 @@ class Handset:
         self.payload_type = payload_type
         codec = find(_NUMBERS[payload_type])
         self.rate = codec.format.sample_rate
-        self._encoder, self._decoder = codec.encoder(), codec.decoder()
+        self._step = 960 if payload_type == 96 else 160  # of the time stamp in 20 ms
+        shape = {"channels": 1} if payload_type == 96 else {}
+        self._encoder, self._decoder = codec.encoder(**shape), codec.decoder(**shape)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 0))
         self._socket.setblocking(False)
@@ -79,6 +81,8 @@ class Handset:
         key = "101" if events else ""
         lines = [f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0"]
         lines.append(f"m=audio {port} RTP/AVP {self.payload_type} {key}".rstrip())
+        if self.payload_type == 96:
+            lines.append("a=rtpmap:96 opus/48000/2")
         if events:
             lines.append("a=rtpmap:101 telephone-event/8000")
         return ("\r\n".join([*lines, "a=ptime:20", f"a={direction}"]) + "\r\n").encode()
@@ -164,11 +168,11 @@ class Handset:
         """Speak, in real time; the time stamps go on while nobody does."""
         size, loop = self.rate // 50, self.world.loop
         if (idle := loop.time() - self._next_at) > 0:
-            self._timestamp += round(50 * idle) * 160 if self._next_at else 0
+            self._timestamp += round(50 * idle) * self._step if self._next_at else 0
             self._next_at = loop.time()
         for at in range(0, len(samples) - size + 1, size):
             self._send(self.payload_type, self._encoder.encode(samples[at : at + size]), self._timestamp)
-            self._timestamp += 160
+            self._timestamp += self._step
             self._next_at += 0.02
             await asyncio.sleep(max(self._next_at - loop.time(), 0))
 

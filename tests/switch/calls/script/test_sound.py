@@ -233,6 +233,39 @@ def test_what_each_hears_in_a_conference(world: World, apps: Apps, handset: Phon
     run(world, story(), 40)
 
 
+@pytest.mark.skipif(not find("opus").is_offered, reason="libopus is not installed")
+def test_each_member_hears_as_much_of_the_others_as_its_codec_has(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    phones = [handset(payload_type=96), handset(port=5070, payload_type=96), handset(port=5080)]
+
+    async def said(pitch: int) -> list[list[int]]:
+        for phone in phones:
+            phone.parts.clear()
+        await phones[0].say(tone(pitch, 48000, 0.5))
+        await asyncio.sleep(0.15)
+        return [pitches(phone.sound, phone.rate) for phone in phones[1:]]
+
+    async def story() -> None:
+        for phone in phones:
+            phone.call("702")
+            await phone.answered()
+        await asyncio.sleep(0.4)  # the tones of entry
+        wide, narrow = await said(1000)
+        assert (near(wide, 1000), near(narrow, 1000)) == (True, True)
+        wide, narrow = await said(10_000)
+        assert (near(wide, 10_000), narrow) == (True, [])
+        for phone in phones:
+            phone.hang_up()
+
+    run(world, story())
+
+
+def near(found: list[int], pitch: int) -> bool:
+    """Whether that is all that was heard; Opus is not exact."""
+    return bool(found) and all(abs(one - pitch) <= 40 for one in found)
+
+
 def test_echo_and_milliwatt(world: World, apps: Apps, handset: Phones) -> None:
     a, b = handset(), handset(port=5070)
 
