@@ -12,7 +12,7 @@ enum { SAMPLE_RATE, CHANNELS, BITRATE, COMPLEXITY, FEC, DTX, CBR, LOSS, MUSIC, P
 static const struct codec_setting settings[] = {
     [SAMPLE_RATE] = {"sample_rate", 48000, 8000, 48000},
     [CHANNELS] = {"channels", 1, 1, 2},
-    [BITRATE] = {"bitrate", 0, 0, 510000},       /* 0: what the library finds right for rate and channels */
+    [BITRATE] = {"bitrate", 0, 0, 510000},       /* 0: what is right for rate and channels */
     [COMPLEXITY] = {"complexity", 5, 0, 10},
     [FEC] = {"fec", 0, 0, 1},
     [DTX] = {"dtx", 0, 0, 1},
@@ -109,9 +109,18 @@ static int bandwidth_for(int32_t rate)
          : rate < 48000 ? BANDWIDTH_SUPERWIDE : BANDWIDTH_FULL;
 }
 
-static void tell(void *encoder, const int32_t *settings)
+enum { NARROW_BITRATE = 24000 };
+
+/* What the library finds right for narrow band, 11 kbit/s, leaves nothing for what is said twice. */
+static int32_t bitrate_of(const struct coder *coder, int32_t wanted)
 {
-    opus.encoder_ctl(encoder, SET_BITRATE, settings[BITRATE] ? settings[BITRATE] : AUTO);
+    return wanted ? wanted : coder->rate <= 12000 ? NARROW_BITRATE : AUTO;
+}
+
+static void tell(const struct coder *coder, const int32_t *settings)
+{
+    void *encoder = coder->opus;
+    opus.encoder_ctl(encoder, SET_BITRATE, bitrate_of(coder, settings[BITRATE]));
     opus.encoder_ctl(encoder, SET_COMPLEXITY, settings[COMPLEXITY]);
     opus.encoder_ctl(encoder, SET_INBAND_FEC, settings[FEC]);
     opus.encoder_ctl(encoder, SET_PACKET_LOSS, settings[LOSS]);
@@ -141,7 +150,7 @@ static void *create_encoder(const struct codec_config *config)
         destroy_encoder(coder);
         return NULL;
     }
-    tell(coder->opus, config->settings);
+    tell(coder, config->settings);
     return coder;
 }
 
@@ -172,7 +181,7 @@ static int tune(void *state, enum codec_tune what, int32_t value)
 {
     struct coder *coder = state;
     if (what == CODEC_BITRATE)
-        return opus.encoder_ctl(coder->opus, SET_BITRATE, value ? value : AUTO) ? CODEC_FAILED : 0;
+        return opus.encoder_ctl(coder->opus, SET_BITRATE, bitrate_of(coder, value)) ? CODEC_FAILED : 0;
     if (what == CODEC_LOSS)
         return opus.encoder_ctl(coder->opus, SET_PACKET_LOSS, value) ? CODEC_FAILED : 0;
     return CODEC_FAILED;

@@ -80,6 +80,9 @@ class Baresip:
         self._modules = ["g711", "g722", "opus", "sndfile", "aufile"]
         if encryption:
             self._modules.append(encryption.partition("-")[0])
+        family = codec.partition("/")[0].partition("-")[0].lower()
+        if family in ("gsm", "l16", "amr"):
+            self._modules.append(family)
         rate, channels = (int(part) for part in codec.split("/")[1:])
         write_tone(folder / "tone.wav", tone, rate=rate, channels=channels)
         mode = "auto" if is_answering else "manual"

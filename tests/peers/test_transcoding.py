@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from switchroom.codecs import find
 
 from .baresip import Baresip, share_of_tone
-from .harness import Switch, users
+from .harness import Switch, users, wait_until
+
+IS_LONG = os.environ.get("SWITCHROOM_LONG") == "1"
 
 pytestmark = pytest.mark.peer("baresip")
 
@@ -21,7 +28,10 @@ class Pair:
     """A switch and two telephones that each know one codec."""
 
     def __init__(self, folder: Path, codecs: tuple[str, str], packet_times: tuple[int, int]) -> None:
-        self.switch = Switch(folder / "switch", users=users([ALICE, BOB]))
+        names = [codec.split("/")[0] for codec in codecs]  # as the switch names them: without channels
+        rates = [codec.split("/")[1] for codec in codecs]
+        spoken = [n + f"/{r}" * (n == "L16") for n, r in zip(names, rates, strict=True)]
+        self.switch = Switch(folder / "switch", users=users([ALICE, BOB]), media={"transcode": spoken})
         one, two = (
             Baresip(
                 folder / name,
@@ -68,38 +78,70 @@ def make_pair(tmp_path: Path) -> Iterator[MakePair]:
         pair.stop()
 
 
-PCMU, PCMA, G722, OPUS = "PCMU/8000/1", "PCMA/8000/1", "G722/16000/1", "opus/48000/2"
+PCMU, PCMA, G722, OPUS, GSM = "PCMU/8000/1", "PCMA/8000/1", "G722/16000/1", "opus/48000/2", "GSM/8000/1"
+AMR, AMR_WB = "AMR/8000/1", "AMR-WB/16000/1"  # baresip wants octet-align=1: it has to be the one that offers
+L16 = "L16/16000/1"
+CODECS = [AMR, AMR_WB, PCMU, PCMA, G722, OPUS, GSM, L16]  # its G.726 is packed as AAL2's, by another name
+FEW = [
+    ((PCMU, PCMA), (20, 20)),
+    ((G722, PCMA), (30, 10)),
+    ((OPUS, PCMU), (20, 20)),
+    ((G722, OPUS), (20, 20)),
+    ((AMR_WB, GSM), (20, 20)),
+    ((AMR, L16), (20, 20)),
+]
+ALL = [(pair, (20, 20)) for pair in combinations(CODECS, 2) if pair != (AMR, AMR_WB)]
+LEVEL = 32767 * 0.5 / np.sqrt(2)
+
+
+def missing(codec: str) -> str:
+    """Why baresip or the switch cannot speak it here."""
+    try:
+        ours = find("/".join(codec.split("/")[:2]).replace("G722/16000", "G722/8000"))
+    except LookupError:
+        return f"no {codec}"
+    return "" if ours.is_offered else f"no library of {codec}"
+
+
+def has_no_gaps(samples: NDArray[np.float64], rate: int) -> bool:
+    """Whether every 20 ms are about as loud as the others."""
+    frames = samples[: len(samples) // (rate // 50) * (rate // 50)].reshape(-1, rate // 50)
+    loudness = np.sqrt(np.mean(frames**2, axis=1))
+    return bool(loudness.min() > 0.7 * np.median(loudness))
+
+
+def is_whole(second: NDArray[np.float64], rate: int, hertz: float, other: float) -> bool:
+    """The tone at its frequency and its level, alone, and without a gap."""
+    level = 20 * np.log10(np.sqrt(np.mean(second**2)) / LEVEL)
+    is_alone = share_of_tone(second, rate, hertz) > 0.9 and share_of_tone(second, rate, other) < 0.01
+    return bool(abs(level) < 1.0) and is_alone and has_no_gaps(second, rate)
+
+
+def has_whole_second(samples: NDArray[np.float64], rate: int, hertz: float, other: float) -> bool:
+    """Any will do: what a busy machine does to the phones is not the switch's."""
+    starts = range(rate // 2, len(samples) - rate, rate // 5)
+    return any(is_whole(samples[at : at + rate], rate, hertz, other) for at in reversed(starts))
 
 
 @pytest.mark.parametrize(
     ("codecs", "packet_times"),
-    [
-        ((PCMU, PCMA), (20, 20)),
-        ((PCMU, G722), (20, 20)),
-        ((G722, PCMA), (30, 10)),
-        ((OPUS, PCMU), (20, 20)),
-        ((G722, OPUS), (20, 20)),
-    ],
+    ALL if IS_LONG else FEW,
+    ids=lambda value: "-".join(str(one).split("/")[0] for one in value),
 )
 def test_two_telephones_without_a_common_codec_talk(
     make_pair: MakePair, codecs: tuple[str, str], packet_times: tuple[int, int]
 ) -> None:
+    """The tone of each comes out at the other: its frequency, its level within 1 dB, without gaps."""
+    if why := "; ".join(filter(None, map(missing, codecs))):
+        pytest.skip(why)
     pair = make_pair(*codecs, packet_times)
     pair.alice.dial(BOB)
     for phone in (pair.alice, pair.bob):
         phone.wait_for("CALL_ESTABLISHED")
-    pair.alice.wait_to_hear(HIGH)
-    pair.bob.wait_to_hear(LOW)
+    for phone, tone, other in ((pair.alice, HIGH, LOW), (pair.bob, LOW, HIGH)):
+        wait_until(lambda: has_whole_second(*phone.heard(), tone, other), 15, f"{tone} Hz at {phone.user}")  # noqa: B023
     pair.alice.hang_up()
     pair.bob.wait_for("CALL_CLOSED")
-
-    for phone, tone, other in ((pair.alice, HIGH, LOW), (pair.bob, LOW, HIGH)):
-        samples, rate = phone.heard()
-        last = samples[-rate:]
-        assert share_of_tone(last, rate, tone) > 0.9
-        assert share_of_tone(last, rate, other) < 0.01
-        level = 20 * np.log10(np.sqrt(np.mean(last**2)) / (32767 * 0.5 / np.sqrt(2)))
-        assert abs(level) < 1.5, f"{phone.user} hears the tone {level:.1f} dB off"
 
     row = pair.switch.wait_record()
     assert (row["cause"], row["ended_by"]) == (200, "caller")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import shutil
 import subprocess
 import sys
@@ -11,14 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from switchroom.switch.config import MediaConfig
+from switchroom.switch.media import MediaPlane
 from switchroom.switch.media._engine import KERNEL_LAYOUT
-from switchroom.switch.media.kernel import open_kernel
+from switchroom.switch.media.kernel import open_kernel, relay
 from switchroom.switch.media.kernel.assembler import R0, R1, R2, R3, R9, R10, Assembler, If, Op, Size
+from switchroom.switch.media.kernel.bpf import BpfError
 from switchroom.switch.media.kernel.program import assemble, key_of
 from switchroom.switch.media.kernel.relay import KernelRelay
 from switchroom.switch.media.kernel.ways import NoWay, Way
 
 from . import child_hold, child_kernel, child_threats
+from .conftest import local_for
+from .phones import Call, Phone, rtp
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("unshare", "--net", "--mount", "--fork", "--kill-child")
@@ -67,6 +74,39 @@ def test_which_rights_it_takes(rights: str, said: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.strip().startswith(said), done.stdout
     assert bool(done.stdout.strip()) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BpfError(errno.EINVAL, "Invalid argument"), "has not what it takes (Linux 6.6): Invalid argument"),
+        (BpfError(errno.ENOSYS, "bpf on sparc64"), "has not what it takes (Linux 6.6): bpf on sparc64"),
+        (BpfError(errno.EINVAL, "R1 is wrong\nunknown func 152"), "(Linux 6.6): unknown func 152"),
+        (BpfError(errno.EPERM, "Operation not permitted"), "no right to it (CAP_BPF and CAP_NET_ADMIN)"),
+        (BpfError(errno.ENOMEM, "Cannot allocate memory"), "Cannot allocate memory"),
+    ],
+)
+async def test_an_older_kernel_is_told(monkeypatch: pytest.MonkeyPatch, error: BpfError, said: str) -> None:
+    """The switch starts, relays by itself, and says why; where the kernel is required it does not start."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(relay.Map, "hash", refuse)
+    plane = MediaPlane(MediaConfig(ports="22000-27999"), local_for, lambda session: None)
+    plane.start(asyncio.get_running_loop())
+    try:
+        assert plane.kernel is None
+        assert plane.path.startswith("user space")
+        assert plane.path.endswith(said)
+        with Phone("127.0.0.2") as a, Phone("127.0.0.3") as b:
+            Call(plane, a, b).set_up()
+            a.say(rtp(1))
+            assert b.hear() == rtp(1)
+    finally:
+        plane.stop()
+    with pytest.raises(OSError, match=r"media\.kernel is required"):
+        open_kernel("required", 8, KERNEL_LAYOUT)
 
 
 # -- instructions, as RFC 9669 writes them
