@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from switchroom.switch.store.documents import Query
 
 from .front.accounts import ACCOUNT
-from .front.desk import send_error
+from .front.desk import check_origin, send_error
 from .wire.dates import iso
 from .wire.errors import ApiError
 
@@ -68,6 +68,7 @@ class EventStreams:
 
     def _admit(self, scope: Scope) -> _Listener:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        check_origin(headers)
         source = scope["client"][0] if scope.get("client") else ""
         principal = self._gate.admit(headers.get("authorization", ""), source, time.time())
         if not principal.may("events:read"):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .events import PATH as EVENTS
 from .events import EventStreams
-from .front.desk import Desk, Receive, Scope, Send, send_json
+from .front.desk import Desk, Receive, Scope, Send, send_raw
 from .front.gate import Gate
 from .front.openapi import describe
-from .front.operation import Table
+from .front.operation import Raw, Table
 from .front.rates import Rates
 from .messages.inbox import Inbox
 from .messages.optouts import OptOuts
@@ -95,6 +96,8 @@ class House:
             *(verify, self.verifications, attempts),
         ):
             self.table.add(resources.operations())
+        document = json.dumps(describe(self.table.operations), separators=(",", ":"))
+        self._description = Raw(document.encode(), "application/json")  # once: anybody may ask for it
         self.gate = Gate(accounts)
         self.desk = Desk(api, self.table, self.gate, accounts, Rates(api.rate, api.burst), audit)
         self.events = EventStreams(self.office, self.gate)
@@ -104,7 +107,7 @@ class House:
         if scope["path"] == EVENTS:
             await self.events(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == _DESCRIPTION:
-            await send_json(send, describe(self.table.operations))
+            await send_raw(send, self._description)
         elif scope["type"] == "http":
             await self.desk(scope, receive, send)
         else:

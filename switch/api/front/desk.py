@@ -168,7 +168,15 @@ def _headers(scope: Scope) -> dict[str, str]:
     hosts = sum(name == b"host" for name, _ in scope["headers"])
     if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise ApiError(20422, "The request must have one Host", headers={"Connection": "close"})
+    check_origin(headers)
     return headers
+
+
+def check_origin(headers: dict[str, str]) -> None:
+    """ApiError: a browser asks for a page of somebody else, maybe with credentials that it remembers."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
+        raise ApiError(20006, "Pages of other hosts may not ask")
 
 
 def _parse(data: bytes) -> dict[str, list[str]]:
@@ -216,7 +224,7 @@ async def _send_file(send: Send, status: int, stored: Stored, *, has_body: bool)
         file.close()
 
 
-async def send_json(send: Send, answer: dict[str, Any]) -> None:
+async def send_raw(send: Send, answer: Raw) -> None:
     """Answer with something that anybody may see."""
     await _send(send, 200, answer, {}, has_body=True)
 

@@ -134,6 +134,26 @@ async def test_no_text_takes_long_to_answer(client: Any, base: str) -> None:
             assert time.process_time() - started < 1.0, text[:20]
 
 
+async def test_pages_of_others_may_not_ask(base: str, client: Any) -> None:
+    """A browser that remembers credentials sends forms for any page: their origin is another."""
+    await call(client.incoming_phone_numbers.create, phone_number=OURS)
+    form = urlencode({"From": OURS, "To": THEIRS, "Body": "x"}).encode()
+    host = base.removeprefix("http://")
+    async with httpcore.AsyncConnectionPool() as pool:
+        for origin, status in (("https://evil.example", 403), ("null", 403), (f"http://{host}", 201)):
+            headers = [
+                auth(SID, TOKEN),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Host", host),
+            ]
+            url = f"{base}/2010-04-01/Accounts/{SID}/Messages.json"
+            answer = await pool.request("POST", url, headers=[*headers, ("Origin", origin)], content=form)
+            assert answer.status == status
+            assert b"access-control-allow-origin" not in dict(answer.headers)
+        foreign = [auth(SID, TOKEN), ("Origin", "https://evil.example")]
+        assert (await pool.request("GET", f"{base}/events?after=now", headers=foreign)).status == 403
+
+
 async def test_wrong_passwords_cost_time(base: str) -> None:
     async with httpcore.AsyncConnectionPool() as pool:
         url = f"{base}/2010-04-01/Accounts/{SID}.json"
