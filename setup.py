@@ -73,7 +73,7 @@ packages = [
 setup(
     packages=packages,
     package_dir={f"switchroom.{room}": room for room in ROOMS},
-    package_data={name: ["py.typed", "*.pyi", "*.toml", "*.sql"] for name in packages},
+    package_data={name: ["py.typed", "*.pyi", "*.toml", "*.sql", "pages/*"] for name in packages},
     include_package_data=False,  # sources of compiled modules stay out of the wheel
     ext_modules=cythonize(
         extensions(),

@@ -14,6 +14,7 @@ from .front.desk import Desk, Receive, Scope, Send, send_raw
 from .front.gate import Gate
 from .front.openapi import describe
 from .front.operation import Raw, Table
+from .front.pages import page
 from .front.rates import Rates
 from .messages.inbox import Inbox
 from .messages.optouts import OptOuts
@@ -108,10 +109,16 @@ class House:
             await self.events(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == _DESCRIPTION:
             await send_raw(send, self._description)
+        elif scope["type"] == "http" and (found := self._page(scope)) is not None:
+            await send_raw(send, found)
         elif scope["type"] == "http":
             await self.desk(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    def _page(self, scope: Scope) -> Raw | None:
+        is_asked = self.office.config.docs and scope["method"] == "GET"
+        return page(scope["path"]) if is_asked else None
 
     async def start(self) -> None:
         """Go on with what waits."""

@@ -89,6 +89,7 @@ class ApiConfig(Section):
         is_live=False,
         max_length=16,
     )
+    docs: Flag = key("Whether /docs shows REST to browsers, with a form for each operation.", False)
     public_url: Text = key(
         "How customers reach REST, such as https://api.example.com: in addresses that webhooks are told.",
         "",

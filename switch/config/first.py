@@ -26,6 +26,7 @@ rtp_timeout = 60       # a call without any sound for so many seconds ends
 listen = "127.0.0.1:8080"  # http://127.0.0.1:8080/metrics and /healthz
 # REST for programs (account: switchroom api account); proxy: leads unchanged ones here by environment alone
 rest = ["http:127.0.0.1:8081", "proxy:127.0.0.1:8082"]
+docs = true            # http://127.0.0.1:8081/docs describes it, and lets you try it
 foreign_senders = true  # texts may come from numbers that nobody has: for a first try
 
 [log]

@@ -184,7 +184,10 @@ class Browser:
             url = json.load(answer)["webSocketDebuggerUrl"]
         page = Page(url)
         self._pages.append(page)
-        page.wait_for(f"location.origin === '{self.origin}' && document.readyState === 'complete'")
+        there = f"location.origin === '{self.origin}' && document.readyState === 'complete'"
+        with contextlib.suppress(AssertionError):  # the tab was asked while it was on its way
+            page.wait_for(there)
+        page.wait_for(there)
         return page
 
     def __exit__(self, *_: object) -> None:

@@ -245,7 +245,8 @@ async def _send(send: Send, status: int, answer: Answer, extra: dict[str, str], 
         body, content_type, extra = answer.body, answer.content_type, {**extra, **answer.headers}
     else:
         body = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-    headers = [*_SAFE, (b"content-length", b"%d" % len(body))]
+    safe = [one for one in _SAFE if one[0].decode() not in {name.lower() for name in extra}]
+    headers = [*safe, (b"content-length", b"%d" % len(body))]
     if answer is not None:
         headers.append((b"content-type", content_type.encode("latin-1")))
     headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in extra.items()]

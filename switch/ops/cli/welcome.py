@@ -50,7 +50,8 @@ def welcome(
     if api:
         lines.append(f"Metrics  http://{api}/metrics   health  http://{api}/healthz")
     lines += [
-        f"REST     {scheme}://{join_address(host, port)}   account and token: {command} api account"
+        f"REST     {scheme}://{join_address(host, port)}{'/docs' if config.api.docs else ''}   "
+        f"account and token: {command} api account"
         for scheme, host, port in config.api.rest_listeners
         if scheme != "proxy"
     ]

@@ -120,7 +120,9 @@ def test_the_welcome_tells_a_newcomer_what_to_do(service: Service) -> None:
     assert re.search(r"^  1000 +1001, 1002$", shown, re.M)
     assert " -m switchroom.switch phone --help" in shown  # as it was started here
     assert re.search(r"http://127\.0\.0\.1:\d+/metrics", shown)
-    assert re.search(r"^REST     http://127\.0\.0\.1:\d+   account and token: .* api account$", shown, re.M)
+    assert re.search(
+        r"^REST     http://127\.0\.0\.1:\d+/docs   account and token: .* api account$", shown, re.M
+    )
     assert not any(password in service.said for password in passwords)
 
 
