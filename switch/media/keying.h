@@ -89,6 +89,7 @@ static size_t write_event(struct keying *keying, uint8_t *data, size_t at, uint3
 static void write_tones(struct keying *keying, uint8_t *data, size_t at, size_t size, uint32_t from, uint32_t wanted)
 {
     int16_t pcm[DATAGRAM_SIZE];
+    data[0] &= (uint8_t)~0x20;  /* padding becomes sound */
     int count = (int)(size - at);
     key_tones(keying->waiting[0].number, (int)from, 8000, pcm, count);
     for (int i = 0; i < count; i++)

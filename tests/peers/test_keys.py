@@ -121,6 +121,34 @@ def test_keys_in_the_sound_come_by_info(house: Switch) -> None:
         talk.hang_up()
 
 
+def test_after_a_transfer_keys_still_come_by_info(house: Switch) -> None:
+    with ExitStack() as stack:
+        talk = Talk(house, stack, BOB)
+        carol, c = stack.enter_context(Phone(house.address, INFO, PASSWORD)), stack.enter_context(Sound())
+        assert carol.register().status == 200
+        talk.heard(5)
+        to = (("Refer-To", f"<sip:{INFO}@{house.address[0]}:{house.address[1]}>"),)
+        talk.bob.send(talk.callee.request("REFER", headers=to))
+        assert talk.bob.final(method="REFER").status == 202
+        dialog = carol.incoming()
+        carol.accept(dialog, audio(SHOWN, c.port, payloads="0"))
+        offer = talk.caller.wait_for("INVITE")
+        talk.caller.respond(offer, 200, body=audio(SHOWN, talk.a.port, version=2))
+        talk.caller.wait_for("ACK")
+        talk.a.remote = media_address(offer.body)
+        sender = rtp.DigitSender()
+        sender.send("8")
+        for _ in range(10):
+            event = sender.next_packet((talk.a.sequence + 1) * 160)
+            if event is not None:
+                talk.say(event.payload, EVENT, event.timestamp)
+        asked = dialog.wait_for("INFO")
+        assert signals(asked.body) == "8"
+        dialog.respond(asked, 200)
+        carol.send(dialog.request("BYE"))
+        talk.caller.answer_bye()
+
+
 def test_an_info_to_whom_asks_for_it_travels(house: Switch) -> None:
     with ExitStack() as stack:
         talk = Talk(house, stack, INFO)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls import keys
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.features.moving import Sponsor, fitted, keys_of, settle
 from switchroom.switch.calls.features.restoration import Restoration
@@ -293,6 +294,8 @@ class Onward(Call):
             self.hang_up("No usable SDP", now, cause=488)
         elif leg is self.a and keys_of(body) != keys_of(self._told):
             self._renew(far, answer, now)  # its keys are not those that the other one knows
+        else:
+            keys.attend(self)
 
     # -- not joined
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "admit.h"
+#include "keying.h"
 #include "sockets.h"
 
 enum { MAX_SIZE = 400, SEEDS = 8 };
@@ -80,6 +81,21 @@ static void program_at_random(struct end *end, const union address *home, const 
     end->is_armed = true;
 }
 
+/* A key in place of what was admitted, in a buffer with the room that the engine's have. */
+static void press_at_random(struct end *end, const uint8_t *data, size_t size, uint64_t now)
+{
+    uint8_t *packet = malloc(size + PROTECTION_ROOM);
+    struct key_press press = {8000, number(400), (uint8_t)number(16), number(2) ? 101 : NO_PAYLOAD_TYPE};
+    memcpy(packet, data, size);
+    if (number(8) == 0)
+        press_key(end, &press, now);
+    end->keying.event_type = 101;
+    size_t made = key_packet(end, packet, size, now);
+    require(made >= RTP_HEADER && made <= size + EVENT_SIZE, "a packet of sound or of a key");
+    require(end->keying.count <= KEYS_WAITING, "no more keys than there is room for");
+    free(packet);
+}
+
 static void check_end(const struct end *end, const union address *home, const union address *signalled)
 {
     for (int channel = 0; channel < CHANNELS; channel++) {
@@ -122,6 +138,10 @@ int main(int argc, char **argv)
         require(reason != DROP_NONE || size >= RTCP_HEADER || !end->program.is_rtp || end->program.has_others,
                 "a stump is no packet");
         check_end(end, &sources[1], &sources[0]);
+        if (reason == DROP_NONE && out == RTCP && end->program.is_rtp && !end->program.is_secured)
+            compound_names(data, size, end, end);
+        if (reason == DROP_NONE && out == RTP && end->program.is_rtp && size >= RTP_HEADER)
+            press_at_random(end, data, size, now);
         admitted += reason == DROP_NONE;
         free(data);
     }
