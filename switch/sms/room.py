@@ -179,7 +179,7 @@ class MessageRoom:
         if self.smpp is not None:
             await self.smpp.stop()  # what came is still answered
         if self.modems is not None:
-            self.modems.stop()
+            await self.modems.stop()
         self._phones.stop(self.clock.now())
         await self.handlers.stop()
         if self._timer is not None:

@@ -152,6 +152,11 @@ class Modem:
         """How many messages it takes now: one that is sent, and the next one."""
         return max(2 - self._sends, 0) if self.state is ModemState.READY else 0
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether a message is on its way whose answer may still come."""
+        return self._sends > 0 and self.state is ModemState.READY
+
     def send_submit(self, submit: Submit, context: Any, now: float, *, has_more: bool = False) -> None:
         """Send a message; ``Submitted``, ``SubmitFailed`` or ``SubmitDoubtful`` will come for it."""
         bytes(submit)  # what cannot be written is refused here

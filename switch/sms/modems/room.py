@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from switchroom.switch.config import Config, ModemConfig
 from switchroom.switch.net import Clock
@@ -22,6 +23,7 @@ from .unit import Unit
 __all__ = ["ModemRoom"]
 
 _USSD_TIMEOUT = 90.0
+_DRAIN_TIMEOUT = 5.0  # seconds; a network answers in two or three
 
 
 class ModemRoom:
@@ -54,8 +56,15 @@ class ModemRoom:
         for config in self._wanted:
             self._add(config).start()
 
-    def stop(self) -> None:
-        """Let all of them go."""
+    async def stop(self) -> None:
+        """Let all of them go, after they have said what became of the messages that are on their way."""
+        now = self._clock.now()
+        for unit in self:
+            unit.drain(now)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_TIMEOUT):
+                for unit in self:
+                    await unit.drained.wait()
         now = self._clock.now()
         for pool in self.pools.values():
             pool.stop(now)

@@ -20,6 +20,7 @@ from .arrivals import Arrivals
 from .memory import Memory
 from .outgoing import submit_of
 from .sends import Sends
+from .settings import engine_config
 
 __all__ = ["Owner", "Unit"]
 
@@ -58,6 +59,7 @@ class Unit:
         self.config, self.owner = config, owner
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.drained = asyncio.Event()
         self.misses = 0  # messages that it could not send, one after the other
         self.why_closed = "not opened yet"
         self._memory, self._sends, self._arrivals = memory, sends, arrivals
@@ -74,7 +76,7 @@ class Unit:
         self._reopen: asyncio.TimerHandle | None = None
         self._vain_resets = 0  # one after the other, and the modem never got ready
         self._is_held = False  # nothing is written until the disk knows that the PIN goes out
-        self._is_turning = self._is_soon = self._is_stopped = False
+        self._is_turning = self._is_soon = self._is_draining = self._is_stopped = False
 
     @property
     def name(self) -> str:
@@ -116,6 +118,12 @@ class Unit:
         self.why_closed = ""
         now = self._clock.now()
         self._faults.run(self.modem.connect, now)
+        self.turn(now)
+
+    def drain(self, now: float) -> None:
+        """Begin no more; what was not begun goes back. ``drained`` is set when the rest has its answers."""
+        self._is_draining = True
+        self._give_back("stopped")
         self.turn(now)
 
     def stop(self, now: float, reason: str = "stopped") -> None:
@@ -181,7 +189,7 @@ class Unit:
 
     def room(self, now: float) -> int:
         """How many parts it takes now."""
-        free = self.modem.room - len(self.waiting)
+        free = 0 if self._is_draining else self.modem.room - len(self.waiting)
         return max(0, min(free, self.allowed(now) - len(self.waiting))) if free > 0 else 0
 
     def allowed(self, now: float) -> int:
@@ -287,6 +295,8 @@ class Unit:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             self.owner.report(self, outcomes, now)
+        if self._is_draining and not self.modem.is_sending:
+            self.drained.set()
         if had_room or self.is_ready:
             self.owner.changed(self, now)
 
@@ -378,20 +388,3 @@ class Unit:
                 context.set_result(event)
         else:
             self._log.info("modem.ussd", modem=self.name, text=event.text[:400])
-
-
-def engine_config(config: ModemConfig) -> engine.ModemConfig:
-    """The same for the engine."""
-    return engine.ModemConfig(
-        pin=config.pin.get_secret_value(),
-        service_centre=config.service_centre,
-        storage=config.storage,
-        is_direct=config.incoming == "direct",
-        wants_status_reports=config.status_reports != "never",
-        rejects_calls=config.reject_calls,
-        poll_interval=config.poll_interval,
-        send_timeout=config.send_timeout,
-        doubt_timeout=config.doubt_timeout,
-        search_timeout=config.search_timeout,
-        init=tuple(config.init),
-    )

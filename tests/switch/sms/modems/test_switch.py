@@ -371,3 +371,18 @@ async def test_when_the_network_is_asked_for_reports(house: House, asked: str, r
     await asyncio.sleep(0.1)
     assert house.row()["reports"] == reports
     assert await house.ask["sms.receipts"]() == []
+
+
+async def test_a_clean_stop_sends_nothing_twice(house: House) -> None:
+    port = house.add(ONE)
+    await house.open({"name": "a", "port": port})
+    await house.ready()
+    device = house.stand.places[ONE[1:]].device
+    device.faults.delay = 0.5
+    ids = [await house.send(f"{n}") for n in range(4)]
+    await asyncio.sleep(0.2)
+    await house.close()
+    await house.open({"name": "a", "port": port})
+    for id in ids:
+        await house.state(id, "delivered")
+    assert sorted(news.text for news in house.news if news.what == "submitted") == ["0", "1", "2", "3"]
