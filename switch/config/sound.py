@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from .checks import Count, Number, Sound
+from .checks import Count, Flag, Number, Sound
 from .sections import Section, key
 
 
@@ -32,6 +32,8 @@ class SoundConfig(Section):
     )
     max_recording: Number = key("A recording ends after this.", 14_400.0, unit="s", ge=1, le=86_400)
     max_recordings: Count = key("Recordings that go on at once, at most.", 500, ge=0, le=10_000)
+    conference_tones: Flag = key("Whether members of a conference hear who comes and goes.", True)
+    conference_music: Flag = key("Whether who is alone in a conference hears hold_music.", False)
     max_members: Count = key("Members of one conference, at most.", 500, ge=2, le=10_000)
 
     def within(self, folder: Path) -> Self:

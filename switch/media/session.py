@@ -97,7 +97,9 @@ class MediaSession:
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
             raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
-        shown = self.plane.music.told(offer.said, told(said, agreed))
+        shown = told(said, agreed)
+        if self.is_confirmed:
+            shown = self.plane.music.told(offer.said, shown)
         offer.rewritten = target.write(shown, lines, dress)
         if not all(line.port for line in lines):
             self.prune(source)

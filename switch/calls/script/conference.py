@@ -86,6 +86,7 @@ class Conference:
         self.name = name
         self.members: list[Member] = []
         self.speaker: Member | None = None
+        self.alone: Member | None = None  # who hears music until somebody comes
         self._recording: Recording | None = None
         self._rooms = rooms
         self.room: Room = rooms.house.media.sounds.room(self._on_room)
@@ -151,6 +152,7 @@ class Conferences:
     def __init__(self, house: House, *, max_members: int = 500) -> None:
         self.house = house
         self.max_members = max_members
+        self.has_tones, self.has_music = True, False
         self.rooms: dict[str, Conference] = {}
         self.on_event: list[Callable[[ConferenceEvent], object]] = []
 
@@ -175,10 +177,11 @@ class Conferences:
         if is_muted:
             member.is_muted = True
             party.station.mute()
-        if not is_quiet:
+        if not is_quiet and self.has_tones:
             await conference.play(ENTRY)
         if not party.is_over:
             party.station.join(conference.room)
+        self._entertain(conference)
         conference.tell("joined", member)
         return member, conference
 
@@ -210,5 +213,18 @@ class Conferences:
             self.rooms.pop(conference.name, None)
             self.house.media.sounds.listen(conference.room, None)
             conference.tell("ended")
-        elif not is_quiet:
-            await conference.play(EXIT)
+        else:
+            self._entertain(conference)
+            if not is_quiet and self.has_tones:
+                await conference.play(EXIT)
+
+    def _entertain(self, conference: Conference) -> None:
+        """Whoever is alone hears music, where that is wanted, until somebody comes."""
+        before = conference.alone
+        conference.alone = conference.members[0] if len(conference.members) == 1 and self.has_music else None
+        if before is not None and before is not conference.alone and not before.party.is_over:
+            before.party.station.clear()
+        if conference.alone is not None and conference.alone is not before:
+            party = conference.alone.party
+            if not party.is_over:
+                self.house.music.play(party)

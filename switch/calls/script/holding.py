@@ -40,6 +40,12 @@ class HoldMusic:
         if is_hold:
             music.play(station, party.rate, sounds)
 
+    def play(self, party: Party) -> None:
+        """Let somebody hear it, beside all else."""
+        music = self._exchange.media.music
+        if music.default:
+            music.play(party.station, party.rate, music.default)
+
     def of(self, account: str) -> tuple[Sound, ...]:
         """A user's own music."""
         user = self._exchange.config.users.get(account)

@@ -51,6 +51,10 @@ class House:
         self.music.reconfigure(config.hold_music)
         self.recorder.max_recordings = config.max_recordings
         self.conferences.max_members = config.max_members
+        self.conferences.has_tones, self.conferences.has_music = (
+            config.conference_tones,
+            config.conference_music,
+        )
 
     def recording_path(self, call_id: str) -> Path:
         """Where a new recording of a call goes."""

@@ -14,6 +14,7 @@ from switchroom.codecs.files import read_opus, read_wav, wav_header
 from switchroom.protocols import sip
 from switchroom.switch.calls.script import Apps, Call, NotAnswered, Silence, Tone
 from switchroom.switch.calls.script.conference import ConferenceEvent, Member
+from switchroom.switch.config import SoundConfig
 from switchroom.switch.media.recorder import Recorded
 from tests.codecs.sounds import tone
 from tests.switch.calls.world import World
@@ -231,6 +232,32 @@ def test_what_each_hears_in_a_conference(world: World, apps: Apps, handset: Phon
         await talk({0: [1400], 1: [], 2: [500]})
 
     run(world, story(), 40)
+
+
+def test_who_is_alone_hears_music_until_somebody_comes(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset(), handset(port=5070)
+    sound = SoundConfig(hold_music=["tone:700:1"], conference_music=True, conference_tones=False)
+    apps.house.reconfigure(sound, apps.house.voicemail.config)
+
+    async def heard() -> list[int]:
+        await asyncio.sleep(0.15)
+        a.parts.clear()
+        await asyncio.sleep(0.4)
+        return pitches(a.sound, 8000)
+
+    async def story() -> None:
+        a.call("702")
+        await a.answered()
+        assert await heard() == [700]
+        b.call("702")
+        await b.answered()
+        assert await heard() == []
+        b.hang_up()
+        assert await heard() == [700]
+        a.hang_up()
+        await until(lambda: not apps.house.conferences.rooms)
+
+    run(world, story())
 
 
 @pytest.mark.skipif(not find("opus").is_offered, reason="libopus is not installed")
