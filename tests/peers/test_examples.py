@@ -45,6 +45,9 @@ class Example(Switch):
             "api.listen": f"127.0.0.1:{self.api_port}",
             "dns.nameservers": [f"127.0.0.1:{free_port()}"],  # nobody: what is called sip.carrier.example
         }
+        if self.table.get("api", {}).get("rest"):
+            self.ports["rest"] = free_port()
+            changes["api.rest"] = [f"http:127.0.0.1:{self.ports['rest']}"]
         if "smpp" in self.table:
             self.ports["smpp"] = free_port()
             changes["smpp.listen"] = [f"smpp:127.0.0.1:{self.ports['smpp']}"]
