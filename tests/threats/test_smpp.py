@@ -34,9 +34,13 @@ class Esme:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self._left = b""
         self._pdus: list[Any] = []
-        if system_id:
-            self.send(smpp.BindTransceiver(system_id, PASSWORD, interface_version=0x50))
-            assert self.read().status == Status.ROK
+        try:
+            if system_id:
+                self.send(smpp.BindTransceiver(system_id, PASSWORD, interface_version=0x50))
+                assert self.read().status == Status.ROK
+        except BaseException:
+            self.sock.close()
+            raise
 
     def __enter__(self) -> Esme:
         return self
@@ -57,6 +61,7 @@ class Esme:
             self._pdus, used = smpp.parse_pdus(self._left)
             self._left = self._left[used:]
         pdu = self._pdus.pop(0)
+        assert not isinstance(pdu, smpp.Malformed), pdu
         if not isinstance(pdu, smpp.EnquireLink):
             return pdu
         self.send(smpp.EnquireLinkResp(sequence_number=pdu.sequence_number))
@@ -211,8 +216,10 @@ def test_garbage(target: Switch) -> None:
              smpp.EnquireLink(), smpp.DeliverSmResp(), smpp.GenericNack(),
              smpp.BindTransceiver("acme", "x")]  # fmt: skip
     before = target.rss_bytes()
-    for _ in range(size(150, 5000)):
-        with suppress(ConnectionError, TimeoutError), Esme(chance.choice(["acme", "acme", ""])) as one:
+    for turn in range(size(150, 5000)):
+        source = f"127.0.{20 + turn // 200}.{turn % 200 + 1}"  # who binds wrongly too often is banned
+        name = chance.choice(["acme", "acme", ""])
+        with suppress(ConnectionError, TimeoutError), Esme(name, source=source) as one:
             data = bytearray(b"".join(smpp.pack(chance.choice(kinds), n) for n in range(2, 30)))
             for _ in range(chance.randrange(1, 12)):
                 at = chance.randrange(len(data))
