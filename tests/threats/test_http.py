@@ -113,5 +113,5 @@ async def test_a_stolen_key_calls_only_so_often_and_nowhere_dear(place: Place) -
     assert statuses["+4930"] == [201] * CAP + [429] * (times - CAP)
     shown = place.switch.cli("api", "audit", "--limit", "1000", "--json")
     alerts = [row["what"] for row in json.loads(shown.stdout) if row["kind"] == "alert"]
-    assert alerts.count("region refused") == times
-    assert alerts.count("daily calls") == times - CAP
+    assert sorted(set(alerts)) == ["daily calls", "region refused"]
+    assert len(alerts) <= 6  # one a minute of each kind, however many there were

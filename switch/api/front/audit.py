@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .operation import Ask
 
 AUDIT = "audit"
+_QUIET = 60.0
+_MAX_TOLD = 10_000
 
 log = structlog.get_logger("switchroom.api")
 
@@ -25,6 +28,7 @@ class Audit:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()  # when, how many since
 
     async def done(self, ask: Ask, source: str) -> None:
         """Something was changed; durable before its answer goes out."""
@@ -40,7 +44,18 @@ class Audit:
         await self._library.write([self._row(ask.account, "done", data)])
 
     def alert(self, account: str, what: str, **data: object) -> None:
-        """Something happened that somebody should look at."""
+        """Something happened that somebody should look at; of a kind once a minute, with their number."""
+        now = time.time()
+        told_at, count = self._told.get((account, what), (0.0, 0))
+        if 0.0 <= now - told_at < _QUIET:
+            self._told[account, what] = told_at, count + 1
+            return
+        self._told[account, what] = now, 0
+        self._told.move_to_end((account, what))
+        if len(self._told) > _MAX_TOLD:
+            self._told.popitem(last=False)
+        if count:
+            data["since_the_last"] = count
         log.warning("api.alert", what=what, account=account, **data)
         self._library.begin([self._row(account, "alert", {"what": what, **data})])
 

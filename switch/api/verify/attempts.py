@@ -19,9 +19,11 @@ from .guard import WINDOW, Guard
 
 if TYPE_CHECKING:
     from ..office import Office
+    from .services import VerifyServices
 
 ATTEMPT = "verify_attempt"
 _MAX_RECOVERED = 200_000
+_DAY = 86400.0  # the longest interval of a rate limit
 _SPAN = (params.moment("DateCreatedAfter"), params.moment("DateCreatedBefore"))
 _WHICH = (
     *_SPAN,
@@ -56,9 +58,14 @@ class Attempts:
         for path, handler, given, summary in rows:
             yield Operation("GET", path, handler, given, "verify:read", 200, "verify", summary)
 
-    def new(self, verification: Document, channel: str) -> Document:
-        """A code goes out; not written yet."""
-        data = {"service": verification.parent, "country": facts_of(verification.target).country}
+    def new(self, verification: Document, channel: str, limits: dict[str, str]) -> Document:
+        """A code goes out; not written yet. ``limits``: against which it was counted."""
+        data: dict[str, Any] = {
+            "service": verification.parent,
+            "country": facts_of(verification.target).country,
+        }
+        if limits:
+            data["limits"] = limits
         return self._shelf.new(
             verification.account,
             data,
@@ -72,6 +79,14 @@ class Attempts:
         """The latest code of a verification came back; not written yet."""
         query = Query(ATTEMPT, verification.account, parent=verification.sid, limit=1)
         return [doc.change(time.time(), state="converted") for doc in self._office.library.select(query)]
+
+    def recall(self, services: VerifyServices, now: float) -> None:
+        """Count against rate limits what was counted before the start."""
+        since = {"created_at": now - _DAY}
+        query = Query(ATTEMPT, None, since=since, is_ascending=True, limit=_MAX_RECOVERED)
+        for doc in self._office.library.select(query):
+            if limits := doc.data.get("limits"):
+                services.recall(doc.account, doc.data["service"], limits, doc.created_at)
 
     def recover(self, guard: Guard, now: float) -> None:
         """Tell the guard what it had seen before the start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ _SETTINGS = (
     params.text("TtsName", max_size=64),
 )
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
-_MAX_BUCKETS = 5
+_MAX_BUCKETS, _MAX_KEY = 5, 256
 
 
 class VerifyServices:
@@ -99,19 +100,28 @@ class VerifyServices:
         """The service of a path."""
         return self.shelf.take(ask)
 
-    def spend(self, service: Document, keys: dict[str, Any], now: float) -> None:
+    def spend(self, account: str, service: str, keys: dict[str, Any], now: float) -> None:
         """Count one verification against the limits that a request names; ApiError: one is used up."""
-        for limit in self._office.library.select(Query("verify_limit", service.account, parent=service.sid)):
+        for limit in self._office.library.select(Query("verify_limit", account, parent=service)):
             key = keys.get(limit.data["unique_name"])
             if key is None:
                 continue
-            for bucket in self._office.library.select(
-                Query("verify_bucket", limit.account, parent=limit.sid)
-            ):
+            for bucket in self._office.library.select(Query("verify_bucket", account, parent=limit.sid)):
                 size, interval = bucket.data["max"], bucket.data["interval"]
                 rates = self._rates.setdefault(bucket.sid, Rates(size / interval, size))
-                if rates.take(str(key)[:256], now):
+                if rates.take(str(key)[:_MAX_KEY], now):
                     raise ApiError(60207, f"RateLimits: {limit.data['unique_name']} is used up", status=429)
+
+    def recall(self, account: str, service: str, keys: dict[str, Any], at: float) -> None:
+        """Count what was counted before the start."""
+        with suppress(ApiError):  # a limit that was used up then
+            self.spend(account, service, keys, at)
+
+    def kept(self, account: str, service: str, keys: dict[str, Any]) -> dict[str, str]:
+        """Those of the keys that are counted."""
+        found = self._office.library.select(Query("verify_limit", account, parent=service))
+        names = {limit.data["unique_name"] for limit in found}
+        return {name: str(key)[:_MAX_KEY] for name, key in keys.items() if name in names and key is not None}
 
     async def list_all(self, ask: Ask) -> Answer:
         """Those of the account."""

@@ -108,7 +108,9 @@ class Verifications:
         code = self._vault.open(doc.data["code"], doc.sid) if doc is not None else _code(ask, service)
         if doc is None:
             doc = self._new(ask, service, to, code)
-        attempt = self._attempts.new(doc, channel)
+        attempt = self._attempts.new(
+            doc, channel, self._services.kept(ask.account, service.sid, ask["RateLimits"] or {})
+        )
         made = {"channel": channel, "time": iso(ask.now), "attempt_sid": attempt.sid}
         data = {
             "sends": [*doc.data["sends"], made],
@@ -130,6 +132,7 @@ class Verifications:
     def start(self) -> None:
         """Go on where an earlier process ended: what the guard had seen, and the calls that were promised."""
         self._attempts.recover(self._guard, time.time())
+        self._attempts.recall(self._services, time.time())
         waiting = Query(VERIFICATION, None, equal={"state": "pending"}, is_ascending=True, limit=10_000)
         for doc in self._office.library.select(waiting):
             if doc.data.get("calling_at", 0.0) > time.time() - _RESUMABLE:
@@ -166,7 +169,7 @@ class Verifications:
         limits = ask["RateLimits"]
         if limits is not None and not isinstance(limits, dict):
             raise ApiError(60200, "RateLimits: must be an object of JSON")
-        self._services.spend(service, limits or {}, ask.now)
+        self._services.spend(ask.account, service.sid, limits or {}, ask.now)
         if not self._office.config.verify_fraud_guard or ask["RiskCheck"] == "disable":
             return
         rule = self._guard.blocks(service.sid, to, ask.now)

@@ -105,6 +105,11 @@ async def test_a_main_account_hears_of_its_subaccounts(client: Any, base: str) -
         both = await read_sse(base, 2, after="0&subaccounts=true")
         assert [event["source"] for event in both] == [f"/accounts/{sub.sid}", f"/accounts/{SID}"]
         assert [event["source"] for event in await read_sse(base, 1)] == [f"/accounts/{SID}"]
+        await call(client.incoming_phone_numbers.create, phone_number="+15005550003")
+        await call(tenant.incoming_phone_numbers.create, phone_number="+15005550004")
+        proof = base64.b64encode(f"{sub.sid}:{sub.auth_token}".encode()).decode()
+        own = await read_sse(base, 2, after="0&subaccounts=true", headers={"Authorization": f"Basic {proof}"})
+        assert {event["source"] for event in own} == {f"/accounts/{sub.sid}"}  # a subaccount hears of itself
 
 
 class AnyCall:

@@ -17,7 +17,7 @@ from switchroom.switch.api.verify.guard import Guard
 from switchroom.switch.sms.interfaces import State
 
 from .centre import MemoryCentre
-from .conftest import SID, call, make_config
+from .conftest import SID, call, make_client, make_config
 
 THEIRS = "+15558675310"
 
@@ -183,7 +183,7 @@ async def test_nobody_is_called_where_that_is_too_dear(service: Any) -> None:
     assert await refusal(service.verifications.create, **given) == (400, 21215)
 
 
-async def test_rate_limits_of_a_service(service: Any) -> None:
+async def test_rate_limits_of_a_service(service: Any, room: ApiRoom) -> None:
     limit = await call(service.rate_limits.create, unique_name="ip")
     await call(service.rate_limits(limit.sid).buckets.create, max=2, interval=60)
     for n in range(2):
@@ -191,6 +191,11 @@ async def test_rate_limits_of_a_service(service: Any) -> None:
             service.verifications.create, to=f"+1555867530{n}", channel="sms", rate_limits={"ip": "::1"}
         )
     more = {"channel": "sms", "rate_limits": {"ip": "::1"}}
+    assert await refusal(service.verifications.create, to="+15558675305", **more) == (429, 60207)
+    await room.stop()
+    await room.start()  # on another port
+    again = make_client("http://" + room.addresses[0].removeprefix("http:"))
+    service = again.verify.v2.services(service._solution["sid"])
     assert await refusal(service.verifications.create, to="+15558675305", **more) == (429, 60207)
     more["rate_limits"] = {"ip": "::2"}
     await call(service.verifications.create, to="+15558675305", **more)
