@@ -63,6 +63,8 @@ class Questions:
             "media_ports": switch.media.ports_in_use,
             "media_path": switch.media.path,
             "kernel_streams": switch.media.counters()["kernel_streams"],
+            "recordings": switch.apps.house.recorder.count,
+            "conferences": len(switch.apps.house.conferences.rooms),
             "subscriptions": len(switch.attendance.presence),
             "texts": len(switch.attendance.texts),
             "is_draining": switch.exchange.is_draining,

@@ -144,6 +144,14 @@ FAMILIES = (
     _gauge("trace_messages", "Messages that are kept for trace.", lambda s: len(s.trace.ring)),
     _gauge("trace_octets", "Octets of them.", lambda s: s.trace.ring.octets),
     _gauge("media_ports_in_use", "UDP ports of the relay that are in use.", lambda s: s.media.ports_in_use),
+    _gauge("program_calls", "Calls that programs have.", lambda s: len(s.apps.calls)),
+    _gauge("recordings", "Recordings that go on.", lambda s: s.apps.house.recorder.count),
+    _gauge("conferences", "Conferences that go on.", lambda s: len(s.apps.house.conferences.rooms)),
+    _gauge(
+        "conference_members",
+        "Those who are in one.",
+        lambda s: sum(len(room.members) for room in s.apps.house.conferences.rooms.values()),
+    ),
     _gauge("relay_sessions", "Calls whose media is relayed.", lambda s: s.media.counters()["sessions"]),
     _gauge(
         "converted_sessions",
