@@ -29,6 +29,7 @@ from .resources.applications import ApplicationResources
 from .resources.inventory import Inventory
 from .resources.lookups import LookupResources
 from .resources.numbers import NumberResources
+from .resources.sip import SipResources
 from .resources.usage import UsageResources
 from .verify.attempts import Attempts
 from .verify.caller import Caller
@@ -88,12 +89,13 @@ class House:
         self.verifications = Verifications(
             self.office, verify, self.messages, accounts.vault, caller, attempts
         )
+        self.sip = SipResources(config, accounts)
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
-            *(LookupResources(), UsageResources(self.office), *self.voice.resources),
+            *(LookupResources(), UsageResources(self.office), self.sip, *self.voice.resources),
             *(verify, self.verifications, attempts),
         ):
             self.table.add(resources.operations())
@@ -151,6 +153,7 @@ class House:
         self.desk.config = self.office.config = self.courier.config = api
         self.desk.rates.rate, self.desk.rates.burst = api.rate, api.burst
         self.inventory.update(api.numbers)
+        self.sip.config = config
         self.fetcher.limits = _limits(api)
         self.fetcher.connections.fence = Fence(api.webhook_private)
         self.verifications.reconfigure()

@@ -129,6 +129,14 @@ def one_page(ask: Ask, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def one_later_page(ask: Ask, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The same as a page of the later APIs."""
+    url = ask.base + ask.target
+    meta = {"key": key, "page": 0, "page_size": max(len(rows), DEFAULT_SIZE), "url": url}
+    meta |= {"first_page_url": url, "previous_page_url": None, "next_page_url": None}
+    return {key: rows, "meta": meta}
+
+
 def spans(found: Mapping[str, Any], name: str) -> tuple[float | None, float | None]:
     """The first and last moment that NAME, NAME< and NAME> leave; a day means the whole of it."""
     since: float | None = None

@@ -35,7 +35,10 @@ def make_config(state: Path, **api: Any) -> Config:
         "burst": 100_000,
         **api,
     }
-    return Config.model_validate({"switch": {"state_dir": str(state)}, "api": given})
+    users = [{"name": "anna", "password": "long-enough-secret"}]
+    trunks = [{"name": "out", "sources": ["192.0.2.0/24"], "address": "sip:192.0.2.1;transport=tls"}]
+    switch = {"state_dir": str(state), "domain": "api.test"}
+    return Config.model_validate({"switch": switch, "api": given, "users": users, "trunks": trunks})
 
 
 def no_tls() -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import httpcore
 
 from switchroom.switch.api.front.openapi import describe
+from switchroom.switch.api.resources.sip import sid_of
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.api.voice.actions import ConferenceWish
 from switchroom.switch.api.voice.conferences.conference import Conference
@@ -148,6 +149,12 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
         "RecordingSid": recording.sid,
+        "Domains": sid_of("SD", "api.test"),
+        "CredentialLists": sid_of("CL", "api.test"),
+        "CredentialSid": sid_of("CR", "anna"),
+        "IpAccessControlLists": sid_of("AL", "out"),
+        "IpSid": sid_of("IP", "out", "192.0.2.0/24"),
+        "Trunks": sid_of("TK", "out"),
         "TranscriptionSid": said.sid,
         "StreamSid": heard.sid,
         "Conferences": conference.sid,
