@@ -131,27 +131,29 @@ def event(line: Line, duration: int, *, is_end: bool = False) -> bytes:
     return struct.pack("!BBH", 5, is_end << 7 | 10, duration)
 
 
-@pytest.mark.parametrize(("two", "scale"), [("PCMA", 1), ("L16/48000", 6)])
-def test_an_event_keeps_its_place_and_length(two: str, scale: int) -> None:
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("PCMU", "PCMA"), ("PCMU", "L16/48000"), ("L16/48000", "PCMU"), ("L16/48000", "L16/48000")],
+)
+def test_an_event_keeps_its_place_and_length(one: str, two: str) -> None:
     """A key of 80 ms in the middle of speech, with the clock of the other codec; RFC 4733 §2.3, §2.5."""
-    line = Line("PCMU", two)
+    line = Line(one, two)
+    step, made_step = line.clock // 50, find(two).format.clock_rate // 50
     before = line.talk(10)
     made: list[Sent] = []
     for i in range(1, 5):
-        made += line.take(line.packet(event(line, 160 * i), EVENT_IN, is_marked=i == 1))
+        made += line.take(line.packet(event(line, step * i), EVENT_IN, is_marked=i == 1))
     for _ in range(3):
-        made += line.take(line.packet(event(line, 640, is_end=True), EVENT_IN))
-    line.timestamp += 640
+        made += line.take(line.packet(event(line, step * 4, is_end=True), EVENT_IN))
+    line.timestamp += step * 4
     after = line.talk(3)
     assert [one.payload_type for one in made] == [EVENT_OUT] * 7
     assert [one.is_marked for one in made] == [True] + [False] * 6
-    assert {(one.timestamp - before[-1].timestamp) & 0xFFFFFFFF for one in made} == {160 * scale}
+    assert {(one.timestamp - before[-1].timestamp) & 0xFFFFFFFF for one in made} == {made_step}
     durations = [struct.unpack("!BBH", one.payload) for one in made]
-    assert [duration for _, _, duration in durations] == [
-        scale * n for n in (160, 320, 480, 640, 640, 640, 640)
-    ]
+    assert [duration for _, _, duration in durations] == [made_step * n for n in (1, 2, 3, 4, 4, 4, 4)]
     assert [flags >> 7 for _, flags, _ in durations] == [0, 0, 0, 0, 1, 1, 1]
-    assert (after[0].timestamp - made[0].timestamp) & 0xFFFFFFFF == 640 * scale
+    assert (after[0].timestamp - made[0].timestamp) & 0xFFFFFFFF == 4 * made_step
     assert steps(before + made + after)[0] == {1}
 
 
