@@ -26,6 +26,12 @@ class Parameters:
     """A codec without parameters: every line means the same."""
 
     offer: str = ""  # what we offer, without the payload type
+    also: str = ""  # and behind it, under another number, for who cannot read the first
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """All that we offer."""
+        return (self.offer, self.also) if self.also else (self.offer,)
 
     def answer(self, offered: str) -> str | None:
         """Our line in the answer to theirs; None: what they offer cannot be spoken."""
@@ -117,6 +123,7 @@ class AmrParameters(Parameters):
     """RFC 4867 §8: both ends pack alike; modes and their changes as the other end can take them."""
 
     offer = "mode-change-capability=2;max-red=0"
+    also = f"octet-align=1;{offer}"  # some read only packets that are padded to octets
 
     def __init__(self, best_mode: int) -> None:
         self._best = best_mode

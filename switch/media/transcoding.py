@@ -124,8 +124,8 @@ def _added(media: sdp.Media, allowed: Names, converted: Names) -> Iterable[sdp.A
     for codec in dict.fromkeys(wanted):
         encoding, clock_rate, channels, _ = codec.format
         if codec not in own:
-            line = codec.parameters.offer
-            yield sdp.AddedCodec(encoding, clock_rate, channels, codec.payload_type, line)
+            for line in codec.parameters.offers:
+                yield sdp.AddedCodec(encoding, clock_rate, channels, codec.payload_type, line)
 
 
 # -- the answer
@@ -229,10 +229,11 @@ class _Planner:
             Incoming(sent[_key(rtpmap)].payload_type, rtpmap.clock_rate, copied_as=rtpmap.payload_type)
             for rtpmap in self._shared
         ]
-        for voice in self._answerer:
-            for number in (sent[_key(voice.rtpmap)].payload_type, voice.rtpmap.payload_type):
-                if all(one.payload_type != number for one in incoming):
-                    incoming.append(_decoded(voice, number, other))
+        numbers = [(voice, voice.rtpmap.payload_type) for voice in self._answerer]
+        numbers += [(voice, sent[_key(voice.rtpmap)].payload_type) for voice in self._answerer]
+        for voice, number in numbers:
+            if all(one.payload_type != number for one in incoming):
+                incoming.append(_decoded(voice, number, other))
         incoming += _events(self._event_b, self._stream.offer.codecs)
         return _side(first, incoming, other, self._offered, self._event_a)
 

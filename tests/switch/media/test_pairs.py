@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchroom.codecs import CODECS, Codec, Decoder, Encoder
+from switchroom.codecs import CODECS, Codec, Decoder, Encoder, find
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.negotiate import Line
@@ -76,6 +76,34 @@ def test_a_tone_comes_through(one: Codec) -> None:
         assert len(sound) >= rate // 5, names
         assert power[near].sum() / power.sum() > 0.9, names
         assert abs(20 * np.log10(np.sqrt(np.mean(sound**2)) / (9000 / np.sqrt(2)))) < 3, names
+
+
+AMR = pytest.mark.skipif(not find("AMR").is_offered, reason="opencore-amr is not installed")
+
+
+@AMR
+@pytest.mark.parametrize(("taken", "packing"), [((96,), [0]), ((97,), [1]), ((97, 96), [1, 0])])
+def test_amr_is_offered_in_both_packings(taken: tuple[int, ...], packing: list[int]) -> None:
+    """Some read only frames that are padded to octets; RFC 4867 §8.3.1."""
+    offer = parse(description(find("PCMU"), 0, 20))
+    sent = extended(offer, ("AMR/8000",), ALL)
+    aligned = {96: "mode-change-capability=2", 97: "octet-align=1"}
+    fmtps = sent.description.media[0].fmtps
+    assert ["octet-align=1" in fmtps[number] for number in ("96", "97")] == [False, True]
+    lines = [f"a=fmtp:{number} {aligned[number]}" for number in taken]
+    answer = description(find("AMR"), taken[0], 20, *lines)
+    for number in taken[1:]:
+        answer += f"a=rtpmap:{number} AMR/8000\r\n".encode()
+        answer = answer.replace(b"AVP %d" % taken[0], b"AVP %d %d" % (taken[0], number))
+    [plan] = agree(offer, sent, [Line(4002)], parse(answer), ALL).plans
+    assert plan is not None
+    assert plan.offerer.conversion.payload_type == taken[0]
+    assert plan.offerer.conversion.config.settings["octet_align"] == packing[0]
+    heard = {one.payload_type: one.config for one in plan.answerer.conversion.incoming}
+    for number, is_aligned in zip(taken, packing, strict=True):
+        config = heard[number]
+        assert config is not None
+        assert config.settings["octet_align"] == is_aligned
 
 
 @pytest.mark.parametrize("packet_ms", [5, 10, 30, 50, 60, 200])
