@@ -147,6 +147,8 @@ def test_another_library_calls_and_is_called(house: House) -> None:
         house.desk.wait_for("CALL_ESTABLISHED", since=since)
         wait_to_hear(page, DESK_TONE)
         house.desk.wait_to_hear(WEB_TONE, after=heard)
+        page.run("calls[0].sendDTMF('5');")  # by INFO: the desk phone has it as telephone-event
+        assert house.desk.wait_for("CALL_DTMF_START", since=since)["param"] == "5"
         page.run("calls[0].terminate();")
         house.desk.wait_for("CALL_CLOSED", since=since)
     page.leave()
