@@ -21,6 +21,7 @@ _LETTERS = {
     c: d for d, cs in enumerate(("abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"), 2) for c in cs
 }
 _MAX_LOOKED_AT = 200_000
+_MAX_MISSED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +99,25 @@ class Inventory:
         return sorted(found - {""})
 
     def search(self, *, country: str, kind: str, contains: str, prefix: str) -> Iterator[str]:
-        """Numbers that fit, in order; not all of a large range are looked at."""
+        """Numbers that fit, in order; not all of a large range are looked at, and fewer of them closely."""
         pattern = compile_pattern(contains) if contains else None
-        for number in islice(self._all(prefix), _MAX_LOOKED_AT):
+        close = 0
+        for number in islice(self._all(prefix, country), _MAX_LOOKED_AT):
             if pattern is not None and not pattern.search(number.removeprefix("+")):
                 continue
             facts = facts_of(number)
             if (not country or facts.country == country) and (not kind or facts.kind == kind):
                 yield number
+                continue
+            close += 1
+            if close > _MAX_MISSED:
+                return
 
-    def _all(self, prefix: str) -> Iterator[str]:
+    def _all(self, prefix: str, country: str) -> Iterator[str]:
         for plus, size, first, last in self._ranges:
+            ends = {facts_of(f"{plus}{number:0{size}d}").country for number in (first, last)}
+            if country and country not in ends:
+                continue
             low, high = first, last
             digits = prefix.removeprefix("+")
             if digits:

@@ -98,6 +98,7 @@ class NumberResources:
 
     def __init__(self, office: Office, inventory: Inventory) -> None:
         self._office, self._inventory = office, inventory
+        self._lock = asyncio.Lock()
         self.shelf = Shelf(office, NUMBER, "PN")
 
     def operations(self) -> Iterator[Operation]:
@@ -150,7 +151,8 @@ class NumberResources:
         if not number and not ask["AreaCode"]:
             raise ApiError(21421, "PhoneNumber or AreaCode is required")
         if not number:
-            number = await asyncio.to_thread(self._free_in_area, ask["AreaCode"])
+            async with self._lock:
+                number = await asyncio.to_thread(self._free_in_area, ask["AreaCode"])
         if number not in self._inventory:
             raise ApiError(21421, f"PhoneNumber: {_digits(number)} is not in the inventory")
         facts = facts_of(number)
@@ -223,9 +225,9 @@ class NumberResources:
             found: list[str] = []
         else:
             size = min(ask["PageSize"] or 50, _MAX_FOUND)
-            found = await asyncio.to_thread(
-                self._search, ask.path["CountryCode"].upper(), _KINDS[kind], contains, ask["AreaCode"], size
-            )
+            wanted = ask.path["CountryCode"].upper(), _KINDS[kind], contains, ask["AreaCode"], size
+            async with self._lock:  # one after the other: they must not keep the switch from its work
+                found = await asyncio.to_thread(self._search, *wanted)
         return {"available_phone_numbers": [_available(number) for number in found], "uri": ask.target}
 
     def _search(self, country: str, kind: str, contains: str, area: str | None, size: int) -> list[str]:

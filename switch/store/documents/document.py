@@ -87,11 +87,12 @@ class Query:
         return f"SELECT count(*) FROM documents WHERE {where}", bound
 
     def tally_sql(self, added: str) -> tuple[str, list[Any]]:
-        """The same, with the sum of a field of the data."""
+        """The same for each day, with the sum of a field of the data; days are counted from 1970 on."""
         where, bound = self._where()
         total = "sum(json_extract(data, ?))" if added else "0"
         path = [f'$."{_field(added)}"'] if added else []
-        return f"SELECT count(*), {total} FROM documents WHERE {where}", [*path, *bound]
+        statement = f"SELECT CAST(created_at / 86400 AS INTEGER) AS day, count(*), {total} FROM documents"
+        return f"{statement} WHERE {where} GROUP BY day", [*path, *bound]
 
     def _where(self) -> tuple[str, list[Any]]:
         terms: list[tuple[str, Any]] = [("kind = ?", self.kind)]

@@ -243,10 +243,15 @@ class Library:
 
     def tally(self, query: Query, added: str = "") -> tuple[int, int]:
         """How many there are, and the sum of a field of their data; from any thread."""
+        days = self.tally_days(query, added).values()
+        return sum(count for count, _ in days), sum(total for _, total in days)
+
+    def tally_days(self, query: Query, added: str = "") -> dict[int, tuple[int, int]]:
+        """The same by the day on which they were created, counted from 1970 on; from any thread."""
         statement, bound = query.tally_sql(added)
         with closing(connect(self._path)) as connection:
-            count, total = connection.execute(statement, bound).fetchone()
-            return int(count), int(total or 0)
+            rows = connection.execute(statement, bound)
+            return {int(day): (int(count), int(total or 0)) for day, count, total in rows}
 
     async def events_after(self, accounts: Sequence[str], id: int, limit: int) -> list[tuple[Any, ...]]:
         """Durable events of accounts after one: id, account, type, subject, at, data."""

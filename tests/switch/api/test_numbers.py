@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -101,3 +102,16 @@ def test_what_is_in_an_inventory() -> None:
     for other in ("+15005550010", "15005550001", "+12345", "+1500555000", "", "+", "abc"):
         assert other not in inventory
     assert inventory.countries() == ["US"]
+
+
+@pytest.mark.parametrize(
+    ("country", "kind", "contains", "count"),
+    [("US", "tollfree", "", 0), ("US", "", "999999999", 0), ("FR", "", "", 0), ("DE", "local", "", 10)],
+)
+def test_a_search_in_a_large_range_ends_soon(country: str, kind: str, contains: str, count: int) -> None:
+    """Whoever asks for what is not there must not keep the switch from its work."""
+    numbers = Inventory(["+15000000000-+15000999999", "+4930555500-+4930555509"])
+    started = time.process_time()
+    found = list(numbers.search(country=country, kind=kind, contains=contains, prefix=""))
+    assert len(found) == count
+    assert time.process_time() - started < 2.0
