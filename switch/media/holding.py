@@ -19,6 +19,7 @@ from .clips import Clips, Sound
 from .negotiate import direction_of
 from .said import Said, again
 from .serving import LineTerms, spoken
+from .stream import NO_END
 from .transcoding import answer_of
 
 if TYPE_CHECKING:
@@ -134,8 +135,20 @@ class Music:
                 terms = _terms(agreement, leg, i)
                 if terms is not None:
                     self._wait(leg, i, terms, self.default)
-                    session.program_alone(leg, i, pair)
+                    self._program_alone(session, leg, i, pair)
                 return
+
+    def _program_alone(self, session: MediaSession, leg: MediaLeg, i: int, pair: Pair) -> None:
+        """Connect a leg with nobody but what stands for its partner."""
+        agreement = leg.agreement
+        assert agreement is not None
+        terms = agreement.agreed.terms[i]
+        if terms is None:
+            return
+        wish = again(agreement.offer if agreement.offerer is leg else agreement.answer).wishes[i]
+        stream = session.stream(leg, wish, terms, pair, pair, NO_END, wish.has_mux, None, i)
+        session.plane.engine.program(pair.index, self.instead(leg, i, pair, stream))
+        leg.security.install(i, pair, stream.rtp, is_nat=leg.is_nat)
 
     # -- a station
 

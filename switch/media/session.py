@@ -21,8 +21,9 @@ from .transcoding import Names, Side
 if TYPE_CHECKING:
     from .plane import MediaPlane
 
-# Whether the first leg made the offer, the offer, the answer, the legs; as JSON has it, octets may be text
-SessionState = tuple[bool, bytes, bytes, LegState, LegState]
+# Flags, the offer, the answer, the legs; as JSON has it, octets may be text
+SessionState = tuple[int, bytes, bytes, LegState, LegState]
+_FIRST_OFFERED, _FIRST_HOLDS, _SECOND_HOLDS = 1, 2, 4
 
 
 class MediaSession:
@@ -154,23 +155,24 @@ class MediaSession:
             return None
         if one.security.is_secured or two.security.is_secured:
             return None
-        is_first = agreement.offerer is one
+        flags = _FIRST_OFFERED * (agreement.offerer is one)
+        flags |= _FIRST_HOLDS * one.is_holding | _SECOND_HOLDS * two.is_holding
         offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)
-        return is_first, offer, answer, one.export(), two.export()
+        return flags, offer, answer, one.export(), two.export()
 
     def restore(self, state: SessionState) -> None:
         """Go on where a session of an earlier process was: the same ports, the same agreement.
 
         NoPortsLeft: somebody else has them now. What was learnt behind a NAT is learnt again.
         """
-        is_first, offer, answer, *legs = state
+        flags, offer, answer, *legs = state
         for toward, is_nat, bound, host, sent, ports in legs:
             leg = self.leg(toward=toward, is_nat=is_nat)
             leg.take_up(bound, host, _octets(sent))
             for port in ports:
                 leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
         one, two = self.legs
-        offerer, answerer = (one, two) if is_first else (two, one)
+        offerer, answerer = (one, two) if flags & _FIRST_OFFERED else (two, one)
         offered, answered = offerer.hear(_octets(offer)), answerer.hear(_octets(answer))
         pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
         lines = [Line(0 if pair is None else pair.port) for pair in pairs]
@@ -178,8 +180,11 @@ class MediaSession:
         if len(shown.wishes) != len(lines):
             shown = offered  # what it saw since then was refused
         agreed = agree(offered, shown, lines, answered, self.plane.converted)
-        self._link(Agreement(offerer, answerer, kept(offered), kept(answered), agreed), offered, answered)
+        agreement = Agreement(offerer, answerer, kept(offered), kept(answered), agreed)
+        self._link(agreement, offered, answered)
         self.confirm()
+        if flags & (_FIRST_HOLDS | _SECOND_HOLDS):  # whoever waits hears music again
+            self._link(agreement, offered, answered)
 
     @property
     def secured(self) -> list[str]:
@@ -323,19 +328,6 @@ class MediaSession:
         self._watched = following
         if self.is_confirmed and following != NO_END:
             engine.watch(following)
-
-    def program_alone(self, leg: MediaLeg, i: int, pair: Pair) -> None:
-        """Connect a leg with nobody but what stands for its partner."""
-        agreement = leg.agreement
-        assert agreement is not None
-        said = again(agreement.offer if agreement.offerer is leg else agreement.answer)
-        terms = agreement.agreed.terms[i]
-        if terms is None:
-            return
-        wish = said.wishes[i]
-        stream = self.stream(leg, wish, terms, pair, pair, NO_END, wish.has_mux, None, i)
-        self.plane.engine.program(pair.index, self.plane.music.instead(leg, i, pair, stream))
-        leg.security.install(i, pair, stream.rtp, is_nat=leg.is_nat)
 
     def unlink(self, leg: MediaLeg) -> None:
         partner = leg.partner

@@ -8,10 +8,14 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from switchroom.codecs import find
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane, MediaSession, NoPortsLeft
+from switchroom.switch.media.clips import Tone
+from tests.switch.calls.script.handset import pitches
 
 from .phones import Call, Phone, rtp
 
@@ -138,3 +142,21 @@ async def test_ports_taken_again_are_not_given_to_others() -> None:
         plane.give_back(again)
     finally:
         plane.stop()
+
+
+async def test_whoever_was_on_hold_hears_music_again(
+    plane: MediaPlane, another: Plane, a: Phone, b: Phone
+) -> None:
+    call = Call(plane, a, b).set_up()
+    a.obey(call.session.offer(call.b_leg, call.a_leg, b.describe("a=sendonly")))
+    b.obey(call.session.answer(call.a_leg, call.b_leg, a.describe("a=recvonly")))
+    kept = kept_of(call)
+    new = another()
+    new.music.default = (Tone((700.0,), 1.0),)
+    session = taken_up(new, kept)
+    await asyncio.sleep(0.2)
+    decoder = find("PCMU").decoder()
+    heard = np.concatenate([decoder.decode(a.hear()[12:]) for _ in range(30)])
+    assert 700 in pitches(heard, 8000)
+    assert [leg.is_holding for leg in session.legs] == [False, True]
+    session.close()
