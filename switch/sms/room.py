@@ -159,12 +159,13 @@ class MessageRoom:
             config, self._centre, guard=self._guard, tls=self._tls, clock=self.clock, log=self._log
         )
         self.smpp.start()
+        book = self._centre.book
         self.modems = ModemRoom(
             config,
             self._centre,
             self._store,
             self._centre.rules.opt_outs.has_stopped,
-            clock=self.clock,
+            clock=Clock(self.clock.now, lambda: book.posix(self.clock.now())),  # no day is over by a step
             log=self._log,
         )
         self.modems.start()

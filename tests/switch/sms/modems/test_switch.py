@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -386,3 +387,15 @@ async def test_a_clean_stop_sends_nothing_twice(house: House) -> None:
     for id in ids:
         await house.state(id, "delivered")
     assert sorted(news.text for news in house.news if news.what == "submitted") == ["0", "1", "2", "3"]
+
+
+async def test_a_step_of_the_wall_clock_is_no_new_day(house: House) -> None:
+    switch = await house.open({"name": "a", "port": house.add(ONE), "per_day": 2})
+    await house.ready()
+    for _ in range(2):
+        await house.state(await house.send("x"), "delivered")
+    switch.clock._wall = lambda: time.time() + 86_400.0
+    id = await house.send("tomorrow")
+    await asyncio.sleep(0.3)
+    assert (await house.state(id, "queued"))["attempts"] == 0
+    assert house.row()["day"] == "2/2"
