@@ -14,7 +14,7 @@ from .unit import Unit
 
 __all__ = ["Pool"]
 
-_MAX_OWN = 20  # messages that wait for the one SIM that they are from, while others are free
+_MAX_WAITING = 20  # messages that wait for the one SIM that is to send them
 _MANY_MISSES = 3  # one after the other: a SIM without credit, or a place without a network
 _OF_THE_SIM = (Fault.TEMPORARY, Fault.ROUTE)
 _MAX_LONG = 10_000  # long messages whose SIM is remembered
@@ -101,7 +101,7 @@ class Pool:
             return False  # parts of one message from several numbers could not be joined
         if unit.number == part.message.source.number:
             return False  # it is to be from this one
-        others = [other for other in self.units if other not in tried and other.room(now) > 0]
+        others = [other for other in self.units if other not in tried and _may_wait(other, now)]
         if not others:
             return False
         self._tried[key] = tried
@@ -128,7 +128,7 @@ class Pool:
             return known
         source = part.message.source.number
         own = next((unit for unit in self.units if unit.number == source), None)
-        if own is not None and own.is_ready and len(own.waiting) < min(own.allowed(now), _MAX_OWN):
+        if own is not None and _may_wait(own, now):
             return own
         count = max(1, concat.total)
         self._turn = (self._turn + 1) % len(self.units)
@@ -161,7 +161,13 @@ def _common(languages: Iterable[Iterable[str]]) -> tuple[int, ...]:
     return tuple(sorted(Language[name.upper()] for name in shared))
 
 
+def _may_wait(unit: Unit, now: float) -> bool:
+    """Whether a message may wait for a modem that is busy."""
+    return unit.is_ready and len(unit.waiting) < min(unit.allowed(now), _MAX_WAITING)
+
+
 def _merit(unit: Unit, count: int, now: float) -> tuple[bool, bool, int, int]:
-    """The modem that is free now and works, whose SIM may still send all parts."""
+    """The modem that works and is free now, whose SIM may still send all parts."""
     room = unit.room(now)
-    return room > 0, unit.misses < _MANY_MISSES, min(unit.allowed(now), count), room
+    works = unit.misses < _MANY_MISSES and _may_wait(unit, now)  # rather busy than broken
+    return works, room > 0, min(unit.allowed(now), count), room
