@@ -169,6 +169,20 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """How it is found out whether a machine has answered, and who is told; times in seconds."""
+
+    to_end: bool = False  # of its greeting
+    timeout: float = 30.0
+    speech: float = 2.4
+    pause: float = 1.2
+    silence: float = 5.0
+    url: str = ""
+    method: str = "POST"
+    is_beside: bool = False  # the call goes on meanwhile
+
+
+@dataclass(frozen=True, slots=True)
 class Callee:
     """Somebody to call."""
 
@@ -180,6 +194,7 @@ class Callee:
     callback: str = ""
     callback_method: str = "POST"
     callback_events: tuple[str, ...] = ("completed",)
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True)

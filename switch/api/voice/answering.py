@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from switchroom.codecs import AnswerRules
@@ -11,6 +12,7 @@ from switchroom.switch.calls.script import CallEnded
 from ..front.operation import Ask
 from ..webhooks.courier import Letter
 from ..wire import params
+from .actions import Detection
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg
@@ -35,29 +37,31 @@ def detection_of(ask: Ask) -> dict[str, Any] | None:
     """What is wanted to be known, for the row of the call."""
     if not ask["MachineDetection"]:
         return None
-    return {
-        "to_end": ask["MachineDetection"] == "DetectMessageEnd",
-        "timeout": ask["MachineDetectionTimeout"] or 30,
-        "speech": (ask["MachineDetectionSpeechThreshold"] or 2400) / 1000,
-        "pause": (ask["MachineDetectionSpeechEndThreshold"] or 1200) / 1000,
-        "silence": (ask["MachineDetectionSilenceTimeout"] or 5000) / 1000,
-        "is_beside": bool(ask["AsyncAmd"]),
-        "url": ask["AsyncAmdStatusCallback"] or "",
-        "method": ask["AsyncAmdStatusCallbackMethod"] or "POST",
-    }
+    return asdict(
+        Detection(
+            ask["MachineDetection"] == "DetectMessageEnd",
+            ask["MachineDetectionTimeout"] or 30,
+            (ask["MachineDetectionSpeechThreshold"] or 2400) / 1000,
+            (ask["MachineDetectionSpeechEndThreshold"] or 1200) / 1000,
+            (ask["MachineDetectionSilenceTimeout"] or 5000) / 1000,
+            ask["AsyncAmdStatusCallback"] or "",
+            ask["AsyncAmdStatusCallbackMethod"] or "POST",
+            bool(ask["AsyncAmd"]),
+        )
+    )
 
 
-async def find_out(means: Means, live: Live, party: Call | Leg, wish: dict[str, Any]) -> None:
+async def find_out(means: Means, live: Live, party: Call | Leg, wish: Detection) -> None:
     """Listen, write down who it is, and tell."""
     began = time.time()
-    rules = AnswerRules(wish["speech"], wish["pause"], wish["silence"], timeout=float(wish["timeout"]))
+    rules = AnswerRules(wish.speech, wish.pause, wish.silence, timeout=float(wish.timeout))
     try:
-        found = await party.detect(to_end=wish["to_end"], rules=rules)
+        found = await party.detect(to_end=wish.to_end, rules=rules)
     except CallEnded:
         return
     kind = _KINDS.get(found.kind, found.kind.replace("machine-", "machine_end_"))
     live.keep(answered_by=kind)
-    if not wish["url"]:
+    if not wish.url:
         return
     given = [
         ("CallSid", live.sid),
@@ -65,4 +69,4 @@ async def find_out(means: Means, live: Live, party: Call | Leg, wish: dict[str, 
         ("AnsweredBy", kind),
         ("MachineDetectionDuration", str(round((time.time() - began) * 1000))),
     ]
-    means.office.note([], [Letter(live.account, live.sid, "call", wish["url"], given, wish["method"])], [])
+    means.office.note([], [Letter(live.account, live.sid, "call", wish.url, given, wish.method)], [])

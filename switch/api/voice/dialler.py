@@ -14,6 +14,7 @@ from switchroom.switch.store.documents import Document
 from ..wire.errors import ApiError
 from ..wire.sids import new_sid
 from .actions import Callee, Dial, Dialled, Place
+from .answering import find_out
 from .conversation import Called
 from .live import Live
 from .means import Target
@@ -168,6 +169,8 @@ class Dialler:
     async def _prepare(self, leg: Leg, child: _Child) -> bool:
         """Keys and a document for whoever has answered; False: he does not want to talk."""
         callee = child.callee
+        if callee.detection is not None:
+            self._means.office.spawn(find_out(self._means, child.live, leg, callee.detection))
         try:
             if callee.keys:
                 await leg.send_keys(callee.keys)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from ..twiml.document import TwimlError
 from ..twiml.parse import Verb
 from ..wire.sids import is_sid
-from .actions import Callee, ConferenceWish, Place, QueueWish, Tell
+from .actions import Callee, ConferenceWish, Detection, Place, QueueWish, Tell
 
 MAX_CALLEES = 10
 MAX_NAME = 128
@@ -97,6 +98,9 @@ def _callee(noun: Verb, where: Callable[[str], str]) -> Callee:
         name = identity.text
     if noun.name == "Sip" and (uri := noun.first("Uri")) is not None:
         name = uri.text
+    if noun.name == "Sip" and (headers := noun.first("Headers")) is not None:
+        given = urlencode([(one["name"] or "", one["value"] or "") for one in headers.children])
+        name += ("&" if "?" in name else "?") + given
     if noun.name == "Sip" and (not name.lower().startswith(("sip:", "sips:")) or len(name) > _MAX_URI):
         raise TwimlError(13243, "Dial->Sip: is not a SIP URI")
     if not name:
@@ -110,4 +114,33 @@ def _callee(noun: Verb, where: Callable[[str], str]) -> Callee:
         callback=where(noun["statusCallback"]) if noun["statusCallback"] else "",
         callback_method=noun["statusCallbackMethod"],
         callback_events=noun["statusCallbackEvent"],
+        detection=_detection(noun, where) if noun.name != "Client" else None,
     )
+
+
+def _detection(noun: Verb, where: Callable[[str], str]) -> Detection | None:
+    wanted = noun["machineDetection"]
+    if wanted not in ("Enable", "DetectMessageEnd"):
+        return None
+    return Detection(
+        wanted == "DetectMessageEnd",
+        noun["machineDetectionTimeout"],
+        noun["machineDetectionSpeechThreshold"] / 1000,
+        noun["machineDetectionSpeechEndThreshold"] / 1000,
+        noun["machineDetectionSilenceTimeout"] / 1000,
+        where(noun["amdStatusCallback"]) if noun["amdStatusCallback"] else "",
+        noun["amdStatusCallbackMethod"],
+        is_beside=True,
+    )
+
+
+def unused_in(verb: Verb) -> list[str]:
+    """What Dial says that is not done here: whoever wrote it is told."""
+    found = []
+    for noun in verb.children:
+        if noun.name == "Sip":
+            if noun["username"] or any(one.name == "Uri" and one["username"] for one in noun.children):
+                found.append("Dial->Sip: username and password are not sent: who needs them is a trunk")
+            if sum(one.name == "Uri" for one in noun.children) > 1:
+                found.append("Dial->Sip: only the first Uri is called")
+    return found

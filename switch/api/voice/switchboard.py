@@ -15,7 +15,7 @@ from switchroom.switch.store.documents import Document, Query
 from ..office import Shelf
 from ..resources.applications import APPLICATION
 from ..wire.errors import ApiError
-from .actions import Place, Tell
+from .actions import Detection, Place, Tell
 from .answering import find_out
 from .conversation import Conversation
 from .live import Live
@@ -127,11 +127,12 @@ class Switchboard:
 
     async def _find_out(self, live: Live, call: Call) -> None:
         """Who has answered, if that is asked for: before the documents, or beside them."""
-        wish = live.doc.data.get("detect")
-        if wish is None:
+        given = live.doc.data.get("detect")
+        if given is None:
             return
+        wish = Detection(**given)
         work = find_out(self._means, live, call, wish)
-        if wish["is_beside"]:
+        if wish.is_beside:
             self._means.office.spawn(work)
         else:
             await work

@@ -18,6 +18,7 @@ from switchroom.switch.api.voice.actions import (
     ConferenceWish,
     Connect,
     Dequeued,
+    Detection,
     Dial,
     Dialled,
     Enqueue,
@@ -148,6 +149,18 @@ def test_dial_calls_and_tells_what_came_of_it() -> None:
         Say("gone"),
         HangUp(),
     ]
+
+
+def test_headers_machines_and_what_is_not_done_of_dial() -> None:
+    body = "<Dial><Sip username='a' password='b'>sip:bob@example.com<Headers><Header name='X-A' value='1 2'/>"
+    body += "</Headers></Sip><Number machineDetection='Enable' amdStatusCallback='/amd'>100</Number></Dial>"
+    wanted = perform([page(body), Dialled("busy")])
+    assert [one.code for one in wanted if isinstance(one, Complain)] == [13249]
+    detection = Detection(url="http://app/amd", is_beside=True)
+    assert next(one for one in wanted if isinstance(one, Dial)).callees == (
+        Callee("sip", "sip:bob@example.com?X-A=1+2"),
+        Callee("number", "100", detection=detection),
+    )
 
 
 def test_whoever_was_dialled_dials_nobody() -> None:
