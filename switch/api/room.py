@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .house import House
     from .http.authority import Authority
     from .http.server import ApiServer
-    from .voice.speech import Speech
+    from .voice.speaking.speech import Speech
 
 _PURGE_INTERVAL = 3600.0
 _DAY = 86400.0
@@ -89,7 +89,7 @@ class ApiRoom:
     async def speak(self, text: str, voice: str, language: str) -> Path:
         """Say a text for a program: the file in which that is; SpeechError."""
         if self._speech is None:
-            found = await asyncio.to_thread(import_module, ".voice.speech", __package__)
+            found = await asyncio.to_thread(import_module, ".voice.speaking.speech", __package__)
             folder = Path(self._config.switch.state_dir) / "speech"
             self._speech = found.Speech(lambda: self._config.api.say_command, folder)
         return await self._speech.speak(text, voice, language)

@@ -13,7 +13,7 @@ from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.script import Call, NotAnswered
 from switchroom.switch.media.clips import Silence
 
-from ..voice.speech import SpeechError
+from ..voice.speaking.speech import SpeechError
 from .words import language_of, words_of
 
 if TYPE_CHECKING:

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from ..office import Office
     from .conferences.conferences import Conferences
     from .conversation import Conversation
-    from .hearing import Hearing
     from .queues.queues import Queues
-    from .sounds import Sounds
-    from .speech import Speech
+    from .recordings.tapes import Tapes
+    from .recordings.transcripts import Transcripts
+    from .speaking.hearing import Hearing
+    from .speaking.sounds import Sounds
+    from .speaking.speech import Speech
     from .streams.streams import Streams
-    from .tapes import Tapes
-    from .transcripts import Transcripts
 
 APP = "twiml"
 _NOISE = re.compile(r"[\s().\-]")

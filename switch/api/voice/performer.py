@@ -14,8 +14,8 @@ from ..twiml.document import TwimlError
 from ..webhooks.fetch import FetchError
 from ..wire.errors import ApiError
 from . import actions
-from .listening import Listening
-from .speech import SpeechError
+from .speaking.listening import Listening
+from .speaking.speech import SpeechError
 
 if TYPE_CHECKING:
     from pathlib import Path

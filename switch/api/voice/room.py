@@ -9,20 +9,20 @@ from .calling import Calling
 from .conferences.conferences import Conferences
 from .conferences.participants import ParticipantResources
 from .conferences.resource import ConferenceResources
-from .hearing import Hearing
 from .means import Means
 from .queues.queues import Queues
 from .queues.resource import QueueResources
-from .recording_resource import RecordingResources
+from .recordings.resource import RecordingResources
+from .recordings.tapes import Tapes
+from .recordings.transcript_resource import TranscriptResources
+from .recordings.transcripts import Transcripts
 from .resource import CallResources
-from .sounds import Sounds
-from .speech import Speech
+from .speaking.hearing import Hearing
+from .speaking.sounds import Sounds
+from .speaking.speech import Speech
 from .streams.resource import StreamResources
 from .streams.streams import Streams
 from .switchboard import Switchboard
-from .tapes import Tapes
-from .transcript_resource import TranscriptResources
-from .transcripts import Transcripts
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps

@@ -17,7 +17,7 @@ from .render import show_conference
 
 if TYPE_CHECKING:
     from ..means import Means
-    from ..recording_resource import RecordingResources
+    from ..recordings.resource import RecordingResources
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
 _LIST = (

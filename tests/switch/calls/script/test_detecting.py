@@ -12,7 +12,7 @@ import pytest
 
 from switchroom.codecs import Answered, AnswerRules
 from switchroom.codecs.tones import find
-from switchroom.switch.api.voice.speech import Speech
+from switchroom.switch.api.voice.speaking.speech import Speech
 from switchroom.switch.calls.script import Apps, Call, Say, Tone
 from tests.codecs.sounds import voice
 from tests.switch.calls.world import World

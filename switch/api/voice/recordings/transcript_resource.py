@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..front.operation import V2010, Answer, Ask, Operation
-from ..wire import params
+from ...front.operation import V2010, Answer, Ask, Operation
+from ...wire import params
 from .transcripts import show_transcript
 
 if TYPE_CHECKING:
-    from .means import Means
+    from ..means import Means
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from switchroom.switch.calls.script import Call, Leg
 from switchroom.switch.media.clips import Sound
 
-from .actions import Gather, Keys
+from ..actions import Gather, Keys
+from ..recordings.tapes import trim
+from ..talk import stop
 from .hearing import HearingError
-from .talk import stop
-from .tapes import trim
 
 if TYPE_CHECKING:
-    from .performer import Performer
+    from ..performer import Performer
 
 _PAUSE = 1.0  # seconds of silence after which somebody has said what he wanted
 _KNOWN_BY = 0.5  # seconds of silence after which it is told

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.documents import Document
 
-from ..office import API_VERSION, Shelf, account_uri
-from ..webhooks.courier import Letter
-from ..wire.dates import rfc2822
-from .actions import Tell
-from .hearing import Hearing, HearingError
-from .render import call_params
+from ...office import API_VERSION, Shelf, account_uri
+from ...webhooks.courier import Letter
+from ...wire.dates import rfc2822
+from ..actions import Tell
+from ..render import call_params
+from ..speaking.hearing import Hearing, HearingError
 
 if TYPE_CHECKING:
-    from ..office import Office
-    from .live import Live
+    from ...office import Office
+    from ..live import Live
     from .tapes import Tapes
 
 TRANSCRIPT = "transcription"

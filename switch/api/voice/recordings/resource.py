@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.documents import Document
 
-from ..front.operation import V2010, Answer, Ask, Operation, Stored
-from ..wire import params
-from ..wire.errors import ApiError, not_found
-from ..wire.paging import spans
-from .actions import Tell
+from ...front.operation import V2010, Answer, Ask, Operation, Stored
+from ...wire import params
+from ...wire.errors import ApiError, not_found
+from ...wire.paging import spans
+from ..actions import Tell
 from .tapes import Tapes, show_recording
 
 if TYPE_CHECKING:
-    from .switchboard import Switchboard
+    from ..switchboard import Switchboard
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
 _OF_CALL = (params.moment("DateCreated", is_range=True), *_PAGE)

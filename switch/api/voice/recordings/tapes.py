@@ -13,18 +13,18 @@ import numpy as np
 from switchroom.codecs.files import write_header
 from switchroom.switch.store.documents import Document
 
-from ..office import API_VERSION, Shelf, account_uri
-from ..webhooks.courier import Letter
-from ..wire.dates import rfc2822
-from .actions import Record, Recorded, Tell
+from ...office import API_VERSION, Shelf, account_uri
+from ...webhooks.courier import Letter
+from ...wire.dates import rfc2822
+from ..actions import Record, Recorded, Tell
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg
     from switchroom.switch.media.recorder import Recorded as Done
     from switchroom.switch.media.recorder import Recording, Sides
 
-    from ..office import Office
-    from .live import Live
+    from ...office import Office
+    from ..live import Live
     from .transcripts import Transcripts
 
 RECORDING = "recording"

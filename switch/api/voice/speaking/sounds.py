@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..webhooks.fetch import FetchError, Request
+from ...webhooks.fetch import FetchError, Request
 
 if TYPE_CHECKING:
-    from ..office import Office
+    from ...office import Office
 
 _MAX_SIZE = 16 << 20
 _MAX_KEPT = 256 << 20

@@ -1,0 +1,1 @@
+"""What is said to callers and understood of them: voices, sounds from the web, speech to text."""
