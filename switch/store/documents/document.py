@@ -12,6 +12,14 @@ COLUMNS = (
     *("at", "created_at", "updated_at", "data"),
 )
 _TIMES = ("at", "created_at", "updated_at")
+_CLOCK = 3600.0  # clocks are set
+_LONGEST = 45 * 86400.0  # from making a message to sending it: it may be scheduled
+_LAST = (
+    "seq <= (SELECT seq FROM documents WHERE kind = ? AND created_at <= ? ORDER BY created_at DESC LIMIT 1)"
+)
+_FIRST = "seq >= (SELECT seq FROM documents WHERE kind = ? AND created_at >= ? ORDER BY created_at LIMIT 1)"
+# What is not done yet: the states of the index by_state
+OPEN_STATES = ("accepted", "queued", "sending", "sent", "scheduled", "pending", "dead")
 _TEXTS = ("parent", "name", "state", "source", "target")
 
 
@@ -111,10 +119,34 @@ class Query:
             terms.append(("seq > ?", self.after))
         bound = [value for _, value in terms]
         where = [term for term, _ in terms]
+        where += self._hints()
+        for term, at in self._ends():
+            where.append(term)
+            bound += [self.kind, at]
         for name, value in self.fields.items():
             where.append("json_extract(data, ?) = ?")
             bound += [f'$."{_field(name)}"', value]
         return " AND ".join(where), bound
+
+    def _hints(self) -> list[str]:
+        """What says that a partial index has all rows: SQLite does not see it from values that are bound."""
+        found = [f"{_column(name, _TEXTS)} <> ''" for name in ("target", "source") if self.equal.get(name)]
+        if self.parent and not found:  # a number narrows more than what is above
+            found.append("parent <> ''")
+        if self.equal.get("state") in OPEN_STATES:
+            found.append(f"state IN ({', '.join(map(repr, OPEN_STATES))})")
+        return found
+
+    def _ends(self) -> list[tuple[str, float]]:
+        """Where in the order of seq times begin and end: nothing is sent or over before it was made."""
+        found = []
+        if self.until:
+            last = min(self.until.values()) + _CLOCK
+            found.append((_LAST, last))
+        if self.since:
+            first = min(at - (0.0 if name == "created_at" else _LONGEST) for name, at in self.since.items())
+            found.append((_FIRST, first - _CLOCK))
+        return found
 
 
 def _column(name: str, known: tuple[str, ...]) -> str:
