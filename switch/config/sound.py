@@ -31,6 +31,9 @@ class SoundConfig(Section):
         "Each side of a call in a channel of its own, or both in one.", "stereo"
     )
     max_recording: Number = key("A recording ends after this.", 14_400.0, unit="s", ge=1, le=86_400)
+    keep_recordings: Count = key(
+        "Recordings that are older are removed from their folder. 0: never.", 0, unit="d", ge=0, le=36500
+    )
     max_recordings: Count = key("Recordings that go on at once, at most.", 500, ge=0, le=10_000)
     conference_tones: Flag = key("Whether members of a conference hear who comes and goes.", True)
     conference_music: Flag = key("Whether who is alone in a conference hears hold_music.", False)

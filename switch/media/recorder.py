@@ -224,6 +224,16 @@ class Recording:
             self.ended.set_result(done)
 
 
+def remove_old(folder: Path, before: float) -> list[Path]:
+    """Remove the recordings that were written last before that time (as the system's clock has it)."""
+    gone = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix in (".wav", ".ogg") and path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+            gone.append(path)
+    return gone
+
+
 class Recorder:
     """All recordings of a switch, and the thread that writes them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from switchroom.switch.calls.script import Apps
 from switchroom.switch.media.clips import Clips, Silence
 from switchroom.switch.media.recorder import Recorder, Recording
 from tests.switch.calls.script.conftest import apps, world  # noqa: F401 - fixtures
+from tests.switch.calls.world import World
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "/etc/x", "..", "a\0b", "x" * 500, "\n", "é"])
@@ -79,3 +81,25 @@ async def test_a_file_that_many_ask_for_at_once_is_read_once(
     loaded = await asyncio.gather(*[clips.load("music.wav", rate=16000) for _ in range(50)])
     assert len(reads) == 1
     assert len({id(clip) for clip in loaded}) == 1
+
+
+def test_old_recordings_are_removed_and_nothing_else(apps: Apps, world: World, tmp_path: Path) -> None:  # noqa: F811
+    folder = tmp_path / "recordings"
+    (folder / "deep").mkdir(parents=True)
+    for name, age in (
+        ("old.wav", 31),
+        ("new.wav", 29),
+        ("old.ogg", 400),
+        ("note.txt", 400),
+        ("deep/old.wav", 400),
+    ):
+        path = folder / name
+        path.write_bytes(b"x")
+        os.utime(path, (1e9 - age * 86_400,) * 2)
+    for days, left in ((0, 5), (30, 3)):
+        apps.house.config = apps.house.config.model_copy(update={"keep_recordings": days})
+        world.loop.run_until_complete(apps.remove_old_recordings(1e9))
+        assert len([path for path in folder.rglob("*") if path.is_file()]) == left
+    assert not (folder / "old.wav").exists()
+    assert not (folder / "old.ogg").exists()
+    assert ("recordings.removed", {"count": 2}) in world.log.lines

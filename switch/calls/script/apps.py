@@ -6,12 +6,14 @@ A program that fails ends its own call and no other: with 500 when that was not 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
 from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
+from switchroom.switch.media.recorder import remove_old
 
 from .built_in import BUILT_IN
 from .call import Call, Headers
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from .house import House
 
+_SWEEP = 3600.0  # seconds between two looks for old recordings
 Handler = Callable[[Call], Awaitable[object]]
 
 
@@ -90,9 +93,30 @@ class Apps:
 
     def start(self) -> None:
         """Look into the boxes: now, and when what a killed switch left is no more somebody's."""
-        task = asyncio.get_running_loop().create_task(self._recover(), name="voicemail")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for work, name in ((self._recover(), "voicemail"), (self._forget(), "recordings")):
+            task = asyncio.get_running_loop().create_task(work, name=name)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _forget(self) -> None:
+        """Remove old recordings, once in an hour."""
+        while True:
+            await self.remove_old_recordings(time.time())
+            await asyncio.sleep(_SWEEP)
+
+    async def remove_old_recordings(self, now: float) -> None:
+        """Remove those that are kept no longer; ``now``: as the system's clock has it."""
+        house = self.house
+        if not house.config.keep_recordings:
+            return
+        before = now - house.config.keep_recordings * 86_400
+        try:
+            gone = await asyncio.to_thread(remove_old, house.recordings, before)
+        except OSError as error:
+            self._log.warning("recordings.not_removed", error=str(error))
+            return
+        if gone:
+            self._log.info("recordings.removed", count=len(gone))
 
     async def _recover(self) -> None:
         for delay in (0.0, 15.0):

@@ -56,12 +56,16 @@ class House:
             config.conference_music,
         )
 
+    @property
+    def recordings(self) -> Path:
+        """The folder of them."""
+        return self.config.recordings or self._state_dir / "recordings"
+
     def recording_path(self, call_id: str) -> Path:
         """Where a new recording of a call goes."""
         self._count += 1
         name = _UNSAFE.sub("_", call_id)[:64]
-        folder = self.config.recordings or self._state_dir / "recordings"
-        return folder / f"{name}-{self._count}.{self.config.recording_format}"
+        return self.recordings / f"{name}-{self._count}.{self.config.recording_format}"
 
     @property
     def now(self) -> float:
