@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .smpp.server import Guard
 
 _MIB = 1 << 20
+_DRAIN_TIME = 0.005  # seconds of one pass of the loop: calls go through it too
 
 
 class MessageRoom:
@@ -229,8 +230,8 @@ class MessageRoom:
 
     def _drain(self) -> None:
         self._is_woken = False
-        if self._centre is not None:
-            self._centre.drain(self.clock.now())
+        if self._centre is not None and not self._centre.drain(self.clock.now(), _DRAIN_TIME):
+            self._on_wake()
 
     def _on_turn(self) -> None:
         """Many turns in one pass of the loop go to the disk together."""

@@ -6,6 +6,7 @@ what the disk has done meanwhile. Nothing is acknowledged before it is on the di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -233,10 +234,11 @@ class Centre:
 
     # -- the clock and the disk
 
-    def drain(self, now: float) -> None:
-        """The store has done something: go on with it."""
-        self._store.drain(now)
+    def drain(self, now: float, seconds: float = math.inf) -> bool:
+        """The store has done something: go on with it; False: there is more of it when the time is up."""
+        is_done = self._store.drain(now, seconds)
         self._end_turn(now)
+        return is_done
 
     def next_timer(self) -> float | None:
         """When to be called again."""

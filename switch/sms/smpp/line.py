@@ -11,6 +11,8 @@ from typing import Any, Protocol, cast
 from switchroom.protocols import smpp
 from switchroom.switch.net.faults import Faults
 
+from .passes import Passes
+
 __all__ = ["Line", "LineCounters", "LineLimits", "Owner"]
 
 _LINGER_TIMEOUT = 2.0  # for the other end to read what was said last
@@ -62,10 +64,9 @@ class Line(asyncio.Protocol):
         faults: Faults,
         now: float,
         clock: Callable[[], float],
-        later: Callable[[Line], None],
+        passes: Passes,
         is_secure: bool = False,
     ) -> None:
-        """``later`` has ``turn`` called once, before the loop waits again."""
         self.session, self.owner, self.remote = session, owner, remote
         self.limits = limits
         self.is_secure = is_secure
@@ -73,7 +74,8 @@ class Line(asyncio.Protocol):
         self.opened_at = now
         self.messages_in = self.messages_out = 0
         self.system_id = ""  # of the other end
-        self._counters, self._faults, self._now, self._later = counters, faults, clock, later
+        self._counters, self._faults, self._now, self._passes = counters, faults, clock, passes
+        self._held: list[bytes] = []  # what came when there was no time for it
         self._transport: asyncio.Transport | None = None
         self._is_reading = True
         self._is_turning = False
@@ -99,8 +101,21 @@ class Line(asyncio.Protocol):
             return
         now = self._now()
         self._counters.octets_in += len(data)
+        if self._held or not self._passes.has_time(now):
+            self._held.append(data)
+            self._regulate()
+            self._passes.hold(self)
+            return
         self.session.receive_data(data, now)
         self.turn(now)
+
+    def go_on(self) -> None:
+        """There is time for what came."""
+        now = self._now()
+        data, self._held = b"".join(self._held), []
+        if not self.is_closing:
+            self.session.receive_data(data, now)
+            self.turn(now)
 
     def pause_writing(self) -> None:
         """The other end does not read what it asks for."""
@@ -115,6 +130,8 @@ class Line(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The stream has ended, by whomever."""
         self._transport = None
+        if self._held:
+            self.go_on()
         self.session.receive_eof(self._now())
         self.turn(self._now())
 
@@ -132,7 +149,7 @@ class Line(asyncio.Protocol):
 
     def turn_soon(self) -> None:
         """The same when all that happens in this pass of the loop has happened: one write for all of it."""
-        self._later(self)
+        self._passes.turn_later(self)
 
     def _take_turn(self, now: float) -> None:
         next_event = self.session.next_event
@@ -206,7 +223,8 @@ class Line(asyncio.Protocol):
 
     def _regulate(self) -> None:
         """Read on, or not while too much waits to be answered or to be read by the other end."""
-        may_read = not self._is_write_paused and self.session.unanswered < self.limits.max_unanswered
+        is_behind = self.session.unanswered >= self.limits.max_unanswered
+        may_read = not (self._is_write_paused or self._held or is_behind)
         if may_read == self._is_reading or self._transport is None or self._linger_at is not None:
             return
         self._is_reading = may_read

@@ -13,6 +13,7 @@ from switchroom.switch.net.faults import Faults
 from switchroom.switch.net.limits import NetCounters
 
 from .line import Line, LineCounters, LineLimits, Owner
+from .passes import Passes
 
 __all__ = ["Lines", "Log"]
 
@@ -39,7 +40,7 @@ class Lines:
         self.on_sweep: list[Callable[[float], None]] = []
         self._lines: set[Line] = set()
         self._sweep: asyncio.TimerHandle | None = None
-        self._due: dict[Line, None] = {}  # whose turn comes before the loop waits again
+        self._passes = Passes(clock.now, self.faults)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -83,7 +84,7 @@ class Lines:
             faults=self.faults,
             now=now,
             clock=self.clock.now,
-            later=self._turn_later,
+            passes=self._passes,
             is_secure=is_secure,
         )
         self._lines.add(line)
@@ -111,17 +112,6 @@ class Lines:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-
-    def _turn_later(self, line: Line) -> None:
-        if not self._due:
-            asyncio.get_running_loop().call_soon(self._turn_due)
-        self._due[line] = None
-
-    def _turn_due(self) -> None:
-        now = self.clock.now()
-        due, self._due = self._due, {}
-        for line in due:
-            self.faults.run(line.turn, now)
 
     def _on_sweep(self) -> None:
         now = self.clock.now()

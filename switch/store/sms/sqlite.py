@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import sqlite3
 import threading
@@ -38,6 +39,7 @@ class SqliteMessages:
         self._path = path
         self._committer = Committer(path, reserve_size)
         self._written: deque[tuple[bool, Pending]] = deque()
+        self._tickets: deque[tuple[Callable[[bool, Any, float], None], bool, Any]] = deque()
         self._read: deque[tuple[Reply, Any, Any]] = deque()
         self._writer = Writer(self._committer, self._written, lambda: self.on_wake())
         self._questions: queue.SimpleQueue[tuple[str, tuple[Any, ...], Reply, Any] | None] = (
@@ -99,18 +101,23 @@ class SqliteMessages:
         self._last_id = id = max(self._last_id + 1, time.time_ns() // 1000)
         return id
 
-    def drain(self, now: float) -> None:
-        """Call the tickets of what is durable and the replies of what was read."""
-        while self._written:
-            is_written, pending = self._written.popleft()
-            for accepted in pending.accepted:
-                call, argument = accepted.ticket
-                call(is_written, argument, now)
-            for call, argument in pending.tickets:
-                call(is_written, argument, now)
+    def drain(self, now: float, seconds: float = math.inf) -> bool:
+        """Call the tickets of what is durable and the replies of what was read; False: time was up."""
+        until = time.monotonic() + seconds
+        while self._tickets or self._written:
+            if not self._tickets:
+                is_written, pending = self._written.popleft()
+                tickets = [accepted.ticket for accepted in pending.accepted] + pending.tickets
+                self._tickets.extend((call, is_written, argument) for call, argument in tickets)
+                continue
+            call, is_written, argument = self._tickets.popleft()
+            call(is_written, argument, now)
+            if time.monotonic() >= until:
+                return False
         while self._read:
             reply, answer, context = self._read.popleft()
             reply(answer, context, now)
+        return True
 
     def step(self, now: float) -> bool:
         """Do what the threads would do; True: there was something."""
