@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RECORDING = "recording"
 _HEADER = 44
 _QUIET = 180  # of 32768: -45 dB
+_BLOCK = 5000  # frames that are looked at together: 100 seconds
 _MARGIN = 5  # frames of 20 ms that stay before and after what is not silent
 _SHORTEST = 0.1  # seconds; less is nothing
 
@@ -61,8 +62,7 @@ class Tapes:
             live.complain(13616, f"Record: {error}")
         finally:
             is_silent = done is None or (done.reason == "silence" and done.seconds <= wish.silence + 0.5)
-            cut = wish.silence if done is not None and done.reason == "silence" and wish.is_trimmed else 0.0
-            doc = await self._end(doc, wish.tell, None if is_silent else done, cut)
+            doc = await self._end(doc, wish.tell, None if is_silent else done, is_trimmed=wish.is_trimmed)
         if done is None or doc.state == "absent":
             return None
         if wish.is_transcribed:
@@ -102,7 +102,7 @@ class Tapes:
         async def follow() -> None:
             done = await asyncio.shield(recording.ended)
             self.running.pop(doc.sid, None)
-            await self._end(doc, tell, done, 0.0, is_trimmed=is_trimmed)
+            await self._end(doc, tell, done, is_trimmed=is_trimmed)
 
         self._office.spawn(follow())
         return doc
@@ -131,19 +131,15 @@ class Tapes:
         events = [(doc.account, f"recording.{doc.state}", doc.sid, data)]
         return self._office.note([doc], self._letters(doc, tell), events)
 
-    async def _end(
-        self, doc: Document, tell: Tell, done: Done | None, cut: float, *, is_trimmed: bool = False
-    ) -> Document:
+    async def _end(self, doc: Document, tell: Tell, done: Done | None, *, is_trimmed: bool) -> Document:
         """The file is whole: cut the silence off, and tell."""
-        seconds = 0.0 if done is None else max(done.seconds - cut, 0.0)
-        if is_trimmed and done is not None and not cut:
+        seconds = 0.0 if done is None else done.seconds
+        if is_trimmed and seconds:
             seconds = await asyncio.to_thread(trim, self.path(doc.sid))
-        if done is None or seconds < _SHORTEST:
+        if seconds < _SHORTEST:
             await asyncio.to_thread(self.path(doc.sid).unlink, missing_ok=True)
             doc = doc.change(time.time(), state="absent", data={"duration": 0})
         else:
-            if cut:
-                await asyncio.to_thread(_cut, self.path(doc.sid), cut)
             doc = doc.change(time.time(), state="completed", data={"duration": round(seconds) or 1})
         current = self._office.library.get(RECORDING, doc.sid, doc.account)
         if current is not None:  # else it was deleted meanwhile
@@ -178,34 +174,30 @@ def tell_of(doc: Document) -> Tell:
 
 def trim(path: Path) -> float:
     """Take the silence at both ends of a WAV file away; the seconds that are left."""
-    data = path.read_bytes()
-    channels, rate = int.from_bytes(data[22:24], "little"), int.from_bytes(data[24:28], "little")
-    samples = np.frombuffer(data, "<i2", offset=_HEADER).reshape(-1, channels)
-    frame = rate // 50
-    whole = samples[: len(samples) // frame * frame].astype(np.int32)
-    peaks = np.abs(whole).max(axis=1).reshape(-1, frame).max(axis=1) if len(whole) else np.zeros(0)
-    loud = np.flatnonzero(peaks > _QUIET)
-    if not len(loud):
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    channels, rate = int.from_bytes(header[22:24], "little"), int.from_bytes(header[24:28], "little")
+    frame = rate // 50 * channels
+    count = (path.stat().st_size - _HEADER) // (2 * frame)
+    if count <= 0:
         return 0.0
-    first, last = max(int(loud[0]) - _MARGIN, 0), min(int(loud[-1]) + 1 + _MARGIN, len(peaks))
-    kept = samples[first * frame : last * frame].tobytes()
+    frames = np.memmap(path, "<i2", "r", _HEADER, (count, frame))
+    loud = [
+        at + int(one)
+        for at in range(0, count, _BLOCK)
+        for one in np.flatnonzero(np.abs(frames[at : at + _BLOCK].astype(np.int32)).max(axis=1) > _QUIET)
+    ]
+    if not loud:
+        return 0.0
+    first, last = max(loud[0] - _MARGIN, 0), min(loud[-1] + 1 + _MARGIN, count)
     fresh = path.with_suffix(".wav~")
-    fresh.write_bytes(write_header(rate, channels, len(kept)) + kept)
-    fresh.chmod(0o600)
+    with fresh.open("wb") as kept:
+        fresh.chmod(0o600)
+        kept.write(write_header(rate, channels, (last - first) * frame * 2))
+        for at in range(first, last, _BLOCK):
+            kept.write(frames[at : min(at + _BLOCK, last)].tobytes())
     fresh.replace(path)
     return (last - first) / 50
-
-
-def _cut(path: Path, seconds: float) -> None:
-    """Take the end of a WAV file away."""
-    with path.open("r+b") as file:
-        header = file.read(_HEADER)
-        channels, rate = int.from_bytes(header[22:24], "little"), int.from_bytes(header[24:28], "little")
-        octets = path.stat().st_size - _HEADER - round(seconds * rate) * 2 * channels
-        octets = max(octets, 0) // (2 * channels) * 2 * channels
-        file.seek(0)
-        file.write(write_header(rate, channels, octets))
-        file.truncate(_HEADER + octets)
 
 
 def show_recording(doc: Document, url: str) -> dict[str, Any]:
