@@ -145,7 +145,7 @@ static void program_end(
         memset(&end->reports, 0, sizeof end->reports);
         memset(&end->made, 0, sizeof end->made);
         memset(&end->stranger, 0, sizeof end->stranger);
-        memset(&end->keying, 0, sizeof end->keying);
+        forget_keys(end);
         memset(end->sources, 0, sizeof end->sources);
         atomic_store(&end->generation, program->generation);
     }
@@ -168,6 +168,7 @@ static void release_end(struct engine *engine, struct end *end)
     end->converter = replaced(end->converter, NULL, false);
     tap_end(engine, end, NULL);
     shield_secure(end, NULL, NULL);
+    forget_keys(end);
 }
 
 /* Keys and places are told apart from what was negotiated: they come when a handshake or a check is over. */
@@ -239,8 +240,6 @@ static void obey(struct engine *engine, const struct command *command)
     case PRESS:
         if (end->is_armed && end->program.generation == command->generation) {
             take_back(engine, end);
-            end->keying.is_on = true;
-            end->keying.event_type = command->press.type;
             press_key(end, &command->press, monotonic());
         }
         break;

@@ -43,7 +43,7 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
     bool is_rtcp = channel == RTCP;
     if (end == NULL)
         end = peer;
-    if (from->keying.is_on && !is_rtcp)
+    if (from->keying != NULL && !is_rtcp)
         size = key_packet(from, data, size, engine->woken_at);
     if (end->program.is_mux)
         channel = RTP;
@@ -174,7 +174,7 @@ static void take(struct engine *engine, struct end *port, int channel, int i, ui
         note_reports(engine, end, engine->data[i], size, now);
     if (reason == DROP_NONE && end->is_in_kernel)
         note_exception(engine, end);
-    else if (reason == DROP_NONE && out_channel == RTP && end->keying.count == 0)
+    else if (reason == DROP_NONE && out_channel == RTP && !has_keys(end))
         note_ordinary(engine, end);
     if (reason == DROP_SOURCE)
         end->stranger = engine->sources[i];

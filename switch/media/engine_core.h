@@ -45,7 +45,6 @@ struct keying {
     uint64_t said_at;                         /* when the sender itself last said one */
     uint32_t count, began, duration, timestamp, packets, copies, gap;
     uint8_t event_type, said;
-    bool is_on;                               /* from the first key on */
 };
 
 /* What one end is told when its call is answered or negotiated again. */
@@ -147,7 +146,7 @@ struct end {
     uint32_t window_count, handed_count;
     struct reports reports;
     struct made made;             /* of what comes from here */
-    struct keying keying;
+    struct keying *keying;        /* from the first key on that signalling tells */
     uint32_t sources[SOURCES], next_source;   /* if it has several, or is in a bundle */
     union address stranger;       /* who was refused last */
     uint32_t ticked;              /* place among those that hear ticks, from 1 on */

@@ -7,6 +7,8 @@
 #ifndef SWITCHROOM_KEYING_H
 #define SWITCHROOM_KEYING_H
 
+#include <stdlib.h>
+
 #include "conversion/tones.h"
 #include "engine_core.h"
 
@@ -33,9 +35,18 @@ static inline uint8_t to_alaw(int16_t sample)
     return (uint8_t)((sign | segment << 4 | (mantissa & 0x0F)) ^ 0x55);
 }
 
+static void forget_keys(struct end *end)
+{
+    free(end->keying);
+    end->keying = NULL;
+}
+
 static void press_key(struct end *end, const struct key_press *press, uint64_t now)
 {
-    struct keying *keying = &end->keying;
+    if (end->keying == NULL && (end->keying = calloc(1, sizeof *end->keying)) == NULL)
+        return;
+    struct keying *keying = end->keying;
+    keying->event_type = press->type;
     bool is_said = keying->said_at != 0 && keying->said == press->number && now - keying->said_at < SAME_KEY;
     if (!is_said && keying->count < KEYS_WAITING)
         keying->waiting[keying->count++] = *press;
@@ -98,10 +109,15 @@ static void write_tones(struct keying *keying, uint8_t *data, size_t at, size_t 
         end_key(keying);
 }
 
+static bool has_keys(const struct end *end)
+{
+    return end->keying != NULL && end->keying->count != 0;
+}
+
 /* A packet that leaves, with the key that waits in place of its sound if there is one; returns its size. */
 static size_t key_packet(struct end *end, uint8_t *data, size_t size, uint64_t now)
 {
-    struct keying *keying = &end->keying;
+    struct keying *keying = end->keying;
     size_t at = size >= RTP_HEADER ? payload_at(data, size) : 0;
     if (at == 0)
         return size;

@@ -61,6 +61,7 @@ static size_t make(uint8_t *data)
 
 static void program_at_random(struct end *end, const union address *home, const union address *signalled)
 {
+    forget_keys(end);
     memset(end, 0, sizeof *end);
     struct program *program = &end->program;
     program->home = *home;
@@ -87,12 +88,11 @@ static void press_at_random(struct end *end, const uint8_t *data, size_t size, u
     uint8_t *packet = malloc(size + PROTECTION_ROOM);
     struct key_press press = {8000, number(400), (uint8_t)number(16), number(2) ? 101 : NO_PAYLOAD_TYPE};
     memcpy(packet, data, size);
-    if (number(8) == 0)
+    if (end->keying == NULL || number(8) == 0)
         press_key(end, &press, now);
-    end->keying.event_type = 101;
     size_t made = key_packet(end, packet, size, now);
     require(made >= RTP_HEADER && made <= size + EVENT_SIZE, "a packet of sound or of a key");
-    require(end->keying.count <= KEYS_WAITING, "no more keys than there is room for");
+    require(end->keying->count <= KEYS_WAITING && has_keys(end) == (end->keying->count != 0), "no more keys than there is room for");
     free(packet);
 }
 
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     address_parse("192.0.2.8", 5000, &sources[1]);
     address_parse("198.51.100.66", 4000, &sources[2]);
     address_parse("2001:db8::66", 4000, &sources[3]);
-    struct end *end = malloc(sizeof *end);
+    struct end *end = calloc(1, sizeof *end);
     uint8_t scratch[MAX_SIZE];
     for (uint64_t round = 0; round < rounds; round++) {
         if (round % 500 == 0)
@@ -145,6 +145,7 @@ int main(int argc, char **argv)
         admitted += reason == DROP_NONE;
         free(data);
     }
+    forget_keys(end);
     free(end);
     printf("%llu datagrams, %llu admitted\n", (unsigned long long)rounds, (unsigned long long)admitted);
     return 0;
