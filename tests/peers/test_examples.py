@@ -57,7 +57,7 @@ class Example(Switch):
         """The example is not touched."""
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
+@pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.glob("*.toml")} - {"modems.toml"}))
 def test_it_starts_and_answers(tmp_path: Path, name: str) -> None:
     made = Example(tmp_path / "example", name)
     certificate = tmp_path / "example" / "switchroom.pem"
@@ -84,8 +84,6 @@ def test_it_starts_and_answers(tmp_path: Path, name: str) -> None:
         assert {row["user"] for row in made.registrations()} == {first["name"]}
         names = {trunk["name"] for trunk in made.table.get("trunks", ())}
         assert {row["trunk"] for row in made.ask("trunks")} == names
-        if "modems" in made.table:  # whose ports are not there
-            assert {row["state"] for row in made.ask("modems")} == {"closed"}
         assert "Traceback" not in made.said()
 
 
