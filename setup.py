@@ -14,6 +14,10 @@ from setuptools import Extension, find_packages, setup
 
 ROOT = Path(__file__).parent
 ROOMS = ("switch", "codecs", "protocols")
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+IS_SANITIZED = os.environ.get("SWITCHROOM_SANITIZE") == "1"  # make sanitize
+COMPILED = ["-O1", *SANITIZERS] if IS_SANITIZED else ["-O3"]
+LINKED = SANITIZERS if IS_SANITIZED else []
 # C of another room that a module is linked with
 SHARED = {
     "switch/media/_conversion.pyx": (
@@ -57,8 +61,8 @@ def extensions() -> list[Extension]:
                     [str(path), *sorted(str(c.relative_to(ROOT)) for c in beside), *shared],
                     depends=sorted({str(h.relative_to(ROOT)) for h in headers}),
                     include_dirs=[str(path.parent), "."],  # "codecs/codec.h" is for the media engine too
-                    extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wno-unreachable-code"],
-                    extra_link_args=["-pthread"],
+                    extra_compile_args=[*COMPILED, "-std=gnu11", "-Wall", "-Wno-unreachable-code"],
+                    extra_link_args=["-pthread", *LINKED],
                 )
             )
     return found
