@@ -62,6 +62,14 @@ def collect(room: Any, now: float) -> Iterator[Metric]:
         family = HistogramMetricFamily(f"switchroom_sms_{name}_seconds", text, labels=())
         family.add_metric((), histogram.buckets(), histogram.sum)
         yield family
+    receipts = HistogramMetricFamily(
+        "switchroom_sms_receipt_seconds",
+        "From the next hop's answer to its receipt, by way.",
+        labels=("outlet",),
+    )
+    for outlet, histogram in centre.book.receipt_times.items():
+        receipts.add_metric((outlet,), histogram.buckets(), histogram.sum)
+    yield receipts
 
 
 def _queues(centre: Any, now: float) -> Iterator[Metric]:

@@ -40,6 +40,7 @@ class Book:
             ("accepted", "refused", "sent", "delivered", "failed", "retried", "maybe_twice", "dead"), 0
         )
         self.answer_times, self.delivery_times = Histogram(), Histogram()
+        self.receipt_times: dict[str, Histogram] = {}  # by outlet
         self.failures: dict[tuple[str, str], int] = {}  # by outlet and reason
         self.outcomes: dict[tuple[str, State], int] = {}
         # Messages that were settled moments ago: what is read from the disk may not know it yet
@@ -115,6 +116,10 @@ class Book:
         self.later(self._unsettle, ids)
 
     def _unsettle(self, _: bool, all_ids: list[tuple[int, ...]], now: float) -> None:
+        # what is being read may be older still
+        self.store.when_read(self._forget, all_ids, now)
+
+    def _forget(self, _: Any, all_ids: list[tuple[int, ...]], now: float) -> None:
         for ids in all_ids:
             self.settled.difference_update(ids)
 
@@ -133,6 +138,11 @@ class Book:
         """For metrics: what became of messages by each way, those of users together."""
         key = ("user" if outlet.startswith("user:") else outlet, state)
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
+
+    def time_receipt(self, message: Stored, now: float) -> None:
+        """For metrics: a next hop says what became of what it took."""
+        found = self.receipt_times.setdefault(message.outlet, Histogram())
+        found.add(max(0.0, self.posix(now) - message.changed_at))
 
     def count_failure(self, outlet: str, reason: str) -> None:
         """For metrics: bounded, whatever the reasons are."""

@@ -152,6 +152,7 @@ def test_throttled_messages_wait_and_arrive(place: Place) -> None:
     assert place.switch.metric(f"switchroom_smpp_window_size{{{trunk}}}") == 10
     answered = place.switch.metric(f"switchroom_smpp_response_seconds_count{{{trunk}}}")
     assert answered == place.plain.count("submitted")
+    assert place.switch.metric('switchroom_sms_receipt_seconds_count{outlet="trunk:plain"}') >= len(numbers)
     place.plain.order("set rate=0")
 
 

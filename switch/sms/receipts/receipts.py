@@ -216,6 +216,7 @@ class Receipts:
         if receipt.is_intermediate or not receipt.state.is_final:
             self._notices.on_intermediate(message, receipt, now)
             return
+        self._book.time_receipt(message, now)
         if message.progress is None:
             self._end(message, receipt.state, receipt, now)
             return

@@ -53,6 +53,9 @@ class Reader:
 
     # -- for the centre
 
+    def nothing(self) -> None:
+        """Questions are answered one after the other: those before this one are."""
+
     def heads(self, lane: str, rank: int, after: int, limit: int) -> list[tuple[int, Row]]:
         """The next messages of a lane after a place in it: rank and message."""
         found = self._rows(

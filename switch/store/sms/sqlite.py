@@ -49,6 +49,7 @@ class SqliteMessages:
         self._reader = Reader(path)
         self._thread: threading.Thread | None = None
         self._last_id = 0
+        self._open_count = 0  # of questions whose answers were not handed over yet
         self.pending = Pending()  # of the loop's thread, until it is handed to the writer's
         self.on_wake: Callable[[], None] = lambda: None
         self.retention = retention or Retention()
@@ -116,6 +117,7 @@ class SqliteMessages:
                 return False
         while self._read:
             reply, answer, context = self._read.popleft()
+            self._open_count -= 1
             reply(answer, context, now)
         return True
 
@@ -147,10 +149,18 @@ class SqliteMessages:
     def ask(self, query: str, values: tuple[Any, ...], reply: Reply, context: Any = None) -> None:
         """Read something, by the name of a reader's method."""
         question = (query, values, reply, context)
+        self._open_count += 1
         if self._thread is None:
             self._asked.append(question)
         else:
             self._questions.put(question)
+
+    def when_read(self, reply: Reply, context: Any, now: float) -> None:
+        """Say when all that was asked until now is answered."""
+        if self._open_count:
+            self.ask("nothing", (), reply, context)
+        else:
+            reply(None, context, now)
 
     def _answer(self) -> None:
         while (question := self._questions.get()) is not None:

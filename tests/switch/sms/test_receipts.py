@@ -46,6 +46,17 @@ def test_a_notation_that_is_known_is_the_only_one() -> None:
     assert marks_in_receipt("t", "10", "same") == ["t|10"]
 
 
+def test_a_receipt_that_comes_twice_is_told_once(world: World) -> None:
+    a, acme = Outlet("trunk:a"), Inlet("account:acme")
+    world.attach(a, acme)
+    [id] = world.submit("x", wish=1)
+    world.answer(a, "1A2B3C4D")
+    assert world.receipt(a, "1A2B3C4D", "1A2B3C4D") == [2]  # the second is looked for on the disk meanwhile
+    assert world.receipt(a, "1A2B3C4D") == [1]
+    assert [notice.message for notice in acme.notices] == [id]
+    assert world.state(id) is State.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("answered", "receipted"),
     [
