@@ -392,10 +392,11 @@ class MediaConfig(Section):
         min_length=1,
         max_length=6,
     )
-    ice: Literal["full", "lite"] = key(
+    ice: Literal["auto", "full", "lite"] = key(
         "How browsers are reached (RFC 8445): full checks that media arrives where it is sent; lite leaves "
-        "that to them, and is for a switch with a public address of its own.",
-        "full",
+        "that to them, and is for a switch with a public address of its own. auto: lite where our address on "
+        "the way out is a public one, full elsewhere.",
+        "auto",
     )
 
     @property

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from switchroom.switch.config import MediaConfig
 
@@ -23,6 +24,8 @@ from .sounds import Sounds
 from .stream import DROP_REASONS, Captured
 from .targets import parse_host
 from .transcoding import check_transcode
+
+_FAR = "198.51.100.1"  # of nobody (RFC 5737): the way to it is the way out
 
 
 class MediaPlane:
@@ -68,7 +71,17 @@ class MediaPlane:
         self.kernel: KernelRelay | None = None
         self.is_raw = False  # packets leave through raw sockets
         self.kernel_reason = "not started"  # why there is none
-        self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=lambda: self.config.ice == "lite")
+        self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=self._is_lite)
+
+    def _is_lite(self) -> bool:
+        """Whether the checks of ICE are left to browsers (RFC 8445 §2.5): they can reach us as we are."""
+        if self.config.ice != "auto":
+            return self.config.ice == "lite"
+        try:
+            local = self.config.address or self._public_for(_FAR, self._local_for(_FAR))
+            return ip_address(local).is_global
+        except (OSError, ValueError):  # there is no way out
+            return False
 
     @property
     def converted(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.media.security.policy import Policy
 
@@ -117,6 +118,31 @@ async def test_a_lite_switch_leaves_the_checks_to_the_browser(plane: MediaPlane,
     assert desk.sound.hear() == rtp(1, payload_type=SOUND, ssrc=5)
     desk.picture.say(rtp(9, payload_type=PICTURE, ssrc=THEIRS))
     assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
+
+
+@pytest.mark.parametrize(
+    ("ice", "ours", "is_lite"),
+    [
+        ("auto", "192.0.2.1", False),
+        ("auto", "5.9.0.1", True),
+        ("auto", "2a01::5", True),
+        ("full", "5.9.0.1", False),
+    ],
+)
+def test_a_switch_with_a_public_address_is_lite(ice: str, ours: str, is_lite: bool) -> None:
+    config = MediaConfig(ports="22000-27999", transcode=[], ice=ice)
+    plane = MediaPlane(
+        config, lambda far: "10.0.0.1", lambda session: None, public_for=lambda far, local: ours
+    )
+    assert plane.guard.channel().is_lite is is_lite
+
+
+def test_a_switch_without_a_way_out_is_not_lite() -> None:
+    def local_for(far: str) -> str:
+        raise OSError(101, "Network is unreachable")
+
+    plane = MediaPlane(MediaConfig(transcode=[]), local_for, lambda session: None)
+    assert not plane.guard.channel().is_lite
 
 
 async def test_feedback_goes_to_whom_it_speaks_of(plane: MediaPlane, phone: Make) -> None:
