@@ -54,7 +54,7 @@ sanitize: $(VENV)/.tests
 
 # Python is not built with the sanitizer, so its library has to be there first; what Python itself leaves is no leak of ours.
 SANITIZED := build/sanitized
-SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/media
+SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/media tests/switch/store
 sanitize-modules: $(VENV)/.tests
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	cp -r setup.py pyproject.toml README.md switch codecs protocols tests docs examples $(SANITIZED)
