@@ -62,7 +62,7 @@ sanitize-modules: $(VENV)/.tests
 	cd $(SANITIZED) && SWITCHROOM_SANITIZE=1 $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(SANITIZED)/build/names \
-		$(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider -k "not memory and not fuzz" $(SANITIZED_TESTS)
+		$(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider -k "not memory and not fuzz and not takes_long" $(SANITIZED_TESTS)
 
 # What cannot be installed is no error here: its tests are skipped and say so, and in CI they fail.
 peers:
