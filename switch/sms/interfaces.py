@@ -371,6 +371,9 @@ class Centre(Protocol):
     ) -> None:
         """The same for all that wait of a source and a destination (cancel_sm without an id): their count."""
 
+    def members(self, name: str, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
+        """``answered`` hears the Standings of all messages whose keys are the name, a slash and more."""
+
     def replace(self, id: int, new: Submission, now: float, answered: Answered, context: Any = None) -> None:
         """Another body, time, validity or wish for one that waits: the Standing, or a Refusal."""
 

@@ -213,6 +213,11 @@ class Centre:
         self.orders.cancel_all(source, destination, service_type, inlet, answered, context)
         self._end_turn(now)
 
+    def members(self, name: str, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
+        """``answered`` hears the Standings of all messages whose keys are the name, a slash and more."""
+        self.orders.members(name, inlet, answered, context)
+        self._end_turn(now)
+
     def replace(self, id: int, new: Submission, now: float, answered: Answered, context: Any = None) -> None:
         """Another body, time, validity or wish for one that waits."""
         self.orders.replace(id, new, answered, context)

@@ -58,6 +58,10 @@ class Orders:
         asked = (answered, context)
         self._book.store.ask("waiting", (source, destination, service, inlet), self._on_waiting, asked)
 
+    def members(self, name: str, inlet: str, answered: Answered, context: Any) -> None:
+        """Where all messages of one name are."""
+        self._book.store.pending.after((self._ask_members, ((inlet, f"{name}/"), (answered, context))))
+
     def requeue(self, id: int, answered: Answered, context: Any) -> None:
         """Try a message again that was given up."""
         self._read(id, (self._on_requeue, "", answered, context))
@@ -77,6 +81,14 @@ class Orders:
             answered(context, NO_SUCH_MESSAGE, now)
             return
         act(row, answered, context, now)
+
+    def _ask_members(self, _: bool, asked: Any, now: float) -> None:
+        values, what = asked
+        self._book.store.ask("keyed", values, self._on_members, what)
+
+    def _on_members(self, rows: list[Row], what: tuple[Answered, Any], now: float) -> None:
+        answered, context = what
+        answered(context, [standing_of(row) for row in rows], now)
 
     def _on_query(self, row: Row, answered: Answered, context: Any, now: float) -> None:
         answered(context, standing_of(row), now)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from switchroom.protocols import smpp
 from switchroom.protocols.smpp import Destination, Status, SubmitMulti, SubmitSm, Unsuccessful
 
-from ..interfaces import Refusal, Submission
+from ..interfaces import Refusal, Standing, State, Submission
 from .incoming import read_submit_multi
 from .line import Line
 
-__all__ = ["Multi"]
+__all__ = ["Multi", "is_name", "standing_of_all"]
+
+_NAME = re.compile(r"multi-[0-9a-f]{16}")
 
 
 class Multi:
@@ -83,3 +86,18 @@ class Multi:
             status = self._unsuccessful[0].error_status_code if self._unsuccessful else Status.RSUBMITFAIL
             answer = answer._replace(message_id="", status=status)
         self._line.session.answer(answer, now)
+
+
+def is_name(message_id: str) -> bool:
+    """Whether it is what an answer to submit_multi called its messages."""
+    return _NAME.fullmatch(message_id) is not None
+
+
+def standing_of_all(found: Sequence[Standing]) -> Standing:
+    """One for all receivers: on its way while one is, then that of the first who did not get it."""
+    return min(found, key=_order)._replace(changed_at=max(one.changed_at for one in found))
+
+
+def _order(standing: Standing) -> int:
+    state = standing.state
+    return 2 + (state is State.DELIVERED) if state.is_final else int(state is State.SCHEDULED)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from switchroom.protocols import smpp
 from switchroom.protocols.smpp import Status
 
-from ..interfaces import Centre, Refusal, Standing, State
+from ..interfaces import (
+    NO_SUCH_MESSAGE,
+    NOT_REPLACEABLE,
+    TOO_LATE,
+    Centre,
+    Refusal,
+    Standing,
+    State,
+    Submission,
+)
 from .addresses import read_address
 from .line import Line
 from .lines import Lines
-from .outgoing import message_id
+from .multi import is_name, standing_of_all
 from .times import to_absolute, to_posix
 
 __all__ = ["Questions"]
@@ -37,6 +47,9 @@ class Questions:
             self._cancel_all(line, request, now)
         elif isinstance(request, smpp.QuerySm | smpp.CancelSm | smpp.ReplaceSm):
             text = request.message_id
+            if is_name(text):
+                self._centre.members(text, self._inlet, now, self._on_members, context)
+                return
             id = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
             if isinstance(request, smpp.QuerySm):
                 self._centre.query(id, self._inlet, now, self._on_query, context)
@@ -73,7 +86,7 @@ class Questions:
             return
         error = standing.error[:3]
         response = smpp.QuerySmResp(
-            message_id(standing.id),
+            request.message_id,
             to_absolute(standing.changed_at) if standing.state.is_final else "",
             standing.state.smpp,
             int(error) % 256 if error.isascii() and error.isdigit() else 0,
@@ -88,20 +101,47 @@ class Questions:
         if isinstance(answer, Refusal):
             self._on_done(context, answer, now)
             return
-        posix = self._lines.clock.posix(now)
-        old = answer.submission
-        new = old._replace(
-            body=smpp.value_of(request.tlvs, smpp.Tag.MESSAGE_PAYLOAD) or request.short_message,
-            wish=request.registered_delivery & 0x1F,
-            schedule_at=to_posix(request.schedule_delivery_time, posix) or old.schedule_at,
-            expires_at=to_posix(request.validity_period, posix) or old.expires_at,
-            key="",
-            context=None,
-        )
         if answer.state is State.DELETED:
             self._answer(line, request, Status.RREPLACEFAIL, now)
         else:
+            new = _replacement(answer.submission, request, self._lines.clock.posix(now))
             self._centre.replace(answer.id, new, now, self._on_done, context)
+
+    def _on_members(self, context: Any, found: Sequence[Standing], now: float) -> None:
+        """What was asked by the name of a submit_multi is for all its receivers."""
+        _, request = context
+        if not found:
+            self._on_done(context, NO_SUCH_MESSAGE, now)
+        elif isinstance(request, smpp.QuerySm):
+            self._on_query(context, standing_of_all(found), now)
+        else:
+            self._order_all([one for one in found if not one.state.is_final], context, now)
+
+    def _order_all(self, waiting: Sequence[Standing], context: Any, now: float) -> None:
+        _, request = context
+        if isinstance(request, smpp.CancelSm) and request.destination_addr:  # of one receiver alone
+            to = read_address(request.dest_addr_ton, request.dest_addr_npi, request.destination_addr)
+            waiting = [one for one in waiting if one.submission.destination.number == to.number]
+        if not waiting:
+            refusal = TOO_LATE if isinstance(request, smpp.CancelSm) else NOT_REPLACEABLE
+            self._on_done(context, refusal, now)
+            return
+        answers: list[Standing | Refusal] = []
+        together = answers, len(waiting), context
+        posix = self._lines.clock.posix(now)
+        for one in waiting:
+            if isinstance(request, smpp.CancelSm):
+                self._centre.cancel(one.id, self._inlet, now, self._on_one_done, together)
+            else:
+                new = _replacement(one.submission, request, posix)
+                self._centre.replace(one.id, new, now, self._on_one_done, together)
+
+    def _on_one_done(self, together: Any, answer: Standing | Refusal, now: float) -> None:
+        """With the last of several answers there is one for all: done, if one could be."""
+        answers, count, context = together
+        answers.append(answer)
+        if len(answers) == count:
+            self._on_done(context, next((a for a in answers if isinstance(a, Standing)), answer), now)
 
     def _on_done(self, context: Any, answer: Any, now: float) -> None:
         line, request = context
@@ -121,3 +161,14 @@ class Questions:
         response: Any = smpp.RESPONSE_TO[type(request)]
         line.session.answer(response(status=status, sequence_number=request.sequence_number), now)
         line.turn_soon()
+
+
+def _replacement(old: Submission, request: smpp.ReplaceSm, posix: float) -> Submission:
+    return old._replace(
+        body=smpp.value_of(request.tlvs, smpp.Tag.MESSAGE_PAYLOAD) or request.short_message,
+        wish=request.registered_delivery & 0x1F,
+        schedule_at=to_posix(request.schedule_delivery_time, posix) or old.schedule_at,
+        expires_at=to_posix(request.validity_period, posix) or old.expires_at,
+        key="",
+        context=None,
+    )

@@ -137,6 +137,14 @@ class Reader:
         found = self._rows(f"SELECT {_M} FROM messages m WHERE id IN ({marks}) ORDER BY id", *ids)
         return list(map(Row._make, found))
 
+    def keyed(self, inlet: str, prefix: str) -> list[Row]:
+        """The messages of an inlet whose keys begin so; as many as one submission can make."""
+        query = (
+            f"SELECT {_M} FROM keys k JOIN messages m ON m.id = k.message "
+            "WHERE k.inlet = ? AND k.key >= ? AND k.key < ? LIMIT 255"
+        )
+        return list(map(Row._make, self._rows(query, inlet, prefix, prefix + "\uffff")))
+
     def history(self, id: int) -> list[tuple[float, int, str, str]]:
         """The states of a message: when, which, where, why."""
         return self._rows(

@@ -118,6 +118,14 @@ class MemoryCentre:
         ]
         answered(context, len(found), now)
 
+    def members(self, name: str, inlet: str, now: float, answered: Any, context: Any = None) -> None:
+        found = [
+            Standing(n, State.DELIVERED, s, 1.7e9, 1.7e9)
+            for n, s in enumerate(self.submissions, 1)
+            if s.inlet == inlet and s.key.startswith(f"{name}/")
+        ]
+        answered(context, found, now)
+
     def replace(self, id: int, new: Submission, now: float, answered: Any, context: Any = None) -> None:
         self.replaced.append((id, new))
         answered(context, Standing(id, State.QUEUED, new, 0, 0), now)

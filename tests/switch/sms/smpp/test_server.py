@@ -121,6 +121,8 @@ async def test_data_sm_and_submit_multi() -> None:
         one.centre.inlets["account:customer"].notify([notice(key=one.centre.submissions[1].key)], 0.0)
         receipt = await customer.read()
         assert smpp.value_of(receipt.tlvs, Tag.RECEIPTED_MESSAGE_ID) == answer.message_id.encode() + b"\0"
+        found = await customer.ask(smpp.QuerySm(answer.message_id, 1, 1, "491711"))
+        assert (found.status, found.message_id, found.message_state) == (0, answer.message_id, 2)
         answer = await customer.ask(smpp.SubmitMulti("", 1, 1, "491711", (to[1],), short_message=b"none"))
         assert (answer.status, answer.message_id) == (Status.RINVDSTADR, "")
 
