@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .app import Switch
-    from .calls.script import Call, Leg, NotAnswered, Say, Silence, Tone
+    from .calls.script import Call, Credentials, Leg, Manner, NotAnswered, Say, Silence, Tone
     from .config import Config, load
     from .sms.handlers import Incoming as Message
 
-__all__ = ["Call", "Config", "Leg", "Message", "NotAnswered", "Say", "Silence", "Switch", "Tone", "load"]
+__all__ = [
+    "Call",
+    "Config",
+    "Credentials",
+    "Leg",
+    "Manner",
+    "Message",
+    "NotAnswered",
+    "Say",
+    "Silence",
+    "Switch",
+    "Tone",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

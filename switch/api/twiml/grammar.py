@@ -165,8 +165,8 @@ RULES: dict[str, Rule] = {
     ),
     "Sip": Rule(
         (
-            text("username", code=13249, max_size=256),
-            text("password", code=13249, max_size=256),
+            text("username", code=13249, max_size=255),
+            text("password", code=13249, max_size=255),
             digits("sendDigits", _DIALLED, code=13242),
             url("url"),
             method("method", code=13241),
@@ -177,7 +177,12 @@ RULES: dict[str, Rule] = {
         13243,
     ),
     "Uri": Rule(
-        (count("priority", 1, 0, 100), count("weight", 1, 0, 100), text("username"), text("password"))
+        (
+            count("priority", 10, 0, 65535),
+            count("weight", 10, 0, 65535),
+            text("username", code=13249, max_size=255),
+            text("password", code=13249, max_size=255),
+        )
     ),
     "Headers": Rule((), ("Header",), 13252),
     "Header": Rule((text("name", code=13252, max_size=128), text("value", code=13253, max_size=1024))),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,10 @@ class Callee:
     callback_method: str = "POST"
     callback_events: tuple[str, ...] = ("completed",)
     detection: Detection | None = None
+    credentials: Credentials | None = None  # if it asks for digest
+    noun: int = 0  # of which it is one: those of one are called one after the other
+    priority: int = 10  # among them, the lower first
+    weight: int = 10  # its share among those of one priority
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ CALLING = (
     params.text("SendDigits", code=21206, max_size=32),
     params.count("Timeout", 1, 600, code=21208),
     params.text("CallerId", max_size=128),
-    params.text("SipAuthUsername", max_size=256),
-    params.text("SipAuthPassword", code=21223, max_size=256),
+    params.text("SipAuthUsername", max_size=255),
+    params.text("SipAuthPassword", code=21223, max_size=255),
     params.text("CallReason", max_size=50),
     params.text("CallToken", max_size=4096),
     params.text("Byoc", max_size=34),
@@ -66,7 +66,7 @@ class Calling:
     """Makes calls for whoever asks."""
 
     def __init__(self, office: Office, means: Means, board: Switchboard) -> None:
-        self._means, self._board = means, board
+        self._office, self._means, self._board = office, means, board
         self._applications = Shelf(office, APPLICATION, "AP")
         self._shelf = Shelf(office, CALL, "CA")
 
@@ -88,6 +88,8 @@ class Calling:
         }
         if detection := detection_of(ask):
             data["detect"] = detection
+        if login := self._login(ask):
+            data["login"] = login
         if ask["Record"]:
             data["record"] = _recording(ask)
         if ask["CallerId"]:
@@ -99,6 +101,17 @@ class Calling:
         doc = self._shelf.new(ask.account, data, state="queued", source=caller, target=target)
         await self._board.create(doc)
         return doc
+
+    def _login(self, ask: Ask) -> list[str] | None:
+        """The name and the sealed password for a URI that asks for digest."""
+        username, password = ask["SipAuthUsername"], ask["SipAuthPassword"]
+        if not username:
+            return None
+        if not password:
+            raise ApiError(21225, "SipAuthPassword is required with SipAuthUsername")
+        if not username.isprintable() or not password.isprintable():
+            raise ApiError(21224, "SipAuthUsername, SipAuthPassword: only printable characters")
+        return [username, self._office.accounts.vault.seal(password, ask.account)]
 
     def place(self, ask: Ask) -> Place | None:
         """The document that is asked for, or None."""

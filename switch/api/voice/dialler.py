@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from switchroom.switch.calls.script import CallEnded, Leg, NotAnswered, Progress
+from switchroom.switch.calls.script import CallEnded, Leg, Manner, NotAnswered, Progress
 from switchroom.switch.media.clips import Sound
 from switchroom.switch.store.documents import Document
 
@@ -21,6 +22,7 @@ from .means import Target
 from .performer import Performer
 from .program import Program
 from .render import CALL, status_of
+from .rounds import rounds_of
 from .talk import Talk, stop
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ class _Child:
     def __init__(self, callee: Callee, live: Live, target: Target) -> None:
         self.callee, self.live, self.target = callee, live, target
         self.is_taken = False  # it has a document of its own, and nothing to do with the caller any more
+
+    def manner(self, *, is_alone: bool) -> Manner:
+        """What is for it, and not for others who are called with it."""
+        return Manner(() if is_alone else self.target.headers, self.callee.credentials)
 
 
 class Dialler:
@@ -48,9 +54,7 @@ class Dialler:
         """Call them all, or one after the other; what became of it."""
         action = self._action
         caller = self._caller(action)
-        groups: list[tuple[Callee, ...]] = [action.callees]
-        if action.is_sequential:
-            groups = [(one,) for one in action.callees]
+        groups = rounds_of(action.callees, is_sequential=action.is_sequential, draw=random.random)
         done = Dialled("failed")
         for group in groups:
             children = await self._children(group, caller)
@@ -118,6 +122,7 @@ class Dialler:
                 caller=caller,
                 headers=children[0].target.headers if len(children) == 1 else (),
                 on_ringing=lambda target: by_target[target].live.enter("ringing"),
+                manners={child.target.to: child.manner(is_alone=len(children) == 1) for child in children},
             )
             winner = by_target[leg.target]
             winner.live.enter("in-progress")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ _EVENTS = {"queued": "initiated", "ringing": "ringing", "in-progress": "answered
 _RANKS = {"queued": 0, "ringing": 1, "in-progress": 2}
 _MAX_REQUESTS = 30
 _SHOWN = 2000
+_PASSWORD = re.compile(r"""(?<=password)\s*=\s*("[^"]*"?|'[^']*'?)""")  # of a Sip
 
 log = structlog.get_logger("switchroom.api")
 
@@ -80,6 +82,8 @@ class Live:
         data["duration"] = 0 if answered_at is None else round(now - answered_at)
         if cause:
             data["cause"] = cause
+        if "login" in self.doc.data:
+            data["login"] = None  # it is not needed any more
         final = "completed" if answered_at is not None else state
         self._write(self.doc.change(now, state=final, data=data, at=self.doc.at or self.doc.created_at))
 
@@ -137,7 +141,8 @@ class Live:
         made: dict[str, Any] = {"at": round(started, 3), "seconds": round(time.time() - started, 3)}
         made |= {"url": fetch.url, "method": fetch.method, "params": params}
         if reply is not None:
-            shown = reply.body[:_SHOWN].decode("utf-8", "replace")
+            text = reply.body.decode("utf-8", "replace").replace("\0", "")  # UTF-16 is readable then
+            shown = _PASSWORD.sub('="***"', text)[:_SHOWN]
             made |= {"status": reply.status, "content_type": reply.content_type[:100], "body": shown}
         if error is not None:
             made |= {"code": error.code, "error": error.message}

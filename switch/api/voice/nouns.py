@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlencode
 
+from switchroom.switch.calls.routing import Credentials
+
 from ..twiml.document import TwimlError
 from ..twiml.parse import Verb
 from ..wire.sids import is_sid
@@ -19,10 +21,12 @@ _MAX_URI = 1024
 def callees_of(verb: Verb, where: Callable[[str], str]) -> tuple[Callee, ...]:
     """Those whom Dial is to call; TwimlError: one of them cannot be called."""
     found = [Callee("number", verb.text)] if verb.text else []
-    for child in verb.children:
+    for place, child in enumerate(verb.children, 1):
         if child.name not in ("Number", "Sip", "Client"):
             raise TwimlError(13215, f"Dial: {child.name} cannot be called here")
-        found.append(_callee(child, where))
+        uris = [one for one in child.children if child.name == "Sip" and one.name == "Uri"]
+        for uri in uris or (None,):
+            found.append(_callee(child, uri, place, where))
     if len(found) > MAX_CALLEES:
         raise TwimlError(13250, f"Dial: more than {MAX_CALLEES} at once")
     return tuple(found)
@@ -92,17 +96,13 @@ def _only(verb: Verb, name: str) -> Verb | None:
     return noun
 
 
-def _callee(noun: Verb, where: Callable[[str], str]) -> Callee:
-    name = noun.text
+def _callee(noun: Verb, uri: Verb | None, place: int, where: Callable[[str], str]) -> Callee:
+    """``uri``: the one of several of a Sip that is meant."""
+    name = noun.text if uri is None else uri.text
     if noun.name == "Client" and (identity := noun.first("Identity")) is not None:
         name = identity.text
-    if noun.name == "Sip" and (uri := noun.first("Uri")) is not None:
-        name = uri.text
-    if noun.name == "Sip" and (headers := noun.first("Headers")) is not None:
-        given = urlencode([(one["name"] or "", one["value"] or "") for one in headers.children])
-        name += ("&" if "?" in name else "?") + given
-    if noun.name == "Sip" and (not name.lower().startswith(("sip:", "sips:")) or len(name) > _MAX_URI):
-        raise TwimlError(13243, "Dial->Sip: is not a SIP URI")
+    if noun.name == "Sip":
+        name = _uri(noun, name)
     if not name:
         raise TwimlError(13223, f"Dial->{noun.name}: nobody is named")
     return Callee(
@@ -115,7 +115,32 @@ def _callee(noun: Verb, where: Callable[[str], str]) -> Callee:
         callback_method=noun["statusCallbackMethod"],
         callback_events=noun["statusCallbackEvent"],
         detection=_detection(noun, where) if noun.name != "Client" else None,
+        credentials=_credentials(noun, uri) if noun.name == "Sip" else None,
+        noun=place,
+        priority=10 if uri is None else uri["priority"],
+        weight=10 if uri is None else uri["weight"],
     )
+
+
+def _uri(noun: Verb, name: str) -> str:
+    """With the headers that are to be sent."""
+    if (headers := noun.first("Headers")) is not None:
+        given = urlencode([(one["name"] or "", one["value"] or "") for one in headers.children])
+        name += ("&" if "?" in name else "?") + given
+    if not name.lower().startswith(("sip:", "sips:")) or len(name) > _MAX_URI:
+        raise TwimlError(13243, "Dial->Sip: is not a SIP URI")
+    return name
+
+
+def _credentials(noun: Verb, uri: Verb | None) -> Credentials | None:
+    """Those of a Uri come before those of the Sip that it is in."""
+    source = noun if uri is None or not uri["username"] else uri
+    username, password = source["username"] or "", source["password"] or ""
+    if not username and not password:
+        return None
+    if not (username and password and username.isprintable() and password.isprintable()):
+        raise TwimlError(13249, "Dial->Sip: username and password: both, in printable characters")
+    return Credentials(username, password)
 
 
 def _detection(noun: Verb, where: Callable[[str], str]) -> Detection | None:
@@ -132,15 +157,3 @@ def _detection(noun: Verb, where: Callable[[str], str]) -> Detection | None:
         noun["amdStatusCallbackMethod"],
         is_beside=True,
     )
-
-
-def unused_in(verb: Verb) -> list[str]:
-    """What Dial says that is not done here: whoever wrote it is told."""
-    found = []
-    for noun in verb.children:
-        if noun.name == "Sip":
-            if noun["username"] or any(one.name == "Uri" and one["username"] for one in noun.children):
-                found.append("Dial->Sip: username and password are not sent: who needs them is a trunk")
-            if sum(one.name == "Uri" for one in noun.children) > 1:
-                found.append("Dial->Sip: only the first Uri is called")
-    return found

@@ -48,7 +48,7 @@ from .actions import (
     Text,
     Wait,
 )
-from .nouns import MAX_NAME, callees_of, conference_of, place_of, queue_of, recording_of, unused_in
+from .nouns import MAX_NAME, callees_of, conference_of, place_of, queue_of, recording_of
 
 MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
 MAX_VERBS = 2000
@@ -223,8 +223,6 @@ class Program:
         callees = () if conference or queue else callees_of(verb, self._where)
         if not callees and conference is None and queue is None:
             raise TwimlError(13223, "Dial: nobody is named whom to call")
-        for text in unused_in(verb):
-            yield Complain(13249 if "username" in text else 12200, text)
         if conference is not None or not verb["answerOnBridge"]:
             yield from self._take()
         done: Dialled = yield Dial(

@@ -71,7 +71,7 @@ class CallResources:
         more: dict[str, Any] = {"equal": equal, "since": {}, "until": {}}
         if ask["ParentCallSid"]:
             more["parent"] = ask["ParentCallSid"]
-        for name, column in (("StartTime", "at"), ("EndTime", "updated_at")):
+        for name, column in (("StartTime", "at"), ("EndTime", "ended_at")):
             since, until = spans(ask.found, name)
             if since is not None or until is not None:
                 more["since"][column] = 1.0 if since is None else since

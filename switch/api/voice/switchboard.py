@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.script import Call, NotAnswered, Outward
+from switchroom.switch.calls.script import Call, Credentials, NotAnswered, Outward
 from switchroom.switch.store.documents import Document, Query
 
 from ..office import Shelf
@@ -178,13 +178,15 @@ class Switchboard:
                 caller=Identity(data.get("caller_id") or live.doc.source),
                 timeout=data["timeout"],
                 headers=target.headers,
+                credentials=self._credentials(live),
                 outward=conversation.outward,
             )
         except NotAnswered as error:
             self._end(live, _status(error, conversation), error.status)
             return
-        except ApiError as error:
-            live.complain(error.code, error.message)
+        except (ApiError, ValueError) as error:
+            code, text = (error.code, error.message) if isinstance(error, ApiError) else (20500, str(error))
+            live.complain(code, text)
             self._end(live, "failed", 500)
             return
         finally:
@@ -193,6 +195,14 @@ class Switchboard:
         conversation.call = call
         self.calls[live.sid] = conversation
         self._means.apps.run(lambda call: self._limited(conversation, call), call)
+
+    def _credentials(self, live: Live) -> Credentials | None:
+        """What the call may prove itself with; ValueError: it was sealed with another key."""
+        login = live.doc.data.get("login")
+        if login is None:
+            return None
+        username, sealed = login
+        return Credentials(username, self._means.office.accounts.vault.open(sealed, live.account))
 
     async def _limited(self, conversation: Conversation, call: Call) -> None:
         """The documents of a call that we made, for as long as it may last."""

@@ -11,6 +11,7 @@ from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target
 from switchroom.switch.calls.identity import Diversion, Identity
 from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
 from switchroom.switch.calls.protection import policy_of
+from switchroom.switch.calls.routing import ToUri
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.dialling import Dialling, Errand
@@ -43,6 +44,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
         *exchange.invite_headers,
         *more,
         *errand.headers,
+        *attempt.leap.headers,
         *sdp_headers(body),
     ]
     if errand.is_reliable:
@@ -54,8 +56,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
         exchange.sign(invite, errand, attempt, now)
     leg.session = exchange.endpoint.invite(invite, flow, now, timing=exchange.timing_for(trunk))
     leg.session.context = leg
-    if trunk is not None:
-        leg.session.authorizer = trunk.authorizer()
+    leg.session.authorizer = _authorizer(attempt)
     if exchange.link is not None:
         exchange.link(leg.session.call_id, call.id)
     return leg
@@ -74,6 +75,15 @@ def report(trunk: Trunk, leg: Leg, failure: Failure, now: float) -> None:
         except RemoteProtocolError:
             retry_after = None
     trunk.report(leg.session.flow, failure.status, now, retry_after)
+
+
+def _authorizer(attempt: Attempt) -> sip.Authorizer | None:
+    """Who answers the challenges of a leg: what a trunk or a URI has a password for, and nobody else."""
+    if attempt.trunk is not None:
+        return attempt.trunk.authorizer()
+    to = attempt.leap.destination
+    known = to.credentials if isinstance(to, ToUri) else None
+    return None if known is None else sip.DigestAuthorizer(sip.DigestClient(known.username, known.password))
 
 
 Written = tuple[str, str, str, list[tuple[str, str]]]

@@ -14,6 +14,7 @@ from switchroom.switch.numbering import (
 from .forwarding import Forwarding, Overrides, Settings, Why
 from .plan import (
     FINAL,
+    Credentials,
     Destination,
     Diversion,
     Inquiry,
@@ -31,6 +32,7 @@ from .router import Router
 
 __all__ = [
     "FINAL",
+    "Credentials",
     "Destination",
     "Diversion",
     "Forwarding",

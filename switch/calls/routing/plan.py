@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # Another destination would say the same: the number does not exist, is incomplete, or somebody said no.
@@ -25,10 +25,19 @@ class ToTrunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """What one remote is answered that asks for digest."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ToUri:
     """A fixed SIP URI."""
 
     uri: str
+    credentials: Credentials | None = None  # for whoever answers there, and for nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class Leap(NamedTuple):
     called: str
     caller: str
     price: float | None = None  # by the rate table
+    headers: tuple[tuple[str, str], ...] = ()  # for this destination alone
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from switchroom.switch.calls.routing import Credentials
 from switchroom.switch.media.clips import BEEP, MILLIWATT, Progress, Say, Silence, Tone
 
 from .apps import Apps
@@ -15,6 +16,7 @@ from .party import Party
 from .referring import Referred, refer
 from .seat import CallEnded
 from .stream import Stream
+from .targets import Manner
 
 __all__ = [
     "BEEP",
@@ -22,8 +24,10 @@ __all__ = [
     "Apps",
     "Call",
     "CallEnded",
+    "Credentials",
     "House",
     "Leg",
+    "Manner",
     "NotAnswered",
     "Outward",
     "Party",

@@ -22,12 +22,13 @@ from .menu import Menu
 from .outward import Outward
 from .recording import CallRecordings
 from .seat import CallEnded
-from .targets import aim
+from .targets import Manner, aim
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
     from switchroom.switch.calls.identity import Identity
     from switchroom.switch.calls.ledger import Log
+    from switchroom.switch.calls.routing import Credentials
     from switchroom.switch.config import MenuConfig
 
     from .house import House
@@ -165,15 +166,22 @@ class Apps:
         caller: Identity,
         timeout: float = 60.0,  # noqa: ASYNC109 - how long it rings
         headers: Headers = (),
+        credentials: Credentials | None = None,
         outward: Outward | None = None,
     ) -> Call:
         """Call somebody who has not called us; the call is up when it is returned. NotAnswered: nobody did.
 
-        ``outward`` is told what happens meanwhile, and can give it up.
+        ``outward`` is told what happens meanwhile, and can give it up. ``credentials``: for a URI that asks.
         """
         placed = outward or Outward(caller.number)
         found = aim(
-            self.house.exchange, (target,), app=app, called=target, shown=caller.number, timeout=timeout
+            self.house.exchange,
+            (target,),
+            app=app,
+            called=target,
+            shown=caller.number,
+            timeout=timeout,
+            manners={target: Manner((), credentials)},
         )
         if not found.plan.steps:
             raise NotAnswered(found.plan.status or 404, found.plan.reason or "Not Found")

@@ -18,7 +18,7 @@ from .leg import Leg
 from .party import Party
 from .passing import Passing, pass_on
 from .seat import CallEnded
-from .targets import Aim, aim
+from .targets import Aim, Manners, aim
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
@@ -139,15 +139,17 @@ class Call(Party):
         name: str | None = None,
         headers: Headers = (),
         on_ringing: Callable[[str], object] | None = None,
+        manners: Manners | None = None,
     ) -> Leg:
         """Call somebody: user:NAME, trunk:NAME/NUMBER, sip:URI, or a number as it would be dialled.
 
         Several ring at once; the first one that answers is returned. NotAnswered: nobody did.
-        ``on_ringing`` is told the target of each phone that rings.
+        ``on_ringing`` is told the target of each phone that rings. ``manners``: headers and credentials for
+        one target alone.
         """
         self._check()
         identity = self._identity(caller, name)
-        plan, aims = self._aim(targets, identity.number, timeout)
+        plan, aims = self._aim(targets, identity.number, timeout, manners)
         if not plan.steps:
             raise NotAnswered(plan.status or 404, plan.reason or "Not Found")
         hunt = self._hunt = Hunt(self._house, self._call, self._leg, self.codec)
@@ -182,9 +184,11 @@ class Call(Party):
     def _plan(self, targets: tuple[str, ...], shown: str, timeout: float) -> Plan:
         return self._aim(targets, shown, timeout).plan
 
-    def _aim(self, targets: tuple[str, ...], shown: str, timeout: float) -> Aim:
-        exchange = self._call.exchange
-        return aim(exchange, targets, app=self.app, called=self.called, shown=shown, timeout=timeout)
+    def _aim(
+        self, targets: tuple[str, ...], shown: str, timeout: float, manners: Manners | None = None
+    ) -> Aim:
+        exchange, app, called = self._call.exchange, self.app, self.called
+        return aim(exchange, targets, app=app, called=called, shown=shown, timeout=timeout, manners=manners)
 
     async def bridge(self, leg: Leg) -> str:
         """Let the caller and a leg talk, until one of them leaves; "caller" or "leg" tells who did."""

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToTrunk, ToUser, parse_destination
+from switchroom.switch.calls.routing import (
+    Credentials,
+    Inquiry,
+    Leap,
+    Plan,
+    Step,
+    ToTrunk,
+    ToUri,
+    ToUser,
+    parse_destination,
+)
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
+
+
+class Manner(NamedTuple):
+    """How one of several targets is called."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None  # if it asks; for sip: and sips: alone
+
+
+Manners = Mapping[str, Manner]
+_PLAIN = Manner()
 
 
 class Aim(NamedTuple):
@@ -18,24 +41,34 @@ class Aim(NamedTuple):
 
 
 def aim(
-    exchange: Exchange, targets: tuple[str, ...], *, app: str, called: str, shown: str, timeout: float
+    exchange: Exchange,
+    targets: tuple[str, ...],
+    *,
+    app: str,
+    called: str,
+    shown: str,
+    timeout: float,
+    manners: Manners | None = None,
 ) -> Aim:
     """Plan a call to all of them at once; ``called``: the number for a trunk that is given none."""
     leaps: dict[Leap, str] = {}
     for target in targets:
         kind, _, rest = target.partition(":")
+        manner = _PLAIN if manners is None else manners.get(target, _PLAIN)
         if kind == "trunk" and rest:
             trunk, _, number = rest.partition("/")
-            leaps[Leap(ToTrunk(trunk), number or called, shown)] = target
+            leaps[Leap(ToTrunk(trunk), number or called, shown, headers=manner.headers)] = target
         elif kind in ("user", "sip", "sips") and rest:
             to = parse_destination(target)
-            leaps[Leap(to, _number_of(exchange, target), shown)] = target
+            if isinstance(to, ToUri):
+                to = replace(to, credentials=manner.credentials)
+            leaps[Leap(to, _number_of(exchange, target), shown, headers=manner.headers)] = target
         else:
             found = exchange.router.plan(_inquiry(exchange, target, shown, app))
             first = found.steps[0].leaps if found.steps else ()
             if len(targets) == 1 or not found.steps:
                 return Aim(found, dict.fromkeys(first, target))
-            leaps |= dict.fromkeys(first, target)
+            leaps |= {leap._replace(headers=manner.headers): target for leap in first}
     inquiry = _inquiry(exchange, targets[0], shown, app)
     return Aim(Plan(inquiry, (Step(tuple(leaps), timeout),)), leaps)
 

@@ -72,7 +72,8 @@ class Query:
     account: str | None
     parent: str | None = None
     equal: dict[str, str] = field(default_factory=dict)  # of the text columns
-    since: dict[str, float] = field(default_factory=dict)  # of the time columns, both ends included
+    # Of the time columns, or of times in the data, both ends included
+    since: dict[str, float] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)  # of the data: must be equal
     prefix: str = ""  # of the name
@@ -109,8 +110,8 @@ class Query:
         if self.parent is not None:
             terms.append(("parent = ?", self.parent))
         terms += [(f"{_column(name, _TEXTS)} = ?", value) for name, value in self.equal.items()]
-        terms += [(f"{_column(name, _TIMES)} >= ?", value) for name, value in self.since.items()]
-        terms += [(f"{_column(name, _TIMES)} <= ?", value) for name, value in self.until.items()]
+        terms += [(f"{_time(name)} >= ?", value) for name, value in self.since.items()]
+        terms += [(f"{_time(name)} <= ?", value) for name, value in self.until.items()]
         if self.prefix:
             terms += [("name >= ?", self.prefix), ("name < ?", self.prefix + "\U0010ffff")]
         if self.before is not None:
@@ -153,6 +154,10 @@ def _column(name: str, known: tuple[str, ...]) -> str:
     if name not in known:
         raise ValueError(f"{name}: not a column to ask by")
     return name
+
+
+def _time(name: str) -> str:
+    return name if name in _TIMES else f"json_extract(data, '$.\"{_field(name)}\"')"
 
 
 def _field(name: str) -> str:

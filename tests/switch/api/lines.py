@@ -15,6 +15,7 @@ class MemoryApps:
         self.claims: list[Callable[[Any], str | None]] = []
         self.handlers: dict[str, Any] = {}
         self.called: list[str] = []
+        self.credentials: list[Any] = []  # of each of them
         self.on_call_state: list[Callable[[Any, float], None]] = []
         self.house = self.exchange = self.conferences = self
         self.on_event: list[Callable[[Any], object]] = []
@@ -25,6 +26,7 @@ class MemoryApps:
     def is_local(self, host: str) -> bool:
         return False
 
-    async def call(self, target: str, **_: Any) -> Any:
+    async def call(self, target: str, *, credentials: Any = None, **_: Any) -> Any:
         self.called.append(target)
+        self.credentials.append(credentials)
         raise NotAnswered(486, "Busy Here")

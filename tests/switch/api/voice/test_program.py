@@ -47,6 +47,7 @@ from switchroom.switch.api.voice.actions import (
 )
 from switchroom.switch.api.voice.program import QUEUEING, WAITING, Program
 from switchroom.switch.api.webhooks.fetch import FetchError
+from switchroom.switch.calls.script import Credentials
 
 HOME = "http://app/voice"
 
@@ -132,9 +133,10 @@ def test_dial_calls_and_tells_what_came_of_it() -> None:
                 "http://app/whisper",
                 callback="http://app/cb",
                 callback_events=("ringing",),
+                noun=1,
             ),
-            Callee("client", "alice"),
-            Callee("sip", "sip:bob@example.com?X-A=1"),
+            Callee("client", "alice", noun=2),
+            Callee("sip", "sip:bob@example.com?X-A=1", noun=3),
         ),
         time_limit=60.0,
         caller_id="+15017122661",
@@ -151,16 +153,30 @@ def test_dial_calls_and_tells_what_came_of_it() -> None:
     ]
 
 
-def test_headers_machines_and_what_is_not_done_of_dial() -> None:
+def test_headers_machines_and_credentials_of_dial() -> None:
     body = "<Dial><Sip username='a' password='b'>sip:bob@example.com<Headers><Header name='X-A' value='1 2'/>"
     body += "</Headers></Sip><Number machineDetection='Enable' amdStatusCallback='/amd'>100</Number></Dial>"
     wanted = perform([page(body), Dialled("busy")])
-    assert [one.code for one in wanted if isinstance(one, Complain)] == [13249]
+    assert not [one for one in wanted if isinstance(one, Complain)]
     detection = Detection(url="http://app/amd", is_beside=True)
     assert next(one for one in wanted if isinstance(one, Dial)).callees == (
-        Callee("sip", "sip:bob@example.com?X-A=1+2"),
-        Callee("number", "100", detection=detection),
+        Callee("sip", "sip:bob@example.com?X-A=1+2", credentials=Credentials("a", "b"), noun=1),
+        Callee("number", "100", detection=detection, noun=2),
     )
+    assert "'b'" not in repr(wanted)
+
+
+def test_uris_of_a_sip_have_their_own_credentials() -> None:
+    body = "<Dial><Sip username='a' password='b'><Uri priority='2'>sip:one@a.example</Uri>"
+    body += "<Uri priority='1' weight='3' username='c' password='d'>sip:two@b.example</Uri></Sip></Dial>"
+    [dial] = [one for one in perform([page(body), Dialled("busy")]) if isinstance(one, Dial)]
+    assert dial.callees == (
+        Callee("sip", "sip:one@a.example", credentials=Credentials("a", "b"), noun=1, priority=2),
+        Callee("sip", "sip:two@b.example", credentials=Credentials("c", "d"), noun=1, priority=1, weight=3),
+    )
+    for wrong in ("username='a'", "password='a'", "username='a' password=''"):
+        wanted = perform([page(f"<Dial><Sip {wrong}>sip:one@a.example</Sip></Dial>")])
+        assert [one.code for one in wanted if isinstance(one, Complain)] == [13249]
 
 
 def test_whoever_was_dialled_dials_nobody() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.digest import Challenge
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.script import Apps, Call, NotAnswered, Outward, Tone
+from switchroom.switch.calls.script import Apps, Call, Credentials, Manner, NotAnswered, Outward, Tone
 from tests.switch.calls.world import World
 
 from .handset import Handset, pitches, run, until
@@ -99,3 +100,66 @@ def test_nobody_answers(world: World, apps: Apps, handset: Phones, way: str) -> 
     assert statuses == [{"busy": 486, "nobody": 480, "given up": 487, "timeout": 408}[way]]
     assert not world.exchange.calls
     assert not world.media.session_count
+
+
+async def challenged(one: Handset, status: int = 401) -> sip.Request:
+    """The first INVITE, which is asked who it is from."""
+    await one.rings()
+    request: sip.Request = one.invited.request
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    challenge = str(Challenge(f"realm-{one.phone.address[0]}", "nonce"))
+    one.session.reject(status, one.world.now, headers=[(name, challenge)])
+    one.world.settle()
+    return request
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_uri_that_asks_for_digest_is_answered(
+    world: World, apps: Apps, handset: Phones, status: int
+) -> None:
+    b, target = handset("127.0.0.8"), "sip:bob@127.0.0.8"
+    answers = list[str]()
+
+    async def story() -> None:
+        login = Credentials("us", "secret")
+        work = asyncio.create_task(apps.call(target, app="api", caller=WHO, credentials=login))
+        first = await challenged(b, status)
+        assert not first.get("Authorization")
+        await b.rings()
+        field = "Authorization" if status == 401 else "Proxy-Authorization"
+        answers.append(b.invited.request.get(field) or "")
+        b.answer()
+        await (await work).hang_up()
+
+    run(world, story())
+    assert 'username="us"' in answers[0]
+    assert "secret" not in answers[0] + repr(world.log.lines)
+
+
+def test_credentials_and_headers_are_for_one_uri_alone(world: World, apps: Apps, handset: Phones) -> None:
+    a, b = handset("127.0.0.2", user="alice"), handset("127.0.0.8")
+    c, d = handset("127.0.0.9"), handset("127.0.0.3", user="bob")
+    uris = ("sip:b@127.0.0.8", "sip:c@127.0.0.9", "user:bob")
+    asked = dict[str, sip.Request]()
+
+    @apps.on_call("900")
+    async def menu(call: Call) -> None:
+        secret = Manner((("X-Mine", "1"),), Credentials("us", "secret"))
+        # Also where they make no sense: a phone of ours has no business with a password
+        await call.dial(*uris, manners={uris[0]: secret, uris[2]: secret})
+
+    async def story() -> None:
+        a.call("900")
+        for one in (b, c, d):
+            asked[one.phone.address[0]] = await challenged(one)
+        await b.rings()
+        assert 'realm="realm-127.0.0.8"' in (b.invited.request.get("Authorization") or "")
+        await asyncio.sleep(0.05)
+        assert not c.phone.has(sip.RequestReceived)
+        assert not d.phone.has(sip.RequestReceived)
+        a.session.hang_up(world.now)
+        world.settle()
+
+    run(world, story())
+    mine = {host: request.get("X-Mine") for host, request in asked.items()}
+    assert mine == {"127.0.0.8": "1", "127.0.0.9": None, "127.0.0.3": "1"}
