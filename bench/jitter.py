@@ -5,8 +5,8 @@
 The traces of tests/protocols/rtp/traces.py (simulated: steady, Gaussian, bursts, clocks 200 ppm off, a
 handover) go through our buffer, through fixed ones, and through speexdsp's when it is installed. Delay is
 that from sending to the ear beyond the shortest way; loss is the share of packets that came and were not
-played. Both adaptive ones are asked for several shares of late packets, which makes a line; * marks what each
-does unasked.
+played. Both adaptive ones are told in several steps how much a late packet matters, which makes a line;
+* marks what each does unasked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ import report
 
 from switchroom.protocols.rtp.jitter import JitterConfig
 
-LATE_LOSS = (0.002, 0.01, 0.03, 0.1)  # ours; 0.03 is the default
+OURS = (  # late_loss, and late_cost: seconds of delay that one in a hundred is worth
+    (0.002, 0.02), (0.01, 0.01), (0.03, 0.006), (0.1, 0.003), (0.1, 0.001), (0.3, 0.0005), (0.5, 0.0002),
+)  # fmt: skip
+DEFAULT = (0.03, 0.006)
 LATE_RATE = (1, 2, 4, 10)  # speexdsp's, per cent; 4 is the default
 FIXED = (0.02, 0.04, 0.06, 0.1, 0.16)  # seconds
 _SET_MAX_LATE_RATE = 10  # of speex_jitter.h
@@ -121,8 +124,13 @@ def measure(seconds: float) -> Iterator[dict[str, Any]]:
     for name, packets in make_traces(round(seconds / traces.TICK)).items():
         shortest = min(packet.arrives_at - packet.sent_at for packet in packets)
         ways: list[tuple[str, str, Callable[[], Played], bool]] = [
-            ("ours", f"{share:.1%}", _later(by_ours, packets, JitterConfig(late_loss=share)), share == 0.03)
-            for share in LATE_LOSS
+            (
+                "ours",
+                f"{share:.1%}, {cost * 1000:g} ms",
+                _later(by_ours, packets, JitterConfig(late_loss=share, late_cost=cost)),
+                (share, cost) == DEFAULT,
+            )
+            for share, cost in OURS
         ]
         ways += [
             (
