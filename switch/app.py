@@ -208,6 +208,7 @@ class Switch:
         self.bus.subscribe("trunks", lambda news, slot: self.trunks.learn(news, self.clock.now()))
         self.door.on_banned = self.sharing.banned
         self.registrar.on_change.append(self.survival.on_registered)
+        self.messages.follow(self.registrar)
         self._advertise(config)
         self.trace = Trace(config.trace, self.clock)
         self.face.trace = self.trace.tap

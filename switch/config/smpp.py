@@ -161,6 +161,14 @@ class SmppConfig(Section):
         ge=1,
         le=100_000,
     )
+    max_alerts: Count = key(
+        "Numbers a customer may wait for with set_dpf; a further one takes the place of the oldest. 0: none.",
+        1000,
+        le=100_000,
+    )
+    keep_alerts: Number = key(
+        "How long after the message alert_notification is sent.", 604_800.0, unit="s", ge=1, le=31_536_000
+    )
     write_buffer_size: Count = key(
         "While so much waits to be written to one bind, nothing of it is read. Ten times that ends it.",
         262_144,

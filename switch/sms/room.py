@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.switch.config import Config
 from switchroom.switch.net import Clock, Tls
@@ -27,11 +27,21 @@ from .rules import Hook
 
 if TYPE_CHECKING:
     from .modems.room import ModemRoom
+    from .smpp.alerts import Alerts
     from .smpp.room import SmppRoom
     from .smpp.server import Guard
 
 _MIB = 1 << 20
 _DRAIN_TIME = 0.005  # seconds of one pass of the loop: calls go through it too
+
+
+class Registrations(Protocol):
+    """What is needed of the registrar."""
+
+    on_change: list[Callable[[str, float], None]]
+
+    def lookup(self, user: str, now: float) -> Sequence[object]:
+        """Where the user can be reached."""
 
 
 class MessageRoom:
@@ -65,6 +75,7 @@ class MessageRoom:
         self._phones: Phones | None = None
         self.smpp: SmppRoom | None = None
         self.modems: ModemRoom | None = None
+        self._alerts: Alerts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -91,6 +102,16 @@ class MessageRoom:
 
         self._hooks.append(guarded)
         return hook
+
+    def follow(self, registrar: Registrations) -> None:
+        """Hear of phones that are there again."""
+
+        def changed(user: str, now: float) -> None:
+            alerts, name = self._alerts, f"user:{user}"
+            if alerts is not None and alerts.is_awaited(name) and registrar.lookup(user, now):
+                alerts.came(name)
+
+        registrar.on_change.append(changed)
 
     @property
     def is_wanted(self) -> bool:
@@ -127,6 +148,7 @@ class MessageRoom:
         if not self.is_wanted:
             return
         from .modems.room import ModemRoom  # only here: a switch without messages starts faster
+        from .smpp.alerts import PREFIX as ALERTS
         from .smpp.room import SmppRoom
 
         config, now = self._config, self.clock.now()
@@ -161,6 +183,8 @@ class MessageRoom:
         )
         self.smpp.start()
         book = self._centre.book
+        self._alerts = self.smpp.follow(self._keep, self._store.load_values(ALERTS), book)
+        self._centre.fates.on_final.append(self._alerts.on_final)
         self.modems = ModemRoom(
             config,
             self._centre,
@@ -191,7 +215,7 @@ class MessageRoom:
         self._store.drain(self.clock.now())  # who waits for an answer hears it
         if self._lines is not None:
             await asyncio.to_thread(self._lines.stop)
-        self._centre = self._store = self.smpp = self.modems = None
+        self._centre = self._store = self.smpp = self.modems = self._alerts = None
 
     def prepare(self, config: Config) -> RateTable | None:
         """What a configuration has in other files; called in a thread."""
@@ -261,6 +285,11 @@ class MessageRoom:
         if self._centre is not None:
             self._centre.handle_timer(self.clock.now())
             self._arm()
+
+    def _keep(self, key: str, value: str) -> None:
+        if self._store is not None:
+            self._store.pending.put(key, value)
+            self._on_turn()
 
     def _flush_soon(self) -> None:
         """SIP messages go in one batch at the end of this turn of the loop."""

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from switchroom.protocols import smpp
 from switchroom.protocols.errors import LocalProtocolError
-from switchroom.protocols.smpp import Status
+from switchroom.protocols.smpp import Status, Tag
 from switchroom.switch.config import SmppAccountConfig
 from switchroom.switch.net.limits import Bucket
 
 from ..histogram import Histogram
-from ..interfaces import Centre, Fault, Form, Notice, Outcome, Part, Refusal, Submission
+from ..interfaces import Address, Centre, Fault, Form, Notice, Outcome, Part, Refusal, Submission
 from .addresses import NUMBERING
 from .faults import fault_of, faults_of
 from .incoming import read_data_sm, read_submit_sm
@@ -30,6 +30,8 @@ __all__ = ["Account"]
 _CONGESTED = 0x50  # interface_version from which congestion_state is known
 _RESPONSES = {smpp.SubmitSm: smpp.SubmitSmResp, smpp.DataSm: smpp.DataSmResp}
 _FAULTS = faults_of((), ())
+_WITH_ALERTS = 0x34  # interface_version from which alert_notification is known
+_AVAILABLE = ((Tag.MS_AVAILABILITY_STATUS, b"\0"),)
 _DROPPED = (Status.RX_P_APPN, Status.RX_R_APPN)  # who answers a receipt so does not want it again
 
 
@@ -223,6 +225,26 @@ class Account:
     def notify(self, notices: Sequence[Notice], now: float) -> None:
         """Deliver receipts."""
         self._pass_on(notices, self._notice_style.deliver_sm, now)
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether it is bound so that something can be told to it."""
+        return bool(self._receivers())
+
+    def alert(self, number: Address, source: Address, now: float) -> bool:
+        """Say that a number can be reached again; False: there is no room for it now."""
+        knowing = [line for line in self._receivers() if line.session.version >= _WITH_ALERTS]
+        line = max(knowing, key=lambda line: line.session.room, default=None)
+        if line is None or line.session.room <= 0:
+            return False
+        addresses = *NUMBERING.write(number), *NUMBERING.write(source)
+        try:
+            line.session.send(smpp.AlertNotification(*addresses, _AVAILABLE), None, now)
+        except LocalProtocolError:
+            return True  # it cannot be written: it never will
+        self.counts["alerts"] += 1
+        line.turn_soon()
+        return True
 
     def _pass_on(self, items: Sequence[Any], write: Callable[[Any], smpp.DeliverSm], now: float) -> None:
         unsent: list[object] = []

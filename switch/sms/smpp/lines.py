@@ -38,6 +38,7 @@ class Lines:
         self.counters = LineCounters()
         self.faults = Faults(log, clock, NetCounters())
         self.on_sweep: list[Callable[[float], None]] = []
+        self.on_alert: Callable[[str], None] = lambda whom: None  # a carrier's alert_notification
         self._lines: set[Line] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._passes = Passes(clock.now, self.faults)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from switchroom.switch.config import Config, SmppTrunkConfig
 from switchroom.switch.net import Clock, Tls
 
+from ..book import Book
 from ..interfaces import Centre
+from .alerts import Alerts
 from .berth import Berth
 from .line import Line
 from .lines import Lines, Log
@@ -48,6 +50,17 @@ class SmppRoom:
         now = self._clock.now()
         for trunk in self.trunks.values():
             trunk.start(now)
+
+    def follow(self, put: Callable[[str, str], None], values: Mapping[str, str], book: Book) -> Alerts:
+        """Have alerts, which a store keeps."""
+        alerts = Alerts(self.server, put, book.posix, self._alert_limits)
+        alerts.load(values, self._clock.now())
+        self.lines.on_sweep.append(alerts.tend)
+        self.lines.on_alert = alerts.came
+        return alerts
+
+    def _alert_limits(self) -> tuple[int, float]:
+        return self.lines.config.max_alerts, self.lines.config.keep_alerts
 
     async def stop(self) -> None:
         """Let nobody in any more, and end all binds in order."""

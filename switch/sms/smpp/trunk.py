@@ -15,7 +15,7 @@ from switchroom.switch.net import Tls
 
 from ..histogram import Histogram
 from ..interfaces import Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
-from .addresses import Numbering
+from .addresses import Numbering, read_address
 from .berth import Berth
 from .faults import fault_of, faults_of, status_for_carrier
 from .incoming import read_data_sm, read_submit_sm
@@ -233,6 +233,8 @@ class Trunk:
             if isinstance(request, smpp.AlertNotification):
                 self.counts["alerts"] += 1
                 self._lines.log.info("smpp.alert", trunk=self.config.name, number=request.source_addr)
+                who = read_address(request.source_addr_ton, request.source_addr_npi, request.source_addr)
+                self._lines.on_alert(f"{self.name}/{who.number}")
                 continue
             assert isinstance(request, smpp.DeliverSm | smpp.DataSm)
             kind: type[Any] = smpp.RESPONSE_TO[type(request)]
