@@ -28,6 +28,7 @@ from .resources.accounts import AccountResources, KeyResources
 from .resources.applications import ApplicationResources
 from .resources.inventory import Inventory
 from .resources.lookups import LookupResources
+from .resources.mappings import MappingResources
 from .resources.numbers import NumberResources
 from .resources.sip import SipResources
 from .resources.usage import UsageResources
@@ -95,7 +96,8 @@ class House:
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
-            *(LookupResources(), UsageResources(self.office), self.sip, *self.voice.resources),
+            *(LookupResources(), UsageResources(self.office), *self.voice.resources),
+            *(self.sip, MappingResources(self.sip)),
             *(verify, self.verifications, attempts),
         ):
             self.table.add(resources.operations())

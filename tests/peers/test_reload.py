@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twilio.rest import Client
 
 from .harness import PASSWORD, Switch, user, users, wait_until
 from .phone import Phone, bridge
+from .ports import free_port
+from .test_api import SID, TOKEN
 
 
 @pytest.fixture
@@ -85,3 +88,22 @@ def test_a_broken_file_is_refused(own: Switch, broken: str, told: str) -> None:
         assert can_register(own, "1002")
         a.send(caller.request("BYE"))
         callee.answer_bye()
+
+
+def test_rest_shows_new_users_and_trunks_at_once(tmp_path: Path) -> None:
+    rest = free_port()
+    api = {"rest": [f"http:127.0.0.1:{rest}"], "account_sid": SID, "auth_token": TOKEN}
+    with Switch(tmp_path, users=users([1001]), api=api) as own:
+        own.wait_said("api.started")
+        client = Client(SID, TOKEN)
+        client.api.base_url = client.trunking.base_url = f"http://127.0.0.1:{rest}"
+        [listed] = client.sip.credential_lists.list()
+        credentials = client.sip.credential_lists(listed.sid).credentials
+        assert [one.username for one in credentials.list()] == ["1001"]
+        own.config["users"].append(user("1002"))
+        own.config["trunks"] = [{"name": "out", "address": "sip:127.0.0.9", "sources": ["127.0.0.9"]}]
+        own.write()
+        apply(own, "command")
+        assert [one.username for one in credentials.list()] == ["1001", "1002"]
+        assert [one.friendly_name for one in client.trunking.v1.trunks.list()] == ["out"]
+        assert [one.friendly_name for one in client.sip.ip_access_control_lists.list()] == ["out"]

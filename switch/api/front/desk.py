@@ -103,7 +103,8 @@ class Desk:
         wanted = "GET" if scope["method"] == "HEAD" else scope["method"]
         operation = methods.get(wanted)
         if operation is None:
-            raise ApiError(20004, headers={"Allow": ", ".join(sorted(methods))})
+            closed = next(iter(methods.values())).closed
+            raise ApiError(20004, closed, headers={"Allow": ", ".join(sorted(methods))})
         return operation, path
 
     async def _values(self, scope: Scope, headers: dict[str, str], receive: Receive) -> dict[str, list[str]]:

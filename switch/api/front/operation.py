@@ -78,6 +78,7 @@ class Operation:
     summary: str = ""
     is_audited: bool = True
     shows_secret: bool = False
+    closed: str = ""  # what whoever wants to change it is told, where that is no matter of REST
 
 
 @dataclass(slots=True)

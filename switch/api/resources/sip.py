@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 
-from switchroom.switch.config import Config
+from switchroom.switch.config import Config, TrunkConfig
 
 from ..front.accounts import Accounts
 from ..front.operation import V2010, Answer, Ask, Operation
@@ -22,6 +22,12 @@ from ..wire.errors import not_found
 from ..wire.paging import one_later_page, one_page
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
+
+
+CLOSED = (
+    "SIP stands in the configuration: [[users]], [[trunks]] and switch.domain are changed there, "
+    "then `switchroom reload`"
+)
 
 
 def sid_of(prefix: str, *names: str) -> str:
@@ -46,16 +52,22 @@ class SipResources:
 
     def operations(self) -> Iterator[Operation]:
         """What can be asked."""
+        for operation in self._operations():
+            yield replace(operation, closed=CLOSED)
+
+    def _operations(self) -> Iterator[Operation]:
         base, read = V2010 + "/SIP", "sip:read"
         yield Operation("GET", f"{base}/Domains.json", self.domains, _PAGE, read, summary="The domain")
         yield Operation("GET", f"{base}/Domains/{{Sid}}.json", self.domain, (), read, summary="Fetch it")
-        yield from self._lists(f"{base}/CredentialLists", "Credentials", self._credentials)
+        yield from self._lists(f"{base}/CredentialLists", "Credentials", self.credentials)
         yield from self._lists(f"{base}/IpAccessControlLists", "IpAddresses", self._addresses)
         trunks, product = "/v1/Trunks", "trunking"
         yield Operation("GET", trunks, self.trunks, _PAGE, read, 200, product, "The trunks of the file")
         yield Operation("GET", f"{trunks}/{{Sid}}", self.trunk, (), read, 200, product, "Fetch a trunk")
         path = f"{trunks}/{{Sid}}/OriginationUrls"
         yield Operation("GET", path, self.origins, _PAGE, read, 200, product, "Where a trunk leads")
+        path = f"{path}/{{OriginationSid}}"
+        yield Operation("GET", path, self.origin, (), read, 200, product, "Fetch one")
 
     def _is_main(self, ask: Ask) -> bool:
         return self._accounts.is_main(ask.account)
@@ -86,13 +98,20 @@ class SipResources:
 
     async def domain(self, ask: Ask) -> Answer:
         """The same, by its SID."""
-        if not self._is_main(ask) or ask.path["Sid"] != sid_of("SD", self._domain()):
-            raise not_found("/SIP/Domains")
+        self.check_domain(ask)
         return self._show_domain(ask)
+
+    def check_domain(self, ask: Ask) -> str:
+        """Its SID; ApiError: the path names another one."""
+        sid = sid_of("SD", self._domain())
+        if not self._is_main(ask) or ask.path["Sid"] != sid:
+            raise not_found("/SIP/Domains")
+        return sid
 
     # -- lists of users, and of addresses
 
-    def _credentials(self) -> list[_Group]:
+    def credentials(self) -> list[_Group]:
+        """All users, as one list."""
         name = self._domain()
         rows = [(sid_of("CR", user.name), {"username": user.name}) for user in self.config.users]
         return [_Group(sid_of("CL", name), name, tuple(rows))]
@@ -203,23 +222,37 @@ class SipResources:
                 return row
         raise not_found("/v1/Trunks")
 
+    def take_trunk(self, ask: Ask) -> TrunkConfig:
+        """The one that a path names; ApiError: there is none."""
+        for trunk in self.config.trunks if self._is_main(ask) else ():
+            if sid_of("TK", trunk.name) == ask.path["Sid"]:
+                return trunk
+        raise not_found("/v1/Trunks")
+
+    def _origins(self, ask: Ask) -> list[dict[str, Any]]:
+        trunk, sid = self.take_trunk(ask), ask.path["Sid"]
+        return [
+            {
+                "sid": sid_of("OU", trunk.name, str(address)),
+                "account_sid": ask.account,
+                "trunk_sid": sid,
+                "sip_url": str(address),
+                "friendly_name": str(address),
+                "priority": place,
+                "weight": 1,
+                "enabled": True,
+                "url": f"{ask.base}/v1/Trunks/{sid}/OriginationUrls/{sid_of('OU', trunk.name, str(address))}",
+            }
+            for place, address in enumerate(trunk.address)
+        ]
+
     async def origins(self, ask: Ask) -> Answer:
         """The addresses of a trunk, in their order."""
-        await self.trunk(ask)
-        for trunk in self.config.trunks:
-            sid = sid_of("TK", trunk.name)
-            if sid == ask.path["Sid"]:
-                rows = [
-                    {
-                        "sid": sid_of("OU", trunk.name, str(address)),
-                        "account_sid": ask.account,
-                        "trunk_sid": sid,
-                        "sip_url": str(address),
-                        "friendly_name": str(address),
-                        "priority": place,
-                        "weight": 1,
-                        "enabled": True,
-                    }
-                    for place, address in enumerate(trunk.address)
-                ]
-        return one_later_page(ask, "origination_urls", rows)
+        return one_later_page(ask, "origination_urls", self._origins(ask))
+
+    async def origin(self, ask: Ask) -> Answer:
+        """One of them."""
+        for row in self._origins(ask):
+            if row["sid"] == ask.path["OriginationSid"]:
+                return row
+        raise not_found("/v1/Trunks")
