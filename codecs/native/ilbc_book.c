@@ -50,11 +50,14 @@ static void repeat(const float *end, int lag, float *vector)
     memcpy(vector + lag, from, (size_t)(BLOCK - lag) * sizeof *vector);
 }
 
-/* A vector by its index; `filtered` is the filtered memory. */
+/* A vector by its index; `filtered` is the filtered memory. Seven bits have two numbers more than the book of 22 or 23
+   samples has vectors: no encoder sends them, and whoever does hears the last vector. */
 static void vector_of(const struct ilbc_book *book, const float *memory, const float *filtered, int index,
                       float *vector)
 {
     int section = section_of(book);
+    if (index >= 2 * section)
+        index = 2 * section - 1;
     if (index >= section) {
         index -= section;
         memory = filtered;

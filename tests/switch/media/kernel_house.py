@@ -24,7 +24,10 @@ STRANGER = "192.0.2.66"
 
 
 def local_for(toward: str) -> str:
-    return next(ours for name, ours in OURS.items() if toward.rpartition(THEIRS[name][-1])[0] == ours[:-1])
+    for name, ours in OURS.items():
+        if toward.rpartition(THEIRS[name][-1])[0] == ours[:-1]:
+            return ours
+    raise OSError(f"no way leads to {toward}")
 
 
 class House:
