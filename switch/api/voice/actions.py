@@ -222,6 +222,7 @@ class Dial:
     record: str = ""  # from when, and how many channels
     is_trimmed: bool = False
     tell: Tell = Tell()  # of the recording
+    may_refer: bool = False  # whoever is called may send the caller elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class Dialled:
     duration: int | None = None
     is_bridged: bool = False
     more: tuple[tuple[str, str], ...] = ()
+    referred: str = ""  # where whoever was called has sent the caller
 
     def params(self) -> tuple[tuple[str, str], ...]:
         """As the action's server is told."""

@@ -49,6 +49,7 @@ class Dialler:
         self._means, self._live = performer.means, performer.live
         self._call: Call = performer.call
         self._talk = Talk(performer, action)
+        self._referred = ""  # where whoever was called has sent the caller
 
     async def dial(self) -> Dialled:
         """Call them all, or one after the other; what became of it."""
@@ -151,8 +152,11 @@ class Dialler:
         calls = self._means.conversations
         calls[child.live.sid] = one = Called(self._means, child.live, leg)
         bridge = asyncio.ensure_future(self._call.bridge(leg))
+        referred: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        if self._action.may_refer:
+            leg.hear_refer(referred.set_result)
         try:
-            both: set[asyncio.Future[Any]] = {bridge, one.taken}
+            both: set[asyncio.Future[Any]] = {bridge, one.taken, referred}
             await asyncio.wait(both, return_when="FIRST_COMPLETED")
             if one.taken.done() and not leg.is_over:
                 child.is_taken = True
@@ -160,7 +164,12 @@ class Dialler:
                 self._means.office.spawn(one.go_on())
             elif bridge.done():
                 bridge.result()
+            elif referred.done() and not leg.is_over:
+                self._referred = referred.result()
+                await stop(bridge)
+                leg.let_go()
         finally:
+            leg.hear_refer(None)
             await stop(bridge)
             if not child.is_taken:
                 calls.pop(child.live.sid, None)
@@ -190,7 +199,8 @@ class Dialler:
         if not child.is_taken:
             child.live.end(status)
         more = self._talk.recorded()
-        return Dialled(status, child.live.sid, child.live.doc.data.get("duration"), is_bridged, more)
+        duration = child.live.doc.data.get("duration")
+        return Dialled(status, child.live.sid, duration, is_bridged, more, self._referred)
 
 
 async def _play(call: Call, tone: Sound) -> str:

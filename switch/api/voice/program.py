@@ -176,6 +176,8 @@ class Program:
 
     def _gather(self, verb: Verb) -> Course:
         yield from self._take()
+        if verb["partialResultCallback"] and "speech" in verb["input"]:
+            yield Complain(12200, "Gather: partialResultCallback: speech is understood as a whole")
         prompts = tuple([self._prompt(child) for child in verb.children])
         timeout = _PATIENCE if verb["timeout"] == "auto" else float(verb["timeout"])
         pause = verb["speechTimeout"]
@@ -239,8 +241,12 @@ class Program:
             record=_RECORDS.get(verb["record"], verb["record"]),
             is_trimmed=verb["trim"] == "trim-silence",
             tell=recording_of(verb, self._where),
+            may_refer=bool(verb["referUrl"]),
         )
         self.is_answered = self.is_answered or done.is_bridged
+        if done.referred:
+            told = (*done.more, ("ReferTransferTarget", done.referred))
+            return Next(self._where(verb["referUrl"]), verb["referMethod"], told)
         return self._action(verb, done.params()) if verb["action"] else None
 
     def _enqueue(self, verb: Verb) -> Course:

@@ -18,6 +18,15 @@ class Leg(Party):
             self._leave("hung up", self._house.now)
             self._house.flush()
 
+    def let_go(self) -> None:
+        """Its phone has sent the other one elsewhere: it hears that it is done, and its part is over."""
+        referral, now = self._referral, self._house.now
+        assert referral is not None
+        self._forget("referred")
+        referral.tell(200, "OK", now)
+        referral.leave(now)
+        self._house.flush()
+
     def _on_session_ended(self, event: sip.SessionEnded, now: float) -> bool:
         self._forget(event.cause)
         return True

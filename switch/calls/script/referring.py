@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.features.referral import Referral
 from switchroom.switch.calls.leg import contact_for
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.leg import Leg as SipLeg
+
     from .party import Party
 
+_MAX_TARGET = 1024
 _STATUS = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})[ \r\n]")
 
 
@@ -54,6 +58,33 @@ class Referring:
         is_last = self.told >= 200 or (state is not None and state.state == "terminated")
         if is_last and not self.over.done():
             self.over.set_result(None)
+
+
+def target_of(request: sip.Request) -> str:
+    """Whom a phone names to its partner, as it wrote it; RemoteProtocolError: nobody who can be called."""
+    values = request.get_all("Refer-To")
+    if len(values) != 1 or len(values[0]) > _MAX_TARGET or not values[0].isprintable():
+        raise RemoteProtocolError("one Refer-To is needed")
+    refer_to = request.refer_to
+    assert refer_to is not None
+    uri = refer_to.uri
+    if not (uri.is_sip or uri.scheme == "tel") or (uri.param("method") or "INVITE").upper() != "INVITE":
+        raise RemoteProtocolError("only calls to sip and tel addresses can be asked for", status=403)
+    return values[0].strip()
+
+
+def take(leg: SipLeg, event: sip.SessionRequestReceived, now: float) -> Referral:
+    """Say that it will be done: 202, and the first NOTIFY."""
+    exchange, request = leg.call.exchange, event.request
+    is_silent = (request.get("Refer-Sub") or "").strip().lower() == "false"
+    referral = Referral(exchange, leg, request, now, is_first=not leg.refer_count, is_silent=is_silent)
+    leg.refer_count += 1
+    headers = [("Contact", contact_for(leg.session.flow, exchange.endpoint))]
+    if is_silent:
+        headers.append(("Refer-Sub", "false"))
+    event.transaction.respond(202, now, headers=headers)
+    referral.tell(100, "Trying", now)
+    return referral
 
 
 async def refer(party: Party, uri: str, seconds: float = 30.0) -> Referred:

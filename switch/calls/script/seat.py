@@ -13,9 +13,11 @@ from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft, sounding
 
 from .gathering import Keypad, key_of_info
+from .referring import take, target_of
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
+    from switchroom.switch.calls.features.referral import Referral
     from switchroom.switch.calls.leg import Leg as SipLeg
     from switchroom.switch.media._sound import Station
 
@@ -41,6 +43,8 @@ class Seat:
         self._pending: set[asyncio.Future[Any]] = set()  # that the end breaks off
         self._on_key: Callable[[str], object] | None = None  # who listens now
         self._partner: Party | None = None
+        self._on_refer: Callable[[str], object] | None = None  # who does what its phone asks for
+        self._referral: Referral | None = None
         self.referring: Referring | None = None  # it was asked to call somebody else
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._station = sounding.station_of(call.media, leg.media, self._on_sound)
@@ -94,6 +98,10 @@ class Seat:
     def _check(self) -> None:
         if self.is_over:
             raise CallEnded(self.ended.result())
+
+    def hear_refer(self, told: Callable[[str], object] | None) -> None:
+        """Have the target told when its phone sends its partner elsewhere; None: that is refused."""
+        self._on_refer = told
 
     # -- waiting
 
@@ -209,12 +217,28 @@ class Seat:
                     self._partner.station.send_keys(key[0], key[1])
             return True
         if request.method == "REFER":
-            event.transaction.respond(603, now)
+            self._on_refer_request(event, now)
             return True
         if request.method == "NOTIFY" and self.referring is not None:
             self.referring.on_notify(event.transaction, request, now)
             return True
         return False
+
+    def _on_refer_request(self, event: sip.SessionRequestReceived, now: float) -> None:
+        """Its phone sends whoever it talks with elsewhere: for the program to do, if it wants that."""
+        told = self._on_refer
+        # A leaked tag alone transfers nothing: it must come from where the call is
+        if told is None or event.transaction.flow.remote[0] != self._leg.session.flow.remote[0]:
+            event.transaction.respond(603, now)
+            return
+        try:
+            target = target_of(event.request)
+        except RemoteProtocolError as error:
+            event.transaction.respond(error.status, now)
+            return
+        self._on_refer = None
+        self._referral = take(self._leg, event, now)
+        told(target)
 
     def _on_reinvite_answered(self, event: sip.ReinviteAnswered, now: float) -> bool:
         self._leg.session.acknowledge(now)
@@ -239,7 +263,7 @@ class Seat:
         self._house.media.sounds.listen(self._station, None)
         for future in list(self._pending):
             future.cancel()
-        self._partner = self._on_key = None
+        self._partner = self._on_key = self._on_refer = None
 
 
 _HANDLERS: dict[type, Callable[[Any, Any, float], bool]] = {

@@ -179,6 +179,15 @@ def test_uris_of_a_sip_have_their_own_credentials() -> None:
         assert [one.code for one in wanted if isinstance(one, Complain)] == [13249]
 
 
+def test_whoever_was_dialled_sends_the_caller_elsewhere() -> None:
+    body = "<Dial action='/done' referUrl='/refer' referMethod='GET'>100</Dial>"
+    sent = Dialled("completed", "CA1", 1, True, referred="<sip:200@a.example>")
+    wanted = perform([page(body), sent, page("")])
+    assert next(one for one in wanted if isinstance(one, Dial)).may_refer
+    told = (("ReferTransferTarget", "<sip:200@a.example>"),)
+    assert Fetch("http://app/refer", "GET", told) in wanted
+
+
 def test_whoever_was_dialled_dials_nobody() -> None:
     wanted = perform([page("<Dial>100</Dial><Say>x</Say>")], is_whisper=True, is_answered=True)
     assert wanted[2:] == [Say("x")]  # and then the two talk
