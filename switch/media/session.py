@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
@@ -42,7 +43,7 @@ class MediaSession:
         self.is_confirmed = False
         self.watch: Watch | None = None  # what the observer remembers
         self.plane = plane
-        self._past: list[StreamReport] = []  # of m-lines that ended before the call
+        self._past: Sequence[StreamReport] = ()  # of m-lines that ended before the call
         self._watched = NO_END  # where the chain begins
         self._report: MediaReport | None = None
 
@@ -279,7 +280,9 @@ class MediaSession:
                 needed |= {i for i, line in enumerate(offer.lines) if line.port}
         for i, pair in enumerate(leg.pairs):
             if pair is not None and i not in needed:
-                self._count(self._past, leg, i, "", "")
+                past = list(self._past)
+                self._count(past, leg, i, "", "")
+                self._past = past
                 leg.pairs[i] = None
                 self.plane.give_back(pair)
 

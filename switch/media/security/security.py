@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .guard import Guard
 
 _NONE: Mapping[int, Any] = MappingProxyType({})  # most legs are in the clear: they share it
+_NO_CHANNELS: list[Channel | None] = []  # of legs in the clear, which are most: never written to
 _BEST_EFFORT = "RTP/AVP"
 _BROWSER = "UDP/TLS/RTP/SAVPF"
 _PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
@@ -45,7 +46,7 @@ class Security:
 
     def __init__(self, guard: Guard) -> None:
         self.policy: Policy = DEFAULT
-        self.channels: list[Channel | None] = []
+        self.channels: list[Channel | None] = _NO_CHANNELS
         self._guard = guard
         self._pending: Sequence[Wanted] = ()  # what its lines are about to be
         self._offered: Sequence[Wanted] = ()  # by our last offer to it
@@ -300,6 +301,8 @@ class Security:
 
     def channel(self, i: int, lead: int | None = None) -> Channel:
         """The channel of a line; one that has none yet, or none that is agreed, shares that of ``lead``."""
+        if self.channels is _NO_CHANNELS:
+            self.channels = []
         while len(self.channels) <= i:
             self.channels.append(None)
         channel = self.channels[i]
