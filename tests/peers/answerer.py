@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 
 from .ports import free_port
 from .raw import Headers, Message, Wire, audio, response_to
+from .waiting import readable
 
 
 class Answerer(threading.Thread):
@@ -52,7 +52,7 @@ class Answerer(threading.Thread):
 
     def run(self) -> None:
         while not self._is_over:
-            if not select.select([self.socket], [], [], 0.1)[0]:
+            if not readable([self.socket], 0.1):
                 continue
             try:
                 data, remote = self.socket.recvfrom(65536)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-import select
 import socket
 import ssl
 import time
@@ -18,6 +17,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
+
+from .waiting import readable
 
 _COMPACT = {
     "v": "via",
@@ -262,7 +263,7 @@ class Wire:
     def _read(self, until: float) -> bool:
         """Take what the kernel has, or wait for it; False when the time is over or the connection ended."""
         has_some = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
-        if not has_some and not select.select([self.socket], [], [], max(0.0, until - time.monotonic()))[0]:
+        if not has_some and not readable([self.socket], max(0.0, until - time.monotonic())):
             return False
         try:
             data = self.socket.recv(65536)

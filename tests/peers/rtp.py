@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-import select
 import socket
 import struct
 import time
+
+from .waiting import readable
 
 
 def packet(sequence: int, timestamp: int, ssrc: int, payload: bytes, payload_type: int = 0) -> bytes:
@@ -68,7 +69,7 @@ class Sound:
         """Take packets until there are that many or the time is over; how many there are in `heard` now."""
         until = time.monotonic() + timeout
         while len(self.heard) < count:
-            ready, _, _ = select.select([self.socket], [], [], max(0.0, until - time.monotonic()))
+            ready = readable([self.socket], max(0.0, until - time.monotonic()))
             if not ready:
                 break
             self.heard.append(self.socket.recv(2048))
@@ -76,7 +77,7 @@ class Sound:
 
     def drain(self, quiet: float = 0.15) -> list[bytes]:
         """Everything that comes until nothing comes for a while."""
-        while select.select([self.socket], [], [], quiet)[0]:
+        while readable([self.socket], quiet):
             self.heard.append(self.socket.recv(2048))
         return self.heard
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import select
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ import smpplib.client
 
 from .harness import Table, wait_until
 from .ports import TETHER, free_port
+from .waiting import readable
 
 PASSWORD = "secret12"
 _ID = re.compile(r"id:(\S+).* stat:(\S+) err:(\S+)")
@@ -131,7 +131,7 @@ class Customer:
     def wait(self, is_so: Callable[[], object], what: str, timeout: float = 15.0) -> None:
         def look() -> bool:
             sock: Any = self.client._socket
-            while getattr(sock, "pending", int)() or select.select([sock], [], [], 0.02)[0]:
+            while getattr(sock, "pending", int)() or readable([sock], 0.02):
                 self.client.read_once(auto_send_enquire_link=False)
             return bool(is_so())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import socket
 import struct
 import subprocess
@@ -23,6 +22,7 @@ from .harness import PASSWORD, Switch, users
 from .phone import Dialog, Phone
 from .ports import TETHER
 from .raw import Message, audio
+from .waiting import readable
 
 PACKETS = 10
 METHOD, CORRELATION = 15, 17  # HEP chunks: the message, and what belongs together
@@ -45,7 +45,7 @@ def read_until(process: subprocess.Popen[bytes], word: bytes, timeout: float = 1
     said = b""
     until = time.monotonic() + timeout
     while word not in said:
-        assert select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0], said
+        assert readable([process.stdout], max(0.0, until - time.monotonic())), said
         said += os.read(process.stdout.fileno(), 65536)
     return said.decode()
 
@@ -122,7 +122,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             finally:
                 follower.kill()
                 follower.communicate()
-            while select.select([collector], [], [], 0.2)[0]:
+            while readable([collector], 0.2):
                 made.captured.append(decode_hep(collector.recv(65536)))
             switch.wait_record()
             yield made

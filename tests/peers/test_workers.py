@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import ssl
 import subprocess
@@ -23,6 +22,7 @@ from .harness import PASSWORD, Switch, user, wait_until
 from .phone import Dialog, Phone, bridge
 from .ports import TETHER, free_port
 from .raw import Message, Wire, audio, response_to
+from .waiting import readable
 
 ALICE, BOB, CAROL = "2001", "2002", "2003"
 CARRIER = "127.0.0.6"  # not the phones': what a trunk sends is dealt out by Call-ID
@@ -364,7 +364,7 @@ def read_until(process: subprocess.Popen[bytes], word: bytes, timeout: float = 1
     assert process.stdout is not None
     said, until = b"", time.monotonic() + timeout
     while word not in said:
-        assert select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0], said
+        assert readable([process.stdout], max(0.0, until - time.monotonic())), said
         said += os.read(process.stdout.fileno(), 65536)
     return said.decode()
 

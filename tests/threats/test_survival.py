@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import re
-import select
 import signal
 import socket
 import threading
@@ -21,6 +20,7 @@ from tests.peers.harness import PASSWORD, Switch, users, wait_until
 from tests.peers.phone import Dialog, Phone
 from tests.peers.raw import Message, audio, response_to
 from tests.peers.rtp import Sound
+from tests.peers.waiting import readable
 
 NAMES = range(2001, 2011)
 PACKET = 0.02
@@ -51,7 +51,7 @@ class Talk:
                     continue  # what an ICMP error of before leaves at the socket
             next_at += PACKET
             while (left := next_at - time.monotonic()) > 0:
-                for sock in select.select([end.socket for end in self.ends], [], [], left)[0]:
+                for sock in readable([end.socket for end in self.ends], left):
                     self._hear(sock)
 
     def _hear(self, sock: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from switchroom.protocols.sip import Flow
 from switchroom.switch.net._batch import BatchSocket
 from switchroom.switch.net.sockets import open_udp
+from tests.peers.waiting import readable
 
 
 class End:
@@ -30,7 +30,7 @@ class End:
         return Flow("UDP", (local_host or self.host, self.port), remote)
 
     def wait(self) -> None:
-        assert select.select([self.socket], [], [], 5.0)[0]
+        assert readable([self.socket], 5.0)
 
     def receive(self, count: int) -> list[tuple[bytes, Flow]]:
         got: list[tuple[bytes, Flow]] = []
