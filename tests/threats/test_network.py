@@ -104,6 +104,8 @@ def test_a_trunk_that_is_stopped(tmp_path: Path) -> None:
             assert took() < 1.0
             assert second.count("INVITE") == 0
             process.send_signal(signal.SIGSTOP)
+            stat = Path(f"/proc/{process.pid}/stat")
+            wait_until(lambda: ") T " in stat.read_text(), 5, "the end of the carrier's work")
             assert took() < 4.0
             assert second.count("INVITE") == 1
             assert took() < 0.5  # nobody waits for it twice
