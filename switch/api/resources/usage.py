@@ -13,6 +13,7 @@ from ..front.operation import V2010, Answer, Ask, Operation
 from ..office import API_VERSION, Office, account_uri
 from ..wire import params
 from ..wire.errors import ApiError
+from ..wire.paging import one_page
 
 _CATEGORIES: dict[str, tuple[str, dict[str, str], str]] = {  # kind, fields of the data, what is added up
     "sms": ("message", {}, "segments"),
@@ -61,17 +62,7 @@ class UsageResources:
         spans = _spans(span, ask)
         async with self._lock:  # one after the other: they look through everything
             rows = await asyncio.to_thread(self._rows, ask.account, categories, spans)
-        return {
-            "usage_records": rows,
-            "page": 0,
-            "page_size": max(len(rows), 1),
-            "start": 0,
-            "end": max(len(rows) - 1, 0),
-            "uri": ask.target,
-            "first_page_uri": ask.target,
-            "next_page_uri": None,
-            "previous_page_uri": None,
-        }
+        return one_page(ask, "usage_records", rows, least=1)
 
     def _rows(
         self, account: str, categories: list[str], spans: list[tuple[datetime, datetime]]

@@ -114,12 +114,12 @@ class Page:
         return int(text)
 
 
-def one_page(ask: Ask, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """A list that is in memory, and never long, as a page of the API of 2010."""
+def one_page(ask: Ask, key: str, rows: list[dict[str, Any]], least: int = DEFAULT_SIZE) -> dict[str, Any]:
+    """A list that is in memory, and never long, as a page of the API of 2010; ``least``: of its size."""
     return {
         key: rows,
         "page": 0,
-        "page_size": max(len(rows), DEFAULT_SIZE),
+        "page_size": max(len(rows), least),
         "start": 0,
         "end": max(len(rows) - 1, 0),
         "uri": ask.target,
