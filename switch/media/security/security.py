@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .guard import Guard
 
 _NONE: Mapping[int, Any] = MappingProxyType({})  # most legs are in the clear: they share it
-_NO_CHANNELS: list[Channel | None] = []  # of legs in the clear, which are most: never written to
 _BEST_EFFORT = "RTP/AVP"
 _BROWSER = "UDP/TLS/RTP/SAVPF"
 _PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
@@ -46,7 +45,7 @@ class Security:
 
     def __init__(self, guard: Guard) -> None:
         self.policy: Policy = DEFAULT
-        self.channels: list[Channel | None] = _NO_CHANNELS
+        self.channels: tuple[Channel | None, ...] = ()
         self._guard = guard
         self._pending: Sequence[Wanted] = ()  # what its lines are about to be
         self._offered: Sequence[Wanted] = ()  # by our last offer to it
@@ -289,7 +288,7 @@ class Security:
         """Go on where a leg of another session was, in the same dialog."""
         self.policy = other.policy
         moved = {id(channel): channel.moved() for channel in other.channels if channel is not None}
-        self.channels = [None if channel is None else moved[id(channel)] for channel in other.channels]
+        self.channels = tuple([None if channel is None else moved[id(channel)] for channel in other.channels])
         self._mids, self._payloads = other._mids, other._payloads
 
     def describe(self, line: int) -> str:
@@ -301,15 +300,15 @@ class Security:
 
     def channel(self, i: int, lead: int | None = None) -> Channel:
         """The channel of a line; one that has none yet, or none that is agreed, shares that of ``lead``."""
-        if self.channels is _NO_CHANNELS:
-            self.channels = []
-        while len(self.channels) <= i:
-            self.channels.append(None)
-        channel = self.channels[i]
+        channel = known = self.channels[i] if i < len(self.channels) else None
         if lead is not None and lead != i and (channel is None or not channel.proto):
-            channel = self.channels[i] = self.channel(lead)
+            channel = self.channel(lead)
         if channel is None:
-            channel = self.channels[i] = self._guard.channel()
+            channel = self._guard.channel()
+        if channel is not known:
+            channels = [*self.channels, *[None] * (i + 1 - len(self.channels))]
+            channels[i] = channel
+            self.channels = tuple(channels)
         return channel
 
 
