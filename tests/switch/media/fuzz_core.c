@@ -11,26 +11,9 @@
 #include "admit.h"
 #include "keying.h"
 #include "sockets.h"
+#include "fuzzing.h"
 
 enum { MAX_SIZE = 400, SEEDS = 8 };
-
-static uint64_t state;
-
-static uint32_t number(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
-}
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "broken: %s\n", what);
-        abort();
-    }
-}
 
 static const struct {
     size_t size;

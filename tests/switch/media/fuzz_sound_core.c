@@ -14,44 +14,9 @@
 #include "switch/media/packet.h"
 #include "switch/media/sound/line.h"
 #include "switch/media/sound/task.h"
+#include "any_codec.h"
 
 enum { MAX_SIZE = 2048, SEATS = 8, ROOMS = 2, CLIPS = 3, PIPES = 8, TICK = 20000000 };
-
-static const char *const names[] = {"pcmu", "pcma", "g722", "g726", "gsm", "l16", "opus", "speex", "amr", "g729"};
-static uint64_t state;
-
-static uint32_t number(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
-}
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "broken: %s\n", what);
-        abort();
-    }
-}
-
-static struct codec_config any_codec(void)
-{
-    for (;;) {
-        const char *name = names[number(sizeof names / sizeof *names)];
-        for (int i = 0; codec_all[i] != NULL; i++) {
-            const struct codec *codec = codec_all[i];
-            if (strcmp(codec->name, name) || (codec->library != NULL && codec->library()->missing))
-                continue;
-            struct codec_config config = {.codec = codec, .format = codec->format};
-            for (int s = 0; codec->settings != NULL && codec->settings[s].name != NULL; s++)
-                config.settings[s] = codec->settings[s].initial;
-            if (codec->shape == NULL || codec->shape(&config) == 0)
-                return config;
-        }
-    }
-}
 
 /* Somebody on a line, and the stream that he sends. */
 struct seat {

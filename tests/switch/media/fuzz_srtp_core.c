@@ -14,26 +14,9 @@
 #include "admit.h"
 #include "crypto/srtp.c"
 #include "sockets.h"
+#include "fuzzing.h"
 
 enum { MAX_SIZE = 300, ROOM = MAX_SIZE + 256, SETS = 12 };
-
-static uint64_t state;
-
-static uint32_t number(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
-}
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "broken: %s\n", what);
-        abort();
-    }
-}
 
 /* -- vectors */
 

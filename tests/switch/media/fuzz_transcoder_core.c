@@ -12,45 +12,9 @@
 
 #include "switch/media/conversion/transcoder.h"
 #include "switch/media/packet.h"
+#include "any_codec.h"
 
 enum { MAX_SIZE = 2048, STREAM = 200 };
-
-static const char *const names[] = {"pcmu", "pcma", "g722", "g726", "gsm", "l16", "opus", "speex", "amr", "g729"};
-static uint64_t state;
-
-static uint32_t number(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
-}
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "broken: %s\n", what);
-        abort();
-    }
-}
-
-/* A codec that is there, as it is shaped to begin with. */
-static struct codec_config any_codec(void)
-{
-    for (;;) {
-        const char *name = names[number(sizeof names / sizeof *names)];
-        for (int i = 0; codec_all[i] != NULL; i++) {
-            const struct codec *codec = codec_all[i];
-            if (strcmp(codec->name, name) || (codec->library != NULL && codec->library()->missing))
-                continue;
-            struct codec_config config = {.codec = codec, .format = codec->format};
-            for (int s = 0; codec->settings != NULL && codec->settings[s].name != NULL; s++)
-                config.settings[s] = codec->settings[s].initial;
-            if (codec->shape == NULL || codec->shape(&config) == 0)
-                return config;
-        }
-    }
-}
 
 static struct converter *any_converter(void)
 {
