@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +12,10 @@ from ..process import loop_factory
 from .ask import _ask, _show_many, _show_one, _text
 from .fault import FaultError
 from .place import ConfigOption, JsonOption
+from .simulator import obey
 
 if TYPE_CHECKING:
-    from switchroom.switch.sms.modems.simulator import Journal, Stand
+    from switchroom.switch.sms.modems.simulator import Journal
 
 _CAPACITY = 30
 _USSD_TIMEOUT = 100.0  # seconds; networks are slow
@@ -80,7 +80,7 @@ def modem_simulator(
     They are on pseudo-terminals, with a network between their SIMs. Orders are taken from the standard
     input while it runs: type help. It ends with Ctrl-C.
     """
-    from switchroom.switch.sms.modems.simulator import Rule, Sim, Stand
+    from switchroom.switch.sms.modems.simulator import Orders, Rule, Sim, Stand
 
     numbers = sims or ["+491700000001", "+491700000002"]
     for number in numbers:
@@ -95,7 +95,9 @@ def modem_simulator(
                 sim = Sim(number, pin=pin, capacity=capacity)
                 place = stand.add(sim, f"{link}{n}" if link else "", is_text_only=text_only)
                 typer.echo(f"{number} {place.terminal.shown}")
-            await _serve(stand, control, is_quiet=quiet)
+            if not quiet:
+                stand.on_news = _show
+            await obey(Orders(stand), control)
         except (OSError, ValueError) as error:
             raise FaultError(str(error)) from None
         finally:
@@ -103,23 +105,6 @@ def modem_simulator(
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run())
-
-
-async def _serve(stand: Stand, path: str, *, is_quiet: bool) -> None:
-    from switchroom.switch.sms.modems.simulator import Control, Orders
-
-    if not is_quiet:
-        stand.on_news = _show
-    control = Control(Orders(stand), typer.echo)
-    if path:
-        await control.listen(path)
-    control.read_from(sys.stdin.fileno())
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    sys.stdout.flush()
-    await ended.wait()
-    control.close()
 
 
 def _show(news: Journal) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import ssl
 import sys
 from pathlib import Path
@@ -14,9 +13,10 @@ import typer
 from ..process import loop_factory, pause_collector
 from .ask import _text
 from .fault import FaultError
+from .simulator import obey
 
 if TYPE_CHECKING:
-    from switchroom.switch.sms.smpp.simulator import Conduct, Office
+    from switchroom.switch.sms.smpp.simulator import Conduct
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,7 +67,7 @@ def smsc_simulator(
     Orders are taken from the standard input while it runs: type help. It ends with Ctrl-C.
     """
     from switchroom.switch.config import split_smpp_address, split_smpp_listen
-    from switchroom.switch.sms.smpp.simulator import Conduct, Office
+    from switchroom.switch.sms.smpp.simulator import Conduct, Office, Orders
 
     pause_collector()
     addresses = listen or ["smpp:127.0.0.1:2775"]
@@ -85,7 +85,7 @@ def smsc_simulator(
                 typer.echo(place)
             if outbind:
                 await office.outbind(split_smpp_address(outbind), "simulator", outbind_password)
-            await _serve(office, control)
+            await obey(Orders(office), control)
         finally:
             await office.stop()
 
@@ -114,22 +114,6 @@ def _context(file: Path | None) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
-
-
-async def _serve(office: Office, path: str) -> None:
-    from switchroom.switch.sms.modems.simulator import Control
-    from switchroom.switch.sms.smpp.simulator import Orders
-
-    control = Control(Orders(office), typer.echo)
-    if path:
-        await control.listen(path)
-    control.read_from(sys.stdin.fileno())
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    sys.stdout.flush()
-    await ended.wait()
-    control.close()
 
 
 class _Log:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .control import Control
 from .device import Faults, Sim, SimulatedModem
 from .network import Journal, Network, Rule
 from .orders import Orders
 from .stand import Stand
 
-__all__ = ["Control", "Faults", "Journal", "Network", "Orders", "Rule", "Sim", "SimulatedModem", "Stand"]
+__all__ = ["Faults", "Journal", "Network", "Orders", "Rule", "Sim", "SimulatedModem", "Stand"]

@@ -1,12 +1,13 @@
-"""What a simulator can be told while it runs, one line each."""
+"""What simulated modems can be told while they run, one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 
 from switchroom.protocols.gsm import Charset, split
 from switchroom.protocols.gsm.tpdu import UserData
+from switchroom.switch.sms import simulation
 
 from .device import Faults
 from .network import Rule
@@ -15,35 +16,19 @@ from .stand import Place, Stand
 __all__ = ["Orders"]
 
 
-class Orders:
-    """Lines in, lines out."""
+class Orders(simulation.Orders[Rule]):
+    """Those to a stand of modems."""
 
     def __init__(self, stand: Stand) -> None:
+        super().__init__(lambda: stand.network.rules, Rule.parse, stand.turn)
         self._stand = stand
         self._reference = 0
-
-    def execute(self, line: str) -> list[str]:
-        """Do what a line says; ValueError says what is wrong with it."""
-        word, _, rest = line.strip().partition(" ")
-        if not word:
-            return []
-        order = _ORDERS.get(word)
-        if order is None:
-            raise ValueError(f"{word!r:.40} is none of {', '.join(_ORDERS)}")
-        answer = list(order[0](self, rest.strip()))
-        self._stand.turn()
-        return answer
 
     def _place(self, number: str) -> Place:
         place = self._stand.places.get(number.lstrip("+"))
         if place is None:
             raise ValueError(f"{number!r:.40} is the number of no modem here")
         return place
-
-    def _help(self, rest: str) -> Iterator[str]:
-        width = max(len(f"{name} {order[1]}") for name, order in _ORDERS.items())
-        for name, (_, arguments, text) in _ORDERS.items():
-            yield f"{f'{name} {arguments}':{width}}  {text}".rstrip()
 
     def _send(self, rest: str) -> Iterator[str]:
         source, number, text = _words(rest, 3)
@@ -55,21 +40,6 @@ class Orders:
             now = self._stand.now()
             self._stand.network.inject(source, number, UserData.of(part), now, coding)
         yield f"{len(parts)} on the way"
-
-    def _rule(self, rest: str) -> Iterator[str]:
-        rule = Rule.parse(rest)
-        rules = self._stand.network.rules
-        rules[:] = [rule, *(other for other in rules if other.pattern != rule.pattern)]
-        yield from self._rules("")
-
-    def _forget(self, rest: str) -> Iterator[str]:
-        rules = self._stand.network.rules
-        rules[:] = [rule for rule in rules if rest and rule.pattern != rest.lstrip("+")]
-        yield from self._rules("")
-
-    def _rules(self, rest: str) -> Iterator[str]:
-        for rule in self._stand.network.rules:
-            yield f"{rule.pattern}={rule.action}:{rule.value}"
 
     def _fault(self, rest: str) -> Iterator[str]:
         number, *settings = rest.split()
@@ -138,7 +108,7 @@ def _setting(text: str) -> tuple[str, float | bool]:
     return name, float(value)
 
 
-_ORDERS: dict[str, tuple[Callable[[Orders, str], Iterator[str]], str, str]] = {
+Orders.table = {
     "send": (Orders._send, "FROM SIM TEXT", "a message from outside to one of the SIMs; \\n begins a line"),
     "rule": (Orders._rule, "NUMBERS=ACTION[:VALUE]", "what becomes of messages for these numbers: "
              "fail, status, delay, drop, silent; * and ? stand for digits"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 
 from switchroom.protocols import gsm, smpp
+from switchroom.switch.sms import simulation
 
 from .conduct import Rule
 from .office import Office
@@ -15,30 +16,14 @@ __all__ = ["Orders"]
 _UDHI = 0x40
 
 
-class Orders:
-    """Lines in, lines out."""
+class Orders(simulation.Orders[Rule]):
+    """Those to a message centre."""
 
     def __init__(self, office: Office) -> None:
+        super().__init__(lambda: office.smsc.conduct.rules, Rule.parse, office.turn)
         self._office = office
         self._smsc = office.smsc
         self._conduct = office.smsc.conduct
-
-    def execute(self, line: str) -> list[str]:
-        """Do what a line says; ValueError says what is wrong with it."""
-        word, _, rest = line.strip().partition(" ")
-        if not word:
-            return []
-        order = _ORDERS.get(word)
-        if order is None:
-            raise ValueError(f"{word!r:.40} is none of {', '.join(_ORDERS)}")
-        answer = list(order[0](self, rest.strip()))
-        self._office.turn()
-        return answer
-
-    def _help(self, rest: str) -> Iterator[str]:
-        width = max(len(f"{name} {order[1]}") for name, order in _ORDERS.items())
-        for name, (_, arguments, text) in _ORDERS.items():
-            yield f"{f'{name} {arguments}':{width}}  {text}".rstrip()
 
     def _send(self, rest: str) -> Iterator[str]:
         words = rest.split(maxsplit=3)
@@ -50,21 +35,6 @@ class Orders:
         for part in parts:
             self._smsc.deliver(account, _deliver_sm(source, to, part), now)
         yield f"{len(parts)} on the way"
-
-    def _rule(self, rest: str) -> Iterator[str]:
-        rule = Rule.parse(rest)
-        rules = self._conduct.rules
-        rules[:] = [rule, *(other for other in rules if other.pattern != rule.pattern)]
-        yield from self._rules("")
-
-    def _forget(self, rest: str) -> Iterator[str]:
-        rules = self._conduct.rules
-        rules[:] = [rule for rule in rules if rest and rule.pattern != rest.lstrip("+")]
-        yield from self._rules("")
-
-    def _rules(self, rest: str) -> Iterator[str]:
-        for rule in self._conduct.rules:
-            yield f"{rule.pattern}={rule.action}:{rule.value:g}"
 
     def _set(self, rest: str) -> Iterator[str]:
         for setting in rest.split():
@@ -113,7 +83,7 @@ def _address(text: str) -> tuple[int, int, str]:
     return 5, 0, text  # alphanumeric
 
 
-_ORDERS: dict[str, tuple[Callable[[Orders, str], Iterator[str]], str, str]] = {
+Orders.table = {
     "send": (Orders._send, "SYSTEM_ID FROM TO TEXT", "a message from outside, to who has bound so"),
     "rule": (Orders._rule, "NUMBERS=ACTION[:VALUE]", "what becomes of messages for these numbers"),
     "forget": (Orders._forget, "[NUMBERS]", "a rule holds no more; without numbers: none does"),

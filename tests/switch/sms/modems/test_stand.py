@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from switchroom.switch.sms.modems.simulator import Control, Journal, Orders, Sim, Stand
+from switchroom.switch.sms.modems.simulator import Journal, Orders, Sim, Stand
+from switchroom.switch.sms.simulation import Control
 
 
 class Desk:
