@@ -397,6 +397,18 @@ int engine_start(struct engine *engine)
     return 0;
 }
 
+/* What is stopped may live on for long, until Python's collector comes by: it holds no descriptors. */
+static void close_descriptors(struct engine *engine)
+{
+    int *descriptors[] = {&engine->epoll, &engine->kick_fd, &engine->expiry_fd, &engine->handed_fd};
+    close_raws(engine);
+    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++) {
+        if (*descriptors[i] >= 0)
+            close(*descriptors[i]);
+        *descriptors[i] = -1;
+    }
+}
+
 void engine_stop(struct engine *engine)
 {
     if (!engine->is_running)
@@ -408,15 +420,13 @@ void engine_stop(struct engine *engine)
     read_commands(engine);  /* sockets that were opened last */
     for (uint32_t i = 0; i < engine->high_water; i++)
         close_end(engine, &engine->ends[i]);
+    close_descriptors(engine);
 }
 
 void engine_free(struct engine *engine)
 {
     engine_stop(engine);
-    close_raws(engine);
-    for (int *fd = (int[]){engine->epoll, engine->kick_fd, engine->expiry_fd, engine->handed_fd, -2}; *fd != -2; fd++)
-        if (*fd >= 0)
-            close(*fd);
+    close_descriptors(engine);
     free(engine->ends);
     free(engine->expiries);
     free(engine->ticked);

@@ -43,9 +43,11 @@ void engine_send_raw(struct engine *engine)
 
 static void close_raws(struct engine *engine)
 {
-    for (int i = 0; i < RAWS; i++)
+    for (int i = 0; i < RAWS; i++) {
         if (engine->raws[i].fd >= 0)
             close(engine->raws[i].fd);
+        engine->raws[i].fd = -1;
+    }
 }
 
 /* -- headers */

@@ -143,10 +143,10 @@ def test_descriptors_move_to_the_address_that_needs_them(engine: Engine, clock: 
 
 
 def test_thousands_of_calls_leak_nothing(clock: Clock) -> None:
-    engine = Engine(64)
-    engine.start()
     gc.collect()  # what other tests left is not ours to count
     before = len(os.listdir("/proc/self/fd"))
+    engine = Engine(64)
+    engine.start()
     ports = make(engine, clock, range(29000, 29100))
     for _ in range(2000):
         pairs = [ports.take(HOST) for _ in range(20)]
