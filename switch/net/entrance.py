@@ -13,6 +13,7 @@ from switchroom.protocols.sip.flow import Flow
 from .answers import Refusals, answer_keep_alive, is_keep_alive
 from .backlog import CROWD, Backlog, branch_of
 from .bans import BanList
+from .between import flow_to_worker, is_between_workers
 from .bus import Bus, Frame, Kind, unpack_flow
 from .clock import Clock
 from .connection import Connection
@@ -233,11 +234,15 @@ class Entrance:
             self._turn.finish(now)
 
     def _take_frame(self, frame: Frame, now: float) -> None:
-        kind, _, first, rest = frame
+        kind, slot, first, rest = frame
         if kind == Kind.NEWS:
             self._bus.tell(frame)
         elif kind == Kind.SEND:
-            self._flows.for_streams.append((rest, unpack_flow(first)))
+            flow = unpack_flow(first)
+            if is_between_workers(flow):
+                self._turn.take(rest, flow_to_worker(slot), now)
+            else:
+                self._flows.for_streams.append((rest, flow))
         elif kind == Kind.FAILED:
             self._turn.fail([(unpack_flow(first), rest.decode())], now)
         else:

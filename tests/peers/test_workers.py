@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +23,7 @@ from .harness import PASSWORD, Switch, user, wait_until
 from .phone import Dialog, Phone, bridge
 from .ports import TETHER, free_port
 from .raw import Message, Wire, audio, response_to
+from .rtp import Sound
 from .waiting import readable
 
 ALICE, BOB, CAROL = "2001", "2002", "2003"
@@ -126,7 +128,7 @@ def ringing(caller: Phone, callee: Phone) -> tuple[Dialog, Dialog]:
     called = callee.incoming()
     assert isinstance(called.invite, Message)
     called.respond(called.invite, 180, "Ringing")
-    caller.expect(180, call_id=calling.call_id)
+    calling.remote = caller.expect(180, call_id=calling.call_id).get("to")
     return calling, called
 
 
@@ -134,6 +136,17 @@ def hang_up(dialog: Dialog, other: Dialog) -> None:
     dialog.phone.send(dialog.request("BYE"))
     other.answer_bye()
     assert dialog.phone.final(method="BYE", call_id=dialog.call_id).status == 200
+
+
+def acknowledge(dialog: Dialog, refusal: Message) -> None:
+    """ACK for what is no 2xx (RFC 3261 §17.1.1.3)."""
+    assert isinstance(dialog.invite, bytes)
+    via = Message.parse(dialog.invite).get("via").rpartition("branch=")[2]
+    ack = dialog.phone.request(
+        "ACK", dialog.target, to=refusal.get("to"), from_=dialog.local, call_id=dialog.call_id,
+        cseq=dialog.cseq, via=via, contact=False,
+    )  # fmt: skip
+    dialog.phone.send(ack)
 
 
 def outgoing(phone: Phone, number: str) -> tuple[int, Dialog]:
@@ -144,13 +157,7 @@ def outgoing(phone: Phone, number: str) -> tuple[int, Dialog]:
         dialog.remote, dialog.target = final.get("to"), final.target
         dialog.ack()
     else:
-        assert isinstance(dialog.invite, bytes)
-        via = Message.parse(dialog.invite).get("via").rpartition("branch=")[2]
-        ack = phone.request(
-            "ACK", dialog.target, to=final.get("to"), from_=dialog.local, call_id=dialog.call_id,
-            cseq=dialog.cseq, via=via, contact=False,
-        )  # fmt: skip
-        phone.send(ack)
+        acknowledge(dialog, final)
     return final.status, dialog
 
 
@@ -402,3 +409,106 @@ def test_a_call_that_rings_when_its_worker_dies_leaves_a_record(pair: Pair, stac
     assert "while the call was being set up (worker 1" in row["verdict"]
     wait_until(lambda: pair.pid(1), 10, "the next life")
     assert not is_entered()
+
+
+def refer(transferor: Dialog, asking: Dialog) -> Dialog:
+    """Attended: whoever the transferor's call is with is to talk to whoever the other call is with."""
+    phone = transferor.phone
+    tags = [who.rpartition("tag=")[2] for who in (asking.remote, asking.local)]
+    assert tags[0][:2] != transferor.remote.rpartition("tag=")[2][:2]  # another worker has that call
+    named = quote(f"{asking.call_id};to-tag={tags[0]};from-tag={tags[1]}", safe="")
+    headers = [
+        ("Refer-To", f"<sip:{CAROL}@{phone.domain}?Replaces={named}>"),
+        ("Referred-By", phone.identity),
+    ]
+    phone.send(transferor.request("REFER", headers=headers))
+    assert phone.final(method="REFER", call_id=transferor.call_id).status == 202
+    return transferor
+
+
+def told_at_last(transferor: Dialog) -> str:
+    """The last NOTIFY."""
+    while True:
+        notify = transferor.wait_for("NOTIFY", 10)
+        transferor.phone.send(response_to(notify, 200, "OK"))
+        if "terminated" in notify.get("subscription-state"):
+            return notify.body.decode().strip()
+
+
+def renewed(dialog: Dialog, sound: Sound) -> None:
+    """Take a re-INVITE, and send to where it says."""
+    reinvite = dialog.wait_for("INVITE", 10)
+    dialog.respond(reinvite, 200, "OK", audio("127.0.0.1", sound.port))
+    dialog.wait_for("ACK")
+    sound.remote = media_in(reinvite.body)
+
+
+def media_in(body: bytes) -> tuple[str, int]:
+    found = re.search(rb"c=IN IP4 (\S+)\r\n(?:.*\r\n)*?m=audio (\d+)", body)
+    assert found, body
+    return found[1].decode(), int(found[2])
+
+
+def hear_each_other(one: Sound, two: Sound) -> bool:
+    for near, far in ((one, two), (two, one)):
+        far.heard.clear()
+        near.send(20)
+        far.receive(20, 3.0)
+    return two.heard_with(one.mark) >= 18 and one.heard_with(two.mark) >= 18
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_an_attended_transfer_to_a_call_of_another_worker(pair: Pair, stack: ExitStack, slot: int) -> None:
+    """Alice calls Bob, whose own call to Carol is at the other worker: he connects them."""
+    a, b, c = pair.at(stack, slot, ALICE), pair.at(stack, 1 - slot, BOB), pair.at(stack, slot, CAROL)
+    one, two = stack.enter_context(Sound()), stack.enter_context(Sound())
+    first, second = bridge(a, b, one.port)
+    asking, asked = bridge(b, c, b_port=two.port)
+    refer(second, asking)
+    renewed(asked, two)
+    renewed(first, one)
+    assert told_at_last(second) == "SIP/2.0 200 OK"
+    second.answer_bye()
+    asking.answer_bye()
+    wait_until(lambda: hear_each_other(one, two), 10, "sound in both directions")
+    hang_up(first, asked)
+    pair.is_idle()
+    row = pair.switch.wait_record(lambda r: r["call_id_a"] == first.call_id and "Transferred" in r["reason"])
+    assert row["reason"] == f"Transferred to {CAROL}"
+
+
+def test_an_attended_transfer_to_what_still_rings_at_another_worker(pair: Pair, stack: ExitStack) -> None:
+    """It is called anew for the one who waits; the transferor takes his own call back."""
+    a, b, c = pair.at(stack, 0, ALICE), pair.at(stack, 1, BOB), pair.at(stack, 0, CAROL)
+    one, two = stack.enter_context(Sound()), stack.enter_context(Sound())
+    first, second = bridge(a, b, one.port)
+    asking, rings = ringing(b, c)
+    refer(second, asking)
+    again = c.incoming()
+    assert isinstance(again.invite, Message)
+    two.remote = media_in(again.invite.body)
+    c.accept(again, audio("127.0.0.1", two.port))
+    renewed(first, one)
+    assert told_at_last(second) == "SIP/2.0 200 OK"
+    second.answer_bye()
+    b.cancel(asking)
+    cancel = rings.wait_for("CANCEL")
+    c.send(response_to(cancel, 200, "OK"))
+    rings.respond(rings.invite, 487, "Cancelled")  # type: ignore[arg-type]
+    acknowledge(asking, b.expect(487, call_id=asking.call_id))
+    wait_until(lambda: hear_each_other(one, two), 10, "sound in both directions")
+    hang_up(first, again)
+    pair.is_idle()
+
+
+def test_nobody_transfers_to_anothers_call_at_another_worker(pair: Pair, stack: ExitStack) -> None:
+    """The account is the transferor's own, as he has proven it in his dialog (THREATS C12)."""
+    a, b, c = pair.at(stack, 0, ALICE), pair.at(stack, 0, "2009"), pair.at(stack, 1, CAROL)
+    d = pair.at(stack, 0, BOB)
+    first, second = bridge(a, b)
+    asking, asked = bridge(c, d)
+    refer(second, asking)
+    assert told_at_last(second).startswith("SIP/2.0 403")
+    hang_up(first, second)
+    hang_up(asking, asked)
+    pair.is_idle()

@@ -11,6 +11,7 @@ from switchroom.switch.calls.access.auth import Authenticated, AuthenticatedTrun
 from switchroom.switch.calls.access.proportion import Proportion
 from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP
 from switchroom.switch.calls.rules import Caller
+from switchroom.switch.net.between import is_between_workers
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.access.auth import Authenticator
@@ -35,6 +36,8 @@ class Reception:
         self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
         self.strangers: Strangers | None = None  # those who are not answered at all
         self.elsewhere: Elsewhere | None = None  # what other workers have
+        # Takes the INVITEs that other workers send as one end of a call
+        self.on_other_worker: Callable[[sip.RequestReceived, float], None] | None = None
         self.proportion = Proportion(exchange.is_trusted)
         self._exchange = exchange
         self._authenticator = authenticator
@@ -46,6 +49,9 @@ class Reception:
         method = request.method
         if method == "ACK":
             return  # nothing waits for it
+        if self.on_other_worker is not None and is_between_workers(event.flow):
+            self.on_other_worker(event, now)
+            return
         if self.strangers is not None and self.strangers.is_ignored(request, event.flow):
             return
         if method == "OPTIONS" and self._exchange.is_ours(request.uri, event.flow):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from switchroom.protocols import sip
 from switchroom.switch.calls.rules import Caller
 
 if TYPE_CHECKING:
-    from switchroom.protocols import sip
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.net.bus import Bus
 
@@ -54,6 +54,14 @@ class Elsewhere:
                 user = self._exchange.config.users.get(word.account)
                 return None if user is None else Caller(user.name, user.dialled, user=user)
         return None
+
+    def slot_of(self, tag: str) -> int | None:
+        """The other worker, if it is there, that minted a tag."""
+        mint = self._exchange.mint
+        minted = mint.slot_of(tag)
+        if minted is None or not tag.startswith(mint.head_of(*minted)) or minted[0] not in self._others:
+            return None
+        return minted[0]
 
     # -- of ours
 

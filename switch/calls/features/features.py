@@ -14,6 +14,7 @@ from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.features import pickup
+from switchroom.switch.calls.features.across import Across
 from switchroom.switch.calls.features.elsewhere import Elsewhere
 from switchroom.switch.calls.features.park import Lot
 from switchroom.switch.calls.features.replaces import Replacements
@@ -68,6 +69,8 @@ class Features:
         self.lot = self.transfers.lot = Lot(exchange, self.transfers, config, self.elsewhere)
         if self.elsewhere is not None:
             exchange.reception.elsewhere = self.elsewhere
+            self.transfers.across = Across(self.transfers, self.elsewhere)
+            exchange.reception.on_other_worker = self.transfers.across.take
             bus.on_found.append(self._meet)
         self.replacements = Replacements(exchange, self.transfers, find)
         self._store, self._bus, self._log = store, bus, log

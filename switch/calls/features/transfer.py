@@ -28,6 +28,7 @@ from switchroom.switch.calls.rules import Caller
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
+    from switchroom.switch.calls.features.across import Across
     from switchroom.switch.calls.features.moving import Sponsor
     from switchroom.switch.calls.features.park import Lot
     from switchroom.switch.config import FeaturesConfig
@@ -42,6 +43,7 @@ class Transfers:
         self.config = config
         self.handover = Handover(self, bus)
         self.lot: Lot | None = None
+        self.across: Across | None = None  # to calls of other workers
         self.waiting: dict[str, list[Transfer]] = {}  # for an answer, by the id of the call that rings
         self.ready: list[Transfer] = []  # whose target has answered just now
 
@@ -152,10 +154,14 @@ class Transfers:
 
     def caller_of(self, leg: Leg) -> Caller | None:
         """Who the leg is, as somebody who makes calls."""
-        if leg.account.startswith("trunk:"):
-            trunk = self.exchange.trunks.get(leg.account.removeprefix("trunk:"))
-            return None if trunk is None else Caller(leg.account, "", trunk=trunk)
-        user = self.exchange.config.users.get(leg.account)
+        return self.caller_named(leg.account)
+
+    def caller_named(self, account: str) -> Caller | None:
+        """Who an account is, as somebody who makes calls."""
+        if account.startswith("trunk:"):
+            trunk = self.exchange.trunks.get(account.removeprefix("trunk:"))
+            return None if trunk is None else Caller(account, "", trunk=trunk)
+        user = self.exchange.config.users.get(account)
         return None if user is None else Caller(user.name, user.dialled, user=user)
 
     def plan(self, far: Leg, number: str, caller: Caller, now: float) -> Plan:
@@ -207,6 +213,8 @@ class Transfers:
             # Another worker may have that call: it is asked by the INVITE of the one who is transferred
             and self.handover.ask(asked, now)
         ):
+            return
+        if session is None and self.across is not None and self.across.transfer(asked, replaces, now):
             return
         if isinstance(own, Leg) and own.account != leg.account:
             transaction.respond(403, now, headers=warning("the other call is not yours"))
@@ -302,8 +310,13 @@ class Transfer:
         if caller is None or plan is None or not plan.steps or self.far.mover is not None:
             self.on_failed(480, "Nobody is there", now)
             return
+        self.call(caller, plan, f"transferred by {who(self.leg.account)} before it was answered", now)
+
+    def call(self, caller: Caller, plan: Plan, note: str, now: float) -> None:
+        """Look for somebody for the transferee, by the rights of the transferor."""
+        transfers = self.transfers
         call = transfers.open(self.far, self.number, caller, plan, self, f"Transferred to {self.number}", now)
-        call.notes.append(f"transferred by {who(self.leg.account)} before it was answered")
+        call.notes.append(note)
         call.call_for(self.far, plan, transfers.identity_of(self.far), (), now)
 
     # -- Sponsor

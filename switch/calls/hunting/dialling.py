@@ -21,8 +21,9 @@ from switchroom.switch.calls.hunting.hunt import Hunt
 from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg, codecs_of
-from switchroom.switch.calls.routing import Diversion, Plan, ToApp, ToTrunk, ToUser
+from switchroom.switch.calls.routing import Diversion, Plan, ToApp, ToTrunk, ToUser, ToWorker
 from switchroom.switch.media import NoPortsLeft
+from switchroom.switch.net.between import flow_to_worker
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -229,6 +230,11 @@ class Dialling:
             self._try_trunk(attempt, to.name, now)
         elif isinstance(to, ToApp):
             self._try_app(attempt, to, now)
+        elif isinstance(to, ToWorker):
+            flow = flow_to_worker(to.slot)
+            timeout = self.exchange.config.contact_timeout
+            attempt.groups = [[Target(f"sip:{attempt.leap.called}@{flow.remote[0]}", flow, timeout=timeout)]]
+            self._next_group(attempt, Failure(480, "no such worker", was_reached=False), now)
         else:
             self._try_uri(attempt, to.uri, now)
 

@@ -25,6 +25,7 @@ from .plan import (
     ToTrunk,
     ToUri,
     ToUser,
+    ToWorker,
     parse_destination,
     show_destination,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "ToTrunk",
     "ToUri",
     "ToUser",
+    "ToWorker",
     "Why",
     "clean_number",
     "is_emergency",

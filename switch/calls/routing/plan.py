@@ -48,7 +48,14 @@ class ToApp:
     kind: str = "app"
 
 
-Destination = ToUser | ToTrunk | ToUri | ToApp
+@dataclass(frozen=True, slots=True)
+class ToWorker:
+    """Another worker of this switch: it has the call whose place is to be taken."""
+
+    slot: int
+
+
+Destination = ToUser | ToTrunk | ToUri | ToApp | ToWorker
 
 
 def parse_destination(text: str) -> Destination:
@@ -72,6 +79,8 @@ def show_destination(destination: Destination) -> str:
         return f"user:{destination.name}"
     if isinstance(destination, ToApp):
         return f"{destination.kind}:{destination.name}"
+    if isinstance(destination, ToWorker):
+        return f"worker:{destination.slot}"
     return f"trunk:{destination.name}" if isinstance(destination, ToTrunk) else destination.uri
 
 
@@ -107,6 +116,8 @@ class Leap(NamedTuple):
             return f"user {to.name}"
         if isinstance(to, ToApp):
             return f"{to.kind} {to.name}"
+        if isinstance(to, ToWorker):
+            return f"worker {to.slot}"
         return f"trunk {to.name}" if isinstance(to, ToTrunk) else to.uri
 
 
