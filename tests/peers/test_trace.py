@@ -172,7 +172,9 @@ def test_wireshark_reads_the_capture(seen: Seen, tmp_path: Path) -> None:
 def test_wireshark_reads_the_sound(seen: Seen, tmp_path: Path) -> None:
     file = tmp_path / "call.pcap"
     done = seen.switch.cli("trace", seen.call, "--media", "--pcap", str(file))
-    assert f"{2 * PACKETS} packets" in done.stdout, done
+    found = re.search(r"(\d+) packets", done.stdout)
+    assert found, done
+    assert int(found[1]) >= 2 * PACKETS  # and reports of ours, if the call took long
     command = ["tshark", "-r", str(file), "-o", "udp.check_checksum:TRUE", "-d", "udp.port==1-65535,rtp"]
     command += ["-Y", "rtp", "-T", "fields", "-e", "rtp.seq", "-e", "udp.srcport", "-e", "udp.dstport"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
