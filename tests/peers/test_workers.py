@@ -457,6 +457,19 @@ def hear_each_other(one: Sound, two: Sound) -> bool:
     return two.heard_with(one.mark) >= 18 and one.heard_with(two.mark) >= 18
 
 
+def onward(transferor: Dialog, first: Dialog, target: Phone, sound: Sound) -> None:
+    """Whoever was reached so transfers in turn, and again: to a phone that is called, over both workers."""
+    phone = transferor.phone
+    phone.send(transferor.request("REFER", headers=[("Refer-To", f"<sip:{target.user}@{phone.domain}>")]))
+    assert phone.final(method="REFER", call_id=transferor.call_id).status == 202
+    called = target.incoming()
+    target.accept(called, audio("127.0.0.1", 40006))
+    renewed(first, sound)
+    assert told_at_last(transferor) == "SIP/2.0 200 OK"
+    transferor.answer_bye()
+    hang_up(first, called)
+
+
 @pytest.mark.parametrize("slot", [0, 1])
 def test_an_attended_transfer_to_a_call_of_another_worker(pair: Pair, stack: ExitStack, slot: int) -> None:
     """Alice calls Bob, whose own call to Carol is at the other worker: he connects them."""
@@ -471,7 +484,7 @@ def test_an_attended_transfer_to_a_call_of_another_worker(pair: Pair, stack: Exi
     second.answer_bye()
     asking.answer_bye()
     wait_until(lambda: hear_each_other(one, two), 10, "sound in both directions")
-    hang_up(first, asked)
+    onward(asked, first, pair.at(stack, slot, "2009"), one)
     pair.is_idle()
     row = pair.switch.wait_record(lambda r: r["call_id_a"] == first.call_id and "Transferred" in r["reason"])
     assert row["reason"] == f"Transferred to {CAROL}"

@@ -10,6 +10,7 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import bridge
 from switchroom.switch.calls.features.refer import Asked, Target, who
 from switchroom.switch.calls.leg import Leg, contact_for
+from switchroom.switch.net.between import is_between_workers
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.features.transfer import Transfers
@@ -37,7 +38,12 @@ class Handover:
         if far.account.startswith("trunk:"):
             trunk = self.transfers.exchange.trunks.get(far.account.removeprefix("trunk:"))
             policy = "local" if trunk is None else trunk.config.refer
-        return policy == "pass" and far.session.allows("REFER")
+        return policy == "pass" and self.takes(far)
+
+    @staticmethod
+    def takes(far: Leg) -> bool:
+        """Whether that side takes REFER; another worker does not, for whoever is behind it."""
+        return far.session.allows("REFER") and not is_between_workers(far.session.flow)
 
     def ask(self, asked: Asked, now: float) -> bool:
         """Ask the transferee's side; False: it could not do what is asked for."""

@@ -209,7 +209,7 @@ class Transfers:
         if (
             session is None
             and self.handover.has_others
-            and far.session.allows("REFER")
+            and self.handover.takes(far)
             # Another worker may have that call: it is asked by the INVITE of the one who is transferred
             and self.handover.ask(asked, now)
         ):
