@@ -3,10 +3,13 @@
     python bench/jitter.py [--seconds 120]
 
 The traces of tests/protocols/rtp/traces.py (simulated: steady, Gaussian, bursts, clocks 200 ppm off, a
-handover) go through our buffer, through fixed ones, and through speexdsp's when it is installed. Delay is
-that from sending to the ear beyond the shortest way; loss is the share of packets that came and were not
-played. Both adaptive ones are told in several steps how much a late packet matters, which makes a line;
-* marks what each does unasked.
+handover) and of bench/traces (recorded) go through our buffer, through fixed ones, and through speexdsp's
+when it is installed. Delay is that from sending to the ear beyond the shortest way; loss is the share of
+packets that came and were not played; concealed is the sound that was made up, also where a stream was held.
+Ticks of 20 ms begin in five places of the sender's, and the mean is taken. "ours" moves its ticks as the
+media engine does for whoever is alone; "ours, fixed ticks" is asked when speexdsp is. All adaptive ones are
+told in several steps how much a late packet matters, which makes a line; * marks what each does unasked.
+The second table has, for each trace, the delays at the loss that speexdsp has unasked.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from ctypes.util import find_library
+from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
+import numpy as np
 import report
 
 from switchroom.protocols.rtp.jitter import JitterConfig
@@ -30,9 +36,11 @@ OURS = (  # late_loss, and late_cost: seconds of delay that one in a hundred is 
 DEFAULT = (0.03, 0.006)
 LATE_RATE = (1, 2, 4, 10)  # speexdsp's, per cent; 4 is the default
 FIXED = (0.02, 0.04, 0.06, 0.1, 0.16)  # seconds
+BEGINNINGS = (0.001, 0.005, 0.009, 0.013, 0.017)  # of the first tick
+RECORDED = Path(__file__).parent / "traces"
 _SET_MAX_LATE_RATE = 10  # of speex_jitter.h
 _OK = 0
-Played = tuple[float, float]  # mean delay in seconds, loss
+Played = tuple[float, float, float]  # mean delay in seconds, loss, concealed
 
 
 def load_traces() -> Any:
@@ -59,12 +67,26 @@ def make_traces(count: int) -> dict[str, list[Any]]:
         "clock +200 ppm": traces.trace(traces.gaussian(count, 0.005), 200),
         "clock -200 ppm": traces.trace(traces.gaussian(count, 0.005), -200),
         "handover": traces.trace(traces.handover(count)),
+        **{path.stem.replace("_", " "): recorded(path, count) for path in sorted(RECORDED.glob("*.txt"))},
     }
 
 
-def by_ours(packets: list[Any], config: JitterConfig) -> Played:
-    heard = traces.play(packets, config)
-    return heard.mean_delay, 1 - len(set(heard.played)) / len(packets)
+def recorded(path: Path, count: int) -> list[Any]:
+    """Lines of a packet's number and how many microseconds later than the earliest one it came."""
+    delays: list[float | None] = [None] * count
+    for line in path.read_text().splitlines():
+        index, late = line.split()
+        if int(index) < count:
+            delays[int(index)] = int(late) * 1e-6
+    while delays[-1] is None:
+        delays.pop()
+    return list(traces.trace(delays))
+
+
+def by_ours(packets: list[Any], config: JitterConfig, begins_at: float, *, can_move: bool = False) -> Played:
+    heard = traces.play(packets, config, begins_at=begins_at, can_move=can_move)
+    sound = len(packets) * traces.FRAME
+    return heard.mean_delay, heard.loss(len(packets)), heard.concealed / sound
 
 
 class SpeexPacket(ctypes.Structure):
@@ -89,17 +111,17 @@ def load_speexdsp() -> ctypes.CDLL | None:
     return library
 
 
-def by_speexdsp(library: ctypes.CDLL, packets: list[Any], late_rate: int) -> Played:
+def by_speexdsp(library: ctypes.CDLL, packets: list[Any], late_rate: int, begins_at: float) -> Played:
     """One frame is asked for at each tick, as its documentation has it."""
     buffer = ctypes.c_void_p(library.jitter_buffer_init(traces.FRAME))
     library.jitter_buffer_ctl(buffer, _SET_MAX_LATE_RATE, ctypes.byref(ctypes.c_int32(late_rate)))
     delays: list[float] = []
     played: set[int] = set()
     sent_at = {packet.index: packet.sent_at for packet in packets}
-    tick, coming, end = 0, iter(packets), packets[-1].arrives_at + 1.0
+    tick, concealed, coming, end = 0, 0, iter(packets), packets[-1].arrives_at
     packet = next(coming, None)
     room = ctypes.create_string_buffer(16)
-    while (now := 0.013 + tick * traces.TICK) < end:
+    while (now := begins_at + tick * traces.TICK) < end:
         while packet is not None and packet.arrives_at <= now:
             one = SpeexPacket(
                 b"%08d" % packet.index, 8, packet.timestamp, traces.FRAME, packet.sequence_number, 0
@@ -113,53 +135,68 @@ def by_speexdsp(library: ctypes.CDLL, packets: list[Any], late_rate: int) -> Pla
             index = int(room.raw[:8])
             played.add(index)
             delays.append(now - sent_at[index])
+        elif played:
+            concealed += 1
         library.jitter_buffer_tick(buffer)
         tick += 1
     library.jitter_buffer_destroy(buffer)
-    return sum(delays) / len(delays), 1 - len(played) / len(packets)
+    return sum(delays) / len(delays), 1 - len(played) / len(packets), concealed / len(packets)
+
+
+Way = Callable[[float], Played]
+
+
+def ways_through(packets: list[Any], speexdsp: ctypes.CDLL | None) -> Iterator[tuple[str, str, Way, bool]]:
+    """Who, how it is set, what plays from where the first tick begins, and whether that is its default."""
+    for share, cost in OURS:
+        config = JitterConfig(late_loss=share, late_cost=cost)
+        setting, is_default = f"{share:.1%}, {cost * 1000:g} ms", (share, cost) == DEFAULT
+        yield "ours", setting, partial(by_ours, packets, config, can_move=True), is_default
+        yield "ours, fixed ticks", setting, partial(by_ours, packets, config), is_default
+    for delay in FIXED:
+        fixed = JitterConfig(initial_delay=delay, hold=0, is_fixed=True)
+        yield "fixed", f"{delay * 1000:.0f} ms", partial(by_ours, packets, fixed), delay == 0.06
+    for rate in LATE_RATE if speexdsp is not None else ():
+        yield "speexdsp", f"{rate}%", partial(by_speexdsp, speexdsp, packets, rate), rate == 4
 
 
 def measure(seconds: float) -> Iterator[dict[str, Any]]:
     speexdsp = load_speexdsp()
     for name, packets in make_traces(round(seconds / traces.TICK)).items():
         shortest = min(packet.arrives_at - packet.sent_at for packet in packets)
-        ways: list[tuple[str, str, Callable[[], Played], bool]] = [
-            (
-                "ours",
-                f"{share:.1%}, {cost * 1000:g} ms",
-                _later(by_ours, packets, JitterConfig(late_loss=share, late_cost=cost)),
-                (share, cost) == DEFAULT,
-            )
-            for share, cost in OURS
-        ]
-        ways += [
-            (
-                "fixed",
-                f"{delay * 1000:.0f} ms",
-                _later(by_ours, packets, JitterConfig(initial_delay=delay, hold=0, is_fixed=True)),
-                delay == 0.06,
-            )
-            for delay in FIXED
-        ]
-        if speexdsp is not None:
-            ways += [
-                ("speexdsp", f"{rate}%", _later(by_speexdsp, speexdsp, packets, rate), rate == 4)
-                for rate in LATE_RATE
-            ]
-        for by, setting, way, is_default in ways:
-            delay, loss = way()
+        for by, setting, way, is_default in ways_through(packets, speexdsp):
+            delay, loss, concealed = (mean(one) for one in zip(*map(way, BEGINNINGS), strict=True))
             yield {
                 "trace": name,
                 "by": by,
                 "setting": setting,
                 "delay_ms": round((delay - shortest) * 1000, 1),
                 "loss_percent": round(loss * 100, 3),
+                "concealed_percent": round(concealed * 100, 2),
                 "default": "*" if is_default else "",
             }
 
 
-def _later(way: Callable[..., Played], *arguments: Any) -> Callable[[], Played]:
-    return lambda: way(*arguments)
+def at_loss(rows: list[dict[str, Any]], loss: float) -> float:
+    """The least delay of a line of settings with no more loss than that, also between two of them."""
+    line = sorted((row["loss_percent"], -row["delay_ms"]) for row in rows)
+    between = float(np.interp(loss, [x for x, _ in line], [-y for _, y in line]))
+    return min([between, *(-y for x, y in line if x <= loss)])
+
+
+def compare(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each adaptive one at the loss of speexdsp's default, less where it is never as bad."""
+    for name in dict.fromkeys(row["trace"] for row in rows):
+        here = [row for row in rows if row["trace"] == name]
+        loss = next(row["loss_percent"] for row in here if row["by"] == "speexdsp" and row["default"])
+        yield {
+            "trace": name,
+            "loss_percent": loss,
+            **{
+                f"{by} (ms)": round(at_loss([row for row in here if row["by"] == by], loss), 1)
+                for by in ("speexdsp", "ours", "ours, fixed ticks")
+            },
+        }
 
 
 def plot(rows: list[dict[str, Any]]) -> None:
@@ -170,7 +207,7 @@ def plot(rows: list[dict[str, Any]]) -> None:
     from matplotlib import pyplot
 
     names = list(dict.fromkeys(row["trace"] for row in rows))
-    figure, fields = pyplot.subplots(2, (len(names) + 1) // 2, figsize=(14, 7), layout="constrained")
+    figure, fields = pyplot.subplots(2, (len(names) + 1) // 2, figsize=(16, 7), layout="constrained")
     for field, name in zip(fields.flat, names, strict=False):
         for by in dict.fromkeys(row["by"] for row in rows):
             mine = sorted(
@@ -199,6 +236,8 @@ def main() -> None:
     seconds: float = parser.parse_args().seconds
     rows = list(measure(seconds))
     report.show("Jitter buffers: delay against loss", rows)
+    if any(row["by"] == "speexdsp" for row in rows):
+        report.show("Delay at equal loss", list(compare(rows)))
     report.save("jitter", rows, {"seconds": seconds})
     plot(rows)
 

@@ -4,6 +4,8 @@ A packet's *transit* is its arrival minus its timestamp; the *delay* at which th
 same difference for what is heard now. A histogram of transits (delay.py) says which delay is worth bearing.
 When the actual one is off, the answer asks for the sound to be stretched or shrunk by so much; pauses simply
 last longer or shorter. Numbers and timestamps of another source are made to continue those of the last.
+A play-out that has no clock to obey but its own does better: it moves its ticks by ``offset``, and so frames
+are asked for just when their packets should be there.
 """
 
 from __future__ import annotations
@@ -82,6 +84,8 @@ class JitterBuffer:
         "_rate",
         "_ring",
         "_state",
+        "is_followed",
+        "offset",
         "statistics",
     )
 
@@ -93,6 +97,7 @@ class JitterBuffer:
         self._hold = int(config.hold * self._rate)
         self._max = self._initial + self._hold if config.is_fixed else int(config.max_delay * self._rate)
         self._ring = [_Entry() for _ in range(SLOTS)]
+        self.is_followed = False  # the play-out moves its ticks by ``offset``
         self.reset()
 
     def reset(self) -> None:
@@ -101,6 +106,7 @@ class JitterBuffer:
         for index in range(SLOTS):
             self._ring[index] = _Entry()
         self._state = _State()
+        self.offset = 0  # ticks by which the play-out would best ask later (> 0) or earlier from now on
         self._histogram = DelayHistogram(
             self._rate, late_loss=config.late_loss, late_cost=config.late_cost, memory=config.memory
         )
@@ -332,16 +338,17 @@ class JitterBuffer:
         """How much longer or shorter to play; fetching is by frames, so delays in between have no use."""
         frame, cursor = self._config.frame, self._state.cursor
         wanted = self._wanted()
+        frames = -(-(wanted - behind - (frame // 2 if self.is_followed else 0)) // frame)
+        self.offset = wanted - behind - frames * frame
         self.statistics.target_delay = wanted - self._histogram.base
         self.statistics.current_delay = behind + buffered - self._histogram.base
         if self._config.is_fixed:
             return 0
-        longer = -(-(wanted - behind) // frame) * frame - buffered
-        if longer > 0:
-            return min(longer, duration)
-        shorter = -(-(wanted - behind) // frame) * frame - buffered
-        cursor.surplus = cursor.surplus + duration if shorter < 0 else 0
-        return max(shorter, -duration) if 10 * cursor.surplus > 3 * self._rate else 0
+        off = frames * frame - buffered
+        if off > 0:
+            return min(off, duration)
+        cursor.surplus = cursor.surplus + duration if off < 0 else 0
+        return max(off, -duration) if 10 * cursor.surplus > 3 * self._rate else 0
 
     def _wanted(self) -> int:
         """The delay to play at: within the bounds, or fixed."""

@@ -12,6 +12,7 @@
 #include "keying.h"
 #include "reports.h"
 #include "shield.h"
+#include "ticking.h"
 
 enum { AWAKE, UNTIL_SWEEP, FOR_GOOD };
 
@@ -95,30 +96,6 @@ static void set_watched(struct engine *engine, struct end *end, bool is_watched)
     engine->watched_count += is_watched - end->is_watched;
     end->is_watched = is_watched;
     end->watched_at = monotonic();
-}
-
-static bool is_ticked(const struct converter *converter)
-{
-    return converter != NULL && converter->hear != NULL;
-}
-
-/* Enter an end among those that hear ticks, or strike it off, after its converter or tap has changed. */
-static void note_ticked(struct engine *engine, struct end *end)
-{
-    bool is_wanted = is_ticked(end->converter) || is_ticked(end->tap);
-    if (is_wanted == (end->ticked != 0))
-        return;
-    if (is_wanted) {
-        if (engine->ticked_count == 0)
-            engine->tick_at = monotonic();
-        engine->ticked[engine->ticked_count] = (uint32_t)(end - engine->ends);
-        end->ticked = ++engine->ticked_count;
-        return;
-    }
-    uint32_t last = engine->ticked[--engine->ticked_count];
-    engine->ticked[end->ticked - 1] = last;
-    engine->ends[last].ticked = end->ticked;
-    end->ticked = 0;
 }
 
 static void tap_end(struct engine *engine, struct end *end, struct converter *tap)

@@ -10,6 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
+
+#define FRAME (SECOND / 50)     /* of sound that is made or heard here */
+#define BEAT (SECOND / 1000)
+enum { BEATS = 20 };            /* milliseconds in a frame, in one of which a tick begins */
+
+static inline int beat_of(uint64_t now)
+{
+    return (int)(now / BEAT % BEATS);
+}
+
 struct converter {
     /* A packet that was admitted: its header is whole. `now` is monotonic, in nanoseconds. */
     void (*take)(struct converter *converter, const uint8_t *data, size_t size, uint64_t now);
@@ -20,6 +31,8 @@ struct converter {
     void (*destroy)(struct converter *converter);
     /* A tick of 20 ms begins at `now`. NULL: the converter has no use for it. */
     void (*hear)(struct converter *converter, uint64_t now);
+    /* Asked after the tick at `now` and what was said in it: the beat for the next one. NULL: it stays. */
+    int (*beat)(struct converter *converter, uint64_t now);
 };
 
 /* Something for the engine's thread to do, once; `run` frees it. */

@@ -29,8 +29,6 @@
 #include "sockets.h"
 
 #define KICK UINT64_MAX
-#define FRAME (SECOND / 50)  /* of sound that is made or heard here */
-enum { MAX_LATE = 5 };       /* frames */
 enum { PACED = 1000 };        /* packets a second, at most */
 
 /* -- out */
@@ -230,27 +228,17 @@ static void receive(struct engine *engine, uint32_t index, int channel)
 
 /* -- sound that is made and heard here */
 
-static void hear_one(struct converter *converter, uint64_t now)
-{
-    if (converter != NULL && converter->hear != NULL)
-        converter->hear(converter, now);
-}
-
 /* All hear before anybody speaks: who talks to whom then needs no order. */
-static void tick(struct engine *engine, uint64_t now)
+static void tick(struct engine *engine, struct end *first, uint64_t now)
 {
-    for (uint32_t i = 0; i < engine->ticked_count; i++) {
-        struct end *end = &engine->ends[engine->ticked[i]];
-        hear_one(end->converter, now);
-        hear_one(end->tap, now);
-    }
-    for (uint32_t i = 0; i < engine->ticked_count; i++) {
-        struct end *end = &engine->ends[engine->ticked[i]];
-        if (!is_ticked(end->converter))
+    hear_all(first, now);
+    for (struct end *end = first; end != NULL; end = end->next_ticked) {
+        if (end->ticked_at != now || !is_ticked(end->converter))
             continue;
         say(engine, end);
         flush(engine, end);
     }
+    move_all(engine, first, now);
 }
 
 /* Ticks that are late are made up for, unless so many are that nobody waits for them any more. */
@@ -258,9 +246,12 @@ static void tick_all(struct engine *engine)
 {
     uint64_t now = monotonic();
     if (now - engine->tick_at > MAX_LATE * FRAME)
-        engine->tick_at = now;
-    for (; engine->tick_at <= now; engine->tick_at += FRAME)
-        tick(engine, engine->tick_at);
+        engine->tick_at = now / BEAT * BEAT;
+    for (; engine->tick_at <= now; engine->tick_at += BEAT) {
+        struct end *first = engine->beats[beat_of(engine->tick_at)];
+        if (first != NULL)
+            tick(engine, first, engine->tick_at);
+    }
 }
 
 /* -- the thread */
@@ -274,8 +265,8 @@ static void sleep_until(uint64_t at)
 static int sleep_ms(struct engine *engine)
 {
     uint64_t now = monotonic(), at = engine->watched_count == 0 ? UINT64_MAX : engine->sweep_at;
-    if (engine->ticked_count != 0 && engine->tick_at < at)
-        at = engine->tick_at;
+    if (engine->ticked_count != 0 && next_tick(engine) < at)
+        at = next_tick(engine);
     if (at == UINT64_MAX)
         return -1;
     return now >= at ? 0 : (int)((at - now) / 1000000u + 1);
@@ -369,10 +360,9 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
     engine->sweep_interval = sweep_interval;
     engine->ends = calloc(capacity, sizeof *engine->ends);  /* pages are touched when an end is used */
     engine->expiries = calloc(capacity, sizeof *engine->expiries);
-    engine->ticked = calloc(capacity, sizeof *engine->ticked);
     engine->handed = calloc(HANDED, sizeof *engine->handed);
     engine->readies = calloc(READY_RING, sizeof *engine->readies);
-    if (!engine->ends || !engine->ticked || !engine->expiries || !engine->readies || !engine->handed ||
+    if (!engine->ends || !engine->expiries || !engine->readies || !engine->handed ||
         open_descriptors(engine) < 0) {
         engine_free(engine);
         return NULL;
@@ -429,7 +419,6 @@ void engine_free(struct engine *engine)
     close_descriptors(engine);
     free(engine->ends);
     free(engine->expiries);
-    free(engine->ticked);
     free(engine->readies);
     free(engine->handed);
     free(engine);

@@ -149,7 +149,8 @@ struct end {
     struct keying *keying;        /* from the first key on that signalling tells */
     uint32_t sources[SOURCES], next_source;   /* if it has several, or is in a bundle */
     union address stranger;       /* who was refused last */
-    uint32_t ticked;              /* place among those that hear ticks, from 1 on */
+    struct end *next_ticked, **ticked_from;   /* of its beat; NULL: it hears no ticks */
+    uint64_t ticked_at;
     bool is_in_kernel, is_asked;
     uint32_t ordinary, patience;  /* packets in a row, and how many it takes */
     uint32_t seen_highest;        /* of the kernel's */
@@ -242,9 +243,9 @@ struct engine {
     struct raw raws[RAWS];                    /* IPv4, IPv6 */
     uint8_t made[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];  /* by converters, under the place that a packet has in outgoing */
 
-    uint32_t *ticked;                         /* ends with a converter or a tap that works by the clock */
+    struct end *beats[BEATS];                 /* those with a converter or a tap that works by the clock */
     uint32_t ticked_count;
-    uint64_t tick_at;                         /* when the next 20 ms of sound are due */
+    uint64_t tick_at;                         /* the next beat */
 
     struct expiry *expiries;
     _Alignas(64) _Atomic uint32_t expiry_head;

@@ -312,7 +312,7 @@ struct converter *transcoder_create(const struct conversion *conversion)
     struct transcoder *t = calloc(1, sizeof *t + (size_t)room * sizeof *t->samples);
     if (t == NULL)
         return NULL;
-    t->verbs = (struct converter){take, make, follow, destroy, NULL};
+    t->verbs = (struct converter){take, make, follow, destroy, NULL, NULL};
     t->terms = *conversion;
     t->voice = -1;
     t->rate = format->sample_rate;

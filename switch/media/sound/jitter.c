@@ -376,11 +376,13 @@ static struct jitter_decision decide_empty(struct jitter *j)
 static int32_t stretch_of(struct jitter *j, int64_t behind, int32_t buffered, int32_t duration)
 {
     int64_t frame = j->config.frame, wanted = wanted_delay(j), base = delay_base(&j->histogram);
+    int64_t frames = ceiled(wanted - behind - (j->is_followed ? frame / 2 : 0), frame);
+    j->offset = (int32_t)(wanted - behind - frames * frame);
     j->statistics.target_delay = wanted - base;
     j->statistics.current_delay = behind + buffered - base;
     if (j->config.is_fixed)
         return 0;
-    int64_t off = ceiled(wanted - behind, frame) * frame - buffered;
+    int64_t off = frames * frame - buffered;
     if (off > 0)
         return (int32_t)least(off, duration);
     j->cursor.surplus = off < 0 ? j->cursor.surplus + duration : 0;

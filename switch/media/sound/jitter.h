@@ -67,6 +67,8 @@ struct jitter {
     int64_t at, transit;
     int waiting;
     bool has_source, is_playing;
+    bool is_followed;                     /* the play-out moves its ticks by `offset` */
+    int32_t offset;                       /* by which it would best ask later (> 0) or earlier from now on */
 };
 
 /* As a rule: JitterConfig() for that clock, asked for frames of 20 ms. */

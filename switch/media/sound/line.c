@@ -275,6 +275,8 @@ static void play(struct line *line, const struct jitter_decision *decision)
         make_mono(decoded, count);
     if (ear->conceal != NULL)
         conceal_good(ear->conceal, decoded, (size_t)count);
+    line->station->offset = (int)((int64_t)line->jitter.offset * 1000 / line->jitter.config.clock_rate);
+    line->station->offset_at = line->now;
     if (decision->stretch != 0) {
         int clock_rate = line->jitter.config.clock_rate, before = count;
         count = stretch_run(decoded, count, rate, (int)((int64_t)decision->stretch * rate / clock_rate));
@@ -301,6 +303,7 @@ static void hear(struct converter *converter, uint64_t now)
     struct station *station = line->station;
     int64_t at = ticks_at(line, now);
     station_set_rate(station, line->rate);
+    line->now = now;
     for (int i = 0; line->heard_count < line->frame && i < ROUNDS; i++) {
         int64_t waiting = (int64_t)line->heard_count * line->jitter.config.clock_rate / line->rate;
         struct jitter_decision decision = jitter_get(&line->jitter, at, (int32_t)waiting);
@@ -321,7 +324,13 @@ static void hear(struct converter *converter, uint64_t now)
     line->heard_count -= line->frame;
     memmove(line->heard, line->heard + line->frame, (size_t)line->heard_count * sizeof *line->heard);
     line->is_due = true;
-    line->now = now;
+}
+
+static int beat(struct converter *converter, uint64_t now)
+{
+    struct line *line = (struct line *)converter;
+    line->jitter.is_followed = station_is_alone(line->station);
+    return station_beat(line->station, now);
 }
 
 /* -- out */
@@ -551,7 +560,7 @@ struct converter *line_create(const struct line_terms *terms, struct station *st
     struct line *line = calloc(1, sizeof *line);
     if (line == NULL)
         return NULL;
-    line->verbs = (struct converter){take, make, follow, destroy, hear};
+    line->verbs = (struct converter){take, make, follow, destroy, hear, beat};
     line->terms = *terms;
     line->station = station_keep(station);
     line->rate = format->sample_rate;

@@ -1,5 +1,6 @@
 /* See room.h. */
 
+#include "cadence.h"
 #include "room.h"
 
 enum { SPEAKER_TICKS = 15 };  /* for which somebody else has to be the loudest */
@@ -262,8 +263,11 @@ static void hear_coaches(struct room *room, struct station *member, int16_t *pcm
 
 void room_run(struct room *room, struct station *member, int16_t *pcm, uint64_t now)
 {
-    if (room->mixed_at != now)
+    if (room->mixed_at != now) {
+        if (!cadence_has(&room->cadence, now))
+            return;  /* it has just come, and is with the others at its next tick */
         mix(room, now);
+    }
     int bucket = bucket_of(member->rate), count = member->rate / 50;
     if (bucket < 0)
         return;

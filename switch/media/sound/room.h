@@ -24,6 +24,7 @@ struct room {
     int count, space;
     int coaches;                  /* members that only one other hears */
     uint64_t mixed_at;
+    struct cadence cadence;
     struct bucket buckets[ROOM_RATES];
     struct playlist playlist;     /* heard by all */
     struct tap tap;               /* of all that is said; pipe NULL: nobody records */

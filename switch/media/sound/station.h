@@ -12,6 +12,15 @@ enum { STATION_TAPS = 6, KEY_QUEUE = 128 };
 enum side { HEARD, SAID };
 
 struct room;
+struct station;
+
+/* Of stations that must be asked together: in which millisecond of each frame (converter.h). */
+struct cadence {
+    bool has_begun;
+    int beat, steps;              /* that it still moves, one a tick */
+    int age;                      /* ticks since it was thought about */
+    uint64_t settled_at;          /* the tick after which it was settled for the next */
+};
 
 struct tap {
     struct pipe *pipe;
@@ -54,6 +63,10 @@ struct station {
     struct station *coached;      /* the only member that hears it; NULL: all */
     struct resampler *coach_resampler;
     bool is_given;                /* it has a part in the mix of this tick */
+
+    struct cadence cadence;       /* alone, or with a partner of a higher id */
+    int offset;                   /* ms by which its line would best be asked later (> 0) or earlier */
+    uint64_t offset_at;
 };
 
 struct station *station_create(uint64_t id, struct bell *bell);
@@ -67,6 +80,10 @@ void station_set_rate(struct station *station, int rate);
 void station_hear(struct station *station, int16_t *pcm, uint64_t now);
 /* The next 20 ms to send. */
 void station_speak(struct station *station, int16_t *pcm, uint64_t now);
+/* Whether its line alone decides when it is asked. */
+bool station_is_alone(const struct station *station);
+/* The beat after the tick at `now`. */
+int station_beat(struct station *station, uint64_t now);
 /* A key went down (`ticks` 0) or up at the far end, after so many of 1 ms. */
 void station_key(struct station *station, char key, bool is_down, uint32_t ms);
 /* The key that is to be sent in this tick, 0: none. */

@@ -269,3 +269,25 @@ def test_a_real_stream_is_played_in_order_each_packet_once(
     assert heard.played == sorted(set(heard.played))
     assert heard.loss(len(moved)) <= 0.25
     assert all(math.isfinite(delay) and 0 < delay < 0.6 for delay in heard.delays)
+
+
+@pytest.mark.parametrize("begins_at", [0.001, 0.009, 0.013])
+@pytest.mark.parametrize("name", ["constant", "gaussian"])
+def test_ticks_that_follow_come_just_behind_the_packets(name: str, begins_at: float) -> None:
+    packets = traces.trace(getattr(traces, name)(COUNT))
+    still = traces.play(packets, begins_at=begins_at)
+    moved = traces.play(packets, begins_at=begins_at, can_move=True)
+    assert moved.loss(COUNT) <= still.loss(COUNT) + 0.005
+    assert moved.mean_delay < {"constant": 0.05 + 0.003, "gaussian": 0.05 + 0.032}[name]
+    assert moved.mean_delay < still.mean_delay
+    assert moved.moved < COUNT // 4  # milliseconds, in COUNT frames
+    assert moved.buffer.statistics.stretched <= still.buffer.statistics.stretched + FRAME
+
+
+def test_a_clock_that_drifts_is_followed_without_stretching() -> None:
+    count = 7_500  # 30 ms of drift
+    heard = traces.play(traces.trace(traces.constant(count), 200), can_move=True)
+    statistics = heard.buffer.statistics
+    assert heard.played == list(range(count))
+    assert heard.delays[-1] - heard.delays[COUNT] < 0.005
+    assert statistics.stretched <= 2 * FRAME  # at the beginning

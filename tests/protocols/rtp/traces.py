@@ -89,6 +89,8 @@ class Heard:
     delays: list[float] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     most_waiting: int = 0
+    concealed: int = 0  # ticks, until the last packet came
+    moved: int = 0  # milliseconds by which ticks were moved, all together
 
     @property
     def mean_delay(self) -> float:
@@ -98,19 +100,31 @@ class Heard:
         return 1 - len(set(self.played)) / count
 
 
-def play(packets: list[Sent], config: JitterConfig | None = None, *, can_stretch: bool = True) -> Heard:
-    """Play a trace; a stretch is done in steps of at most 5 ms a frame, as by waveform."""
+def play(
+    packets: list[Sent],
+    config: JitterConfig | None = None,
+    *,
+    can_stretch: bool = True,
+    can_move: bool = False,
+    begins_at: float = 0.013,  # not in step with the sender
+) -> Heard:
+    """Play a trace; a stretch is done in steps of at most 5 ms a frame, as by waveform.
+
+    Ticks that can move do so by 1 ms a frame, as those of the media engine.
+    """
     buffer = JitterBuffer(config or JitterConfig())
+    buffer.is_followed = can_move
     heard, slots = Heard(buffer), dict[int, Sent]()
     end = packets[-1].arrives_at + 1.0
-    buffered, tick, coming = 0, 0, iter(packets)
+    buffered, now, coming = 0, begins_at, iter(packets)
     packet = next(coming, None)
-    while (now := 0.013 + tick * TICK) < end:  # not in step with the sender
+    while now < end:
         while packet is not None and packet.arrives_at <= now:
             _, slot = buffer.put(packet.sequence_number, packet.timestamp, 7, FRAME, packet.arrives_at)
             if slot >= 0:
                 slots[slot] = packet
             packet = next(coming, None)
+            heard.concealed = buffer.statistics.concealed
         heard.most_waiting = max(heard.most_waiting, buffer.waiting)
         while buffered < FRAME:
             decision = buffer.get(now, buffered)
@@ -124,5 +138,7 @@ def play(packets: list[Sent], config: JitterConfig | None = None, *, can_stretch
             buffer.stretched(stretch)
             buffered += decision.duration + stretch
         buffered -= FRAME
-        tick += 1
+        moved = max(-1, min(1, int(buffer.offset * 1000 / RATE))) if can_move else 0
+        heard.moved += abs(moved)
+        now += TICK + moved / 1000
     return heard

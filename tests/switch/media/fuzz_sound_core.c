@@ -25,6 +25,8 @@ struct seat {
     uint16_t seq, expected;
     uint32_t timestamp, ssrc;
     bool is_first;
+    int beat;
+    uint64_t ticked_at;
 };
 
 static struct seat seats[SEATS];
@@ -160,13 +162,19 @@ static void send_packet(struct seat *seat, uint64_t now)
     free(data);
 }
 
+/* As the engine does it (ticking.h). */
 static uint64_t tick(uint64_t now)
 {
     uint64_t made = 0;
     for (int i = 0; i < SEATS; i++)
-        seats[i].line->hear(seats[i].line, now);
+        if (seats[i].beat == beat_of(now) && now - seats[i].ticked_at >= FRAME / 2) {
+            seats[i].ticked_at = now;
+            seats[i].line->hear(seats[i].line, now);
+        }
     for (int i = 0; i < SEATS; i++) {
         struct seat *seat = &seats[i];
+        if (seat->ticked_at != now)
+            continue;
         uint8_t *out = malloc(MAX_SIZE);
         for (size_t octets; (octets = seat->line->make(seat->line, out, MAX_SIZE)) != 0; made++) {
             struct rtp rtp;
@@ -177,6 +185,14 @@ static uint64_t tick(uint64_t now)
         }
         free(out);
     }
+    for (int i = 0; i < SEATS; i++)
+        if (seats[i].ticked_at == now)
+            seats[i].beat = seats[i].line->beat(seats[i].line, now);
+    return made;
+}
+
+static void read_all(void)
+{
     struct ring ring;
     while (bell_next(bell, &ring))
         require(ring.kind < SOUND_EVENTS, "what rings has a name");
@@ -191,7 +207,6 @@ static uint64_t tick(uint64_t now)
             pipe_write(pipes[i], pcm, count);
         }
     }
-    return made;
 }
 
 int main(int argc, char **argv)
@@ -227,8 +242,10 @@ int main(int argc, char **argv)
             get_up(seat);
             sit_down(seat);
         }
-        now += number(500) ? TICK : number(2000000000);
-        made += tick(now);
+        now += number(500) ? 0 : number(2000) * BEAT;
+        for (int i = 0; i < BEATS; i++, now += BEAT)
+            made += tick(now);
+        read_all();
     }
     for (int i = 0; i < SEATS; i++)
         get_up(&seats[i]);

@@ -2,7 +2,8 @@
  *
  *   C RATE FIXED                                begin anew
  *   P NUMBER TIMESTAMP SSRC DURATION AT NOISE   a packet: what became of it, its slot
- *   G AT BUFFERED                               a decision: action, slot, duration, stretch, whether it holds
+ *   G AT BUFFERED                               a decision: action, slot, duration, stretch, whether it holds; the offset
+ *   F IS                                        the play-out follows the offset
  *   S TICKS                                     what a stretch came to
  *   E                                           the statistics
  */
@@ -30,7 +31,7 @@ static void get(const char *line)
     int buffered;
     if (sscanf(line, "G %" SCNd64 " %d", &at, &buffered) == 2) {
         struct jitter_decision d = jitter_get(&jitter, at, buffered);
-        printf("%d %d %d %d %d\n", d.action, d.slot, d.duration, d.stretch, d.is_held);
+        printf("%d %d %d %d %d %d\n", d.action, d.slot, d.duration, d.stretch, d.is_held, jitter.offset);
     }
 }
 
@@ -49,6 +50,10 @@ int main(void)
                     config.initial_delay = one / 10;
                 jitter_init(&jitter, &config);
             }
+            break;
+        case 'F':
+            if (sscanf(line, "F %d", &one) == 1)
+                jitter.is_followed = one;
             break;
         case 'P':
             put(line);

@@ -69,6 +69,7 @@ class Story:
             found = self.buffer.get(at / self.rate, buffered)
             self.decided.append(
                 f"{int(found.action)} {found.slot} {found.duration} {found.stretch} {int(found.is_held)}"
+                f" {self.buffer.offset}"
             )
             buffered += found.duration
             if found.stretch and found.action is not Action.WAIT:
@@ -79,6 +80,9 @@ class Story:
     def run(self) -> None:
         for tick in range(TICKS):
             at = 100_000 + tick * self.frame
+            if tick == TICKS // 2:
+                self.buffer.is_followed = True
+                self.orders.append("F 1")
             self.send(at)
             self.receive(at)
             self.play(at + self.frame // 2)
