@@ -226,6 +226,43 @@ def test_a_menu_by_keys_leads_to_another_phone(
     assert client.calls(call.sid).delete()
 
 
+def test_who_hangs_up_is_told_of_and_nothing_else_is_done(
+    place: Any, hooks: Hooks, talkers: tuple[Talker, Talker]
+) -> None:
+    """The action of Dial is asked when the caller has left; what follows a Dial without one is not."""
+    _, client, _, _ = place
+    a, b = talkers
+    dial = "<Dial action='/done'><Client>1002</Client></Dial>"
+    configure(client, hooks, voice=dial, done="<Play>/never.wav</Play><Redirect>/never</Redirect>")
+    a.call(OURS)
+    b.take()
+    time.sleep(0.2)
+    a.dialog.bye()
+    b.dialog.answer_bye()
+    wait_until(lambda: heard(hooks, "/status"), 10, "the end")
+    [done] = heard(hooks, "/done")
+    assert (done["DialCallStatus"], done["DialBridged"], done["CallStatus"]) == (
+        *("completed", "true", "completed"),
+    )
+    hooks.heard.clear()
+    for voice, asked in (
+        (dial, ["/voice", "/done", "/status"]),
+        ("<Dial><Client>1002</Client></Dial><Redirect>/never</Redirect>", ["/voice", "/status"]),
+    ):
+        configure(client, hooks, voice=voice)
+        a.call(OURS)
+        ringing = b.phone.incoming(10)
+        ringing.respond(ringing.invite, 180, "Ringing")  # type: ignore[arg-type]
+        a.dialog.bye()
+        ringing.wait_for("CANCEL")
+        wait_until(lambda: heard(hooks, "/status"), 10, "the end")
+        assert [path for path, _, _ in hooks.heard] == asked
+        if asked[1] == "/done":
+            [done] = heard(hooks, "/done")
+            assert (done["DialCallStatus"], done["DialBridged"]) == ("canceled", "false")
+        hooks.heard.clear()
+
+
 def test_refusals_and_numbers_without_an_application(place: Any, hooks: Hooks) -> None:
     _, client, a, _ = place
     configure(client, hooks, voice="<Reject reason='busy'/>")

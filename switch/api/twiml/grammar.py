@@ -62,6 +62,7 @@ class Rule:
     children: tuple[str, ...] = ()
     nesting_code: int = 12200  # for a child that may not stand there
     takes_markup: bool = False  # children are markup for speech, and only their words count
+    passed_over: tuple[str, ...] = ()  # children that are not there, and without which the rest can be done
 
 
 _TRACK = choice("track", "inbound_track", "inbound_track", "outbound_track", "both_tracks", code=31941)
@@ -73,7 +74,22 @@ VOICE = (
     *("Connect", "Start", "Stop", "Refer", "Sms", "Message", "Echo"),
 )
 MESSAGING = ("Message", "Redirect", "Sms")
-_UNSUPPORTED = ("Pay", "Prompt")
+_NO_MODEL = "no language model is behind Connect here: Stream leads to one of yours"
+ABSENT = {  # what is known of the language and not there: the code and why
+    "Pay": (64002, "there are no payments here"),
+    "Prompt": (64002, "there are no payments here"),
+    "Siprec": (12200, "no SIPREC recorder can be had: Recording and Stream are there"),
+    "ConversationRelay": (12200, _NO_MODEL),
+    "ConversationRelaySession": (12200, _NO_MODEL),
+    "AiSession": (12200, _NO_MODEL),
+    "VirtualAgent": (12200, _NO_MODEL),
+    "Autopilot": (12200, _NO_MODEL),
+    "Conversation": (12200, "there are no conversations here"),
+    "Room": (12200, "there is no video here"),
+    "Application": (13215, "an application of another account cannot be dialled: Client and Number can"),
+    "Sim": (13215, "there are no SIM cards to call: Number and Client are there"),
+    "WhatsApp": (13215, "there is no WhatsApp here"),
+}
 
 RULES: dict[str, Rule] = {
     "Say": Rule(
@@ -150,7 +166,7 @@ RULES: dict[str, Rule] = {
             text("events"),
             text("callReason", max_size=50),
         ),
-        ("Number", "Sip", "Client", "Conference", "Queue", "Application"),
+        ("Number", "Sip", "Client", "Conference", "Queue"),
         13215,
     ),
     "Number": Rule(
@@ -189,12 +205,6 @@ RULES: dict[str, Rule] = {
     "Client": Rule((url("url"), method("method"), *_callbacks(*_EVENTS)), ("Identity", "Parameter"), 13215),
     "Identity": Rule(),
     "Parameter": Rule((text("name", max_size=256), text("value", max_size=1024))),
-    "Application": Rule(
-        (url("url"), method("method"), text("applicationSid"), *_callbacks(*_EVENTS)),
-        ("ApplicationSid", "Parameter"),
-        13215,
-    ),
-    "ApplicationSid": Rule(),
     "Conference": Rule(
         (
             flag("muted", False, 13230),
@@ -233,8 +243,28 @@ RULES: dict[str, Rule] = {
     ),
     "Task": Rule((count("priority", 0, 0, 1_000_000), count("timeout", None, 1, 1_209_600))),
     "Connect": Rule(_ACTION, ("Stream",)),
-    "Start": Rule(_ACTION, ("Stream", "Recording")),
-    "Stop": Rule((), ("Stream", "Recording")),
+    "Start": Rule(_ACTION, ("Stream", "Recording", "Transcription"), passed_over=("Siprec",)),
+    "Stop": Rule((), ("Stream", "Recording", "Transcription"), passed_over=("Siprec",)),
+    "Transcription": Rule(
+        (
+            text("name", max_size=256),
+            choice("track", "both_tracks", "inbound_track", "outbound_track", "both_tracks", code=31941),
+            url("statusCallbackUrl"),
+            method("statusCallbackMethod"),
+            text("inboundTrackLabel", max_size=256),
+            text("outboundTrackLabel", max_size=256),
+            flag("partialResults"),
+            text("languageCode", "en-US"),
+            text("transcriptionEngine"),
+            flag("profanityFilter", True),
+            text("speechModel"),
+            text("hints"),
+            flag("enableAutomaticPunctuation", True),
+            text("intelligenceService"),
+        ),
+        ("Config",),
+    ),
+    "Config": Rule((text("name", max_size=256), text("value", max_size=1024))),
     "Stream": Rule(
         (
             text("name", max_size=256),

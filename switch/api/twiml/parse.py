@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .document import Element, TwimlError, read
-from .grammar import MESSAGING, RULES, VOICE
+from .grammar import ABSENT, MESSAGING, RULES, VOICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Document:
     """What a server answered."""
 
     verbs: tuple[Verb, ...]
-    warnings: tuple[str, ...]  # what was passed over
+    warnings: tuple[tuple[int, str], ...]  # what was passed over, and its code
 
 
 def parse_voice(data: bytes) -> Document:
@@ -46,7 +46,7 @@ def parse_messaging(data: bytes) -> Document:
 
 
 def _parse(data: bytes, verbs: tuple[str, ...], code: int) -> Document:
-    warnings: list[str] = []
+    warnings: list[tuple[int, str]] = []
     found = []
     for element in read(data).children:
         if element.name in verbs:
@@ -54,11 +54,16 @@ def _parse(data: bytes, verbs: tuple[str, ...], code: int) -> Document:
         elif code == 14110 and element.name in VOICE:
             raise TwimlError(code, f"{element.name}: is no verb for a text")
         else:
-            warnings.append(f"{element.name[:40]}: not a verb that is known here")
+            warnings.append(_absent(element.name, "not a verb that is known here"))
     return Document(tuple(found), tuple(warnings))
 
 
-def _verb(element: Element, warnings: list[str]) -> Verb:
+def _absent(name: str, otherwise: str) -> tuple[int, str]:
+    code, why = ABSENT.get(name, (12200, otherwise))
+    return code, f"{name[:40]}: {why}"
+
+
+def _verb(element: Element, warnings: list[tuple[int, str]]) -> Verb:
     rule = RULES[element.name]
     given = dict(element.attributes)
     attributes = {}
@@ -71,12 +76,19 @@ def _verb(element: Element, warnings: list[str]) -> Verb:
             attributes[known.name] = known.read(text)
         except ValueError as error:
             raise TwimlError(known.code, f"{element.name}: {known.name}: {error}") from None
-    warnings += [f"{element.name}: {name[:40]}: not an attribute that is known here" for name in given]
+    warnings += [
+        (12200, f"{element.name}: {name[:40]}: not an attribute that is known here") for name in given
+    ]
     if rule.takes_markup:
         return Verb(element.name, attributes, element.all_text)
     children = []
     for child in element.children:
-        if child.name not in rule.children:
+        if child.name in rule.children:
+            children.append(_verb(child, warnings))
+        elif child.name in rule.passed_over:
+            warnings.append(_absent(child.name, ""))
+        elif child.name in ABSENT:
+            raise TwimlError(*_absent(child.name, ""))
+        else:
             raise TwimlError(rule.nesting_code, f"{child.name[:40]} may not stand in {element.name}")
-        children.append(_verb(child, warnings))
     return Verb(element.name, attributes, element.text, tuple(children))

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from switchroom.switch.calls.script import Credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a document comes from; with ``twiml`` it is here already."""
-
-    url: str = ""
-    method: str = "POST"
-    fallback_url: str = ""
-    fallback_method: str = "POST"
-    twiml: str = ""
+from .wishes import NOBODY, Callee, CaptionsWish, ConferenceWish, Place, QueueWish, StreamWish, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +14,7 @@ class Fetch:
     url: str
     method: str = "POST"
     params: tuple[tuple[str, str], ...] = ()
+    is_report: bool = False  # of what came of a verb: wanted also when the call is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +80,8 @@ class Gather:
     language: str = "en-US"
     speech_timeout: float = 0.0  # of silence after speech; 0: as it seems right
     max_speech: float = 60.0
+    partial: Tell = NOBODY  # who is told what was understood until then
+    hints: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +95,6 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """Where a server is told of something, and of what."""
-
-    url: str = ""
-    method: str = "POST"
-    events: tuple[str, ...] = ("completed",)
-
-
-@dataclass(frozen=True, slots=True)
 class Record:
     """Record what is said; ``Recorded`` is told, or None when nothing was."""
 
@@ -122,9 +103,9 @@ class Record:
     max_length: float = 3600.0
     has_beep: bool = True
     is_trimmed: bool = True
-    tell: Tell = Tell()
+    tell: Tell = NOBODY
     is_transcribed: bool = False
-    transcript: Tell = Tell()  # who gets the text
+    transcript: Tell = NOBODY  # who gets the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,39 +154,6 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """How it is found out whether a machine has answered, and who is told; times in seconds."""
-
-    to_end: bool = False  # of its greeting
-    timeout: float = 30.0
-    speech: float = 2.4
-    pause: float = 1.2
-    silence: float = 5.0
-    url: str = ""
-    method: str = "POST"
-    is_beside: bool = False  # the call goes on meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class Callee:
-    """Somebody to call."""
-
-    kind: str  # number, sip or client
-    name: str
-    url: str = ""  # whose document is heard before the two talk
-    method: str = "POST"
-    keys: str = ""  # to press after the answer
-    callback: str = ""
-    callback_method: str = "POST"
-    callback_events: tuple[str, ...] = ("completed",)
-    detection: Detection | None = None
-    credentials: Credentials | None = None  # if it asks for digest
-    noun: int = 0  # of which it is one: those of one are called one after the other
-    priority: int = 10  # among them, the lower first
-    weight: int = 10  # its share among those of one priority
-
-
-@dataclass(frozen=True, slots=True)
 class Dial:
     """Call somebody, or meet who is there, and talk; ``Dialled`` is told."""
 
@@ -221,7 +169,7 @@ class Dial:
     country: str = "us"  # of the ringing tone
     record: str = ""  # from when, and how many channels
     is_trimmed: bool = False
-    tell: Tell = Tell()  # of the recording
+    tell: Tell = NOBODY  # of the recording
     may_refer: bool = False  # whoever is called may send the caller elsewhere
 
 
@@ -244,34 +192,6 @@ class Dialled:
         if self.duration is not None:
             found.append(("DialCallDuration", str(self.duration)))
         return (*found, *self.more)
-
-
-@dataclass(frozen=True, slots=True)
-class ConferenceWish:
-    """How somebody takes part in a conference."""
-
-    name: str
-    is_muted: bool = False
-    beeps: tuple[str, ...] = ("enter", "exit")
-    can_start: bool = True  # else it waits for somebody who can
-    ends_on_exit: bool = False
-    label: str = ""
-    wait: Place | None = None  # what is heard before the start; None: music; without an address: nothing
-    max_participants: int = 250
-    is_recorded: bool = False
-    is_trimmed: bool = True
-    coached: str = ""  # the call that alone hears it
-    callback: Tell = Tell(events=("start", "end"))
-    tell: Tell = Tell()  # of the recording
-
-
-@dataclass(frozen=True, slots=True)
-class QueueWish:
-    """Who is first in a queue, and what he hears before the two talk."""
-
-    name: str
-    url: str = ""
-    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,17 +223,6 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamWish:
-    """An application that is to have the sound of a call."""
-
-    url: str
-    name: str = ""
-    parameters: dict[str, str] = field(default_factory=dict)
-    callback: str = ""
-    method: str = "POST"
-
-
-@dataclass(frozen=True, slots=True)
 class Connect:
     """Let an application talk with the caller; its SID is told at the end."""
 
@@ -340,6 +249,31 @@ class StartRecording:
 
     channels: int
     tell: Tell
+    is_trimmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """Record it no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartCaptions:
+    """Have what is said written down from now on, and told."""
+
+    captions: CaptionsWish
+
+
+@dataclass(frozen=True, slots=True)
+class StopCaptions:
+    """No more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Let the party hear itself, to the end of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +307,7 @@ class Complain:
     message: str
 
 
-Heard = Answer | Say | Play | Press | Wait | Gather | Record
-Connected = Dial | Refer | Enqueue | Leave | Connect | StartStream | StopStream | StartRecording
-Action = Fetch | Heard | Connected | Text | Reject | HangUp | Complain
+Heard = Answer | Say | Play | Press | Wait | Gather | Record | Echo
+Connected = Dial | Refer | Enqueue | Leave | Connect
+Beside = StartStream | StopStream | StartRecording | StopRecording | StartCaptions | StopCaptions
+Action = Fetch | Heard | Connected | Beside | Text | Reject | HangUp | Complain

@@ -12,7 +12,7 @@ from switchroom.switch.calls.script import CallEnded
 from ..front.operation import Ask
 from ..webhooks.courier import Letter
 from ..wire import params
-from .actions import Detection
+from .wishes import Detection
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg

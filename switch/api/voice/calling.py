@@ -15,9 +15,9 @@ from ..twiml.document import TwimlError
 from ..twiml.parse import parse_voice
 from ..wire import params
 from ..wire.errors import ApiError
-from .actions import Place
 from .answering import DETECTING, detection_of
 from .render import CALL
+from .wishes import Place
 
 if TYPE_CHECKING:
     from ..office import Office

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from switchroom.switch.calls.script import Call, CallEnded, Leg, Outward
 
-from .actions import Place
 from .live import Live
 from .performer import Performer
 from .program import Program
+from .wishes import Place
 
 if TYPE_CHECKING:
     from .means import Means

@@ -14,7 +14,10 @@ from switchroom.switch.store.documents import Document
 
 from ..wire.errors import ApiError
 from ..wire.sids import new_sid
-from .actions import Callee, Dial, Dialled, Place
+from .actions import (
+    Dial,
+    Dialled,
+)
 from .answering import find_out
 from .conversation import Called
 from .live import Live
@@ -24,6 +27,10 @@ from .program import Program
 from .render import CALL, status_of
 from .rounds import rounds_of
 from .talk import Talk, stop
+from .wishes import (
+    Callee,
+    Place,
+)
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call
@@ -59,11 +66,23 @@ class Dialler:
         done = Dialled("failed")
         for group in groups:
             children = await self._children(group, caller)
-            if children:
+            if not children:
+                continue
+            try:
                 done = await self._try(action, children, caller)
-                if done.is_bridged:
-                    break
+            except CallEnded:
+                return self._left(children)
+            if done.is_bridged:
+                break
         return done
+
+    def _left(self, children: list[_Child]) -> Dialled:
+        """The caller has hung up: while he talked, or before anybody had answered."""
+        talked = [child for child in children if "answered_at" in child.live.doc.data]
+        child = (talked or children)[-1]
+        more, duration = self._talk.recorded(), child.live.doc.data.get("duration")
+        status = "completed" if talked else "canceled"
+        return Dialled(status, child.live.sid, duration if talked else None, bool(talked), more)
 
     def _caller(self, action: Dial) -> str:
         """Who is shown: the caller, or a number of the account."""

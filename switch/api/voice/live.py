@@ -11,7 +11,10 @@ import structlog
 
 from ..webhooks.courier import Letter
 from ..webhooks.fetch import Cookies, FetchError, Reply, Request
-from .actions import Fetch, Page
+from .actions import (
+    Fetch,
+    Page,
+)
 from .render import FINAL, call_params, callback_params, event
 
 if TYPE_CHECKING:
@@ -112,9 +115,9 @@ class Live:
 
     # -- its documents
 
-    async def fetch(self, fetch: Fetch) -> Page:
-        """Ask for a document; FetchError: there is none."""
-        params = [*call_params(self.doc), *fetch.params]
+    async def fetch(self, fetch: Fetch, status: str = "") -> Page:
+        """Ask for a document, with another status than the row's perhaps; FetchError: there is none."""
+        params = [*call_params(self.doc, status), *fetch.params]
         request = Request(fetch.url, fetch.method, params)
         token = self._office.accounts.token(self.account)
         started = time.time()

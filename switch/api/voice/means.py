@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .queues.queues import Queues
     from .recordings.tapes import Tapes
     from .recordings.transcripts import Transcripts
+    from .speaking.captions import Captions
     from .speaking.hearing import Hearing
     from .speaking.sounds import Sounds
     from .speaking.speech import Speech
@@ -64,6 +65,7 @@ class Means:
     tapes: Tapes
     transcripts: Transcripts
     streams: Streams
+    captions: Captions
     conferences: Conferences = field(init=False)
     queues: Queues = field(init=False)
     conversations: dict[str, Conversation] = field(default_factory=dict)  # calls that are up, by SID

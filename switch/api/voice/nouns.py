@@ -1,4 +1,4 @@
-"""Whom Dial names: its text, or Number, Sip and Client in it, a conference or a queue."""
+"""What nouns name: whom Dial calls, a conference or a queue, a stream, a transcription."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ from switchroom.switch.calls.routing import Credentials
 from ..twiml.document import TwimlError
 from ..twiml.parse import Verb
 from ..wire.sids import is_sid
-from .actions import Callee, ConferenceWish, Detection, Place, QueueWish, Tell
+from .wishes import (
+    Callee,
+    CaptionsWish,
+    ConferenceWish,
+    Detection,
+    Place,
+    QueueWish,
+    StreamWish,
+    Tell,
+)
 
 MAX_CALLEES = 10
 MAX_NAME = 128
 BEEPS = {"true": ("enter", "exit"), "false": (), "onEnter": ("enter",), "onExit": ("exit",)}
+TRACKS = {
+    "inbound_track": ("inbound",),
+    "outbound_track": ("outbound",),
+    "both_tracks": ("inbound", "outbound"),
+}
 _MAX_URI = 1024
 
 
@@ -87,6 +101,40 @@ def queue_of(verb: Verb, where: Callable[[str], str]) -> QueueWish | None:
     if not 0 < len(noun.text) <= MAX_NAME:
         raise TwimlError(13223, f"Dial->Queue: its name has 1 to {MAX_NAME} characters")
     return QueueWish(noun.text, where(noun["url"]) if noun["url"] else "", noun["method"])
+
+
+def stream_of(noun: Verb, where: Callable[[str], str], *, is_two_way: bool) -> StreamWish:
+    """The application that a Stream leads to; TwimlError: it cannot have what it is to have."""
+    if noun["audioFormat"] != "audio/x-mulaw" or noun["sampleRate"] != 8000:
+        raise TwimlError(31941, "Stream: only µ-law of 8000 Hz is there")
+    if is_two_way and noun["track"] != "inbound_track":
+        raise TwimlError(31941, "Stream: track: Connect has the inbound track alone")
+    if not noun["url"]:
+        raise TwimlError(31920, "Stream: url is required")
+    callback = noun["statusCallback"]
+    return StreamWish(
+        noun["url"],
+        noun["name"] or "",
+        {child["name"] or "": child["value"] or "" for child in noun.children},
+        where(callback) if callback else "",
+        noun["statusCallbackMethod"],
+        TRACKS[noun["track"]],
+    )
+
+
+def captions_of(noun: Verb, where: Callable[[str], str]) -> CaptionsWish:
+    """Whose words a Transcription wants."""
+    callback, tracks = noun["statusCallbackUrl"], TRACKS[noun["track"]]
+    labels = {"inbound": noun["inboundTrackLabel"], "outbound": noun["outboundTrackLabel"]}
+    return CaptionsWish(
+        Tell(where(callback) if callback else "", noun["statusCallbackMethod"]),
+        noun["name"] or "",
+        tracks,
+        noun["languageCode"],
+        noun["partialResults"],
+        noun["hints"] or "",
+        tuple([labels[track] or "" for track in tracks]),
+    )
 
 
 def _only(verb: Verb, name: str) -> Verb | None:

@@ -39,6 +39,7 @@ class Performer:
         """``params``: what servers are told besides, each time anew."""
         self.means, self.live, self.party, self._params = means, live, party, params
         self.has_left = False  # the queue
+        self._has_reported = False  # what came of a verb, after the end of the call
         self.refused = 0  # the code of what was wrong last
 
     async def run(self, program: Program) -> None:
@@ -47,6 +48,7 @@ class Performer:
         try:
             action = next(running)
             while True:
+                self._check(action)
                 try:
                     result = await _CARRY_OUT[type(action)](self, action)
                 except (FetchError, TwimlError) as error:
@@ -57,6 +59,15 @@ class Performer:
             return
         finally:
             running.close()
+
+    def _check(self, action: actions.Action) -> None:
+        """Of somebody who has left only that is told, and a text may be sent where that is answered so."""
+        if not self.party.is_over or isinstance(action, actions.Complain | actions.HangUp):
+            return
+        if isinstance(action, actions.Fetch) and action.is_report:
+            self._has_reported = True
+        elif not (self._has_reported and isinstance(action, actions.Text)):
+            raise CallEnded(self.party.ended.result())
 
     @property
     def call(self) -> Call:
@@ -69,7 +80,7 @@ class Performer:
     async def _fetch(self, action: actions.Fetch) -> actions.Page:
         if self._params is not None:
             action = dataclasses.replace(action, params=(*action.params, *self._params()))
-        return await self.live.fetch(action)
+        return await self.live.fetch(action, "completed" if self.party.is_over else "")
 
     async def _answer(self, action: actions.Answer) -> None:
         if isinstance(self.party, Call):
@@ -193,11 +204,29 @@ class Performer:
             self.live.complain(31952, f"Stop: there is no stream {action.name[:100]}")
 
     async def _start_recording(self, action: actions.StartRecording) -> None:
+        source, start = "StartCallRecordingTwiML", self.means.tapes.start
         try:
-            source = "StartCallRecordingTwiML"
-            self.means.tapes.start(self.live, self.party, source, action.channels, action.tell)
+            start(self.live, self.party, source, action.channels, action.tell, is_trimmed=action.is_trimmed)
         except OSError as error:
             self.live.complain(13217, f"Recording: {error}")
+
+    async def _stop_recording(self, action: actions.StopRecording) -> None:
+        self.means.tapes.stop_all(self.live)
+
+    async def _start_captions(self, action: actions.StartCaptions) -> None:
+        self.means.captions.start(self.live, self.party, action.captions)
+
+    async def _stop_captions(self, action: actions.StopCaptions) -> None:
+        if not self.means.captions.stop(self.live, action.name):
+            self.live.complain(12200, f"Stop: there is no transcription {action.name[:100]}")
+
+    async def _echo(self, action: actions.Echo) -> None:
+        self.party.station.echo()
+        try:
+            await self.party.wait()
+        finally:
+            if not self.party.is_over:
+                self.party.station.echo(False)
 
     async def _text(self, action: actions.Text) -> None:
         doc = self.live.doc
@@ -248,6 +277,10 @@ _CARRY_OUT: dict[type, Callable[[Performer, Any], Awaitable[Any]]] = {
     actions.StartStream: Performer._start_stream,
     actions.StopStream: Performer._stop_stream,
     actions.StartRecording: Performer._start_recording,
+    actions.StopRecording: Performer._stop_recording,
+    actions.StartCaptions: Performer._start_captions,
+    actions.StopCaptions: Performer._stop_captions,
+    actions.Echo: Performer._echo,
     actions.Text: Performer._text,
     actions.Reject: Performer._reject,
     actions.HangUp: Performer._hang_up,

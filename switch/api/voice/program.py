@@ -23,6 +23,7 @@ from .actions import (
     Dequeued,
     Dial,
     Dialled,
+    Echo,
     Enqueue,
     Fetch,
     Gather,
@@ -30,7 +31,6 @@ from .actions import (
     Keys,
     Leave,
     Page,
-    Place,
     Play,
     Press,
     Prompt,
@@ -40,18 +40,33 @@ from .actions import (
     Reject,
     Say,
     Sent,
+    StartCaptions,
     StartRecording,
     StartStream,
+    StopCaptions,
+    StopRecording,
     StopStream,
-    StreamWish,
-    Tell,
     Text,
     Wait,
 )
-from .nouns import MAX_NAME, callees_of, conference_of, place_of, queue_of, recording_of
+from .nouns import (
+    MAX_NAME,
+    callees_of,
+    captions_of,
+    conference_of,
+    place_of,
+    queue_of,
+    recording_of,
+    stream_of,
+)
+from .wishes import (
+    Place,
+    Tell,
+)
 
 MAX_DOCUMENTS = 250  # of one call; after that somebody redirects in a circle
 MAX_VERBS = 2000
+MAX_SAID = 4096
 _TWIML = ("text/xml", "application/xml", "text/html", "")
 _SOUND = ("audio/", "application/ogg")
 _NOT_WHISPERED = ("Dial", "Enqueue", "Refer", "Connect", "Start", "Message", "Sms", "Reject")
@@ -69,6 +84,7 @@ class Next(NamedTuple):
     url: str
     method: str
     params: Params = ()
+    is_report: bool = False  # of what came of a verb
 
 
 Course = Generator[Action, Any, Next | None]
@@ -121,11 +137,15 @@ class Program:
             yield from self._take()
             yield Play(page.url)
             return None
+        if kind == "text/plain":  # or with what is to be said
+            yield from self._take()
+            yield Say(page.body.decode("utf-8", "replace").strip()[:MAX_SAID])
+            return None
         if kind not in _TWIML:
             raise TwimlError(12300, f"Content-Type {kind[:80]} is not TwiML")
         document = parse_voice(page.body)
-        for warning in document.warnings:
-            yield Complain(12200, warning)
+        for code, text in document.warnings:
+            yield Complain(code, text)
         for verb in document.verbs:
             self._verbs += 1
             if self._verbs > MAX_VERBS:
@@ -176,8 +196,7 @@ class Program:
 
     def _gather(self, verb: Verb) -> Course:
         yield from self._take()
-        if verb["partialResultCallback"] and "speech" in verb["input"]:
-            yield Complain(12200, "Gather: partialResultCallback: speech is understood as a whole")
+        partial = verb["partialResultCallback"]
         prompts = tuple([self._prompt(child) for child in verb.children])
         timeout = _PATIENCE if verb["timeout"] == "auto" else float(verb["timeout"])
         pause = verb["speechTimeout"]
@@ -192,6 +211,8 @@ class Program:
             verb["language"],
             0.0 if pause in (None, "auto") else float(pause),
             float(verb["maxSpeechTime"]),
+            Tell(self._where(partial) if partial else "", verb["partialResultCallbackMethod"]),
+            verb["hints"] or "",
         )
         if not keys.digits and not keys.speech and not verb["actionOnEmptyResult"]:
             return None
@@ -246,7 +267,7 @@ class Program:
         self.is_answered = self.is_answered or done.is_bridged
         if done.referred:
             told = (*done.more, ("ReferTransferTarget", done.referred))
-            return Next(self._where(verb["referUrl"]), verb["referMethod"], told)
+            return Next(self._where(verb["referUrl"]), verb["referMethod"], told, True)
         return self._action(verb, done.params()) if verb["action"] else None
 
     def _enqueue(self, verb: Verb) -> Course:
@@ -270,40 +291,35 @@ class Program:
         stream = verb.first("Stream")
         if stream is None:
             raise TwimlError(12200, "Connect: there is no Stream in it")
-        sid: str = yield Connect(self._stream(stream))
+        sid: str = yield Connect(stream_of(stream, self._where, is_two_way=True))
         return self._action(verb, (("StreamSid", sid),)) if verb["action"] else None
 
     def _start(self, verb: Verb) -> Course:
         yield from self._take()
         for noun in verb.children:
             if noun.name == "Stream":
-                yield StartStream(self._stream(noun))
+                yield StartStream(stream_of(noun, self._where, is_two_way=False))
+            elif noun.name == "Transcription":
+                yield StartCaptions(captions_of(noun, self._where))
             else:
-                yield StartRecording(1 if noun["channels"] == "mono" else 2, recording_of(noun, self._where))
-        return None
+                channels, is_trimmed = 1 if noun["channels"] == "mono" else 2, noun["trim"] == "trim-silence"
+                yield StartRecording(channels, recording_of(noun, self._where), is_trimmed)
+        return self._action(verb) if verb["action"] else None
 
     def _stop(self, verb: Verb) -> Course:
         for noun in verb.children:
             if noun.name == "Stream":
                 yield StopStream(noun["name"] or "")
+            elif noun.name == "Transcription":
+                yield StopCaptions(noun["name"] or "")
             else:
-                yield Complain(12200, f"Stop: {noun.name}: cannot be stopped here")
+                yield StopRecording()
         return None
 
-    def _stream(self, noun: Verb) -> StreamWish:
-        is_plain = noun["audioFormat"] == "audio/x-mulaw" and noun["sampleRate"] == 8000
-        if noun["track"] != "inbound_track" or not is_plain:
-            raise TwimlError(31941, "Stream: only the inbound track is there, as µ-law of 8000 Hz")
-        if not noun["url"]:
-            raise TwimlError(31920, "Stream: url is required")
-        callback = noun["statusCallback"]
-        return StreamWish(
-            noun["url"],
-            noun["name"] or "",
-            {child["name"] or "": child["value"] or "" for child in noun.children},
-            self._where(callback) if callback else "",
-            noun["statusCallbackMethod"],
-        )
+    def _echo(self, verb: Verb) -> Course:
+        yield from self._take()
+        yield Echo()
+        return None
 
     def _refer(self, verb: Verb) -> Course:
         noun = verb.first("Sip") or verb.first("ReferSip")
@@ -341,8 +357,8 @@ class Program:
 
     # -- what they are made of
 
-    def _action(self, verb: Verb, params: Params, default: str = "") -> Next:
-        return Next(self._where(verb["action"] or default), verb["method"], params)
+    def _action(self, verb: Verb, params: Params = (), default: str = "") -> Next:
+        return Next(self._where(verb["action"] or default), verb["method"], params, True)
 
     def _prompt(self, verb: Verb) -> Prompt:
         if verb.name == "Say":
@@ -361,7 +377,7 @@ class Program:
 
 
 def _said(verb: Verb) -> Say:
-    return Say(verb.text[:4096], verb["voice"] or "", verb["language"] or "", verb["loop"])
+    return Say(verb.text[:MAX_SAID], verb["voice"] or "", verb["language"] or "", verb["loop"])
 
 
 _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
@@ -377,6 +393,7 @@ _VERBS: dict[str, Callable[[Program, Verb], Course]] = {
     "Connect": Program._connect,
     "Start": Program._start,
     "Stop": Program._stop,
+    "Echo": Program._echo,
     "Redirect": Program._redirect,
     "Message": Program._message,
     "Sms": Program._message,

@@ -17,6 +17,8 @@ from .recordings.tapes import Tapes
 from .recordings.transcript_resource import TranscriptResources
 from .recordings.transcripts import Transcripts
 from .resource import CallResources
+from .speaking.caption_resource import CaptionResources
+from .speaking.captions import Captions
 from .speaking.hearing import Hearing
 from .speaking.sounds import Sounds
 from .speaking.speech import Speech
@@ -62,6 +64,7 @@ class VoiceRoom:
             tapes,
             tapes.transcripts,
             Streams(office),
+            Captions(office, hearing),
         )
         means.conferences = Conferences(means)
         means.queues = Queues(means)
@@ -76,6 +79,7 @@ class VoiceRoom:
             QueueResources(means),
             TranscriptResources(means),
             StreamResources(means, self.board),
+            CaptionResources(means, self.board),
         )
 
     def start(self) -> None:

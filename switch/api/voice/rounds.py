@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import groupby, zip_longest
 
-from .actions import Callee
+from .wishes import Callee
 
 Round = tuple[Callee, ...]
 

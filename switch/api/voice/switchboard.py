@@ -15,12 +15,16 @@ from switchroom.switch.store.documents import Document, Query
 from ..office import Shelf
 from ..resources.applications import APPLICATION
 from ..wire.errors import ApiError
-from .actions import Detection, Place, Tell
 from .answering import find_out
 from .conversation import Conversation
 from .live import Live
 from .means import APP, Means
 from .render import CALL, status_of
+from .wishes import (
+    Detection,
+    Place,
+    Tell,
+)
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.routing import Inquiry

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from switchroom.switch.calls.script import CallEnded, Silence, Tone
 from switchroom.switch.media.clips import Sound
 
-from .actions import Place
 from .performer import Performer
 from .program import WAITING, Program
 from .talk import stop
+from .wishes import Place
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg

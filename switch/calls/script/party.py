@@ -15,7 +15,7 @@ from .detecting import detect, wait_for_silence
 from .gathering import Gathering
 from .recording import log_recorded
 from .seat import Seat
-from .stream import Stream
+from .stream import Side, Stream
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
@@ -277,9 +277,12 @@ class Party(Seat):
         """
         return await detect(self, AnswerDetector(rules), to_end=to_end)
 
-    def stream(self, rate: int | None = None) -> Stream:
-        """Its sound as frames of 20 ms, and a way to speak to it, at ``rate`` or as the codec has it."""
-        stream = Stream(self.station, rate or self.rate)
+    def stream(self, rate: int | None = None, *, side: Side = "heard") -> Stream:
+        """Its sound as frames of 20 ms, and a way to speak to it, at ``rate`` or as the codec has it.
+
+        ``side``: said, for what is said to it instead.
+        """
+        stream = Stream(self.station, rate or self.rate, side)
         self._streams.append(stream)
         return stream
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from switchroom.switch.media._sound import Pipe
 if TYPE_CHECKING:
     from switchroom.switch.media._sound import Station
 
+Side = Literal["heard", "said"]
 _HEARD_SECONDS = 2.0  # that may wait to be read; what is older is left out
 _SAID_SECONDS = 10.0  # that may wait to be played
 
@@ -22,7 +23,8 @@ _SAID_SECONDS = 10.0  # that may wait to be played
 class Stream:
     """``async for frame in stream`` gives what is heard; ``send`` takes what is to be said."""
 
-    def __init__(self, station: Station, rate: int) -> None:
+    def __init__(self, station: Station, rate: int, side: Side = "heard") -> None:
+        """``side``: said, for what is said to the leg instead."""
         self.rate = rate
         self.frame = rate // 50
         self.is_closed = False
@@ -36,7 +38,10 @@ class Stream:
         self._room = asyncio.Event()
         self._marks: deque[tuple[int, asyncio.Future[bool]]] = deque()
         self.on_frame: Callable[[Samples], object] | None = None  # gets each at once, instead of who iterates
-        station.tap(self._heard, is_told=True)
+        if side == "heard":
+            station.tap(self._heard, is_told=True)
+        else:
+            station.tap(None, self._heard, is_told=True)
 
     # -- what is heard
 

@@ -15,11 +15,11 @@ import httpcore
 from switchroom.switch.api.front.openapi import describe
 from switchroom.switch.api.resources.sip import sid_of
 from switchroom.switch.api.room import ApiRoom
-from switchroom.switch.api.voice.actions import ConferenceWish
 from switchroom.switch.api.voice.conferences.conference import Conference
 from switchroom.switch.api.voice.conferences.participant import Participant
 from switchroom.switch.api.voice.live import Live
 from switchroom.switch.api.voice.queues.queue import Member
+from switchroom.switch.api.voice.wishes import ConferenceWish
 
 from .conftest import SID, TOKEN, call
 

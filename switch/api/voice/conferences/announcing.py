@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 from switchroom.switch.calls.script import CallEnded, Leg
 from switchroom.switch.media.clips import Sound
 
-from ..actions import Place
 from ..performer import Performer
 from ..program import WAITING, Program
+from ..wishes import Place
 
 if TYPE_CHECKING:
     from ..means import Means

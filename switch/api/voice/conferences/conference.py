@@ -11,7 +11,7 @@ from switchroom.switch.media.clips import Sound
 
 from ...webhooks.courier import Letter
 from ...wire.dates import rfc2822
-from ..actions import Tell
+from ..wishes import Tell
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script.conference import Conference as Room

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from switchroom.switch.calls.script import CallEnded
 from switchroom.switch.store.documents import Query
 
 from ...office import Shelf
-from ..actions import ConferenceWish, Dial, Dialled
+from ..actions import (
+    Dial,
+    Dialled,
+)
 from ..talk import Talk
+from ..wishes import ConferenceWish
 from .conference import Conference
 from .participant import Participant
 
@@ -98,8 +101,6 @@ class Conferences:
             return Dialled("failed")
         finally:
             await conference.remove(one)
-        if performer.party.is_over:
-            raise CallEnded(performer.party.ended.result())
         return Dialled("completed", more=talk.recorded())
 
     def _problem(self, conference: Conference, wish: ConferenceWish) -> tuple[int, str] | None:

@@ -6,8 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ..actions import ConferenceWish, Place
 from ..waiting import Waiting
+from ..wishes import (
+    ConferenceWish,
+    Place,
+)
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg

@@ -14,10 +14,10 @@ from ...wire import params
 from ...wire.errors import ApiError, not_found
 from ...wire.paging import one_page
 from ...wire.sids import is_sid
-from ..actions import Place
 from ..calling import CALLING, Calling
 from ..nouns import MAX_NAME
 from ..render import CALL
+from ..wishes import Place
 from .announcing import announce
 from .conference import Conference
 from .participant import Participant

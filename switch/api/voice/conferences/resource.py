@@ -11,7 +11,7 @@ from ...front.operation import V2010, Answer, Ask, Operation
 from ...wire import params
 from ...wire.errors import ApiError
 from ...wire.paging import spans
-from ..actions import Place
+from ..wishes import Place
 from .announcing import announce
 from .render import show_conference
 

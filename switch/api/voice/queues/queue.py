@@ -7,7 +7,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..actions import Dequeued, Place, QueueWish
+from ..actions import Dequeued
+from ..wishes import (
+    Place,
+    QueueWish,
+)
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg

@@ -9,11 +9,20 @@ from switchroom.switch.calls.script import CallEnded, Progress, meet
 from switchroom.switch.store.documents import Document
 
 from ...office import Shelf
-from ..actions import Dequeued, Dial, Dialled, Enqueue, Place, QueueWish
+from ..actions import (
+    Dequeued,
+    Dial,
+    Dialled,
+    Enqueue,
+)
 from ..performer import Performer
 from ..program import QUEUEING, WAITING, Program
 from ..talk import Talk, stop
 from ..waiting import Waiting
+from ..wishes import (
+    Place,
+    QueueWish,
+)
 from .queue import Meeting, Member, Queue
 
 if TYPE_CHECKING:
@@ -148,8 +157,6 @@ class Queues:
                 await talk.run(meet(call, member.call, meeting.over))
         finally:
             meeting.end()
-        if call.is_over:
-            raise CallEnded(call.ended.result())
         more = (("QueueSid", queue.doc.sid), ("QueueTime", str(member.waited)), *talk.recorded())
         return Dialled("completed" if is_bridged else "failed", member.live.sid, None, is_bridged, more)
 

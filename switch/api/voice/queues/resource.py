@@ -13,8 +13,8 @@ from ...wire import params
 from ...wire.dates import rfc2822
 from ...wire.errors import ApiError, not_found
 from ...wire.paging import one_page
-from ..actions import Place
 from ..nouns import MAX_NAME
+from ..wishes import Place
 from .queue import Member
 from .queues import MAX_SIZE
 

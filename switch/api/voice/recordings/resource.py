@@ -12,7 +12,7 @@ from ...front.operation import V2010, Answer, Ask, Operation, Stored
 from ...wire import params
 from ...wire.errors import ApiError, not_found
 from ...wire.paging import spans
-from ..actions import Tell
+from ..wishes import Tell
 from .tapes import Tapes, show_recording
 
 if TYPE_CHECKING:

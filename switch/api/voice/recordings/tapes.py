@@ -16,7 +16,11 @@ from switchroom.switch.store.documents import Document
 from ...office import API_VERSION, Shelf, account_uri
 from ...webhooks.courier import Letter
 from ...wire.dates import rfc2822
-from ..actions import Record, Recorded, Tell
+from ..actions import (
+    Record,
+    Recorded,
+)
+from ..wishes import Tell
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg
@@ -85,6 +89,13 @@ class Tapes:
         sides: Sides = "stereo" if channels == 2 else "mixed"
         recording = party.start_recording(self.path(doc.sid), sides=sides)
         return self._follow(doc, recording, is_trimmed=is_trimmed)
+
+    def stop_all(self, live: Live) -> None:
+        """End what goes on of a call."""
+        for sid, recording in list(self.running.items()):
+            doc = self._office.library.get(RECORDING, sid, live.account)
+            if doc is not None and doc.parent == live.sid and doc.data["source"] != "Conference":
+                recording.stop()
 
     def start_room(
         self, live: Live, conference: str, begin: Callable[[Path], Recording], tell: Tell, *, is_trimmed: bool

@@ -10,9 +10,9 @@ from switchroom.switch.store.documents import Document
 from ...office import API_VERSION, Shelf, account_uri
 from ...webhooks.courier import Letter
 from ...wire.dates import rfc2822
-from ..actions import Tell
 from ..render import call_params
 from ..speaking.hearing import Hearing, HearingError
+from ..wishes import Tell
 
 if TYPE_CHECKING:
     from ...office import Office

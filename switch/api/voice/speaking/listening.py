@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from switchroom.switch.calls.script import Call, Leg
 from switchroom.switch.media.clips import Sound
 
-from ..actions import Gather, Keys
+from ..actions import (
+    Gather,
+    Keys,
+)
 from ..recordings.tapes import trim
 from ..talk import stop
 from .hearing import HearingError
+from .partials import Partials
 
 if TYPE_CHECKING:
     from ..performer import Performer
@@ -37,6 +41,7 @@ class Listening:
         path = hearing.new_path()
         recording = party.start_recording(path, sides="heard", max_length=action.timeout + 120)
         party.hear_talk(self._on_talk)
+        partials = Partials(self._performer, action) if action.partial.url else None
         keys = asyncio.ensure_future(
             party.gather(
                 action.count if action.hears_keys else None,
@@ -47,6 +52,8 @@ class Listening:
         )
         try:
             has_said = await self._wait(keys)
+            if partials is not None:
+                partials.stop()
             pressed = keys.result() if keys.done() and action.hears_keys else ""
             recording.stop()
             done = await asyncio.shield(recording.ended)
@@ -54,13 +61,15 @@ class Listening:
                 return Keys(pressed, party.finished_by if keys.done() else "")
             if not await asyncio.to_thread(trim, path):
                 return Keys("")
-            found = await hearing.understand(path, action.language)
+            found = await hearing.understand(path, action.language, action.hints)
             return Keys("", "", found.text, found.confidence)
         except HearingError as error:
             self._performer.live.complain(13326, f"Gather: {error}")
             return Keys("")
         finally:
             await stop(keys)
+            if partials is not None:
+                partials.stop()
             if not party.is_over:
                 party.hear_talk(None)
             recording.stop()

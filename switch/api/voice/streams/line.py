@@ -14,9 +14,11 @@ from .messages import Clear, Mark, Media, StreamError, StreamWriter, read_messag
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg, Stream
+    from switchroom.switch.calls.script.stream import Side
 
     from .socket import Socket
 
+SIDES: dict[str, Side] = {"inbound": "heard", "outbound": "said"}
 _RATE = 8000
 _MAX_WAITING = 4 << 20  # octets of sound that may wait to be heard: 8 minutes
 
@@ -27,7 +29,8 @@ class Line:
     def __init__(self, socket: Socket, party: Call | Leg, writer: StreamWriter, *, is_two_way: bool) -> None:
         self._socket, self._party, self._writer = socket, party, writer
         self._is_two_way = is_two_way
-        self._stream: Stream = party.stream(_RATE)
+        self._streams = {track: party.stream(_RATE, side=SIDES[track]) for track in writer.tracks}
+        self._stream: Stream = next(iter(self._streams.values()))
         self._waiting: deque[Media | Mark] = deque()  # beyond what the stream has room for
         self._size = 0
         self._feeder: asyncio.Task[None] | None = None
@@ -41,7 +44,8 @@ class Line:
             party.hear_keys(self._on_key)
         for text in self._writer.begin(parameters):
             socket.send(text)
-        self._stream.on_frame = self._on_frame
+        for track, stream in self._streams.items():
+            stream.on_frame = partial(self._on_frame, track)
         socket.on_text = self._on_text
         try:
             waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {socket.closed, party.ended}
@@ -49,7 +53,8 @@ class Line:
             if socket.closed.done():
                 socket.closed.result()
         finally:
-            self._stream.close()
+            for stream in self._streams.values():
+                stream.close()
             if self._feeder is not None:
                 self._feeder.cancel()
             if self._is_two_way and not party.is_over:
@@ -61,11 +66,11 @@ class Line:
 
     # -- to the application
 
-    def _on_frame(self, frame: Samples) -> None:
+    def _on_frame(self, track: str, frame: Samples) -> None:
         if self._socket.is_congested:
             self.lost_count += 1
             return
-        self._socket.send(self._writer.media(self._encoder.encode(frame)))
+        self._socket.send(self._writer.media(self._encoder.encode(frame), track))
 
     def _on_key(self, key: str) -> None:
         self._socket.send(self._writer.key(key))

@@ -45,31 +45,36 @@ News = Media | Mark | Clear
 class StreamWriter:
     """Numbers and writes what one stream tells."""
 
-    def __init__(self, sid: str, account: str, call: str) -> None:
+    def __init__(self, sid: str, account: str, call: str, tracks: tuple[str, ...] = ("inbound",)) -> None:
         self.sid, self._account, self._call = sid, account, call
-        self._sequence = self._chunk = 0
+        self._sequence, self._chunks = 0, dict.fromkeys(tracks, 0)
 
-    def begin(self, parameters: dict[str, str], tracks: tuple[str, ...] = ("inbound",)) -> list[str]:
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Whose sound it tells: of the inbound one, of the outbound one, or of both."""
+        return tuple(self._chunks)
+
+    def begin(self, parameters: dict[str, str]) -> list[str]:
         """What comes first."""
         start = {
             "streamSid": self.sid,
             "accountSid": self._account,
             "callSid": self._call,
-            "tracks": list(tracks),
+            "tracks": list(self._chunks),
             "customParameters": parameters,
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
         }
         connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
         return [json.dumps(connected), self._message("start", start)]
 
-    def media(self, payload: bytes) -> str:
+    def media(self, payload: bytes, track: str = "inbound") -> str:
         """Sound of 20 ms."""
         self._sequence += 1
-        self._chunk += 1
+        chunk = self._chunks[track] = self._chunks[track] + 1
         sound = base64.b64encode(payload).decode()
         return (
-            f'{{"event":"media","sequenceNumber":"{self._sequence}","media":{{"track":"inbound",'
-            f'"chunk":"{self._chunk}","timestamp":"{(self._chunk - 1) * 20}","payload":"{sound}"}},'
+            f'{{"event":"media","sequenceNumber":"{self._sequence}","media":{{"track":"{track}",'
+            f'"chunk":"{chunk}","timestamp":"{(chunk - 1) * 20}","payload":"{sound}"}},'
             f'"streamSid":"{self.sid}"}}'
         )
 

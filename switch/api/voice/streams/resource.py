@@ -12,7 +12,8 @@ from ...office import account_uri
 from ...wire import params
 from ...wire.dates import rfc2822
 from ...wire.errors import ApiError
-from ..actions import StreamWish
+from ..nouns import TRACKS
+from ..wishes import StreamWish
 
 if TYPE_CHECKING:
     from ..means import Means
@@ -48,14 +49,13 @@ class StreamResources:
         conversation = self._board.calls.get(doc.sid)
         if conversation is None or conversation.call is None or doc.state != "in-progress":
             raise ApiError(21220, "The call is not in progress")
-        if ask["Track"] not in (None, "inbound_track"):
-            raise ApiError(31941, "Track: only the inbound track is there")
         wish = StreamWish(
             ask["Url"],
             ask["Name"] or "",
             _parameters(ask),
             ask["StatusCallback"] or "",
             ask["StatusCallbackMethod"] or "POST",
+            TRACKS[ask["Track"] or "inbound_track"],
         )
         return _show(self._streams.start(conversation.live, conversation.call, wish))
 

@@ -16,7 +16,7 @@ from ...office import Shelf
 from ...webhooks.courier import Letter
 from ...webhooks.signature import HEADER, sign
 from ...wire.dates import iso
-from ..actions import StreamWish
+from ..wishes import StreamWish
 from .line import Line
 from .messages import StreamError, StreamWriter
 from .socket import Socket, open_socket
@@ -94,7 +94,9 @@ class Streams:
             return
         self._tell(doc, "stream-started")
         error_code = ""
-        line = Line(socket, party, StreamWriter(doc.sid, live.account, live.sid), is_two_way=is_two_way)
+        line = Line(
+            socket, party, StreamWriter(doc.sid, live.account, live.sid, wish.tracks), is_two_way=is_two_way
+        )
         try:
             await line.run(wish.parameters)
         except StreamError as error:

@@ -13,14 +13,12 @@ from twilio.twiml.voice_response import VoiceResponse
 from switchroom.switch.api.voice import program as course
 from switchroom.switch.api.voice.actions import (
     Answer,
-    Callee,
     Complain,
-    ConferenceWish,
     Connect,
     Dequeued,
-    Detection,
     Dial,
     Dialled,
+    Echo,
     Enqueue,
     Fetch,
     Gather,
@@ -28,24 +26,34 @@ from switchroom.switch.api.voice.actions import (
     Keys,
     Leave,
     Page,
-    Place,
     Play,
     Press,
-    QueueWish,
     Record,
     Recorded,
     Refer,
     Reject,
     Say,
     Sent,
+    StartCaptions,
+    StartRecording,
     StartStream,
+    StopCaptions,
+    StopRecording,
     StopStream,
-    StreamWish,
-    Tell,
     Text,
     Wait,
 )
 from switchroom.switch.api.voice.program import QUEUEING, WAITING, Program
+from switchroom.switch.api.voice.wishes import (
+    Callee,
+    CaptionsWish,
+    ConferenceWish,
+    Detection,
+    Place,
+    QueueWish,
+    StreamWish,
+    Tell,
+)
 from switchroom.switch.api.webhooks.fetch import FetchError
 from switchroom.switch.calls.script import Credentials
 
@@ -108,11 +116,11 @@ def test_gather_goes_to_its_action_or_falls_through() -> None:
     wanted = perform([first, Keys("1", "#"), page("<Hangup/>", "http://app/menu?x=1")])
     assert wanted[2] == Gather((Say("Press one"), Play("http://files/b.wav")), 1, "#", 7.0)
     params = (("msg", "Gather End"), ("Digits", "1"), ("FinishedOnKey", "#"))
-    assert wanted[3:] == [Fetch("http://app/menu?x=1", "POST", params), HangUp(), HangUp()]
+    assert wanted[3:] == [Fetch("http://app/menu?x=1", "POST", params, True), HangUp(), HangUp()]
     assert perform([first, Keys("")])[3:] == [Say("Nothing came"), HangUp()]
     empty = page("<Gather actionOnEmptyResult='true' method='GET'/>")
     assert perform([empty, Keys(""), page("")])[3] == Fetch(
-        HOME, "GET", (("msg", "Gather End"), ("Digits", ""))
+        HOME, "GET", (("msg", "Gather End"), ("Digits", "")), True
     )
 
 
@@ -142,7 +150,7 @@ def test_dial_calls_and_tells_what_came_of_it() -> None:
         caller_id="+15017122661",
         hangs_up_on_star=True,
     )
-    assert wanted[3] == Fetch("http://app/done", "POST", done.params())
+    assert wanted[3] == Fetch("http://app/done", "POST", done.params(), True)
     assert ("DialCallDuration", "12") in done.params()
     fallen = perform([page("<Dial answerOnBridge='true'>100</Dial><Say>gone</Say>"), Dialled("busy")])
     assert fallen[1:] == [
@@ -185,7 +193,7 @@ def test_whoever_was_dialled_sends_the_caller_elsewhere() -> None:
     wanted = perform([page(body), sent, page("")])
     assert next(one for one in wanted if isinstance(one, Dial)).may_refer
     told = (("ReferTransferTarget", "<sip:200@a.example>"),)
-    assert Fetch("http://app/refer", "GET", told) in wanted
+    assert Fetch("http://app/refer", "GET", told, True) in wanted
 
 
 def test_whoever_was_dialled_dials_nobody() -> None:
@@ -250,12 +258,17 @@ def test_a_server_may_answer_with_sound() -> None:
     ]
 
 
+def test_a_server_may_answer_with_words() -> None:
+    wanted = perform([Page(HOME, "text/plain; charset=utf-8", " Grüß Gott\n".encode())])
+    assert wanted[1:] == [Answer(), Say("Grüß Gott"), HangUp()]
+
+
 def test_speech_goes_to_the_action() -> None:
     body = "<Gather input='speech dtmf' language='de-DE' speechTimeout='2' action='/said'/>"
     wanted = perform([page(body), Keys("", "", "guten Tag", 0.9), page("")])
     assert wanted[2] == Gather((), None, "#", 5.0, True, True, True, "de-DE", 2.0, 60.0)
     params = (("msg", "Gather End"), ("SpeechResult", "guten Tag"), ("Confidence", "0.9000"))
-    assert wanted[3] == Fetch("http://app/said", "POST", (*params, ("Language", "de-DE")))
+    assert wanted[3] == Fetch("http://app/said", "POST", (*params, ("Language", "de-DE")), True)
     assert perform([page("<Gather input='speech'/>"), Keys("")])[3:] == [HangUp()]
 
 
@@ -264,7 +277,7 @@ def test_refer_tells_what_the_phone_has_answered() -> None:
     wanted = perform([page(body), Sent(202, 200), page("")])
     assert wanted[2] == Refer("sip:bob@example.com")
     params = (("ReferCallStatus", "completed"), ("ReferSipResponseCode", "202"))
-    assert wanted[3] == Fetch("http://app/done", "POST", (*params, ("NotifySipResponseCode", "200")))
+    assert wanted[3] == Fetch("http://app/done", "POST", (*params, ("NotifySipResponseCode", "200")), True)
     refused = perform([page("<Refer><Sip>bob</Sip></Refer>")])
     assert [one.code for one in refused if isinstance(one, Complain)] == [13243]
 
@@ -276,7 +289,7 @@ def test_what_was_recorded_goes_to_the_action_and_silence_does_not() -> None:
     wanted = perform([page(body), done, page("")])
     tell = Tell("http://app/rec", "POST", ("completed",))
     assert wanted[2] == Record(5.0, "#", 20.0, False, False, tell)
-    assert wanted[3] == Fetch("http://app/voicemail", "POST", done.params())
+    assert wanted[3] == Fetch("http://app/voicemail", "POST", done.params(), True)
     assert ("Digits", "#") in done.params()
     assert perform([page(body), None])[3:] == [Say("Nothing came"), HangUp()]
 
@@ -290,10 +303,55 @@ def test_streams() -> None:
         StartStream(StreamWish("wss://app/listen", "ear", callback="http://app/st")),
         StopStream("ear"),
         Connect(StreamWish("wss://app/talk", parameters={"a": "1"})),
-        Fetch("http://app/after", "POST", (("StreamSid", "MZ1"),)),
+        Fetch("http://app/after", "POST", (("StreamSid", "MZ1"),), True),
     ]
-    both = "<Connect><Stream url='wss://app/talk' track='both_tracks'/></Connect>"
-    assert [one.code for one in perform([page(both)]) if isinstance(one, Complain)] == [31941]
+    both = "<Stream url='wss://app/talk' track='both_tracks'/>"
+    wanted = perform([page(f"<Connect>{both}</Connect>")])
+    assert [one.code for one in wanted if isinstance(one, Complain)] == [31941]
+    wanted = perform([page(f"<Start action='/on'>{both}</Start>"), page("")])
+    assert wanted[2:4] == [
+        StartStream(StreamWish("wss://app/talk", tracks=("inbound", "outbound"))),
+        Fetch("http://app/on", "POST", (), True),
+    ]
+
+
+def test_what_goes_on_beside_and_its_end() -> None:
+    body = "<Start><Recording channels='mono' trim='trim-silence'/><Transcription name='t' hints='a,b' "
+    body += "statusCallbackUrl='/said' track='outbound_track' outboundTrackLabel='us' languageCode='de-DE' "
+    body += "partialResults='true'><Config name='x' value='y'/></Transcription></Start>"
+    body += "<Stop><Transcription name='t'/><Recording/></Stop><Echo/>"
+    tell = Tell("http://app/said")
+    wish = CaptionsWish(tell, "t", ("outbound",), "de-DE", True, "a,b", ("us",))
+    assert perform([page(body)])[2:] == [
+        StartRecording(1, Tell(), True),
+        StartCaptions(wish),
+        StopCaptions("t"),
+        StopRecording(),
+        Echo(),
+        HangUp(),
+    ]
+    (wanted,) = [
+        one for one in perform([page("<Start><Transcription/></Start>")]) if isinstance(one, StartCaptions)
+    ]
+    assert wanted == StartCaptions(CaptionsWish(Tell(), labels=("", "")))
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "goes_on"),
+    [
+        ("<Pay paymentConnector='x'/>", 64002, True),
+        ("<Start><Siprec connectorName='x'/></Start>", 12200, True),
+        ("<Connect><ConversationRelay url='wss://a'/></Connect>", 12200, False),
+        ("<Connect><VirtualAgent/></Connect>", 12200, False),
+        ("<Dial><Application>AP1</Application></Dial>", 13215, False),
+        ("<Dial><WhatsApp>1</WhatsApp></Dial>", 13215, False),
+    ],
+)
+def test_what_is_known_and_not_there_is_refused_with_its_code(body: str, code: int, goes_on: bool) -> None:
+    wanted = perform([page(body + "<Say>on</Say>")])
+    told = [one for one in wanted if isinstance(one, Complain)]
+    assert [(one.code, len(one.message) > 20) for one in told] == [(code, True)]
+    assert (Say("on") in wanted) is goes_on
 
 
 def test_dial_leads_to_a_conference_or_a_queue() -> None:
@@ -324,7 +382,7 @@ def test_who_waits_in_a_queue_goes_on_where_he_is_told() -> None:
     wanted = perform([page(body), done, page("")])
     assert wanted[2:4] == [
         Enqueue("support", Place("http://app/wait"), 5),
-        Fetch("http://app/out", "POST", done.params()),
+        Fetch("http://app/out", "POST", done.params(), True),
     ]
     taken = Dequeued("redirected", "QU1", 7, Place("http://app/there", "GET"))
     wanted = perform([page(body), taken, page("")])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import repeat
 from random import Random
 
-from switchroom.switch.api.voice.actions import Callee
 from switchroom.switch.api.voice.rounds import rounds_of
+from switchroom.switch.api.voice.wishes import Callee
 
 A = Callee("sip", "a", noun=1)
 B = Callee("sip", "b", noun=2)
