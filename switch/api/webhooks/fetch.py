@@ -41,6 +41,7 @@ class Reply:
     content_type: str
     body: bytes
     url: str  # where it came from at last
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in small letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Fetcher:
         known_headers = dict(response.headers)
         location = known_headers.get("location", "") if response.status in (301, 302, 303, 307, 308) else ""
         kind = known_headers.get("content-type", "")
-        return Reply(response.status, kind, response.body, url), location
+        return Reply(response.status, kind, response.body, url, known_headers), location
 
 
 def _bare(url: str) -> str:
