@@ -140,6 +140,14 @@ class Shelf:
             raise not_found("".join(c for c in ask.target[:200] if c.isalnum() or c in "/._-+"))
         return doc
 
+    def left(self, *states: str) -> list[Document]:
+        """Those of all accounts that an earlier process has left in these states, the oldest first."""
+        found: list[Document] = []
+        for state in states:
+            query = Query(self.kind, None, equal={"state": state}, is_ascending=True, limit=100_000)
+            found += self.library.select(query)
+        return found
+
     def query(self, ask: Ask, **more: Any) -> Query:
         """Ask for those of the account."""
         return Query(self.kind, ask.account, **more)

@@ -17,7 +17,7 @@ from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.rules import Caller
-from switchroom.switch.media import MediaLeg, NoPortsLeft
+from switchroom.switch.media import MediaLeg, MediaSession, NoPortsLeft
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
@@ -31,22 +31,24 @@ CallState = Sequence[Any]  # as JSON has it: lists for tuples, texts for octets
 
 
 def export_call(call: Call) -> CallState | None:
-    """What to keep of an answered call, without a copy of anything; None: it is in no state to go on."""
+    """What to keep of an answered call, without a copy of anything; None: nobody could be told of its end.
+
+    Without the state of its media it cannot go on: it is a program's, or encrypted.
+    """
     a, b = call.a, call.b
-    if b is None or a.owes_answer or b.owes_answer:
+    one = None if a.owes_answer else _export_leg(a, call.account)
+    if one is None:
         return None
-    one = sip.export_session(a.session)
-    two = sip.export_session(b.session)
-    media = call.media.export(a.media, b.media)
-    if one is None or two is None or media is None:
-        return None
-    trunk_a, trunk_b = a.trunk, b.trunk
-    return (
-        VERSION,
-        media,
-        (call.account, "" if trunk_a is None else trunk_a.name, one),
-        (b.account, "" if trunk_b is None else trunk_b.name, two),
-    )
+    if b is None:
+        return VERSION, None, one, None
+    two = None if b.owes_answer else _export_leg(b, b.account)
+    media = None if two is None else call.media.export(a.media, b.media)
+    return VERSION, media, one, two
+
+
+def _export_leg(leg: Leg, account: str) -> tuple[str, str, SessionState] | None:
+    session = sip.export_session(leg.session)
+    return None if session is None else (account, "" if leg.trunk is None else leg.trunk.name, session)
 
 
 class Survival:
@@ -62,19 +64,15 @@ class Survival:
     def restore(self, record: Record, state: CallState, died_at: float, now: float) -> bool:
         """Go on with a call; ``died_at``, in the clock of ``now``: when it was last known to be up.
 
-        False: what was kept is not understood. A call whose ports are gone is ended with BYE to both.
+        False: what was kept is not understood. A call whose ports are gone, or that was a program's, is ended
+        with BYE to all.
         """
         exchange = self._exchange
         if state[0] != VERSION or record.answer_at is None or exchange.calls.get(record.id) is not None:
             return False
         _, media_state, a_state, b_state = state
         media = exchange.media.session(record.id)
-        try:
-            media.restore(media_state)
-            has_media = True
-        except NoPortsLeft as error:
-            has_media = False
-            exchange.log.warning("call.media_lost", call=record.id, error=str(error))
+        has_media = media_state is not None and self._take_up(media, media_state, record)
         while len(media.legs) < 2:
             media.leg(toward="", is_nat=False)
         call = Call(exchange, record, self._caller(a_state[0]), media, now)
@@ -83,18 +81,28 @@ class Survival:
         call.has_survived = True
         call.doubted_since, call.doubted_until = min(died_at, now), now + DOUBT
         call.a = self._leg(call, a_state, media.legs[0], now, is_a=True)
-        call.b = self._leg(call, b_state, media.legs[1], now, is_a=False)
+        if b_state is not None:
+            call.b = self._leg(call, b_state, media.legs[1], now, is_a=False)
         media.context = call
         exchange.calls[call.id] = call
         exchange.admission.caps.take(call.account)
         if not has_media:
-            self.lost_count += 1
             call.hang_up("crash", now, cause=500)
             return True
         self.count += 1
         call.probe_at = now + self._chance(*FIRST_LOOK)
         exchange.keep(call)  # with the numbers from which it goes on
         exchange.watch(call, now)
+        return True
+
+    def _take_up(self, media: MediaSession, state: Any, record: Record) -> bool:
+        """Its ports again; False: somebody else has them now."""
+        try:
+            media.restore(state)
+        except NoPortsLeft as error:
+            self.lost_count += 1
+            self._exchange.log.warning("call.media_lost", call=record.id, error=str(error))
+            return False
         return True
 
     def tell(self, now: float) -> None:

@@ -39,7 +39,6 @@ class Live:
         self.doc = doc
         self.cookies = Cookies()
         self._requests: list[dict[str, Any]] = []
-        self._sequence = 0
 
     @property
     def sid(self) -> str:
@@ -91,8 +90,10 @@ class Live:
         self._write(self.doc.change(now, state=final, data=data, at=self.doc.at or self.doc.created_at))
 
     def _write(self, doc: Document) -> asyncio.Future[None]:
+        letters = self._letters(doc)
+        if letters:
+            doc = doc.change(doc.updated_at, data={"told": doc.data.get("told", 0) + 1})
         self.doc = doc
-        letters = self._letters()
         done = self._office.begin([doc, *letters], events=[event(doc)])
         if letters:
             done.add_done_callback(lambda future: self._written(future, letters))
@@ -102,14 +103,12 @@ class Live:
         if not future.cancelled() and future.exception() is None:
             self._office.courier.post_all(letters)
 
-    def _letters(self) -> list[Document]:
-        doc = self.doc
+    def _letters(self, doc: Document) -> list[Document]:
         callback = doc.data.get("callback")
         what = "completed" if doc.state in FINAL else _EVENTS[doc.state]
         if not callback or what not in callback["events"]:
             return []
-        params = callback_params(doc, what, self._sequence, time.time())
-        self._sequence += 1
+        params = callback_params(doc, what, doc.data.get("told", 0), time.time())
         letter = Letter(doc.account, doc.sid, "call", callback["url"], params, callback["method"])
         return [self._office.courier.make(letter)]
 

@@ -84,6 +84,8 @@ class VoiceRoom:
 
     def start(self) -> None:
         """Take calls."""
+        for room in (self.means.tapes, self.means.transcripts, self.means.streams, self.means.captions):
+            room.start_again()
         self.means.conferences.start()
         self.board.start()
 

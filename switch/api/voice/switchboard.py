@@ -10,7 +10,7 @@ import structlog
 
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.script import Call, Credentials, NotAnswered, Outward
-from switchroom.switch.store.documents import Document, Query
+from switchroom.switch.store.documents import Document
 
 from ..office import Shelf
 from ..resources.applications import APPLICATION
@@ -49,10 +49,8 @@ class Switchboard:
     def start(self) -> None:
         """Take calls; go on with what an earlier process had promised."""
         self._means.apps.claims.append(self._claim)
-        for state in ("queued", "ringing", "in-progress"):
-            left = Query(CALL, None, equal={"state": state}, is_ascending=True, limit=100_000)
-            for doc in self._means.office.library.select(left):
-                self._recover(doc)
+        for doc in self.shelf.left("queued", "ringing", "in-progress"):
+            self._recover(doc)
 
     def stop(self) -> None:
         """Take no calls any more."""

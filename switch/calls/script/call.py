@@ -202,6 +202,7 @@ class Call(Party):
         self._partner, leg._partner = leg, self
         self.station.patch(leg.station)
         call.exchange.tell(call, self._house.now)
+        call.exchange.keep(call)
         try:
             await asyncio.wait({leg.ended, self.ended}, return_when="FIRST_COMPLETED")
         finally:

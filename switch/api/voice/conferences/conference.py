@@ -11,7 +11,7 @@ from switchroom.switch.media.clips import Sound
 
 from ...webhooks.courier import Letter
 from ...wire.dates import rfc2822
-from ..wishes import Tell
+from ..recordings.tapes import tell_of
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script.conference import Conference as Room
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .participant import Participant
 
 _RATE = 16000  # of recordings
+_LAST = "last-participant-left"
 _WORDS = {  # of statusCallbackEvent, for each event
     "conference-start": "start",
     "conference-end": "end",
@@ -52,8 +53,7 @@ class Conference:
         self.expected: set[str] = set()  # calls that are to come into it
         self.speaker: Participant | None = None
         self._room: Room | None = None
-        self._callback = Tell()
-        self._sequence = 0
+        self._callback = tell_of(doc)
         self._recording: Recording | None = None
         self._farewell: list[tuple[str, str]] = []  # what is told at the end
 
@@ -71,8 +71,11 @@ class Conference:
 
     def add(self, one: Participant) -> None:
         """Somebody has come; with the second one, if one of them may start it, it begins."""
-        if not self._callback.url and one.wish.callback.url:
-            self._callback = one.wish.callback
+        callback = one.wish.callback
+        if not self._callback.url and callback.url:
+            self._callback = callback
+            told = [callback.url, callback.method, list(callback.events)]
+            self.doc = self.doc.change(time.time(), data={"tell": told})
         self.participants[one.sid] = one
         self.expected.discard(one.sid)
         self.tell("participant-join", one)
@@ -154,6 +157,14 @@ class Conference:
         if not self.participants:
             self.tell("conference-end", None, *self._farewell)
 
+    def give_out(self) -> None:
+        """It was another process's, and is over with that: those who were in it have left."""
+        self.doc = self.doc.change(time.time(), state="completed", data={"reason": _LAST})
+        for params in self.doc.data.get("members", {}).values():
+            reason = ("ReasonParticipantLeft", "participant_hung_up")
+            self.tell("participant-leave", None, *map(tuple, params), reason)
+        self.tell("conference-end", None, ("ReasonConferenceEnded", _LAST), ("Reason", _LAST))
+
     # -- its sound
 
     async def play(self, *sounds: Sound) -> None:
@@ -201,23 +212,26 @@ class Conference:
 
     def tell(self, event: str, one: Participant | None = None, *more: tuple[str, str]) -> None:
         """Write down what has happened, for callbacks and for the stream of events."""
+        sequence = self.doc.data.get("sequence", 0) + 1
         params = [
             ("ConferenceSid", self.sid),
             ("FriendlyName", self.name),
             ("AccountSid", self.doc.account),
             ("Timestamp", rfc2822(time.time()) or ""),
             ("StatusCallbackEvent", event),
-            ("SequenceNumber", str(self._sequence + 1)),
+            ("SequenceNumber", str(sequence)),
             *([] if one is None else one.params()),
             *more,
         ]
         letters = []
         callback = self._callback
         if callback.url and _WORDS[event] in callback.events:
-            self._sequence += 1
+            self.doc = self.doc.change(self.doc.updated_at, data={"sequence": sequence})
             letters = [
                 Letter(self.doc.account, self.sid, "conference", callback.url, params, callback.method)
             ]
+        members = {each.sid: each.params() for each in self.participants.values()}
+        self.doc = self.doc.change(self.doc.updated_at, data={"members": members})
         said = {name: value for name, value in params if name not in ("AccountSid", "SequenceNumber")}
         events = [(self.doc.account, f"conference.{event}", self.sid, said)]
         self._means.office.note([self.doc], letters, events)

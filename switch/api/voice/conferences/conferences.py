@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
-
-from switchroom.switch.store.documents import Query
 
 from ...office import Shelf
 from ..actions import (
@@ -38,11 +35,8 @@ class Conferences:
 
     def start(self) -> None:
         """Those of an earlier process are over; rooms tell who speaks."""
-        for state in ("init", "in-progress"):
-            for doc in self._means.office.library.select(
-                Query(CONFERENCE, None, equal={"state": state}, limit=100_000)
-            ):
-                self._means.office.begin([doc.change(time.time(), state="completed")])
+        for doc in self.shelf.left("init", "in-progress"):
+            Conference(self._means, doc).give_out()
         self._means.apps.house.conferences.on_event.append(self._hear)
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from switchroom.codecs.files import write_header
+from switchroom.switch.media.recorder import Recorded as Done
 from switchroom.switch.store.documents import Document
 
 from ...office import API_VERSION, Shelf, account_uri
@@ -24,7 +25,6 @@ from ..wishes import Tell
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Call, Leg
-    from switchroom.switch.media.recorder import Recorded as Done
     from switchroom.switch.media.recorder import Recording, Sides
 
     from ...office import Office
@@ -47,6 +47,17 @@ class Tapes:
         self.shelf = Shelf(office, RECORDING, "RE")
         self.running: dict[str, Recording] = {}  # by SID
         self.transcripts: Transcripts
+
+    def start_again(self) -> None:
+        """What an earlier process did not end is as long as its file, which is whole at every moment."""
+        for doc in self.shelf.left("in-progress"):
+            path = self.path(doc.sid)
+            seconds, size = seconds_of(path)
+            done = Done(path, seconds, "ended", size)
+            self._office.spawn(self._finish(doc, done))
+
+    async def _finish(self, doc: Document, done: Done) -> None:
+        await self._end(doc, tell_of(doc), done, is_trimmed=False)
 
     async def record(self, live: Live, party: Call | Leg, wish: Record) -> Recorded | None:
         """Record what a party says, until it ends that; None: nothing was said."""
@@ -181,6 +192,18 @@ def tell_of(doc: Document) -> Tell:
     """Who is told of it, as the row has it."""
     given = doc.data.get("tell")
     return Tell() if not given else Tell(given[0], given[1], tuple(given[2]))
+
+
+def seconds_of(path: Path) -> tuple[float, int]:
+    """How long a WAV file is, in seconds and in octets; nothing where there is none."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+        size = path.stat().st_size
+    except OSError:
+        return 0.0, 0
+    channels, rate = int.from_bytes(header[22:24], "little"), int.from_bytes(header[24:28], "little")
+    return max(size - _HEADER, 0) / (2 * channels * rate) if channels and rate else 0.0, size
 
 
 def trim(path: Path) -> float:

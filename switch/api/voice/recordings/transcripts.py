@@ -10,13 +10,13 @@ from switchroom.switch.store.documents import Document
 from ...office import API_VERSION, Shelf, account_uri
 from ...webhooks.courier import Letter
 from ...wire.dates import rfc2822
-from ..render import call_params
+from ..live import Live
+from ..render import CALL, call_params
 from ..speaking.hearing import Hearing, HearingError
 from ..wishes import Tell
 
 if TYPE_CHECKING:
     from ...office import Office
-    from ..live import Live
     from .tapes import Tapes
 
 TRANSCRIPT = "transcription"
@@ -29,11 +29,26 @@ class Transcripts:
         self._office, self._hearing, self._tapes = office, hearing, tapes
         self.shelf = Shelf(office, TRANSCRIPT, "TR")
 
+    def start_again(self) -> None:
+        """Understand what an earlier process has not."""
+        for doc in self.shelf.left("in-progress"):
+            call = self._office.library.get(CALL, doc.data["call"], doc.account)
+            if call is None:
+                self._office.begin([doc.change(time.time(), state="failed")])
+            else:
+                tell = Tell(*doc.data.get("tell", ()))
+                self._office.spawn(self._write(Live(self._office, call), doc, tell))
+
     def begin(self, live: Live, recording: Document, tell: Tell) -> None:
         """Have one understood, while the call goes on."""
         doc = self.shelf.new(
             live.account,
-            {"duration": recording.data["duration"], "text": None, "call": live.sid},
+            {
+                "duration": recording.data["duration"],
+                "text": None,
+                "call": live.sid,
+                "tell": [tell.url, tell.method],
+            },
             parent=recording.sid,
             state="in-progress",
         )

@@ -47,6 +47,13 @@ class Captions:
         self.shelf = Shelf(office, CAPTIONS, "GT")
         self.running: dict[str, Captioning] = {}
 
+    def start_again(self) -> None:
+        """Those of an earlier process are over."""
+        for doc in self.shelf.left("in-progress"):
+            data = {"sequence": doc.data["sequence"] + 1}
+            over, event = doc.change(time.time(), state="stopped", data=data), "transcription-stopped"
+            self._office.note([over], letters_of(over, event), [told_of(over, event)])
+
     def start(self, live: Live, party: Call | Leg, wish: CaptionsWish) -> Document:
         """Write down what is said from now on, until the call is over or somebody ends that."""
         data = {"name": wish.name, "callback": wish.tell.url, "method": wish.tell.method, "sequence": 0}

@@ -39,6 +39,11 @@ class Streams:
         self.shelf = Shelf(office, STREAM, "MZ")
         self.running: dict[str, asyncio.Task[None]] = {}
 
+    def start_again(self) -> None:
+        """Those of an earlier process are over."""
+        for doc in self.shelf.left("in-progress"):
+            self._tell(doc.change(time.time(), state="stopped"), "stream-stopped")
+
     async def connect(self, live: Live, party: Call | Leg, wish: StreamWish) -> str:
         """Let an application talk with the caller until it, or the caller, has enough; its SID."""
         doc = self._row(live, wish)
