@@ -25,7 +25,7 @@ APT := $(shell if ! command -v apt-get >/dev/null; then :; elif [ "$$(id -u)" = 
 PEERS := sipp:sip-tester baresip:baresip sipsak:sipsak tshark:tshark faketime:faketime svcrack:sipvicious \
 	ip:iproute2 nft:nftables prlimit:util-linux chromium:chromium npm:npm dnsmasq:dnsmasq-base kamailio:kamailio \
 	sox:sox ffmpeg:ffmpeg opusenc:opus-tools toast:libgsm-tools speexenc:speex \
-	gammu:gammu gammu-smsd:gammu-smsd smsd:smstools bearerbox:kannel espeak-ng:espeak-ng
+	gammu:gammu gammu-smsd:gammu-smsd smsd:smstools bearerbox:kannel espeak-ng:espeak-ng linphonec:linphone-cli
 # Libraries of codecs, which are found at run time, and what sox reads AMR with.
 LIBRARIES := libopus.so.0:libopus0 libbcg729.so.0:libbcg729-0 libopencore-amrnb.so.0:libopencore-amrnb0 \
 	libopencore-amrwb.so.0:libopencore-amrwb0 libvo-amrwbenc.so.0:libvo-amrwbenc0 libspeex.so.1:libspeex1 \

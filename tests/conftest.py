@@ -21,6 +21,7 @@ _PACKAGES = {
     "faketime": "faketime",
     "ffmpeg": "ffmpeg",
     "kamailio": "kamailio",
+    "linphonec": "linphone-cli",
     "opusdec": "opus-tools",
     "opusenc": "opus-tools",
     "sipp": "sip-tester",

@@ -22,7 +22,7 @@ def policy_of(config: UserConfig | TrunkConfig | None, transport: str) -> Policy
     is_browser = False
     if isinstance(config, UserConfig):
         is_browser = config.webrtc == "always" or (config.webrtc == "auto" and transport in _WEBSOCKET)
-    return _policy(config.srtp, config.srtp_keys, is_browser, config.dtmf == "info")
+    return _policy(config.srtp, config.srtp_keys, is_browser, config.dtmf == "info", config.g726 == "aal2")
 
 
 _policy = cache(Policy)  # there are a dozen: all legs share them

@@ -309,6 +309,7 @@ class AuthConfig(Section):
 SrtpUse = Literal["off", "accepted", "offered", "required"]
 Keying = Literal["sdes", "dtls"]
 Dtmf = Literal["media", "info"]
+G726 = Literal["rfc3551", "aal2"]
 SrtpSuite = Literal[
     "AES_CM_128_HMAC_SHA1_80",
     "AEAD_AES_128_GCM",

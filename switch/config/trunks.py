@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, SecretStr, Strict, field_validator, model_validator
 
 from .checks import Codec, Count, Dialled, Domain, Flag, Name, Network, Number, Pattern, Text, is_host_name
-from .sections import Dtmf, Keying, Section, SrtpUse, key
+from .sections import G726, Dtmf, Keying, Section, SrtpUse, key
 
 _ADDRESS = re.compile(
     r"(sips?):(\[[0-9A-Fa-f:.]+\]|[^\s:;\[\]@<>?]+)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls|ws|wss))?",
@@ -316,6 +316,11 @@ class TrunkConfig(Section):
         "How keys are offered: sdes, in the description (use TLS for the signalling), or dtls, by a "
         "handshake of the media.",
         "sdes",
+    )
+    g726: G726 = key(
+        "How the trunk packs what it calls G726-32 (and -16, -24, -40): as RFC 3551 has it, or as aal2, "
+        "which many do all the same.",
+        "rfc3551",
     )
     dtmf: Dtmf = key(
         "How keys come to the trunk: media, as telephone-event or in the sound; info, by SIP INFO "

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, SecretStr, Strict
 
 from .checks import Codec, Count, Dialled, Flag, Name, Number, Sound, is_target
 from .patterns import Patterns
-from .sections import Dtmf, Keying, Section, SrtpUse, key
+from .sections import G726, Dtmf, Keying, Section, SrtpUse, key
 
 _FORWARD_NUMBER = re.compile(r"[0-9+*#]{1,32}")
 
@@ -76,6 +76,11 @@ class UserConfig(Section):
         "How keys are offered: sdes, in the description (use TLS for the signalling), or dtls, by a "
         "handshake of the media.",
         "sdes",
+    )
+    g726: G726 = key(
+        "How this user's phones pack what they call G726-32 (and -16, -24, -40): as RFC 3551 has it, or as "
+        "aal2, which many do all the same (Sipura, Grandstream, baresip, Linphone).",
+        "rfc3551",
     )
     dtmf: Dtmf = key(
         "How keys come to this user's phones: media, as telephone-event or in the sound; info, by SIP INFO "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from switchroom.protocols import sdp
 
 from .negotiate import Line
+from .packing import swapped
 from .ports import Pair
 from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard, Security
@@ -170,7 +171,7 @@ class MediaLeg:
 
     def hear(self, data: bytes) -> Said:
         """Read what it said, as if it spoke plain RTP."""
-        said = parse(data)
+        said = parse(swapped(data) if self.security.policy.is_swapped else data)
         return undressed(said, self.toward, self.security) if said.body is None else said
 
     def hear_offer(self, data: bytes) -> Said:
@@ -192,7 +193,7 @@ class MediaLeg:
             self.origin = self.origin._replace(version=self.origin.version + 1 & 0x7FFFFFFFFFFFFFFF)
             data = said.write(self.origin, self.host, lines, dress)
         self.sent = data
-        return data
+        return swapped(data) if self.security.policy.is_swapped else data
 
 
 def _asks_for_all(offer: sdp.Description, stream: sdp.Stream) -> bool:

@@ -42,8 +42,10 @@ class Pjsua:
         transport: str = "udp",
         ca: str = "",
         srtp: str = "off",
+        codec: str = "",
     ) -> None:
         """``transport``: udp, tcp or tls; ``ca``: the file that the switch's certificate is checked with;
+        ``codec``: the only one that it speaks, as it names it (iLBC/8000);
         ``srtp``: off, required, or with keys and a suite: SDES AEAD_AES_256_GCM, DTLS."""
         self.user, self.password, self.transport = user, password, transport
         self.host = f"{switch[0]}:{switch[1]}"
@@ -56,6 +58,7 @@ class Pjsua:
             "transport": transport,
             "ca": ca,
             "srtp": srtp,
+            "codec": codec,
             "log": str(self.log),
         }
         self.events: list[Event] = []

@@ -150,6 +150,9 @@ class Phone:
         self.transport = endpoint.transportCreate(kinds[options["transport"]], transport)
         endpoint.libStart()
         endpoint.audDevManager().setNullDev()
+        for codec in endpoint.codecEnum2() if options.get("codec") else ():
+            is_it = codec.codecId.startswith(options["codec"])
+            endpoint.codecSetPriority(codec.codecId, 255 if is_it else 0)
         self.account: Account
         self.options = options
 

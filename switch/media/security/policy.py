@@ -15,6 +15,7 @@ class Policy(NamedTuple):
     keying: Keying = "sdes"  # what we offer
     is_browser: bool = False  # WebRTC: it is offered DTLS and ICE, and nothing else
     has_info: bool = False  # keys come to it by SIP INFO
+    is_swapped: bool = False  # what it calls G726-32 is packed as AAL2-G726-32
 
 
 DEFAULT = Policy()
