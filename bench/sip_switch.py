@@ -157,11 +157,11 @@ async def measure(folder: Path, options: argparse.Namespace) -> tuple[list[float
     config = load(folder / "switchroom.toml")
     logs = configure(config.log)
     profile = cProfile.Profile() if options.profile else None
-    process.pause_collector()
+    process.prepare()
     found = []
     async with Switch(config) as switch:
         switch.watchdog.stop()  # it would take our rounds for a loop that lags
-        process.tune_collector()
+        process.settle()
         phones = Phones(switch)
         for number in range(options.rounds + 1):
             phones.seconds = 0.0

@@ -10,6 +10,8 @@ import signal
 import socket
 from contextlib import AbstractAsyncContextManager
 
+from . import pages
+
 _GC_THRESHOLDS = (10_000, 50, 1_000)  # often a little, hardly ever all: a long pause is heard
 
 
@@ -32,6 +34,18 @@ def tune_collector() -> None:
     gc.enable()
     gc.freeze()  # what the start made stays for ever; a look for the rest would hold up calls
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def prepare() -> None:
+    """Before the start: what is made from now on stays for long."""
+    pause_collector()
+    pages.take_large()
+
+
+def settle() -> None:
+    """After the start."""
+    tune_collector()
+    pages.make_large()
 
 
 def run(serving: AbstractAsyncContextManager[object]) -> None:

@@ -51,7 +51,7 @@ class Worker:
         """Serve until the supervisor says stop, or is gone."""
         from switchroom.switch.app import Switch  # while the supervisor writes the orders
 
-        from ..ops.process import raise_file_limit, tune_collector
+        from ..ops.process import raise_file_limit, settle
 
         await self._channel.open(self._sock)
         reading = asyncio.ensure_future(self._channel.run())
@@ -67,7 +67,7 @@ class Worker:
             self._channel.send("failed", f"{type(error).__name__}: {error}" if not str(error) else str(error))
             await asyncio.sleep(0.1)
             return
-        tune_collector()
+        settle()
         self._channel.send("ready", {"bound": self._switch.face.bound})
         await self._stop_asked.wait()
         await self._switch.stop()
@@ -136,9 +136,9 @@ def main() -> None:
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # a signal to the group is for the supervisor
-    from ..ops.process import loop_factory, pause_collector
+    from ..ops.process import loop_factory, prepare
 
-    pause_collector()
+    prepare()
     sock = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_live(sock))

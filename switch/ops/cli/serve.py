@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ...config import Config, write_default
-from ..process import loop_factory, pause_collector
+from ..process import loop_factory, prepare
 from .fault import FaultError
 from .place import DEFAULT, ConfigOption, SetOption, read_config
 from .service import Service, Workers
@@ -35,7 +35,7 @@ def serve(config: ConfigOption = None, override: SetOption = None, workers: Work
 
     Where there is no switchroom.toml yet, a first one with two phones is written.
     """
-    pause_collector()
+    prepare()
     os.umask(0o077)  # what is written here has passwords or who called whom
     path = config or DEFAULT
     is_first = config is None and not path.exists()

@@ -13,7 +13,7 @@ import typer
 
 from ...config import Config, ConfigError, load
 from ..messages import message_lines
-from ..process import notify, raise_file_limit, tune_collector
+from ..process import notify, raise_file_limit, settle
 from .fault import FaultError
 from .welcome import welcome
 
@@ -48,7 +48,7 @@ class Service:
                 loop.add_signal_handler(number, self._on_stop_signal)
             loop.add_signal_handler(signal.SIGHUP, self._spawn, self._reload_quietly)
             loop.add_signal_handler(signal.SIGUSR1, self._spawn, self.drain)
-            tune_collector()
+            settle()
             shows = is_first or sys.stdout.isatty()
             bound, api = self._bound()
             typer.echo(welcome(self._config, self._path, bound, api, is_first=is_first, show_passwords=shows))
