@@ -9,6 +9,7 @@ from typing import Any
 
 from switchroom.protocols import sip
 from switchroom.switch import settings
+from switchroom.switch.api.front.vault import Vault
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.attendance import Attendance
@@ -25,6 +26,7 @@ from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.trunks import Trunks
 from switchroom.switch.config import Config, find_restart_keys
 from switchroom.switch.door import Door
+from switchroom.switch.hosting import Hosting
 from switchroom.switch.media import MediaPlane, check_transcode
 from switchroom.switch.neighbours import Neighbours
 from switchroom.switch.net import Addresses, Clock, SipFace, Tls, Watchdog
@@ -215,7 +217,13 @@ class Switch:
         self.exchange.link = self.trace.ring.link
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
-        self.api = ApiRoom(config, lambda: Tls(self.config.tls).server, self.messages, self.apps)
+        self.hosting = Hosting(state / "api.db", Vault(state / "api.key"), config, self.bus, self.log)
+        self.hosting.admit = self._admit
+        self.hosting.lead_to(self.exchange, self.features.elsewhere)
+        self._changing = asyncio.Lock()
+        self.api = ApiRoom(
+            config, lambda: Tls(self.config.tls).server, self.messages, self.apps, self.hosting
+        )
         self.api.follow(self.registrar)
         self.media.clips.speak = self.api.speak
         self.questions = Questions(self)
@@ -244,6 +252,9 @@ class Switch:
         now = self.clock.now()
         if self._place is None:
             self.mint.renew(*self.store.identity())
+        if self.hosting.load():
+            whole = self.hosting.join(self.config)
+            self._let_in(whole, Router.of(whole, overrides=self.router.overrides))
         self.media.start(asyncio.get_running_loop())
         self._recover(now)  # before all else: the sound of calls that go on waits for it
         self.registrar.load(now)
@@ -305,6 +316,7 @@ class Switch:
         self.face.flush()
         await self._drain()
         self.watchdog.stop()
+        self.hosting.stop()
         await self.api.stop()
         await self.http.stop()
         await self.control.stop()
@@ -340,30 +352,28 @@ class Switch:
 
         ValueError: a file that it names cannot be used; then nothing has changed.
         """
+        async with self._changing:
+            return await self._reload(config)
+
+    async def _reload(self, config: Config) -> list[str]:
+        whole = self.hosting.join(config)
         # Read and built in a thread: a rate table may have a hundred thousand lines, and calls go on
-        router, tls, stir = await asyncio.to_thread(self._prepare, config)
+        router, tls, stir = await asyncio.to_thread(self._prepare, whole)
         rates = await asyncio.to_thread(self.messages.prepare, config)
         waiting = find_restart_keys(self._started, config)
         self.config = config
         self.signing.stir = stir
-        self.authenticator.update(config.users, config.auth, config.trunks)
-        self.registrar.update(config.registrar, {user.name for user in config.users})
-        self.registrar.max_contacts = settings.max_contacts(config)
-        self.attendance.reconfigure(config, self.clock.now())
+        self._let_in(whole, router)
         self.messages.reconfigure(config, rates, tls)
         self.features.reconfigure(config.features)
         self.apps.house.reconfigure(config.sound, config.voicemail)
         self.apps.set_menus(config.menus)
-        self.exchange.reconfigure(settings.exchange_config(config), router)
-        self.door.reconfigure(config)
-        self.router = router
         self.endpoint.timers = settings.timers(config)
         self.face.apply(settings.limits(config))
         self.face.apply_transports(tls, settings.websocket(config), settings.public(config))
         self._advertise(config)
         self.media.config = config.media
         self.resolver.apply(config.dns)
-        self.trunks.reconfigure(config.trunks, self.clock.now(), country=config.numbers.country)
         self.api.reconfigure(config)
         self.trace.apply(config.trace)
         self.face.trace = self.trace.tap
@@ -371,6 +381,25 @@ class Switch:
         self.face.flush()
         self.log.info("switch.reloaded", needs_restart=waiting)
         return waiting
+
+    def _let_in(self, config: Config, router: Router) -> None:
+        """Who may register and call, and where calls go: of the file and of REST."""
+        self.authenticator.update(config.users, config.auth, config.trunks)
+        self.registrar.update(config.registrar, settings.registrants(config))
+        self.registrar.max_contacts = settings.max_contacts(config)
+        self.attendance.reconfigure(config, self.clock.now())
+        self.exchange.reconfigure(settings.exchange_config(config), router)
+        self.door.reconfigure(config)
+        self.router = router
+        self.trunks.reconfigure(config.trunks, self.clock.now(), country=config.numbers.country)
+
+    async def _admit(self) -> None:
+        """Those whom REST lets in are others now."""
+        async with self._changing:
+            whole = self.hosting.join(self.config)
+            overrides = self.router.overrides
+            self._let_in(whole, await asyncio.to_thread(Router.of, whole, overrides=overrides))
+        self.face.flush()
 
     def _prepare(self, config: Config) -> tuple[Router, Tls, Stir]:
         """What a configuration has in other files, and codecs that there are; called in a thread."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.switch.calls.access.guard import AccountAttacked, Guard, SourceBanned
 from switchroom.switch.calls.access.strangers import Strangers
+from switchroom.switch.config import domains_of
 from switchroom.switch.net.bans import Ban
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Door:
         exchange, strangers = self._exchange, None
         assert exchange is not None
         if config.sip.silent_to_strangers:
-            domains = {config.switch.domain.lower()} - {""}
+            domains = domains_of(config) if config.switch.domain else ()
             strangers = Strangers(exchange.is_trusted, exchange.is_local, domains, config.sip.scanners)
         exchange.reception.strangers = strangers
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from switchroom.protocols import sip
 from switchroom.switch.calls.rules import ExchangeConfig, OverloadRules
-from switchroom.switch.config import Config
+from switchroom.switch.config import Config, HostedUser, domains_of
 from switchroom.switch.media import Captures
 from switchroom.switch.net import NetLimits, PublicAddress, WebSocketRules
 from switchroom.switch.net.place import Place
@@ -64,6 +64,11 @@ def max_contacts(config: Config) -> dict[str, int]:
     return {user.name: user.max_contacts for user in config.users if user.max_contacts is not None}
 
 
+def registrants(config: Config) -> set[str]:
+    """Who may have phones registered."""
+    return {u.name for u in config.users if not isinstance(u, HostedUser) or u.may_register}
+
+
 def websocket(config: Config) -> WebSocketRules:
     """The rules of WebSocket connections."""
     given = config.websocket
@@ -89,7 +94,7 @@ def exchange_config(config: Config) -> ExchangeConfig:
         for user in config.users
     }
     return ExchangeConfig(
-        domains=frozenset({config.switch.domain.lower()} - {""}),
+        domains=domains_of(config),
         domain=config.switch.domain,
         answer_timeout=calls.answer_timeout,
         max_duration=calls.max_duration,

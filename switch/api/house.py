@@ -28,10 +28,9 @@ from .resources.accounts import AccountResources, KeyResources
 from .resources.applications import ApplicationResources
 from .resources.inventory import Inventory
 from .resources.lookups import LookupResources
-from .resources.mappings import MappingResources
 from .resources.numbers import NumberResources
-from .resources.sip import SipResources
 from .resources.usage import UsageResources
+from .sip.room import SipRoom
 from .verify.attempts import Attempts
 from .verify.caller import Caller
 from .verify.services import VerifyServices
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
     from .front.accounts import Accounts
     from .front.audit import Audit
+    from .sip.room import Hosting
 
 _DESCRIPTION = "/openapi.json"
 
@@ -66,13 +66,17 @@ class House:
         centre: Centre | None,
         now: Callable[[], float],
         apps: Apps,
+        hosting: Hosting,
     ) -> None:
-        """``centre``: of messages, and ``now`` the clock that it goes by; ``apps``: who has calls."""
+        """``centre``: of messages, and ``now`` the clock that it goes by; ``apps``: who has calls;
+        ``hosting``: who may register and call because REST says so.
+        """
         self.library, self.accounts, self._now = library, accounts, now
         api = config.api
         self.fetcher = Fetcher(Fence(api.webhook_private), _client_context(config), _limits(api))
         self.courier = Courier(library, accounts, self.fetcher, api)
         self.office = Office(api, library, accounts, audit, self.fetcher, self.courier)
+        self.office.refresh = hosting.refresh
         self.inventory = Inventory(api.numbers)
         self.numbers = NumberResources(self.office, self.inventory)
         self.applications = ApplicationResources(self.office)
@@ -90,14 +94,14 @@ class House:
         self.verifications = Verifications(
             self.office, verify, self.messages, accounts.vault, caller, attempts
         )
-        self.sip = SipResources(config, accounts)
+        self.sip = SipRoom(config, self.office, self.numbers, self.voice, hosting)
         self.table = Table()
         for resources in (
             *(AccountResources(self.office), KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
             ServiceResources(self.office, self.senders),
             *(LookupResources(), UsageResources(self.office), *self.voice.resources),
-            *(self.sip, MappingResources(self.sip)),
+            *self.sip.resources,
             *(verify, self.verifications, attempts),
         ):
             self.table.add(resources.operations())
@@ -129,6 +133,7 @@ class House:
         self.courier.start()
         self.outbox.start()
         self.voice.start()
+        self.sip.lines.start()
         self.verifications.start()
         if self.inbox.centre is not None:
             self.inbox.centre.attach(outlet=self.inbox, now=self._now())
@@ -140,6 +145,7 @@ class House:
     async def stop(self) -> None:
         """Let go of what is under way."""
         self.outbox.stop()
+        self.sip.lines.stop()
         self.voice.stop()
         if self.inbox.centre is not None:
             self.inbox.centre.detach(outlet=self.inbox.name, now=self._now())
@@ -155,7 +161,7 @@ class House:
         self.desk.config = self.office.config = self.courier.config = api
         self.desk.rates.rate, self.desk.rates.burst = api.rate, api.burst
         self.inventory.update(api.numbers)
-        self.sip.config = config
+        self.sip.reconfigure(config)
         self.fetcher.limits = _limits(api)
         self.fetcher.connections.fence = Fence(api.webhook_private)
         self.verifications.reconfigure()

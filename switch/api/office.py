@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ API_VERSION = "2010-04-01"
 log = structlog.get_logger("switchroom.api")
 
 
+async def _nothing() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Office:
     """The means of the resources."""
@@ -43,6 +47,9 @@ class Office:
     courier: Courier
     on_events: list[Callable[[], None]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    refresh: Callable[[], Awaitable[None]] = (
+        _nothing  # the switch takes up whose numbers, users, trunks changed
+    )
 
     async def write(
         self,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .house import House
     from .http.authority import Authority
     from .http.server import ApiServer
+    from .sip.room import Hosting
     from .voice.speaking.speech import Speech
 
 _PURGE_INTERVAL = 3600.0
@@ -64,9 +65,13 @@ class ApiRoom:
         tls: Callable[[], ssl.SSLContext | None],
         messages: Messages | None,
         apps: Apps,
+        hosting: Hosting,
     ) -> None:
-        """``tls``: of the switch's own certificate; ``messages``: the centre's; ``apps``: who has calls."""
+        """``tls``: of the switch's own certificate; ``messages``: the centre's; ``apps``: who has calls;
+        ``hosting``: who may register and call because REST says so.
+        """
         self._config, self._tls, self._messages, self._apps = config, tls, messages, apps
+        self._hosting = hosting
         self.is_open = bool(config.api.rest)
         self._house: House | None = None
         self._speech: Speech | None = None
@@ -123,6 +128,7 @@ class ApiRoom:
             centre=messages.centre if messages is not None and messages.is_open else None,
             now=messages.clock.now if messages is not None else time.monotonic,
             apps=self._apps,
+            hosting=self._hosting,
         )
         if messages is not None:
             messages.is_of_account = self._house.inbox.has

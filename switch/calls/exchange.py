@@ -157,6 +157,13 @@ class Exchange:
         host = uri.host.strip("[]").lower()
         return not host or host == flow.local[0] or self.is_local(host)
 
+    def _within(self, number: str, uri: sip.Uri) -> str:
+        """The number, with its domain where that is the one of somebody who is hosted."""
+        if "@" in number or uri.host.lower() not in self.config.domains:
+            return number
+        whole = f"{number}@{uri.host.lower()}"
+        return whole if whole in self.config.users else number
+
     def is_local(self, host: str) -> bool:
         """Whether a host in a URI, in lower case and without brackets, means this switch."""
         return host in self.config.domains or self._is_local(host)
@@ -185,6 +192,7 @@ class Exchange:
         number = (
             trunk.called(request) if trunk is not None else clean_number(request.uri.user_unescaped or "")
         )
+        number = self._within(number, request.uri)
         for feature in self.features:
             if feature(event, caller, number, now):
                 return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
-from switchroom.switch.config import TrunkConfig, UserConfig
+from switchroom.switch.config import HostedTrunk, HostedUser, TrunkConfig, UserConfig
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.trunks.trunk import Trunk
@@ -26,6 +26,12 @@ class Caller:
     def config(self) -> UserConfig | TrunkConfig | None:
         """What the configuration says of it."""
         return self.user if self.trunk is None else self.trunk.config
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it keeps to a domain of its own: what users share is not for it."""
+        config = self.config
+        return isinstance(config, HostedTrunk) or (isinstance(config, HostedUser) and config.domain != "")
 
     @property
     def must_be_signed(self) -> bool:

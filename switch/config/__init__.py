@@ -6,6 +6,7 @@ from .dns import DnsConfig
 from .features import FeaturesConfig
 from .file import ConfigError, find_restart_keys, find_state_dir, load, read
 from .first import write_default
+from .hosted import Hosted, HostedRoute, HostedTrunk, HostedUser, Residence, domains_of, residences
 from .listeners import TlsConfig, WebSocketConfig
 from .menus import MenuConfig
 from .model import Config
@@ -46,6 +47,10 @@ __all__ = [
     "DnsConfig",
     "FeaturesConfig",
     "HeaderRuleConfig",
+    "Hosted",
+    "HostedRoute",
+    "HostedTrunk",
+    "HostedUser",
     "LogConfig",
     "MediaConfig",
     "MenuConfig",
@@ -56,6 +61,7 @@ __all__ = [
     "PresenceConfig",
     "RegisterConfig",
     "RegistrarConfig",
+    "Residence",
     "RouteConfig",
     "RoutingConfig",
     "SipConfig",
@@ -76,11 +82,13 @@ __all__ = [
     "UserConfig",
     "VoicemailConfig",
     "WebSocketConfig",
+    "domains_of",
     "find_restart_keys",
     "find_state_dir",
     "join_address",
     "load",
     "read",
+    "residences",
     "split_address",
     "split_listen",
     "split_ports",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Strict, model_validator
 
-from .checks import ApiListen, Count, Flag, Network, Number, Text, join_address, split_address
+from .checks import ApiListen, Count, Domain, Flag, Network, Number, Text, join_address, split_address
 from .sections import Section, key
 
 _NUMBERS = re.compile(r"\+[1-9][0-9]{2,14}(-\+[1-9][0-9]{2,14})?|[0-9]{3,8}")
@@ -144,6 +144,15 @@ class ApiConfig(Section):
         "The beginnings of the only numbers that may be called or texted. Empty: all but premium.",
         list,
         max_length=1000,
+    )
+    sip_domains: list[Domain] = key(
+        "Where domains made over REST may lie: sip.example allows acme.sip.example. Empty: the main account "
+        "may have any, its subaccounts none.",
+        list,
+        max_length=64,
+    )
+    max_credentials: Count = key(
+        "Names and passwords of phones and trunks that REST may make.", 10_000, ge=0, le=1_000_000
     )
     foreign_senders: Flag = key(
         "Whether messages may come from numbers that the account does not have.", False

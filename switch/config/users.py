@@ -119,6 +119,11 @@ class UserConfig(Section):
         return self.number or self.name
 
     @property
+    def own_number(self) -> str:
+        """What others see when this user calls."""
+        return self.number or self.name
+
+    @property
     def forwards(self) -> list[tuple[str, str]]:
         """The keys that forward calls, and where to."""
         keys = ("forward_always", "forward_busy", "forward_no_answer", "forward_unreachable")

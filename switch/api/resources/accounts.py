@@ -97,7 +97,10 @@ class AccountResources:
             if doc.data["status"] == "closed":
                 raise ApiError(20422, "Status: a closed account stays closed")
             data["status"] = ask["Status"]
-        return self._show(await self._office.accounts.change(doc, **data), ask)
+        changed = await self._office.accounts.change(doc, **data)
+        if "status" in data:
+            await self._office.refresh()  # phones and trunks of a closed account are no more let in
+        return self._show(changed, ask)
 
     async def create_token(self, ask: Ask) -> Answer:
         """A second token beside the first."""

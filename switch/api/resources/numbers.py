@@ -11,9 +11,11 @@ from switchroom.switch.store.documents import Document, TakenError
 
 from ..front.operation import V2010, Answer, Ask, Operation
 from ..office import API_VERSION, Office, Shelf, account_uri, fields_of
+from ..sip.kinds import TRUNK
 from ..wire import params
 from ..wire.dates import rfc2822
 from ..wire.errors import ApiError, not_found
+from ..wire.sids import is_sid
 from .inventory import Inventory, code_of, compile_pattern, facts_of, region_of
 
 NUMBER, POOLED = "number", "pooled"
@@ -143,7 +145,7 @@ class NumberResources:
         kind = _KINDS.get(ask.target.rpartition("/")[2].removesuffix(".json"))
         if kind:
             more["fields"]["kind"] = kind
-        return await self.shelf.list_first(ask, "incoming_phone_numbers", self._show, **more)
+        return await self.shelf.list_first(ask, "incoming_phone_numbers", self.show, **more)
 
     async def create(self, ask: Ask) -> Answer:
         """Buy a number of the inventory: the one that is named, or any of an area."""
@@ -158,16 +160,18 @@ class NumberResources:
         facts = facts_of(number)
         given = fields_of(ask.found, _HOOKS)
         data = {**_DEFAULTS, "friendly_name": facts.national, **given, "kind": facts.kind}
+        self._check_trunk(ask, ask.account)
         doc = self.shelf.new(ask.account, data, name=number)
         try:
             await self._office.write([doc], events=[self._event(doc, "bought")])
         except TakenError:
             raise ApiError(21422, f"PhoneNumber: {_digits(number)} is not available") from None
-        return self._show(doc)
+        await self._office.refresh()
+        return self.show(doc)
 
     async def fetch(self, ask: Ask) -> Answer:
         """One number."""
-        return self._show(self.shelf.take(ask))
+        return self.show(self.shelf.take(ask))
 
     async def update(self, ask: Ask) -> Answer:
         """Other webhooks, another name, or another account of the same owner."""
@@ -180,16 +184,28 @@ class NumberResources:
                 raise ApiError(20422, "AccountSid: is not an account that the number can go to")
             columns["account"] = to
             left = self._pooled(doc)
-        changed = doc.change(ask.now, data=fields_of(ask.found, _HOOKS), **columns)
+            columns["data"] = {"trunk_sid": None}
+        self._check_trunk(ask, to or doc.account)
+        data = columns.pop("data", {}) | fields_of(ask.found, _HOOKS)
+        changed = doc.change(ask.now, data=data, **columns)
         await self._office.write([changed], left, events=[self._event(changed, "configured")])
-        return self._show(changed)
+        if changed.data["trunk_sid"] != doc.data["trunk_sid"]:
+            await self._office.refresh()
+        return self.show(changed)
 
     async def delete(self, ask: Ask) -> Answer:
         """It goes back into the inventory."""
         doc = self.shelf.take(ask)
         drops = [doc, *self._pooled(doc)]
         await self._office.write(drops=drops, events=[self._event(doc, "released")])
+        await self._office.refresh()
         return None
+
+    def _check_trunk(self, ask: Ask, account: str) -> None:
+        """Calls go to a trunk of the same account, or to none."""
+        sid = ask["TrunkSid"]
+        if sid and (not is_sid(sid, "TK") or self._office.library.get(TRUNK, sid, account) is None):
+            raise ApiError(20422, "TrunkSid: is not a trunk of the account")
 
     def _pooled(self, doc: Document) -> list[Document]:
         """Its place in a service: whoever has the number next must not be heard there."""
@@ -260,7 +276,8 @@ class NumberResources:
         }
         return {"country_code": code, "country": code, "uri": uri, "beta": False, "subresource_uris": below}
 
-    def _show(self, doc: Document) -> dict[str, Any]:
+    def show(self, doc: Document) -> dict[str, Any]:
+        """As REST has it."""
         data = {name: value for name, value in doc.data.items() if name != "kind"}
         return {
             "sid": doc.sid,

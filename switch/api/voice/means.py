@@ -69,6 +69,8 @@ class Means:
     conferences: Conferences = field(init=False)
     queues: Queues = field(init=False)
     conversations: dict[str, Conversation] = field(default_factory=dict)  # calls that are up, by SID
+    # The user that an address means, where its host is a domain of the account
+    within: Callable[[str, str, str], str] = lambda account, name, host: ""
     _today: dict[str, int] = field(default_factory=dict)
     _day: int = 0
 
@@ -111,7 +113,10 @@ class Means:
         except RemoteProtocolError:
             raise ApiError(21211, "To: is not a SIP URI") from None
         if self.apps.house.exchange.is_local(uri.host.strip("[]").lower()):
-            target = await self.target(account, "number", unquote(uri.user or ""))
+            name = unquote(uri.user or "")
+            if inside := self.within(account, name, uri.host.lower()):
+                return Target(f"user:{inside}", headers)
+            target = await self.target(account, "number", name)
             return target._replace(headers=headers)
         await self._check_host(uri.host.strip("[]"))
         return Target(bare, headers)

@@ -93,6 +93,7 @@ def call_params(doc: Document, status: str = "") -> Params:
             params += [*place_params(which, number), *place_params(old, number)]
     if doc.parent:
         params.append(("ParentCallSid", doc.parent))
+    params += doc.data.get("sip", {}).items()
     if doc.data.get("answered_by"):
         params.append(("AnsweredBy", doc.data["answered_by"]))
     if doc.data.get("caller_name"):

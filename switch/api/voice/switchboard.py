@@ -71,7 +71,7 @@ class Switchboard:
         found = self._numbers.owner(number)
         if found is None and number.isdecimal():
             found = self._numbers.owner("+" + number)
-        return found
+        return None if found is not None and found.data["trunk_sid"] else found
 
     async def _incoming(self, call: Call) -> None:
         number = self._owner(call.called)
@@ -101,6 +101,10 @@ class Switchboard:
             source["voice_fallback_url"] or "",
             source["voice_fallback_method"] or "POST",
         )
+        await self._converse(Conversation(self._means, live), call, place)
+
+    async def answer(self, live: Live, call: Call, place: Place) -> None:
+        """A call that is up by other rules than those of numbers: carry its documents out."""
         await self._converse(Conversation(self._means, live), call, place)
 
     def _hooks(self, number: Document) -> dict[str, Any]:

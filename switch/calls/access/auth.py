@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
 from switchroom.switch.calls.access.guard import Guard, GuardLimits
-from switchroom.switch.config import AuthConfig, TrunkConfig, UserConfig
+from switchroom.switch.config import AuthConfig, HostedTrunk, HostedUser, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
 # They give up registering when any challenge names SHA-256, although MD5 stands first; the libraries of
@@ -61,12 +62,24 @@ _IGNORED = Ignored()
 class _Account(NamedTuple):
     owner: UserConfig | AuthenticatedTrunk
     a1: dict[str, str]  # algorithm -> H(A1); the password itself is not needed
+    sources: tuple[IPv4Network | IPv6Network, ...] = ()  # where its calls may come from; none: anywhere
 
     def owns(self, uri: sip.Uri) -> bool:
         """Whether the address is the account's: its name or number, escaped or not (RFC 3261 §10.3)."""
         user = uri.user_unescaped
         owner = self.owner
+        if isinstance(owner, HostedUser) and owner.domain:
+            return user == owner.own_number and _host_of(uri) == owner.domain
         return bool(user) and isinstance(owner, UserConfig) and user in (owner.name, owner.number)
+
+    def admits(self, method: str, host: str) -> bool:
+        """Whether it may do this from there."""
+        owner = self.owner
+        if method == "REGISTER":
+            return not isinstance(owner, HostedUser) or owner.may_register
+        if isinstance(owner, HostedUser) and not owner.may_call:
+            return False
+        return not self.sources or any(ip_address(host.partition("%")[0]) in one for one in self.sources)
 
 
 class Authenticator:
@@ -88,14 +101,28 @@ class Authenticator:
         self._nonces = Nonces(secret or secrets.token_bytes(32))
         # What unknown users are measured against: as long to compute, and nobody knows the password.
         self._nobody = self._a1s("", secrets.token_hex(32))
+        self._accounts: dict[str, _Account] = {}
+        self._hosted: dict[str, dict[str, _Account]] = {}  # in domains of their own
+        self._doors: dict[str, dict[str, _Account]] = {}  # trunks, at the domains that they call
         self.update(users, config, trunks)
 
     def update(
         self, users: Iterable[UserConfig], config: AuthConfig, trunks: Iterable[TrunkConfig] = ()
     ) -> None:
         """Take the users, trunks and rules of a reloaded configuration."""
-        self._accounts = {user.name: self._account(user) for user in users}
+        before, self._accounts = self._accounts, {}
+        self._hosted, self._doors = {}, {}
+        for user in users:
+            known = before.get(user.name)
+            account = known if known is not None and known.owner is user else self._account(user)
+            self._accounts[user.name] = account
+            if isinstance(user, HostedUser) and user.domain:
+                self._hosted.setdefault(user.domain, {})[user.own_number] = account
         for trunk in trunks:
+            if isinstance(trunk, HostedTrunk):
+                sources, owner = _networks(trunk.callers), AuthenticatedTrunk(trunk.name)
+                for name, a1 in trunk.logins.items():
+                    self._doors.setdefault(trunk.domain, {})[name] = _Account(owner, a1, sources)
             if trunk.username_in:
                 a1 = self._a1s(trunk.username_in, trunk.password_in.get_secret_value())
                 self._accounts[trunk.username_in] = _Account(AuthenticatedTrunk(trunk.name), a1)
@@ -151,7 +178,7 @@ class Authenticator:
         nonce, count = credentials.nonce, credentials.nonce_count
         if not self._nonces.is_valid(nonce, host, now) or self._nonces.is_replay(nonce, count):
             return self._challenge(request, flow, now, is_stale=True)  # the response is not looked at
-        account = self._accounts.get(credentials.username)
+        account = self._find(request, credentials.username)
         a1 = self._nobody if account is None else account.a1
         if not credentials.is_proof_of(a1[credentials.algorithm], request.method) or account is None:
             self.guard.failed(host, credentials.username, now, is_known=account is not None)
@@ -159,6 +186,8 @@ class Authenticator:
         self._nonces.use(nonce, count, now)
         self.guard.succeeded(host)
         owner = account.owner
+        if not account.admits(request.method, host):
+            return Refused(403)
         if isinstance(owner, AuthenticatedTrunk):
             return Refused(403) if request.method == "REGISTER" else owner
         if not account.owns(request.from_.uri):
@@ -166,6 +195,15 @@ class Authenticator:
         if request.method == "REGISTER" and not account.owns(request.to.uri):
             return Refused(403)
         return Authenticated(owner)
+
+    def _find(self, request: sip.Request, name: str) -> _Account | None:
+        """Whose name it is: in the domain of who sends, or in the one that is called by a trunk."""
+        inside = None
+        if self._hosted:
+            inside = self._hosted.get(_host_of(request.from_.uri))
+        if self._doors and inside is None:
+            inside = self._doors.get(_host_of(request.uri))
+        return self._accounts.get(name) if inside is None else inside.get(name)
 
     def _challenge(
         self, request: sip.Request, flow: sip.Flow, now: float, *, is_stale: bool = False
@@ -188,11 +226,21 @@ class Authenticator:
         return [(before, after) for before, _, after in (text.partition(mark) for text in texts)]
 
     def _account(self, user: UserConfig) -> _Account:
+        if isinstance(user, HostedUser):
+            return _Account(user, user.a1, _networks(user.sources))
         password = user.password.get_secret_value()
         return _Account(user, self._a1s(user.name, password))
 
     def _a1s(self, name: str, password: str) -> dict[str, str]:
         return {algorithm: compute_a1(name, self._realm, password, algorithm) for algorithm in ALGORITHMS}
+
+
+def _host_of(uri: sip.Uri) -> str:
+    return uri.host.lower()
+
+
+def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, texts))
 
 
 def _names(text: str, uri: sip.Uri) -> bool:

@@ -75,6 +75,8 @@ class Reception:
         handler = self.on_method.get(method)
         if refusal is not None:
             self._exchange.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
+        elif caller.is_guest and method != "REGISTER":
+            self._exchange.endpoint.reply(event, 403, now=now)  # texts and lamps are for users of the file
         elif handler is not None:
             handler(event, caller, now)
         else:  # OPTIONS for another host: we are no proxy; the rest belongs into a dialog
@@ -107,7 +109,7 @@ class Reception:
                 return trunk.caller
         verdict = self._authenticator.authenticate(request, flow, now)
         if isinstance(verdict, Authenticated):
-            return Caller(verdict.user.name, verdict.user.number or verdict.user.name, user=verdict.user)
+            return Caller(verdict.user.name, verdict.user.own_number, user=verdict.user)
         if isinstance(verdict, AuthenticatedTrunk):
             trunk = self._exchange.trunks.get(verdict.name)
             if trunk is not None:

@@ -39,7 +39,7 @@ def call_back(transfers: Transfers, far: Leg, account: str, why: str, now: float
     if user is None:
         far.call.hang_up("Nobody is left to talk to", now)
         return
-    caller = Caller(user.name, user.dialled, user=user)
+    caller = Caller(user.name, user.own_number, user=user)
     plan = transfers.plan(far, user.dialled, caller, now)
     if not plan.steps:
         far.call.hang_up("Nobody is left to talk to", now)

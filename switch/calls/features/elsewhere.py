@@ -51,8 +51,11 @@ class Elsewhere:
             if word.key == event.key:
                 del self._words[slot]
                 self._seen = word.key, word.seen
+                if word.account.startswith("trunk:"):
+                    trunk = self._exchange.trunks.get(word.account.removeprefix("trunk:"))
+                    return None if trunk is None else trunk.caller
                 user = self._exchange.config.users.get(word.account)
-                return None if user is None else Caller(user.name, user.dialled, user=user)
+                return None if user is None else Caller(user.name, user.own_number, user=user)
         return None
 
     def slot_of(self, tag: str) -> int | None:

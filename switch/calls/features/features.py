@@ -121,7 +121,7 @@ class Features:
                 if number.startswith(code) and name != "park":
                     return self._code(event, caller, number, name, number[len(code) :], now)
             return False
-        if number in config.slots and caller.user is not None:
+        if number in config.slots and caller.user is not None and not caller.is_guest:
             if self._is_sent_to_lot(event, caller, number, now):
                 return True
             refusal = self.lot.take(event, caller, number, now)

@@ -162,7 +162,7 @@ class Transfers:
             trunk = self.exchange.trunks.get(account.removeprefix("trunk:"))
             return None if trunk is None else Caller(account, "", trunk=trunk)
         user = self.exchange.config.users.get(account)
-        return None if user is None else Caller(user.name, user.dialled, user=user)
+        return None if user is None else Caller(user.name, user.own_number, user=user)
 
     def plan(self, far: Leg, number: str, caller: Caller, now: float) -> Plan:
         """Where a number leads that one dials for another: by his own rights."""
@@ -179,7 +179,7 @@ class Transfers:
         call = leg.call
         user = self.exchange.config.users.get(leg.account)
         if user is not None:
-            return Identity(user.dialled, "", user.privacy)
+            return Identity(user.own_number, "", user.privacy)
         if leg.is_a and call.identity is not None:
             return call.identity
         return Identity(call.record.caller if leg.is_a else call.record.callee)

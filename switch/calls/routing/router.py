@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -30,10 +30,13 @@ from switchroom.switch.calls.routing.route import Route
 from switchroom.switch.config import (
     Config,
     ConfigError,
+    HostedRoute,
     NumbersConfig,
+    Residence,
     RouteConfig,
     RoutingConfig,
     UserConfig,
+    residences,
 )
 from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
 from switchroom.switch.config.schedule import zone
@@ -84,13 +87,18 @@ class Router:
         rates: RateTable | None = None,
         overrides: Overrides | None = None,
         told: int = _TOLD,
+        guests: Mapping[str, Residence] | None = None,
     ) -> None:
+        """``guests``: accounts that keep to a domain of their own."""
         self.overrides: Overrides = {} if overrides is None else overrides
         self.users = {user.name: user for user in users}
         self._plan = NumbersConfig() if numbers is None else numbers
         self._routing = RoutingConfig() if routing is None else routing
         self._rates = rates
         self._told = told
+        self._guests = {} if guests is None else guests
+        routes = list(routes)
+        self._shared = {n for route in routes if isinstance(route, HostedRoute) for n in route.numbers}
         self._emergency = None if self._plan.emergency is None else frozenset(self._plan.emergency)
         self._routes = [Route(c, i, self._routing.time_zone) for i, c in enumerate(routes, start=1)]
         self._index = PatternIndex([route.patterns for route in self._routes])
@@ -119,6 +127,7 @@ class Router:
             rates=rates,
             overrides=overrides,
             told=told,
+            guests=residences(config),
         )
 
     def _numbers_of(self, user: UserConfig) -> Iterator[tuple[str, _Extension]]:
@@ -140,11 +149,29 @@ class Router:
 
     def plan(self, inquiry: Inquiry) -> Plan:
         """Where a call goes, step by step, or with which status it is refused."""
+        home = self._guests.get(inquiry.source)
+        if home is not None:
+            return self._plan_of_guest(inquiry, home)
+        return self._plan_of_all(inquiry)
+
+    def _plan_of_guest(self, inquiry: Inquiry, home: Residence) -> Plan:
+        """Somebody who is hosted: first those of the same domain, then what is for everybody."""
+        called = inquiry.called
+        name = called if "@" in called else f"{called}@{home.domain}"
+        known = self._extensions.get(name)
+        if known is not None and name.endswith(f"@{home.domain}"):
+            return _to_extension(known, inquiry, name.partition("@")[0])
+        if home.is_open or self.is_emergency(called) or self._international(inquiry) in self._shared:
+            return self._plan_of_all(inquiry)
+        line = f"{inquiry.source} may only call within {home.domain}, which has no {called}; refused with 404"
+        return Plan(inquiry, (), 404, "Not Found", tell=lambda: (line,))
+
+    def _plan_of_all(self, inquiry: Inquiry) -> Plan:
         called, source = inquiry.called, inquiry.source
         if source not in self._bars:
             known = self._extensions.get(called)
             if known is not None:
-                return _to_extension(known, inquiry, called)
+                return _to_extension(known, inquiry, called.partition("@")[0])
         is_emergency = self.is_emergency(called)
         number = called if is_emergency else self._international(inquiry)
         refusal = "" if is_emergency else self._why_barred(inquiry, number)
@@ -152,7 +179,9 @@ class Router:
             return Plan(inquiry, (), 403, "Forbidden", tell=lambda: (refusal,))
         known = self._extensions.get(called) or self._extensions.get(number)
         if known is not None:
-            return _to_extension(known, inquiry, number if called not in self._extensions else called)
+            return _to_extension(
+                known, inquiry, (called if called in self._extensions else number).partition("@")[0]
+            )
         search = self._search(inquiry, number, is_emergency)
         tell = partial(self._tell, search)
         if not search.steps:

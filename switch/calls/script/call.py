@@ -51,6 +51,11 @@ class Call(Party):
         return self._house.country
 
     @property
+    def source(self) -> str:
+        """The address that the call came from."""
+        return self._leg.session.flow.remote[0]
+
+    @property
     def prompts(self) -> Path | None:
         """Where files are that are named without a path."""
         return self._house.config.prompts

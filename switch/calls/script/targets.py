@@ -81,5 +81,5 @@ def _number_of(exchange: Exchange, target: str) -> str:
     to = parse_destination(target)
     if isinstance(to, ToUser):
         user = exchange.config.users.get(to.name)
-        return to.name if user is None else user.dialled
+        return to.name if user is None else user.own_number
     return target.partition(":")[2].partition("@")[0]

@@ -9,7 +9,7 @@ from switchroom.protocols import sip
 from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.registration import Registration, State
 from switchroom.switch.calls.trunks.trunk import Trunk, TrunkNews
-from switchroom.switch.config import TrunkConfig
+from switchroom.switch.config import HostedTrunk, TrunkConfig
 
 _MAX_KNOWN_HOSTS = 10_000
 
@@ -70,6 +70,7 @@ class Trunks:
         ]
         self._names = {name: trunk for trunk in self for name in trunk.config.tls_names}
         self._registering = [trunk for trunk in self if trunk.config.registrations]
+        self._has_guests = any(isinstance(trunk.config, HostedTrunk) for trunk in self)
         self._of_host: dict[str, tuple[Trunk, ...]] = {}
 
     # -- which is which
@@ -93,6 +94,8 @@ class Trunks:
             if trunk is not None:
                 return trunk
         found = self._at(flow.remote[0])
+        if self._has_guests and found:
+            found = _meant(found, request.uri.host.lower())
         if not found:
             found = tuple([trunk for trunk in self._registering if trunk.owns(flow, now)])
         if len(found) > 1:  # several accounts at one carrier
@@ -158,6 +161,13 @@ class Trunks:
     def rows(self, now: float) -> list[dict[str, object]]:
         """Every trunk, one line each."""
         return [trunk.row(now) for trunk in self]
+
+
+def _meant(found: Sequence[Trunk], host: str) -> tuple[Trunk, ...]:
+    """Those of the file, or who is hosted in the domain that is called: an address may be of many."""
+    guests = [trunk for trunk in found if isinstance(trunk.config, HostedTrunk)]
+    named = tuple(trunk for trunk in guests if trunk.config.domain == host)
+    return named or tuple(trunk for trunk in found if trunk not in guests)
 
 
 def _plain_name(name: str) -> str:

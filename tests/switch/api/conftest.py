@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from switchroom.switch.api.room import ApiRoom
+from switchroom.switch.api.sip.room import Nobody
 from switchroom.switch.config import Config
 
 from .centre import MemoryCentre, MemoryRoom
@@ -57,7 +58,7 @@ def centre() -> MemoryCentre:
 
 @pytest.fixture
 async def room(config: Config, centre: MemoryCentre) -> AsyncIterator[ApiRoom]:
-    room = ApiRoom(config, no_tls, cast(Any, MemoryRoom(centre)), cast(Any, MemoryApps()))
+    room = ApiRoom(config, no_tls, cast(Any, MemoryRoom(centre)), cast(Any, MemoryApps()), Nobody())
     await room.start()
     yield room
     await room.stop()

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 import httpcore
 
 from switchroom.switch.api.front.openapi import describe
-from switchroom.switch.api.resources.sip import sid_of
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.api.voice.conferences.conference import Conference
 from switchroom.switch.api.voice.conferences.participant import Participant
@@ -24,6 +23,7 @@ from switchroom.switch.api.voice.wishes import ConferenceWish
 from .conftest import SID, TOKEN, call
 
 OURS, THEIRS = "+15017122661", "+15558675310"
+TRUNKED = "+4930555509"
 MARK = "mark-of-the-first-account"  # stands in whatever text its resources have
 _OPEN = {"AccountSid", "CountryCode", "PhoneNumber"}  # name nothing that belongs to somebody
 
@@ -116,6 +116,40 @@ async def _meeting(room: ApiRoom, sid: str) -> Conference:
     return conference
 
 
+async def _sip(client: Any) -> dict[str, str]:
+    """Domains and trunks, and what they go by."""
+    sip, trunks = client.sip, client.trunking.v1.trunks
+    users = await call(sip.credential_lists.create, MARK)
+    login = await call(sip.credential_lists(users.sid).credentials.create, "marked", "Long-enough-1")
+    access = await call(sip.ip_access_control_lists.create, MARK)
+    address = await call(sip.ip_access_control_lists(access.sid).ip_addresses.create, MARK, "192.0.2.1")
+    domain = await call(sip.domains.create, f"{MARK}.example", sip_registration=True)
+    auth = sip.domains(domain.sid).auth
+    await call(auth.calls.credential_list_mappings.create, users.sid)
+    await call(auth.calls.ip_access_control_list_mappings.create, access.sid)
+    await call(auth.registrations.credential_list_mappings.create, users.sid)
+    trunk = await call(trunks.create, friendly_name=MARK)
+    origin = await call(trunks(trunk.sid).origination_urls.create, 1, 1, True, MARK, "sip:127.0.0.1")
+    await call(trunks(trunk.sid).credentials_lists.create, users.sid)
+    await call(trunks(trunk.sid).ip_access_control_lists.create, access.sid)
+    number = await call(client.incoming_phone_numbers.create, phone_number=TRUNKED, friendly_name=MARK)
+    await call(trunks(trunk.sid).phone_numbers.create, number.sid)
+    return {
+        "Domains": domain.sid,
+        "CredentialLists": users.sid,
+        "CredentialSid": login.sid,
+        "IpAccessControlLists": access.sid,
+        "IpSid": address.sid,
+        "MappedSid": users.sid,
+        "AccessSid": access.sid,
+        "Trunks": trunk.sid,
+        "OriginationSid": origin.sid,
+        "ListSid": users.sid,
+        "SourcesSid": access.sid,
+        "NumberSid": number.sid,
+    }
+
+
 async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     """One of everything: what stands in a path, by its name there."""
     number = await call(client.incoming_phone_numbers.create, phone_number=OURS, friendly_name=MARK)
@@ -149,15 +183,7 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
         "RecordingSid": recording.sid,
-        "Domains": sid_of("SD", "api.test"),
-        "CredentialLists": sid_of("CL", "api.test"),
-        "CredentialSid": sid_of("CR", "anna"),
-        "IpAccessControlLists": sid_of("AL", "out"),
-        "IpSid": sid_of("IP", "out", "192.0.2.0/24"),
-        "Trunks": sid_of("TK", "out"),
-        "OriginationSid": sid_of("OU", "out", str(room._config.trunks[0].address[0])),
-        "MappedSid": sid_of("CL", "api.test"),
-        "SourcesSid": sid_of("AL", "out"),
+        **await _sip(client),
         "TranscriptionSid": said.sid,
         "StreamSid": heard.sid,
         "Conferences": conference.sid,
