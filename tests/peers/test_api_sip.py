@@ -102,8 +102,9 @@ def test_a_credential_registers_and_calls_at_once_and_is_gone_at_once(switch: Sw
         talk(alice, desk, "1001", "alice")  # the main account's: it may call whom the file has
         desk.domain = DOMAIN  # the Request-URI; who calls is still 1001 of the switch itself
         talk(desk, bob, "bob", "1001")
-        assert phone_of(switch, "alice", password="Wrong-Horse-77").register().status == 401
-        assert phone_of(switch, "alice", domain=switch.address[0]).register().status == 401
+        guesser = stack.enter_context(phone_of(switch, "alice", password="Wrong-Horse-77"))
+        stranger = stack.enter_context(phone_of(switch, "alice", domain=switch.address[0]))
+        assert guesser.register().status == stranger.register().status == 401
         [one] = [each for each in credentials.list() if each.username == "bob"]
         credentials(one.sid).update(password="Another-Horse-8")
         assert bob.register().status == 401
@@ -245,7 +246,7 @@ def test_it_outlives_kill_9(tmp_path: Path) -> None:
 
 
 def test_two_workers_know_the_same(tmp_path: Path, hooks: Hooks) -> None:
-    hooks.answers["/domain"] = "<Response><Pause length='9'/></Response>"
+    hooks.answers["/domain"] = "<Response><Play digits='1'/><Pause length='9'/></Response>"
     with (
         made(
             tmp_path, switch={"workers": 2}, registrar={"max_contacts": 20}, calls={"user_rate": 1000.0}
