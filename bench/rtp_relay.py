@@ -3,13 +3,15 @@
     python bench/rtp_relay.py [--peer rtpengine] [--flows 1000] [--rates 50000,150000] [--seconds 5]
     python bench/rtp_relay.py --srtp ...             # one side of each call speaks SRTP, the other one RTP
     python bench/rtp_relay.py --wires [--six] ...    # as root: through the kernel too (docs/media.md)
+    python bench/rtp_relay.py --frames --rates 200000 ...    # the same with phones that cost little
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
 through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
 "beyond direct" is what the relay adds for each packet; "machine" is the same from the kernel's sampled
 figures for the whole machine: true only when nothing else runs. Of repeats the median is shown. With --wires
 the phones are in network namespaces on two sides, so that the kernel can relay; what it does is done on the
-account of whoever sends.
+account of whoever sends. With --frames they send by bench/rtp_frames_core.c, in real time if they may, and
+bench/sink.py counts what comes back.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import engines
 import report
+import sink
 import wires
 
 HERE = Path(__file__).parent
@@ -43,11 +47,13 @@ def main() -> None:
     if options.serve:
         asyncio.run(serve(place_of(options), options.serve))
         return
+    options.wires = options.wires or options.frames
     if options.wires:
         wires.enter()
     place = place_of(options)
     traffic = compile_traffic()
-    relays = ["direct", *(["kernel"] if options.wires else []), "switchroom", "plain", *options.peer]
+    ours = [*(["kernel"] if options.wires else []), "switchroom", "ports", "plain"]
+    relays = ["direct", *ours, *options.peer]
     if options.srtp:
         relays = ["direct", "switchroom", "srtp", *(f"{peer}-srtp" for peer in options.peer)]
     results: dict[tuple[str, int], list[Row]] = {}
@@ -55,7 +61,7 @@ def main() -> None:
         for rate in options.rates:
             for relay in relays:
                 results.setdefault((relay, rate), []).append(
-                    run(relay, traffic, options.flows, rate, options.seconds, place)
+                    run(relay, traffic, options.flows, rate, options.seconds, place, is_framed=options.frames)
                 )
     rows = [summarise(runs, results["direct", rate]) for (_, rate), runs in results.items()]
     rows.sort(key=lambda row: (row["rate"], relays.index(row["relay"])))
@@ -65,6 +71,7 @@ def main() -> None:
         "rtp_relay"
         + ("_srtp" if options.srtp else "")
         + ("_wires" if options.wires else "")
+        + ("_frames" if options.frames else "")
         + ("_six" if options.six else "")
     )
     report.save(name, rows, meta)
@@ -84,6 +91,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--wires", action="store_true", help="in network namespaces instead of the loopback")
+    parser.add_argument("--frames", action="store_true", help="the same, with phones that cost little")
     parser.add_argument("--srtp", action="store_true", help="what keys on one side cost")
     parser.add_argument("--six", action="store_true", help="over IPv6, with --wires")
     parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
@@ -98,27 +106,50 @@ def place_of(options: argparse.Namespace) -> wires.Place:
 
 
 def compile_traffic() -> Path:
-    """Build the phones."""
-    target = HERE / "results" / "tmp" / "rtp_traffic"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Build the phones; both programs lie in the folder that this returns."""
+    target = HERE / "results" / "tmp"
+    target.mkdir(parents=True, exist_ok=True)
     media = HERE.parent / "switch" / "media"
     sources = [HERE / "rtp_traffic_core.c", *sorted((media / "crypto").glob("*.c"))]
     sources.append(HERE.parent / "codecs" / "native" / "library.c")
-    command = ["gcc", "-O2", f"-I{media}", f"-I{HERE.parent}", "-o", str(target), *map(str, sources)]
-    subprocess.run([*command, "-ldl", "-lpthread"], check=True)
+    command = ["gcc", "-O2", f"-I{media}", f"-I{HERE.parent}", "-o", str(target / "rtp_traffic")]
+    subprocess.run([*command, *map(str, sources), "-ldl", "-lpthread"], check=True)
+    frames = HERE / "rtp_frames_core.c"
+    subprocess.run(["gcc", "-O2", "-o", str(target / "rtp_frames"), str(frames)], check=True)
     return target
 
 
 # -- one run
 
 
-def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float, place: wires.Place) -> Row:
+def run(
+    relay: str,
+    traffic: Path,
+    flows: int,
+    rate: int,
+    seconds: float,
+    place: wires.Place,
+    *,
+    is_framed: bool = False,
+) -> Row:
     """One measurement: CPU of the phones and of the relay, what arrived, and when."""
-    hosts = place.hosts(is_direct=relay == "direct") if place.namespaces[0] else HOST
     warm_up = 2.0 if relay == "kernel" else 0.5  # it takes over after fifty packets
-    command = [str(traffic), hosts, str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
-    command += ["srtp"] if relay.endswith("srtp") else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as phones:
+    numbers = [str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
+    is_direct = relay == "direct"
+    if is_framed:
+        command = [str(traffic / "rtp_frames"), place.frames(is_direct=is_direct), *numbers]
+    else:
+        hosts = place.hosts(is_direct=is_direct) if place.namespaces[0] else HOST
+        command = [
+            str(traffic / "rtp_traffic"),
+            hosts,
+            *numbers,
+            *(["srtp"] if relay.endswith("srtp") else []),
+        ]
+    with (
+        counting(flows, place) if is_framed else nullcontext() as counted,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as phones,
+    ):
         assert phones.stdin is not None
         assert phones.stdout is not None
         expect(phones, "ready")
@@ -130,8 +161,23 @@ def run(relay: str, traffic: Path, flows: int, rate: int, seconds: float, place:
             expect(phones, "stop")
             server, machine = engines.cpu_of(pid) - before, busy_seconds() - machine
             row: Row = json.loads(phones.stdout.readline())
+            if counted is not None:
+                time.sleep(0.1)  # for what is still on its way
+                row |= counted.result()
     row |= {"relay": relay, "rate": rate, "seconds": seconds, "server_cpu": server, "machine_cpu": machine}
     return row
+
+
+@contextmanager
+def counting(flows: int, place: wires.Place) -> Iterator[sink.Sink]:
+    """What counts for phones that only send."""
+    found = sink.Sink(FIRST_PORT, flows)
+    for name in place.namespaces:
+        with wires.inside(name):
+            for interface in ("wire", "direct"):
+                found.watch(interface)
+    yield found
+    found.close()
 
 
 def expect(process: subprocess.Popen[str], word: str) -> None:
@@ -183,7 +229,9 @@ def no_relay(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]
 
 
 @contextmanager
-def switchroom(flows: int, place: wires.Place, way: str = "off,raw") -> Iterator[tuple[int, list[Target]]]:
+def switchroom(
+    flows: int, place: wires.Place, way: str = "off,raw,one"
+) -> Iterator[tuple[int, list[Target]]]:
     """Our media plane in a process of its own."""
     command = [sys.executable, __file__, "--serve", way, *(["--wires"] if place.namespaces[0] else [])]
     command += ["--six"] if ":" in place.ours[0] else []
@@ -200,13 +248,20 @@ def switchroom(flows: int, place: wires.Place, way: str = "off,raw") -> Iterator
 @contextmanager
 def kernel(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """The same, with the kernel's part."""
-    with switchroom(flows, place, "required,raw") as found:
+    with switchroom(flows, place, "required,raw,one") as found:
+        yield found
+
+
+@contextmanager
+def ports(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """Ours without the right to one socket for all ports."""
+    with switchroom(flows, place, "off,raw") as found:
         yield found
 
 
 @contextmanager
 def plain(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """Ours without the right to raw sockets."""
+    """Ours without any right."""
     with switchroom(flows, place, "off") as found:
         yield found
 
@@ -214,7 +269,7 @@ def plain(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
 @contextmanager
 def srtp(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """Ours, with keys on one side of each call."""
-    with switchroom(flows, place, "off,raw,srtp") as found:
+    with switchroom(flows, place, "off,raw,one,srtp") as found:
         yield found
 
 
@@ -246,6 +301,7 @@ RELAYS = {
     "direct": no_relay,
     "kernel": kernel,
     "switchroom": switchroom,
+    "ports": ports,
     "plain": plain,
     "srtp": srtp,
     "rtpengine": rtpengine,
@@ -284,7 +340,9 @@ async def serve(place: wires.Place, way: str) -> None:
     kernel, *more = way.split(",")
     loop = asyncio.get_running_loop()
     ours = dict(zip(place.phones, place.ours, strict=True))
-    config = MediaConfig.model_validate({"ports": PORTS, "kernel": kernel, "raw_sockets": "raw" in more})
+    config = MediaConfig.model_validate(
+        {"ports": PORTS, "kernel": kernel, "raw_sockets": "raw" in more, "one_socket": "one" in more}
+    )
     plane = MediaPlane(config, lambda toward: ours[toward], lambda session: None)
     plane.start(loop)
     targets: list[Target] = []

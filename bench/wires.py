@@ -8,11 +8,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 _INSIDE = "SWITCHROOM_BENCH_INSIDE"
 
 
@@ -28,6 +34,20 @@ class Place(NamedTuple):
         """As rtp_traffic reads them."""
         hosts = self.direct if is_direct else self.phones
         return ",".join(f"{host}@{name}" for host, name in zip(hosts, self.namespaces, strict=True))
+
+    def frames(self, *, is_direct: bool) -> str:
+        """As rtp_frames reads them: where frames leave, and which card they are for."""
+        hosts = self.direct if is_direct else self.phones
+        one, other = self.namespaces
+        cards = (
+            (("direct", _hardware("direct", other)), ("direct", _hardware("direct", one)))
+            if is_direct
+            else (("wire", _hardware(one)), ("wire", _hardware(other)))
+        )
+        return ",".join(
+            f"{host}@{name}/{interface}/{card}"
+            for host, name, (interface, card) in zip(hosts, self.namespaces, cards, strict=True)
+        )
 
 
 LOOPBACK = Place(*([("127.0.0.1", "127.0.0.1")] * 3))
@@ -70,6 +90,28 @@ def enter() -> None:
 
 def _address(where: str, name: str, four: str, six: str) -> None:
     run(f"ip {where}addr add {four}/24 dev {name}", f"ip {where}addr add {six}/64 dev {name} nodad")
+
+
+def _hardware(interface: str, namespace: str = "") -> str:
+    command = ["ip", "-j", *(["-n", namespace] if namespace else []), "link", "show", interface]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return str(found[0]["address"])
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """What is opened here belongs to this namespace."""
+    with open("/proc/self/ns/net") as home, open(f"/run/netns/{name}") as there:
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(home.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, _NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def run(*commands: str) -> None:

@@ -361,6 +361,12 @@ class MediaConfig(Section):
         "auto",
         is_live=False,
     )
+    one_socket: Flag = key(
+        "Whether the sound of all ports is read from one socket, where the switch may have it (CAP_BPF and "
+        "CAP_NET_ADMIN; see docs/media.md).",
+        True,
+        is_live=False,
+    )
     raw_sockets: Flag = key(
         "Whether packets leave through one raw socket for all ports, where the switch may have it "
         "(CAP_NET_RAW; see docs/media.md).",

@@ -82,6 +82,12 @@ cdef extern from "engine_core.h" nogil:
         pass
     struct raw:
         int fd
+    struct gate:
+        uint64_t host[2]
+        uint64_t at
+        uint32_t count, limit, family, index, is_alone
+    struct gathering:
+        int fds[2]
     struct command:
         verb verb
         uint32_t index
@@ -121,19 +127,21 @@ cdef extern from "engine_core.h" nogil:
         uint8_t payload_type
     void engine_read_detail(engine *, uint32_t index, uint32_t generation, detail *)
     struct totals:
-        uint64_t packets, bytes, wakes, kernel_packets, kernel_streams
+        uint64_t packets, bytes, wakes, kernel_packets, kernel_streams, gathered
         uint64_t dropped[16]
     struct expiry:
         uint32_t index, generation
     struct engine:
         int expiry_fd, handed_fd
         raw raws[2]
+        gathering gathering
         uint32_t capacity
         kernel_stream *streams
         bint may_realtime, is_realtime
         capture *capture
     engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval)
     void engine_send_raw(engine *)
+    int engine_gather(engine *, gate *, uint32_t first_port, uint32_t port_count)
     int engine_start(engine *)
     void engine_stop(engine *)
     void engine_free(engine *)
@@ -187,6 +195,18 @@ KERNEL_LAYOUT = {
     "size": sizeof(kernel_stream),
 }
 
+cdef gate _gate
+_start = <char *>&_gate
+GATE_LAYOUT = {
+    "host": <char *>&_gate.host - _start,
+    "at": <char *>&_gate.at - _start,
+    "count": <char *>&_gate.count - _start,
+    "limit": <char *>&_gate.limit - _start,
+    "family": <char *>&_gate.family - _start,
+    "is_alone": <char *>&_gate.is_alone - _start,
+    "size": sizeof(gate),
+}
+
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:
         memset(out, 0, sizeof(address))
@@ -219,7 +239,7 @@ cdef class Engine:
     """A thread that relays between pairs of ports; start() before, stop() after everything else."""
 
     cdef engine *_engine
-    cdef object _memory, _capture
+    cdef object _memory, _gates, _capture
     cdef ready _ready
 
     def __cinit__(self, uint32_t capacity, *, double tick=0.001, double sweep_interval=1.0):
@@ -246,6 +266,19 @@ cdef class Engine:
         """Send through raw sockets, if there is the right to it: tells whether. Before start()."""
         engine_send_raw(self._engine)
         return self._engine.raws[0].fd >= 0
+
+    def gather(self, gates, uint32_t first_port, uint32_t port_count):
+        """Read what comes for open gates, in this memory, from a socket of each IP version: returns both. Before start().
+
+        A descriptor of -1: there is none of that version.
+        """
+        cdef unsigned char[::1] view = gates
+        if view.shape[0] < <Py_ssize_t>((port_count + 1) * sizeof(gate)):
+            raise ValueError("too little memory for the gates")
+        if engine_gather(self._engine, <gate *>&view[0], first_port, port_count) < 0:
+            raise OSError(errno, os.strerror(errno))
+        self._gates = gates
+        return self._engine.gathering.fds[0], self._engine.gathering.fds[1]
 
     def schedule_realtime(self):
         """Have the thread scheduled in real time, if there is the right to it. Before start()."""
@@ -423,7 +456,7 @@ cdef class Engine:
         return Totals(
             t.packets, t.bytes, t.wakes,
             tuple([t.dropped[i] for i in range(1, <int>DROPS)]),
-            t.kernel_packets, t.kernel_streams,
+            t.kernel_packets, t.kernel_streams, t.gathered,
         )
 
     def next_expiry(self):

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "engine_core.h"
+#include "gathering.h"
 #include "handover.h"
 #include "keying.h"
 #include "reports.h"
@@ -132,6 +133,9 @@ static void program_end(
     if (program->is_mux)
         memset(&end->latches[RTCP], 0, sizeof end->latches[RTCP]);
     end->is_armed = true;
+    if (!is_paced(end))
+        close_gate(engine, end);
+    open_gate(engine, end);
     set_watched(engine, end, false);
     note_ticked(engine, end);
 }
@@ -139,6 +143,7 @@ static void program_end(
 static void release_end(struct engine *engine, struct end *end)
 {
     set_watched(engine, end, false);
+    close_gate(engine, end);
     take_back_both(engine, end);
     end->is_armed = false;
     end->program.peer = NO_END;

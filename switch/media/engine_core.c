@@ -17,9 +17,11 @@
 #include "admit.h"
 #include "bundle.h"
 #include "commands.h"
+#include "gathering.h"
 #include "handover.h"
 #include "keeping.h"
 #include "opening.h"
+#include "passing.h"
 #include "readers.h"
 #include "reports.h"
 #include "handing.h"
@@ -29,82 +31,7 @@
 #include "sockets.h"
 
 #define KICK UINT64_MAX
-enum { PACED = 1000 };        /* packets a second, at most */
-
-/* -- out */
-
-static void pass_on(struct engine *engine, struct end *from, int channel, uint8_t *data, size_t size)
-{
-    struct outgoing *out = &engine->outgoing;
-    struct end *peer = &engine->ends[from->program.peer];
-    struct end *end = carrier_of(engine->ends, peer);
-    bool is_rtcp = channel == RTCP;
-    if (end == NULL)
-        end = peer;
-    if (from->keying != NULL && !is_rtcp)
-        size = key_packet(from, data, size, engine->woken_at);
-    if (end->program.is_mux)
-        channel = RTP;
-    const union address *to = &end->latches[channel].remote;
-    /* the pair may have moved on */
-    bool is_linked = peer->is_armed && end->is_armed && end->program.call == from->program.call;
-    if (!is_linked || to->any.sa_family == AF_UNSPEC) {
-        count_drop(engine, from, is_linked ? DROP_UNSENT : DROP_UNLINKED);
-        return;
-    }
-    keep(engine, end, channel, to, true, data, size);
-    if (end->program.shield.is_on)
-        size = shield_close(end, data, size, DATAGRAM_SIZE + PROTECTION_ROOM, is_rtcp);
-    if (size == 0) {
-        count_drop(engine, from, DROP_UNSENT);
-        return;
-    }
-    SET(engine->totals.bytes, engine->totals.bytes + size);
-    struct raw *raw = raw_of(engine, to);
-    if (raw->fd >= 0 && end->is_raw) {
-        put_raw(engine, raw, from, end, channel, to, data, size);
-        return;
-    }
-    if (out->count != 0 && (out->to != to || out->fd != end->fds[channel]))
-        flush(engine, from);
-    out->fd = end->fds[channel];
-    out->to = to;
-    out->iov[out->count] = (struct iovec){data, size};
-    out->headers[out->count].msg_hdr = (struct msghdr){
-        .msg_name = (void *)&to->any,
-        .msg_namelen = address_size(to),
-        .msg_iov = &out->iov[out->count],
-        .msg_iovlen = 1,
-    };
-    out->count++;
-}
-
-/* Send what an end's converter has made. */
-static void say(struct engine *engine, struct end *from)
-{
-    struct outgoing *out = &engine->outgoing;
-    struct converter *converter = from->converter;
-    for (;;) {
-        if (out->count == BATCH)
-            flush(engine, from);
-        uint8_t *packet = engine->made[out->count];
-        size_t made = converter->make(converter, packet, DATAGRAM_SIZE);
-        if (made == 0)
-            return;
-        note_made(from, packet, made, engine->woken_at);
-        pass_on(engine, from, RTP, packet, made);
-    }
-}
-
-/* RTCP speaks of sources that the other end never hears of: it ends here. */
-static void convert(
-    struct engine *engine, struct end *from, int channel, const uint8_t *data, size_t size, uint64_t now)
-{
-    if (channel != RTP)
-        return;
-    from->converter->take(from->converter, data, size, now);
-    say(engine, from);
-}
+enum { MAX_BATCHES = 32 };   /* in a turn, from one socket */
 
 /* -- batches in */
 
@@ -186,17 +113,11 @@ static void take(struct engine *engine, struct end *port, int channel, int i, ui
 
 static int receive_batch(struct engine *engine, int fd)
 {
-    for (int i = 0; i < BATCH; i++)  /* the kernel wrote over these */
+    for (int i = 0; i < BATCH; i++) {  /* the kernel wrote over these */
         engine->headers[i].msg_hdr.msg_namelen = sizeof engine->sources[i];
-    int count = recvmmsg(fd, engine->headers, BATCH, 0, NULL);
-    engine->has_more = engine->has_more || count == BATCH;
-    return count;
-}
-
-/* Sound: a packet in some milliseconds. */
-static bool is_paced(const struct end *end)
-{
-    return end->program.max_rate != 0 && end->program.max_rate <= PACED;
+        engine->headers[i].msg_hdr.msg_controllen = CONTROL_SIZE;
+    }
+    return recvmmsg(fd, engine->headers, BATCH, 0, NULL);
 }
 
 /* Cheaper than a batch of one, which asks twice. */
@@ -209,21 +130,61 @@ static int receive_one(struct engine *engine, int fd)
     return octets < 0 ? -1 : 1;
 }
 
+static int receive_at(struct engine *engine, struct end *end, int channel)
+{
+    uint64_t turn = engine->totals.wakes;
+    bool is_single = is_paced(end) && !end->is_gathered && end->read_in[channel] + 1 != turn;
+    int count = is_single ? receive_one(engine, end->fds[channel]) : receive_batch(engine, end->fds[channel]);
+    end->read_in[channel] = turn;
+    if (count <= 0)
+        return 0;
+    uint64_t now = monotonic();
+    for (int i = 0; i < count; i++)
+        take(engine, end, channel, i, now);
+    flush(engine, end);
+    return count;
+}
+
 static void receive(struct engine *engine, uint32_t index, int channel)
 {
     struct end *end = &engine->ends[index];
     if (!end->is_open)
         return;
-    uint64_t turn = engine->totals.wakes;
-    bool is_single = is_paced(end) && end->read_in[channel] + 1 != turn;
-    int count = is_single ? receive_one(engine, end->fds[channel]) : receive_batch(engine, end->fds[channel]);
-    end->read_in[channel] = turn;
-    if (count <= 0)
-        return;
-    uint64_t now = monotonic();
-    for (int i = 0; i < count; i++)
-        take(engine, end, channel, i, now);
-    flush(engine, end);
+    if (receive_at(engine, end, channel) == BATCH) {
+        engine->has_more = true;
+    } else if (end->is_gathered && channel == RTP) {
+        rejoin(engine, end);
+        receive_at(engine, end, channel);
+    }
+}
+
+/* Sound of all ports, as far as it came before now. */
+static void gather_from(struct engine *engine, int fd)
+{
+    int count = BATCH;
+    for (int turn = 0; count == BATCH && turn < MAX_BATCHES; turn++) {
+        count = receive_batch(engine, fd);
+        if (count > 0)
+            SET(engine->totals.gathered, engine->totals.gathered + (unsigned)count);
+        uint64_t now = monotonic();
+        for (int i = 0; i < count; i++) {
+            struct end *end = gathered_end(engine, &engine->headers[i].msg_hdr);
+            if (end == NULL) {
+                COUNT(engine->totals.dropped[DROP_UNLINKED]);
+                continue;
+            }
+            take(engine, end, RTP, i, now);
+            flush(engine, end);
+        }
+    }
+    engine->has_more = engine->has_more || count == BATCH;
+}
+
+static void gather(struct engine *engine)
+{
+    for (int i = 0; i < RAWS; i++)
+        if (engine->gathering.fds[i] >= 0)
+            gather_from(engine, engine->gathering.fds[i]);
 }
 
 /* -- sound that is made and heard here */
@@ -297,9 +258,9 @@ static int wait_for_packets(struct engine *engine, struct epoll_event *events)
 static void serve(struct engine *engine, const struct epoll_event *event)
 {
     uint64_t key = event->data.u64, counter;
-    if (key != KICK)
+    if (key < GATHER)
         receive(engine, (uint32_t)(key >> 1), (int)(key & 1));
-    else if (read(engine->kick_fd, &counter, sizeof counter) < 0)
+    else if (key == KICK && read(engine->kick_fd, &counter, sizeof counter) < 0)
         return;  /* nothing in it: somebody was quicker */
 }
 
@@ -312,11 +273,13 @@ static void *run(void *argument)
         int count = wait_for_packets(engine, events);
         COUNT(engine->totals.wakes);
         read_commands(engine);
+        gather(engine);
         for (int i = 0; i < count; i++)
             serve(engine, &events[i]);
         if (engine->ticked_count != 0 && monotonic() >= engine->tick_at)
             tick_all(engine);
         flush_raws(engine);
+        promise_to_read(engine);
         if (engine->watched_count != 0 && engine->woken_at >= engine->sweep_at)
             sweep(engine, monotonic());  /* read now: later than every packet and command of this turn */
         watch_schedule(engine);
@@ -343,7 +306,8 @@ static void prepare_batch(struct engine *engine)
     for (int i = 0; i < BATCH; i++) {
         engine->iov[i] = (struct iovec){engine->data[i], DATAGRAM_SIZE};
         engine->headers[i].msg_hdr = (struct msghdr){
-            .msg_name = &engine->sources[i], .msg_iov = &engine->iov[i], .msg_iovlen = 1};
+            .msg_name = &engine->sources[i], .msg_iov = &engine->iov[i], .msg_iovlen = 1,
+            .msg_control = engine->controls[i]};
     }
 }
 
@@ -354,7 +318,7 @@ struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_inter
         return NULL;
     memset(engine, 0, sizeof *engine);
     engine->epoll = engine->kick_fd = engine->expiry_fd = engine->handed_fd = -1;
-    engine->raws[0].fd = engine->raws[1].fd = -1;
+    engine->raws[0].fd = engine->raws[1].fd = engine->gathering.fds[0] = engine->gathering.fds[1] = -1;
     engine->capacity = capacity;
     engine->tick = tick;
     engine->sweep_interval = sweep_interval;
@@ -392,6 +356,7 @@ static void close_descriptors(struct engine *engine)
 {
     int *descriptors[] = {&engine->epoll, &engine->kick_fd, &engine->expiry_fd, &engine->handed_fd};
     close_raws(engine);
+    close_gathered(engine);
     for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++) {
         if (*descriptors[i] >= 0)
             close(*descriptors[i]);

@@ -13,6 +13,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "converter.h"
+#include "gate.h"
 #include "kernel_stream.h"
 #include "latch.h"
 #include "protector.h"
@@ -24,6 +25,7 @@ enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop'
 enum { KEYS_WAITING = 32, NO_PAYLOAD_TYPE = 0xFF };
 enum { SOURCES = 4 };                       /* SSRCs that are remembered of an end in a bundle */
 enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
+enum { CONTROL_SIZE = 64 };
 enum { INWARD, OUTWARD, WAYS };
 #define NO_END UINT32_MAX
 
@@ -137,6 +139,7 @@ struct end {
     union address local;                      /* of RTP */
     uint8_t traffic_class;
     bool is_raw;                              /* packets may leave through the raw socket */
+    bool is_gathered;                         /* its RTP comes by the socket of all ports, most of the time */
     struct latch latches[CHANNELS];
     struct program program;
     struct converter *converter, *tap;
@@ -181,7 +184,7 @@ struct detail {
 
 struct totals {
     uint64_t packets, bytes, wakes, dropped[DROPS];
-    uint64_t kernel_packets, kernel_streams;
+    uint64_t kernel_packets, kernel_streams, gathered;
 };
 
 struct outgoing {
@@ -208,6 +211,13 @@ struct raw {
     struct mmsghdr headers[BATCH];
     struct iovec iov[BATCH];
     struct raw_packet packets[BATCH];
+};
+
+/* Sockets that hear many ports, one of each IP version; see gathering.h. */
+struct gathering {
+    struct gate *gates;                       /* NULL: each port is read by itself */
+    uint32_t first_port, port_count;
+    int fds[RAWS];                            /* -1: there is none */
 };
 
 struct expiry {
@@ -240,6 +250,8 @@ struct engine {
     union address sources[BATCH];
     uint8_t data[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];
     struct outgoing outgoing;
+    uint8_t controls[BATCH][CONTROL_SIZE];    /* where each packet of such a socket was sent to */
+    struct gathering gathering;
     struct raw raws[RAWS];                    /* IPv4, IPv6 */
     uint8_t made[BATCH][DATAGRAM_SIZE + PROTECTION_ROOM];  /* by converters, under the place that a packet has in outgoing */
 
@@ -268,6 +280,7 @@ struct engine {
 /* All return 0, or -1 with errno. The loop's thread calls them. */
 struct engine *engine_new(uint32_t capacity, uint64_t tick, uint64_t sweep_interval);
 void engine_send_raw(struct engine *engine);  /* if it may; before the start */
+int engine_gather(struct engine *engine, struct gate *gates, uint32_t first_port, uint32_t port_count);  /* before it, too */
 int engine_start(struct engine *engine);
 void engine_stop(struct engine *engine);  /* ends the thread and closes every socket */
 void engine_free(struct engine *engine);

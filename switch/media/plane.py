@@ -11,11 +11,11 @@ from ipaddress import ip_address
 
 from switchroom.switch.config import MediaConfig
 
-from ._engine import KERNEL_LAYOUT, Engine
+from ._engine import GATE_LAYOUT, KERNEL_LAYOUT, Engine
 from .captures import Captures
 from .clips import Clips
 from .holding import Music
-from .kernel import KernelRelay, open_kernel
+from .kernel import Gathering, KernelRelay, open_gathering, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .quality import Observer
 from .security import Guard
@@ -69,6 +69,8 @@ class MediaPlane:
         self.observer = Observer(self)
         self.captures = captures  # copies of what passes, if they are kept
         self.kernel: KernelRelay | None = None
+        self.gathering: Gathering | None = None
+        self.gathering_reason = ""  # why there is none
         self.is_raw = False  # packets leave through raw sockets
         self.kernel_reason = "not started"  # why there is none
         self.guard = Guard(lambda: tuple(self.config.srtp_suites), is_lite=self._is_lite)
@@ -117,6 +119,9 @@ class MediaPlane:
             capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
         )
         self.is_raw = config.raw_sockets and self.engine.send_raw()
+        self.gathering, self.gathering_reason = open_gathering(
+            config.one_socket, self.engine, config.port_range, GATE_LAYOUT
+        )
         if config.realtime:
             self.engine.schedule_realtime()
         if self.captures is not None:
@@ -155,6 +160,8 @@ class MediaPlane:
             self.engine.stop()
             if self.kernel is not None:
                 self.kernel.close()
+            if self.gathering is not None:
+                self.gathering.close()
 
     def session(self, key: str) -> MediaSession:
         """The media of a new call."""
@@ -174,6 +181,7 @@ class MediaPlane:
         counters = {"packets": totals.packets, "bytes": totals.size, "wakes": totals.wakes}
         counters |= {f"dropped_{reason}": n for reason, n in zip(DROP_REASONS, totals.dropped, strict=True)}
         counters |= {"kernel_packets": totals.kernel_packets, "kernel_streams": totals.kernel_streams}
+        counters["gathered_packets"] = totals.gathered
         counters |= {"sessions": self.session_count, "ports_in_use": self.ports_in_use}
         counters["converted_sessions"] = len(self._converting)
         return counters
@@ -236,11 +244,15 @@ class MediaPlane:
         return None if self.kernel is None else self.config.dscp << 2
 
     @property
+    def _means(self) -> str:
+        reading = "one socket" if self.gathering else f"port by port ({self.gathering_reason})"
+        return f", {reading}" + ", raw sockets" * self.is_raw + ", real time" * self.engine.is_realtime
+
+    @property
     def path(self) -> str:
         """Which way packets take, and why."""
         if self.kernel is None:
-            raw, realtime = ", raw sockets" * self.is_raw, ", real time" * self.engine.is_realtime
-            return f"user space{raw}{realtime}: {self.kernel_reason}"
+            return f"user space{self._means}: {self.kernel_reason}"
         others = "; ".join(reason for reason, _ in self.kernel.reasons.most_common(2))
         return "kernel where it can" + (f", else user space: {others}" if others else "")
 

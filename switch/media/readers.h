@@ -88,6 +88,7 @@ void engine_read_totals(struct engine *engine, struct totals *totals)
     totals->wakes = GET(engine->totals.wakes);
     totals->kernel_packets = GET(engine->totals.kernel_packets);
     totals->kernel_streams = GET(engine->totals.kernel_streams);
+    totals->gathered = GET(engine->totals.gathered);
     for (int reason = 0; reason < DROPS; reason++)
         totals->dropped[reason] = GET(engine->totals.dropped[reason]);
 }

@@ -208,3 +208,4 @@ class Totals(NamedTuple):
     dropped: tuple[int, ...]
     kernel_packets: int = 0  # of them, by the kernel, as far as they were counted yet
     kernel_streams: int = 0  # directions that it has now
+    gathered: int = 0  # packets that were read from the socket of all ports

@@ -164,6 +164,11 @@ FAMILIES = (
         "Those of them that the kernel relayed.",
         lambda s: s.media.counters()["kernel_packets"],
     ),
+    _counter(
+        "relay_gathered_packets",
+        "Packets that were read from the socket of all ports.",
+        lambda s: s.media.counters()["gathered_packets"],
+    ),
     _gauge(
         "relay_kernel_streams",
         "Directions of streams that the kernel relays.",

@@ -1,6 +1,7 @@
-"""Streams that the kernel relays: a program at tc, the memory that it shares with the engine, and ways."""
+"""What the kernel does for the engine: it relays streams, and brings many ports to one socket."""
 
+from .gathering import Gathering, open_gathering
 from .relay import KernelRelay, open_kernel
 from .ways import NoWay, Way
 
-__all__ = ["KernelRelay", "NoWay", "Way", "open_kernel"]
+__all__ = ["Gathering", "KernelRelay", "NoWay", "Way", "open_gathering", "open_kernel"]

@@ -10,14 +10,24 @@ import platform
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 _NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 _MAP_CREATE, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD, _LINK_CREATE = 0, 2, 3, 5, 28
-_HASH, _ARRAY = 1, 2
-_SCHED_CLS = 3
-_TCX_INGRESS = 46
+_HASH, _ARRAY, _SOCKETS = 1, 2, 15
 _MMAPABLE = 1 << 10
 _LOG_SIZE = 1 << 16
+
+
+class Hook(NamedTuple):
+    """Where a program runs: its kind, and what it is attached as."""
+
+    kind: int
+    attachment: int
+
+
+TC_INGRESS = Hook(3, 46)  # BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS; on an interface
+SOCKET_LOOKUP = Hook(30, 36)  # BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP; in a network namespace
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,6 +70,11 @@ class Map:
         """One of numbered values in memory that we see too."""
         return cls(_ARRAY, 4, value_size, count, _MMAPABLE)
 
+    @classmethod
+    def sockets(cls, count: int) -> Map:
+        """One of numbered sockets, each put in as a descriptor of 32 bits."""
+        return cls(_SOCKETS, 4, 4, count)
+
     def memory(self, size: int) -> mmap.mmap:
         """The values of a shared array."""
         return mmap.mmap(self.descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
@@ -86,11 +101,11 @@ class Map:
         os.close(self.descriptor)
 
 
-def load_program(code: bytes, name: bytes) -> int:
-    """Load a program for tc; returns its descriptor. BpfError has what the verifier says."""
+def load_program(code: bytes, name: bytes, hook: Hook = TC_INGRESS) -> int:
+    """Load a program; returns its descriptor. BpfError has what the verifier says."""
     instructions = ctypes.create_string_buffer(code, len(code))
     licence = ctypes.create_string_buffer(b"Dual MIT/GPL")  # it calls nothing that asks for another
-    attributes = _program(instructions, licence, name)
+    attributes = _program(instructions, licence, name, hook)
     try:
         return _bpf(_PROG_LOAD, attributes)
     except BpfError as error:
@@ -98,7 +113,7 @@ def load_program(code: bytes, name: bytes) -> int:
             raise
         log = ctypes.create_string_buffer(_LOG_SIZE)
         try:
-            return _bpf(_PROG_LOAD, _program(instructions, licence, name, log))
+            return _bpf(_PROG_LOAD, _program(instructions, licence, name, hook, log))
         except BpfError:
             said = log.value.decode(errors="replace").strip()
             raise BpfError(error.errno, said[-2000:] or error.strerror) from None
@@ -108,16 +123,20 @@ def _program(
     code: ctypes.Array[ctypes.c_char],
     licence: ctypes.Array[ctypes.c_char],
     name: bytes,
+    hook: Hook,
     log: ctypes.Array[ctypes.c_char] | None = None,
 ) -> bytes:
     level, size, where = (0, 0, 0) if log is None else (1, len(log), _address(log))
-    what = struct.pack("=IIQQ", _SCHED_CLS, len(code) // 8, _address(code), _address(licence))
-    return what + struct.pack("=IIQII16s", level, size, where, 0, 0, name)
+    what = struct.pack("=IIQQ", hook.kind, len(code) // 8, _address(code), _address(licence))
+    return what + struct.pack("=IIQII16sII", level, size, where, 0, 0, name, 0, hook.attachment)
 
 
-def attach(program: int, interface: int) -> int:
-    """Let a program see what comes in at an interface, until the descriptor that this returns is closed."""
-    return _bpf(_LINK_CREATE, struct.pack("=IIII", program, interface, _TCX_INGRESS, 0))
+def attach(program: int, where: int, hook: Hook = TC_INGRESS) -> int:
+    """Let a program see what comes by, until the descriptor that this returns is closed.
+
+    ``where`` is the index of an interface, or a descriptor of a network namespace.
+    """
+    return _bpf(_LINK_CREATE, struct.pack("=IIII", program, where, hook.attachment, 0))
 
 
 @contextmanager

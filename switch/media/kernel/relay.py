@@ -6,7 +6,6 @@ way, so that taking a stream back takes effect with the next packet and asks nob
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Protocol
 
 from .bpf import BpfError, Map, attach, closing, load_program
 from .program import KEY_SIZE, Layout, assemble, key_of
+from .reasons import reason_of
 from .ways import NoWay, Way, Ways
 
 _INDEX = struct.Struct("=I")
@@ -117,15 +117,7 @@ def open_kernel(wanted: str, capacity: int, layout: Layout) -> tuple[KernelRelay
     try:
         return KernelRelay(capacity, layout), ""
     except BpfError as error:
-        reason = _reason_of(error)
+        reason = reason_of(error, "Linux 6.6")
         if wanted == "required":
             raise OSError(error.errno, f"media.kernel is required: {reason}") from error
         return None, reason
-
-
-def _reason_of(error: BpfError) -> str:
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return "no right to it (CAP_BPF and CAP_NET_ADMIN)"
-    if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-        return f"this kernel has not what it takes (Linux 6.6): {(error.strerror or '').splitlines()[-1]}"
-    return str(error.strerror or error)

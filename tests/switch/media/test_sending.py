@@ -124,9 +124,9 @@ for size in (100, 1200, 100):
     packet = bytes([0x80]) + bytes(11) + bytes(size)
     phones[0].sendto(packet, ("127.0.0.1", 28_000))
     assert phones[1].recv(4096) == packet
+engine.stop()
 totals = engine.read_totals()
 assert totals.packets == 3 and not any(totals.dropped), totals
-engine.stop()
 """
 
 
