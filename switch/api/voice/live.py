@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ..webhooks.cookies import Cookies
 from ..webhooks.courier import Letter
-from ..webhooks.fetch import Cookies, FetchError, Reply, Request
+from ..webhooks.fetch import FetchError, Reply, Request
 from .actions import (
     Fetch,
     Page,
@@ -121,7 +122,7 @@ class Live:
         token = self._office.accounts.token(self.account)
         started = time.time()
         try:
-            reply = await self._office.fetcher.fetch(request, token, cookies=self.cookies)
+            reply = await self._office.fetcher.persist(request, token, cookies=self.cookies)
             self._note(fetch, params, started, reply)
             if not 200 <= reply.status < 300:
                 raise FetchError(11200, f"{fetch.url[:200]}: status {reply.status}", status=reply.status)

@@ -34,6 +34,10 @@ class AnswerError(Exception):
         super().__init__(message)
 
 
+class UnreachedError(OSError):
+    """No connection in time."""
+
+
 class LostError(Exception):
     """The connection was lost before the answer was there."""
 
@@ -249,6 +253,12 @@ class Connections:
 
     async def _open(self, key: Key, timeout: float) -> Connection:  # noqa: ASYNC109
         scheme, host, port = key
+        try:
+            return await self._reach(scheme, host, port, timeout)
+        except TimeoutError:
+            raise UnreachedError(f"{host}: no connection within {timeout:g} s") from None
+
+    async def _reach(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109
         async with asyncio.timeout(timeout):
             addresses = await self._addresses(host, port)
             for address in addresses[:2]:

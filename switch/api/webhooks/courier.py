@@ -15,7 +15,8 @@ from switchroom.switch.store.documents import Document, Library, Query
 
 from ..wire.sids import new_sid
 from ..wire.urls import shown
-from .fetch import Fetcher, FetchError, Reply, Request, retries_of
+from .fetch import Fetcher, FetchError, Reply, Request
+from .overrides import Overrides
 from .waiting import Key, Waiting
 
 if TYPE_CHECKING:
@@ -220,10 +221,12 @@ class Courier:
         state = "done"
         if error is not None:
             self.failed_count += 1
-            tries = retries_of(data["url"], self.config.webhook_attempts - 1) + 1
-            if data["purpose"] == "message":  # somebody waits for an answer to a text: now or never
-                tries = retries_of(data["url"], 0) + 1
-            state = "pending" if error.can_retry and len(attempts) < tries else "dead"
+            said = Overrides.of(data["url"])
+            # somebody waits for an answer to a text: now or never
+            retries = 0 if data["purpose"] == "message" else self.config.webhook_attempts - 1
+            retries = retries if said.retries is None else said.retries
+            can_retry = error.can_retry if said.policy is None else said.allows(error.kind, "")
+            state = "pending" if can_retry and len(attempts) <= retries else "dead"
         return doc.change(time.time(), data={"attempts": attempts}, state=state), reply
 
     async def _ask(

@@ -7,12 +7,13 @@ import base64
 import json
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from .connections import AnswerError, Connections, LostError
+from .cookies import Cookies
+from .overrides import CONNECT, READ, Overrides, kind_of
 from .signature import HEADER, sign, with_body_hash
 from .target import Fence, ForbiddenError
 
@@ -20,7 +21,6 @@ MAX_BODY = 65536
 MAX_REDIRECTS = 3
 _USER_AGENT = "TwilioProxy/1.1"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
-_MAX_MS = 60_000
 
 Params = Sequence[tuple[str, str]]
 
@@ -28,8 +28,12 @@ Params = Sequence[tuple[str, str]]
 class FetchError(Exception):
     """There is no answer that could be used: the code says why, as documents about errors name it."""
 
-    def __init__(self, code: int, message: str, *, can_retry: bool = True, status: int = 0) -> None:
+    def __init__(
+        self, code: int, message: str, *, can_retry: bool = True, status: int = 0, kind: str = ""
+    ) -> None:
+        """``kind``: what has failed, as the policies of addresses name it."""
         self.code, self.message, self.can_retry, self.status = code, message, can_retry, status
+        self.kind = kind or kind_of(status)
         super().__init__(f"{code}: {message}")
 
 
@@ -67,42 +71,9 @@ class Limits:
 
     def overridden(self, url: str) -> Limits:
         """With what the fragment says, in milliseconds, but never longer than a minute."""
-        given = dict(parse_qsl(urlsplit(url).fragment))
-
-        def seconds(name: str, default: float) -> float:
-            text = given.get(name, "")
-            return min(max(int(text), 100), _MAX_MS) / 1000 if text.isdecimal() and len(text) < 9 else default
-
-        total = seconds("tt", self.total)
-        return Limits(min(seconds("ct", self.connect), total), min(seconds("rt", self.read), total), total)
-
-
-def retries_of(url: str, default: int) -> int:
-    """How often a URL's fragment (``#rc=2``) wants another attempt."""
-    text = dict(parse_qsl(urlsplit(url).fragment)).get("rc", "")
-    return min(int(text), 5) if text.isdecimal() and len(text) < 3 else default
-
-
-class Cookies:
-    """What servers set, kept for one conversation."""
-
-    def __init__(self) -> None:
-        self._by_host: dict[str, dict[str, str]] = {}
-
-    def header(self, host: str) -> str:
-        """What goes back to a host."""
-        return "; ".join(f"{name}={value}" for name, value in self._by_host.get(host, {}).items())
-
-    def learn(self, host: str, lines: Sequence[str]) -> None:
-        """Take in Set-Cookie lines; at most 20 cookies of a host."""
-        kept = self._by_host.setdefault(host, {})
-        for line in lines[:20]:
-            try:
-                for name, morsel in SimpleCookie(line[:4096]).items():
-                    if len(kept) < 20 or name in kept:
-                        kept[name] = morsel.coded_value
-            except CookieError:
-                continue
+        said = Overrides.of(url)
+        total = said.total or self.total
+        return Limits(min(said.connect or self.connect, total), min(said.read or self.read, total), total)
 
 
 class Fetcher:
@@ -120,12 +91,33 @@ class Fetcher:
         self, request: Request, token: str, *, limits: Limits | None = None, cookies: Cookies | None = None
     ) -> Reply:
         """Ask, and follow a few redirects; FetchError: there is no good answer."""
-        limits = (limits or self.limits).overridden(request.url)
+        limits = limits or self.limits.overridden(request.url)
         try:
             async with asyncio.timeout(limits.total):
                 return await self._follow(request, token, limits, cookies)
         except TimeoutError:
-            raise FetchError(11205, f"no answer within {limits.total:g} s") from None
+            raise FetchError(11205, f"no answer within {limits.total:.3g} s", kind=READ) from None
+
+    async def persist(self, request: Request, token: str, *, cookies: Cookies | None = None) -> Reply:
+        """Ask, and again as the address says: once after a connection that could not be had, if it is silent.
+
+        All that takes no longer than one question may.
+        """
+        said, limits = Overrides.of(request.url), self.limits.overridden(request.url)
+        left = 1 if said.retries is None else said.retries
+        until = asyncio.get_running_loop().time() + limits.total
+        while True:
+            spent = replace(limits, total=max(until - asyncio.get_running_loop().time(), 0.1))
+            try:
+                reply = await self.fetch(request, token, limits=spent, cookies=cookies)
+                if not left or not said.allows(kind_of(reply.status), CONNECT):
+                    return reply
+            except FetchError as error:
+                if not left or not said.allows(error.kind, CONNECT):
+                    raise
+            left -= 1
+            if asyncio.get_running_loop().time() >= until:
+                raise FetchError(11203, f"no good answer within {limits.total:g} s")
 
     async def _follow(self, request: Request, token: str, limits: Limits, cookies: Cookies | None) -> Reply:
         url, method = _bare(request.url), request.method
@@ -149,7 +141,7 @@ class Fetcher:
     ) -> tuple[Reply, str]:
         host = _check(url)
         url, headers, content = _write(request, url, method, token)
-        if cookies is not None and (known := cookies.header(host)):
+        if cookies is not None and (known := cookies.header(url)):
             headers.append(("Cookie", known))
         ask = self.connections.request
         try:
@@ -166,15 +158,15 @@ class Fetcher:
         except AnswerError as error:
             raise FetchError(11750 if error.is_large else 11206, _reason(error), can_retry=False) from None
         except TimeoutError:
-            raise FetchError(11205, f"{host}: no answer in time") from None
+            raise FetchError(11205, f"{host}: no answer in time", kind=READ) from None
         except OSError as error:
             raise _connect_error(error) from None
         except LostError as error:
-            raise FetchError(11205, _reason(error)) from None
+            raise FetchError(11205, _reason(error), kind=READ) from None
         except ValueError as error:  # UnicodeError too
             raise FetchError(11206, _reason(error), can_retry=False) from None
         if cookies is not None:
-            cookies.learn(host, [value for name, value in response.headers if name == "set-cookie"])
+            cookies.learn(url, [value for name, value in response.headers if name == "set-cookie"])
         known_headers = dict(response.headers)
         location = known_headers.get("location", "") if response.status in (301, 302, 303, 307, 308) else ""
         kind = known_headers.get("content-type", "")
@@ -234,10 +226,10 @@ def _connect_error(error: Exception) -> FetchError:
     text = _reason(error)
     low = text.lower()
     if "hostname mismatch" in low or "ip address mismatch" in low:
-        return FetchError(11235, text)
+        return FetchError(11235, text, kind=CONNECT)
     if "certificate" in low or "ssl" in low or "tls" in low:
-        return FetchError(11220, text)
-    return FetchError(11205, text)
+        return FetchError(11220, text, kind=CONNECT)
+    return FetchError(11205, text, kind=CONNECT)
 
 
 def _reason(error: Exception) -> str:

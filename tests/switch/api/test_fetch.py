@@ -15,8 +15,10 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from switchroom.switch.api.room import ApiRoom
+from switchroom.switch.api.webhooks.cookies import Cookies
 from switchroom.switch.api.webhooks.courier import Courier, Letter
-from switchroom.switch.api.webhooks.fetch import Cookies, Fetcher, FetchError, Limits, Request, retries_of
+from switchroom.switch.api.webhooks.fetch import Fetcher, FetchError, Limits, Request
+from switchroom.switch.api.webhooks.overrides import Overrides
 from switchroom.switch.api.webhooks.signature import sign, with_body_hash
 from switchroom.switch.api.webhooks.target import Fence
 
@@ -200,19 +202,59 @@ def test_overrides_of_a_connection() -> None:
     assert limits.overridden("http://a/#ct=500&rt=2000&tt=5000") == Limits(0.5, 2.0, 5.0)
     assert limits.overridden("http://a/#tt=99999999") == replace(limits, total=60.0)
     assert limits.overridden("http://a/#ct=x&rt=-1") == limits
-    assert (
-        retries_of("http://a/#rc=2", 7),
-        retries_of("http://a/#rc=99", 7),
-        retries_of("http://a/", 7),
-    ) == (*(2, 5, 7),)
+    texts = ("rc=2", "rc=99", "rc=x", "")
+    assert [Overrides.of(f"http://a/#{text}").retries for text in texts] == [2, 5, None, None]
+    some = Overrides.of("http://a/#rp=5xx,rt")
+    assert [kind for kind in ("4xx", "5xx", "ct", "rt", "") if some.allows(kind, "ct")] == ["5xx", "rt"]
+    assert Overrides.of("http://a/#rp=all").allows("4xx", "ct")
+    wrong = Overrides.of("http://a/#rp=sometimes")
+    assert [kind for kind in ("5xx", "ct") if wrong.allows(kind, "ct")] == ["ct"]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "statuses", "asked", "last"),
+    [
+        ("", [503, 200], 1, 503),
+        ("#rp=5xx", [503, 200], 2, 200),
+        ("#rp=5xx&rc=2", [503, 500, 404, 200], 3, 404),
+        ("#rp=4xx&rc=1", [404, 404, 200], 2, 404),
+        ("#rp=all&rc=0", [503, 200], 1, 503),
+    ],
+)
+async def test_a_document_is_asked_for_again_as_its_address_says(
+    fetcher: Fetcher, hooks: WebhookServer, fragment: str, statuses: list[int], asked: int, last: int
+) -> None:
+    hooks.answers += [(status, "text/xml", "") for status in statuses]
+    reply = await fetcher.persist(Request(f"{hooks.url}/a{fragment}"), "t")
+    assert (reply.status, len(hooks.requests)) == (last, asked)
+
+
+async def test_a_connection_that_cannot_be_had_is_tried_once_more(fetcher: Fetcher, monkeypatch: Any) -> None:
+    tried = []
+
+    async def refuse(*given: Any) -> Any:
+        tried.append(given)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(fetcher.connections, "connect", refuse)
+    for fragment, count in (("", 2), ("#rc=3", 4), ("#rp=rt", 1)):
+        tried.clear()
+        with pytest.raises(FetchError) as failed:
+            await fetcher.persist(Request(f"http://127.0.0.1:9/{fragment}"), "t")
+        assert (failed.value.code, failed.value.kind, len(tried)) == (11205, "ct", count)
 
 
 async def test_cookies_stay_within_a_conversation(fetcher: Fetcher) -> None:
     cookies = Cookies()
-    cookies.learn("a", ["sid=1; Path=/; HttpOnly", "b=2"])
-    cookies.learn("a", ["sid=3"])
-    assert cookies.header("a") == "sid=3; b=2"
-    assert cookies.header("b") == ""
+    cookies.learn("http://a/x", ["sid=1; Path=/; HttpOnly", "b=2"])
+    cookies.learn("http://a/", ["sid=3"])
+    assert cookies.header("http://a/y") == "sid=3; b=2"
+    assert cookies.header("http://b/") == ""
+    cookies.learn("https://a", ["deep=4; Path=/menu", "safe=5; Secure", "b=; Max-Age=0"])
+    cookies.learn("https://a", ["sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+    assert cookies.header("http://a/menus") == ""
+    assert cookies.header("http://a/menu/1") == "deep=4"
+    assert cookies.header("https://a:444/menu") == "deep=4; safe=5"
     cookies.learn("a", [f"c{n}=x" for n in range(100)])
     assert cookies.header("a").count("=") <= 22
 
