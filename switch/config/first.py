@@ -28,6 +28,8 @@ listen = "127.0.0.1:8080"  # http://127.0.0.1:8080/metrics and /healthz
 rest = ["http:127.0.0.1:8081", "proxy:127.0.0.1:8082"]
 docs = true            # http://127.0.0.1:8081/docs describes it, and lets you try it
 foreign_senders = true  # texts may come from numbers that nobody has: for a first try
+numbers = ["+15017122661"]  # that accounts can have: calls to it go to their programs
+webhook_private = ["127.0.0.0/8"]  # programs on this machine may be asked: not when strangers have accounts
 
 [log]
 level = "info"         # debug shows SIP messages, passwords masked

@@ -270,8 +270,16 @@ def test_refusals_and_numbers_without_an_application(place: Any, hooks: Hooks) -
     assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 486
     wait_until(lambda: heard(hooks, "/status"), 10, "the callback")
     assert heard(hooks, "/status")[0]["CallStatus"] == "busy"
-    dialog = a.start_call(OTHER, audio(a.address[0], 40000))
-    assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 480
+    for number in (OTHER, OURS):
+        configure(client, hooks, voice="<Dial><Say>no</Say></Dial>")
+        dialog = a.start_call(number, audio(a.address[0], 40000))
+        assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 480
+    wait_until(lambda: len(heard(hooks, "/status")) == 2, 10, "the callback")
+    assert heard(hooks, "/status")[1]["CallStatus"] == "failed"
+    wait_until(lambda: client.calls.list(limit=1)[0].status == "failed", 5, "the row")
+    said = place[0].cli("webhooks", "list", "--limit", "1", "--json").stdout
+    shown = place[0].cli("webhooks", "show", json.loads(said)[0]["webhook"]).stdout
+    assert ("CallStatus=failed" in shown, "attempt at" in shown, "status" in shown) == (True,) * 3
 
 
 def test_a_call_is_made_redirected_and_hung_up(

@@ -348,7 +348,13 @@ def test_the_first_file_is_private_and_good(tmp_path: Path) -> None:
 
 
 # What is off otherwise is on for a first try.
-FIRST = {"rest": ["http:127.0.0.1:8081", "proxy:127.0.0.1:8082"], "docs": True, "foreign_senders": True}
+FIRST = {
+    "rest": ["http:127.0.0.1:8081", "proxy:127.0.0.1:8082"],
+    "docs": True,
+    "foreign_senders": True,
+    "numbers": ["+15017122661"],
+    "webhook_private": ["127.0.0.0/8"],
+}
 
 
 def test_the_first_file_shows_defaults_as_they_are(tmp_path: Path) -> None:

@@ -298,6 +298,8 @@ class Reject:
 class HangUp:
     """End the call."""
 
+    is_failure: bool = False  # there is no document that could be used
+
 
 @dataclass(frozen=True, slots=True)
 class Complain:

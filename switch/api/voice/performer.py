@@ -252,6 +252,8 @@ class Performer:
         await self.call.reject(status)
 
     async def _hang_up(self, action: actions.HangUp) -> None:
+        if action.is_failure and isinstance(self.party, Call) and not self.party.is_answered:
+            self.live.end("failed", 480)
         if not self.party.is_over:
             await self.party.hang_up()
 

@@ -122,7 +122,7 @@ class Program:
                 yield Complain(error.code, error.message)
                 if not place.fallback_url or self._has_fallen_back:
                     if self.allowed is None:
-                        yield HangUp()
+                        yield HangUp(is_failure=True)
                     return
                 self._has_fallen_back = True
                 body = b""

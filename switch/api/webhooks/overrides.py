@@ -30,7 +30,9 @@ class Overrides:
         given = dict(parse_qsl(fragment))
         retries, policy = given.get("rc", ""), frozenset(given.get("rp", "").split(","))
         return cls(
-            *(_seconds(given.get(name, "")) for name in (CONNECT, READ, "tt")),
+            _seconds(given.get(CONNECT, "")),
+            _seconds(given.get(READ, "")),
+            _seconds(given.get("tt", "")),
             retries=min(int(retries), _MAX_RETRIES) if _is_number(retries) else None,
             policy=policy if policy <= _POLICIES else None,
         )

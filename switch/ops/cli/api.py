@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -87,7 +88,17 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one request with all attempts and answers."""
-    _show_one(_ask(config, "api.webhook", webhook=webhook), as_json=as_json)
+    found = _ask(config, "api.webhook", webhook=webhook)
+    if as_json:
+        _show_one(found, as_json=True)
+        return
+    params, attempts = found.pop("params"), found.pop("attempts")
+    _show_one(found, as_json=False)
+    for name, value in params:
+        typer.echo(f"  {name}={value}")
+    for one in attempts:
+        typer.echo(f"\nattempt at {datetime.fromtimestamp(one.pop('at'), UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+        _show_one(one, as_json=False)
 
 
 def replay(

@@ -237,7 +237,7 @@ def test_what_is_wrong_leads_to_the_fallback_once(result: Any, code: int) -> Non
     asked = [action for action in wanted if isinstance(action, Fetch)]
     assert asked[1].params[0] == ("ErrorCode", str(code))
     assert wanted[-3:] == [Answer(), Say("sorry"), HangUp()]
-    assert perform([result])[-1] == HangUp()
+    assert perform([result])[-1] == HangUp(is_failure=True)
     both = perform([result, result], fallback="http://app/f")
     assert [action.code for action in both if isinstance(action, Complain)] == [code, code]
 
