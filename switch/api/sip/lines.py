@@ -9,9 +9,9 @@ from switchroom.switch.calls.script import Call
 
 from ..office import Shelf
 from ..resources.numbers import NUMBER
-from ..voice.actions import Place
 from ..voice.live import Live
 from ..voice.render import CALL
+from ..voice.wishes import Place
 from ..wire.errors import ApiError
 from .kinds import DOMAIN, RECOVERY, TRUNK
 
