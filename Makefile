@@ -15,6 +15,7 @@ export DEBIAN_FRONTEND := noninteractive
 unexport PYTHONDONTWRITEBYTECODE
 
 SOURCES := setup.py pyproject.toml $(shell find switch codecs protocols -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*_core.c') \
+	$(wildcard $(patsubst %.pxd,%.py,$(shell find switch codecs protocols -name '*.pxd'))) \
 	$(wildcard codecs/native/*.c codecs/sound/*.c)
 
 # How to install Debian packages: as root, with sudo, or not at all.

@@ -7,30 +7,27 @@ so that arithmetic on them is exact): a timer fires up to one slot late and neve
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from heapq import heappop, heappush
 from math import ceil, floor, inf
-from typing import Generic, TypeVar
+from typing import Any
 
 NEVER = inf
 
 _SLOTS_PER_SECOND = 128
 _HOP = 8.0  # seconds
 
-Item = TypeVar("Item", bound=Hashable)
 
-
-class Slots(Generic[Item]):
+class Slots:
     """Items filed under the slot of time in which they come due."""
 
     __slots__ = ("_items", "_per_second", "_ticks")
 
     def __init__(self, per_second: float = _SLOTS_PER_SECOND) -> None:
         self._per_second = per_second
-        self._items: dict[int, list[Item]] = {}
+        self._items: dict[int, list[Any]] = {}
         self._ticks: list[int] = []  # a heap of the slots in use: as many as there are slots, not items
 
-    def add(self, item: Item, at: float) -> float:
+    def add(self, item: Any, at: float) -> float:
         """File an item under ``at`` and return when its slot comes."""
         tick = ceil(at * self._per_second)
         items = self._items.get(tick)
@@ -45,7 +42,7 @@ class Slots(Generic[Item]):
         """When the first slot in use comes due."""
         return self._ticks[0] / self._per_second if self._ticks else None
 
-    def take(self, now: float) -> tuple[float, list[Item]] | None:
+    def take(self, now: float) -> tuple[float, list[Any]] | None:
         """Remove the first slot that is due: its time and its items."""
         if not self._ticks or self._ticks[0] > floor(now * self._per_second):
             return None
@@ -74,7 +71,7 @@ class Wheel:
     __slots__ = ("_armed", "_last", "_slots")
 
     def __init__(self) -> None:
-        self._slots: Slots[int] = Slots()
+        self._slots: Slots = Slots()
         self._armed: dict[int, Timed] = {}
         self._last = 0
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 
 import pytest
+
+from tests import twins
+
+if os.environ.get("SWITCHROOM_PLAIN") == "1":  # the modules that are compiled as they are, as they are
+    sys.meta_path.insert(0, twins.Sources())
 
 # Where SIGINT is ignored (a job in the background), so would be the programs that tests start, and end by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +43,13 @@ _PACKAGES = {
     "tshark": "tshark",
     "untoast": "libgsm-tools",
 }
+
+
+def pytest_configure() -> None:
+    """Refuse to test what is not what the sources say: a module that was changed since it was compiled."""
+    stale = [] if os.environ.get("SWITCHROOM_PLAIN") == "1" else twins.stale()
+    if stale:
+        pytest.exit(f"changed since it was built: {', '.join(stale)} (setup.py build_ext --inplace)", 4)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -10,13 +10,44 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from importlib.machinery import ExtensionFileLoader
-from importlib.util import find_spec
+from collections.abc import Iterable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
+from importlib.util import find_spec, spec_from_file_location
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 VARIANTS = ("plain", "compiled")
+ROOT = Path(__file__).parents[1]
+
+
+def stale() -> list[str]:
+    """The modules that are compiled as they are and have changed since."""
+    found = []
+    for types in (ROOT / "protocols").rglob("*.pxd"):
+        source = types.with_suffix(".py")
+        for built in types.parent.glob(f"{types.stem}.*.so"):
+            if source.exists() and built.stat().st_mtime < source.stat().st_mtime:
+                found.append(str(source.relative_to(ROOT)))
+    return found
+
+
+class Sources(MetaPathFinder):
+    """Finds a module that was compiled as it is by its source: that is its own twin."""
+
+    def find_spec(
+        self, name: str, path: Iterable[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The source beside the compiled module, if there is one."""
+        if not name.startswith("switchroom."):
+            return None
+        for folder in path or ():
+            source = Path(folder) / f"{name.rpartition('.')[2]}.py"
+            if source.exists():
+                return spec_from_file_location(name, source, loader=SourceFileLoader(name, str(source)))
+        return None
 
 
 def load(name: str, compiled: str, variant: str) -> ModuleType:
@@ -38,11 +69,14 @@ def load_plain(name: str, compiled: str) -> ModuleType:
     package, _, _ = blocked.rpartition(".")
     taken = {key: sys.modules.pop(key) for key in list(sys.modules) if _is_within(key, package)}
     # other compiled modules cannot be loaded a second time; both copies share them
-    sys.modules.update({key: module for key, module in taken.items() if _is_extension(module)})
+    sys.modules.update({key: module for key, module in taken.items() if _has_no_source(module)})
     sys.modules[blocked] = None  # type: ignore[assignment]  # importing it raises ImportError
+    sources = Sources()
+    sys.meta_path.insert(0, sources)
     try:
         return importlib.import_module(name)
     finally:
+        sys.meta_path.remove(sources)
         for key in [key for key in sys.modules if _is_within(key, package)]:
             del sys.modules[key]
         sys.modules.update(taken)  # the first copy stays everybody else's
@@ -54,8 +88,12 @@ def _is_within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def _is_extension(module: ModuleType) -> bool:
-    return module.__spec__ is not None and isinstance(module.__spec__.loader, ExtensionFileLoader)
+def _has_no_source(module: ModuleType) -> bool:
+    spec = module.__spec__
+    if spec is None or not isinstance(spec.loader, ExtensionFileLoader):
+        return False
+    assert spec.origin is not None
+    return not Path(spec.origin).with_name(f"{spec.name.rpartition('.')[2]}.py").exists()
 
 
 def _full_name(name: str, compiled: str) -> str:

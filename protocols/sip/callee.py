@@ -222,7 +222,7 @@ class Callee(Conversation):
             self._drop(now)
             self.core.emit(SessionCancelled(self, request))
         else:
-            super().on_cancel(transaction, request, now)
+            Conversation.on_cancel(self, transaction, request, now)
 
     def on_lost(self, transaction: InviteServer, cause: str, now: float) -> None:
         """An INVITE was not answered and cannot be any more."""
@@ -231,7 +231,7 @@ class Callee(Conversation):
             self._drop(now)
             self.core.emit(SessionEnded(self, cause, None))
         else:
-            super().on_lost(transaction, cause, now)
+            Conversation.on_lost(self, transaction, cause, now)
 
     def _dialog_of(self, request: Request) -> Dialog | None:
         return self.dialog or self._early_dialog(request.to_tag or "")
@@ -246,7 +246,7 @@ class Callee(Conversation):
 
     def _heard_allow(self) -> frozenset[str]:
         allow = self.request.get("Allow")
-        self._allowed = super()._heard_allow() if allow is None else methods_in(allow)
+        self._allowed = Conversation._heard_allow(self) if allow is None else methods_in(allow)
         return self._allowed
 
     def _early_dialog(self, tag: str) -> Dialog:
@@ -256,7 +256,7 @@ class Callee(Conversation):
         return dialog
 
     def _leave(self) -> None:
-        super()._leave()
+        Conversation._leave(self)
         self._forget_dialogs()
         self._held = None
         if self._progress is not None:

@@ -33,8 +33,6 @@ class Caller(Conversation):
 
     __slots__ = ("_cancel_headers", "_early", "_given_up", "_heard", "_unanswered")
 
-    is_caller = True
-
     def __init__(
         self, core: Core, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
     ) -> None:
@@ -42,6 +40,7 @@ class Caller(Conversation):
         if not tag or not contact:
             raise LocalProtocolError("an INVITE needs a From tag and a Contact")
         super().__init__(core, request, flow, contact, (tag, ""))
+        self.is_caller = True
         self.state = _CALLING
         self._early: dict[str, Response | Dialog] = {}  # by remote tag; a dialog is made when it is needed
         self._given_up: tuple[int, str] | None = None  # what the owner is to hear when the INVITE has ended
@@ -70,13 +69,13 @@ class Caller(Conversation):
 
     def has_remote(self, tag: str | None) -> bool:
         """Whether the tag is of the other end, or of one of them before the answer."""
-        return super().has_remote(tag) if self.dialog is not None else (tag or "") in self._early
+        return Conversation.has_remote(self, tag) if self.dialog is not None else (tag or "") in self._early
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """React to a response to a request of ours."""
         invite = self._inviting
         if invite is None or transaction is not invite or self.state >= _CONFIRMED:
-            super().on_response(transaction, response, now)
+            Conversation.on_response(self, transaction, response, now)
         elif response.status < 200:
             self._on_provisional(invite, response, now)
         elif response.status < 300:
@@ -194,7 +193,7 @@ class Caller(Conversation):
     def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
         """React to a request of ours having no final response."""
         if transaction is not self._inviting or self.state >= _CONFIRMED:
-            super().on_failure(transaction, reason, now)
+            Conversation.on_failure(self, transaction, reason, now)
         elif self._given_up is not None:
             self._on_rejected(None, *self._given_up)
         else:
@@ -203,7 +202,7 @@ class Caller(Conversation):
     def on_no_news(self, transaction: InviteClient, now: float) -> None:
         """Give up an INVITE about which nothing was heard for timer C."""
         if self.state >= _CONFIRMED:
-            super().on_no_news(transaction, now)
+            Conversation.on_no_news(self, transaction, now)
         else:
             self._give_up((408, "timeout"), now, ())
 

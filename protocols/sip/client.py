@@ -265,7 +265,7 @@ class InviteClient(ClientTransaction):
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to a closed connection; an ICMP error, that could be forged, only before anybody answered."""
         if self.state is _CALLING or (self.state is _PROCEEDING and self.flow.transport != "UDP"):
-            super().on_flow_failed(reason, now)
+            ClientTransaction.on_flow_failed(self, reason, now)
 
     def _send_again(self, now: float) -> None:
         if self._fallback is not None:
@@ -282,7 +282,7 @@ class InviteClient(ClientTransaction):
             self.core.counters.timeouts += 1
             self.inviter.on_no_news(self, now)
         else:
-            super()._on_give_up(now)
+            ClientTransaction._on_give_up(self, now)
 
 
 class _Nobody:

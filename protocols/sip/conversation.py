@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from . import forks
@@ -64,11 +63,9 @@ class Conversation(Offering):
                 transaction = self._begin(request, flow, key, now)
                 self.core.emit(SessionRequestReceived(self, transaction, request))
 
-    @abstractmethod
     def _dialog_of(self, request: Request) -> Dialog | None:
         """The dialog that a request from the wire belongs to: before the 2xx there may be several."""
 
-    @abstractmethod
     def _dialog_sent(self, request: Request) -> Dialog | None:
         """The dialog that a request of ours was sent in."""
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..wheel import Slots, Wheel
+from ..wheel import Slots, Timed, Wheel
 from .events import Event, RequestFailed, ResponseReceived
 from .flow import Flow
 from .head import LIMITS, Limits
@@ -86,10 +86,15 @@ class Usage(Protocol):
         """Take the ACK to a 2xx."""
 
 
-class Watcher(Protocol):
-    """Wants to know when its flow fails."""
+class Filed(Timed):
+    """What stands in the tables under a key, and wants to know when its flow fails: a transaction."""
 
-    flow: Flow
+    __slots__ = ("flow", "key")
+
+    def __init__(self, key: str, flow: Flow) -> None:
+        super().__init__()
+        self.key = key
+        self.flow = flow
 
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to a closed connection or an ICMP error."""
@@ -145,8 +150,8 @@ class Core:
         self.servers: dict[str, ServerTransaction | ServerGrave] = {}
         self.sessions: dict[str, Usage] = {}  # by local tag
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
-        self._graves: Slots[str] = Slots(1)  # keys of the three tables above, which differ by their form
-        self._watchers: dict[tuple[str, int], set[Watcher]] = {}
+        self._graves: Slots = Slots(1)  # keys of the three tables above, which differ by their form
+        self._watchers: dict[tuple[str, int], set[Filed]] = {}
         self._events: deque[Event] = deque()
         self._out: list[tuple[bytes, Flow]] = []
 
@@ -233,7 +238,7 @@ class Core:
 
     # Life and death of transactions
 
-    def finish_client(self, transaction: ClientTransaction, grave: ClientGrave | None, until: float) -> None:
+    def finish_client(self, transaction: Filed, grave: ClientGrave | None, until: float) -> None:
         """Replace a client transaction by its tombstone, or by nothing."""
         self.counters.transactions -= 1
         self.wheel.disarm(transaction)
@@ -248,7 +253,7 @@ class Core:
         self.clients[key] = grave
         self._graves.add(key, until)
 
-    def finish_server(self, transaction: ServerTransaction, grave: ServerGrave | None, until: float) -> None:
+    def finish_server(self, transaction: Filed, grave: ServerGrave | None, until: float) -> None:
         """Replace a server transaction by its tombstone, or by nothing."""
         self.counters.transactions -= 1
         self.wheel.disarm(transaction)
@@ -272,7 +277,7 @@ class Core:
 
     # Flows that fail
 
-    def watch(self, watcher: Watcher) -> None:
+    def watch(self, watcher: Filed) -> None:
         """Tell this one when its flow fails."""
         remote = watcher.flow.remote
         watchers = self._watchers.get(remote)
@@ -281,7 +286,7 @@ class Core:
         else:
             watchers.add(watcher)
 
-    def unwatch(self, watcher: Watcher) -> None:
+    def unwatch(self, watcher: Filed) -> None:
         """Forget a watcher."""
         remote = watcher.flow.remote
         watchers = self._watchers.get(remote)

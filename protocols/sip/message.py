@@ -216,7 +216,7 @@ class Request(Message):
             return False
 
     def _check(self) -> None:
-        super()._check()
+        Message._check(self)
         if self.cseq.method != self.method:
             raise RemoteProtocolError(f"cseq: method is not {self.method}: {self.cseq.method!r:.40}")
         if self.uri.headers:  # §19.1.1 allows none here; obeying them would let the sender write our headers
@@ -249,7 +249,7 @@ class Response(Message):
         return self._pack(f"SIP/2.0 {self.status} {self.reason}")
 
     def _check(self) -> None:
-        super()._check()
+        Message._check(self)
         if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
             raise RemoteProtocolError("response with more than one Via")
 

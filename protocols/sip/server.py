@@ -173,7 +173,7 @@ class InviteServer(ServerTransaction):
         if self.state is _ACCEPTED:
             self.core.counters.retransmissions_in += 1
         else:
-            super().receive_again()
+            ServerTransaction.receive_again(self)
 
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK to a refusal; the one to a 2xx is the dialog's and comes by ``settle``."""

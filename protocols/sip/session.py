@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import LocalProtocolError
-from .client import ClientTransaction, InviteClient, Inviter
+from .client import ClientTransaction, InviteClient
 from .events import ReinviteRejected, SessionEnded
-from .server import Invitee, InviteServer, ServerTransaction
+from .server import InviteServer, ServerTransaction
 
 if TYPE_CHECKING:
     from .authorization import Authorizer
@@ -38,7 +37,7 @@ _CONFIRMED = State.CONFIRMED
 _TERMINATED = State.TERMINATED
 
 
-class Session(Inviter, Invitee):
+class Session:
     """What an owner may ask of a call, be it caller or callee.
 
     What the owner asks of a session that the wire has just ended is not done, and is no error: the event
@@ -61,13 +60,12 @@ class Session(Inviter, Invitee):
         "dialog",
         "flow",
         "is_acknowledged",
+        "is_caller",
         "local_tag",
         "refresh",
         "remote_tag",
         "state",
     )
-
-    is_caller = False
 
     def __init__(self, core: Core, request: Request, flow: Flow, contact: str, tags: tuple[str, str]) -> None:
         self.core = core
@@ -76,6 +74,7 @@ class Session(Inviter, Invitee):
         self.call_id = request.call_id
         self.local_tag, self.remote_tag = tags
         self.dialog: Dialog | None = None
+        self.is_caller = False
         self.is_acknowledged = False
         self.context: object = None  # belongs to the owner
         self.authorizer: Authorizer | None = None  # answers challenges; without it none is ever answered
@@ -162,7 +161,6 @@ class Session(Inviter, Invitee):
         elif self.state is not _TERMINATED:
             self._abort(status, now, headers)
 
-    @abstractmethod
     def _abort(self, status: int, now: float, headers: Headers) -> None:
         """End a session that is not answered."""
 
@@ -258,7 +256,6 @@ class Session(Inviter, Invitee):
             raise LocalProtocolError("there is no dialog before a provisional response")
         return ClientTransaction(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
 
-    @abstractmethod
     def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
         """Change something outside INVITE (RFC 3311); ``tag`` is the other end's of an early dialog."""
 
@@ -269,7 +266,6 @@ class Session(Inviter, Invitee):
             return 2.1 + units % 191 / 100
         return units % 201 / 100
 
-    @abstractmethod
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
         """The dialog of a request of ours: an early one by the callee's tag, or the usual one."""
 
@@ -295,13 +291,28 @@ class Session(Inviter, Invitee):
         """Whether the other end of this dialog bears the tag."""
         return (tag or "") == self.remote_tag
 
-    @abstractmethod
     def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
         """Take a new request inside the dialog, neither ACK nor CANCEL."""
 
-    @abstractmethod
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK to a 2xx."""
+
+    # What its transactions tell: as ``client.Inviter`` and ``server.Invitee`` say
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """React to a response that is no retransmission."""
+
+    def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
+        """React to there being no final response."""
+
+    def on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
+        """React to a 2xx of another than the one that answered first."""
+
+    def on_no_news(self, transaction: InviteClient, now: float) -> None:
+        """React to timer C."""
+
+    def on_unacknowledged(self, transaction: InviteClient, now: float) -> None:
+        """React to timer M."""
 
     # The end
 
@@ -364,6 +375,9 @@ def methods_in(allow: str) -> frozenset[str]:
 def typed(headers: Headers, body: bytes) -> list[tuple[str, object]]:
     """The headers with a Content-Type for the body, which in sessions is SDP if nobody says otherwise."""
     typed = list(headers)
-    if body and not any(name.lower() == "content-type" for name, _ in typed):
+    if body:
+        for name, _ in typed:
+            if name.lower() == "content-type":
+                return typed
         typed.append(("Content-Type", "application/sdp"))
     return typed

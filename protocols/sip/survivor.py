@@ -58,7 +58,7 @@ def export_session(session: Session) -> SessionState | None:
 class Survivor(Conversation):
     """A session that was answered before the process began."""
 
-    __slots__ = ("is_caller",)
+    __slots__ = ()
 
     def __init__(
         self,

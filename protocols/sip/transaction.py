@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from ..wheel import NEVER, Timed
+from ..wheel import NEVER
+from .core import Core, Filed
 
 if TYPE_CHECKING:
-    from .core import Core
     from .flow import Flow
     from .message import Request
 
@@ -24,6 +24,8 @@ class TransactionState(IntEnum):
     CONFIRMED = 6
     TERMINATED = 7
 
+    __hash__ = int.__hash__  # that of enumerations hashes the name, in Python
+
 
 class Came(IntEnum):
     """What moves a machine: a response, received by a client or sent by a server."""
@@ -32,10 +34,13 @@ class Came(IntEnum):
     SUCCESS = 2
     FAILURE = 3
 
+    __hash__ = int.__hash__
+
 
 CAME = (Came.PROVISIONAL, Came.PROVISIONAL, Came.SUCCESS, *[Came.FAILURE] * 4)  # by status // 100
 
 _S = TransactionState
+_COMPLETED = _S.COMPLETED
 
 # Figure 5 of RFC 3261 as RFC 6026 §7.2 redraws it. Timer A sends again in CALLING, B ends CALLING, C
 # PROCEEDING, M ACCEPTED. COMPLETED for timer D is a tombstone with the ACK, and so is ACCEPTED once the
@@ -80,28 +85,24 @@ REQUEST_SERVER = {
 }
 
 
-class Transaction(Timed):
+class Transaction(Filed):
     """One request and its responses; at most one time to send again and one to give up."""
 
     __slots__ = (
         "context",
         "core",
         "data",
-        "flow",
         "give_up_at",
         "interval",
-        "key",
         "request",
         "resend_at",
         "state",
     )
 
     def __init__(self, core: Core, key: str, request: Request, flow: Flow, state: TransactionState) -> None:
-        super().__init__()
+        super().__init__(key, flow)
         self.core = core
-        self.key = key
         self.request = request
-        self.flow = flow
         self.state = state
         self.data = b""  # what is sent again
         self.interval = core.timers.t1
@@ -117,7 +118,7 @@ class Transaction(Timed):
     @property
     def is_finished(self) -> bool:
         """Whether nothing more will come of it."""
-        return self.state >= TransactionState.COMPLETED
+        return bool(self.state >= _COMPLETED)
 
     def handle_timer(self, now: float) -> None:
         """Send again or give up."""

@@ -52,7 +52,7 @@ class OfferServer(ServerTransaction):
             self._settle()
             if status < 300:
                 headers = self._session.on_offer_accepted(self, self._dialog, headers, body, now)
-        super().respond(status, now, reason, headers, body)
+        ServerTransaction.respond(self, status, now, reason, headers, body)
 
     def _settle(self) -> None:
         if self._dialog.asked is self:
@@ -60,7 +60,7 @@ class OfferServer(ServerTransaction):
 
     def _on_give_up(self, now: float) -> None:
         self._settle()
-        super()._on_give_up(now)
+        ServerTransaction._on_give_up(self, now)
 
 
 class Offering(Session):

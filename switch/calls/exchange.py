@@ -90,7 +90,7 @@ class Exchange:
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
         # What the signature of a trunk's INVITE is worth
         self.verify: Callable[[sip.Request, Trunk, float], Verdict] | None = None
-        self._due: Slots[str] = Slots(per_second=4)  # the calls to look at
+        self._due: Slots = Slots(per_second=4)  # the calls to look at
         self._is_local = is_local
         self.reconfigure(config, router)
 

@@ -169,7 +169,7 @@ def test_never_early_and_one_slot_late_at_most(orders: list[tuple[int, float]]) 
 
 
 def test_slots_hold_items_until_due() -> None:
-    slots: Slots[str] = Slots(1)
+    slots: Slots = Slots(1)
     slots.add("b", 2.5)
     slots.add("a", 0.5)
     slots.add("c", 2.1)

@@ -41,7 +41,7 @@ class Statuses:
         self._lookup, self._is_talking, self._mint = lookup, is_talking, mint
         self._publications: dict[str, Publication] = {}
         self._tags: dict[str, list[str]] = {}  # user -> entity tags, the latest first
-        self._due: Slots[str] = Slots(per_second=1)
+        self._due: Slots = Slots(per_second=1)
         self.terms = sip.Terms()
         self.max_size = 8192
         self.max_per_user = 10

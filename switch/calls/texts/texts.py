@@ -113,7 +113,7 @@ class Texts:
         self._count = 0
         self._undurable: dict[int, _Waiting] = {}  # their senders wait for the disk
         self._rates: dict[str, Bucket] = {}
-        self._due: Slots[str] = Slots(_LOOKS)
+        self._due: Slots = Slots(_LOOKS)
         self.counters = dict.fromkeys(("taken", "delivered", "kept", "refused", "expired"), 0)
         self.on_waiting: list[Callable[[str, float], None]] = []  # told when another number waits for a user
         # Asked about a number that is none of ours; True: it has the text now and calls ``done``.

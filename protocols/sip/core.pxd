@@ -1,0 +1,54 @@
+# What the classes of core.py hold in C; the same module runs without.
+
+from ..wheel cimport Slots, Timed, Wheel
+from .identifiers cimport Mint
+from .message cimport Request, Response
+from .timers cimport Timers
+
+cdef class Counters:
+    cdef public dict requests_in, requests_out, responses_in, responses_out
+    cdef public long long forks_refused, keepalives, merged, overloads, parse_errors, retransmissions
+    cdef public long long retransmissions_in, sessions, strays, subscriptions, timeouts, transactions
+
+cdef class Filed(Timed):
+    cdef public str key
+    cdef public flow
+
+    cpdef on_flow_failed(self, str reason, double now)
+
+cdef class Core:
+    cdef public Timers timers
+    cdef public Mint mint
+    cdef public Py_ssize_t max_transactions, udp_request_limit
+    cdef public object limits, on_malformed, advertise
+    cdef public str user_agent
+    cdef public Counters counters
+    cdef public Wheel wheel
+    cdef public dict clients, servers, sessions, merges
+    cdef public Slots _graves
+    cdef public dict _watchers
+    cdef public object _events
+    cdef public list _out
+
+    cpdef list datagrams_to_send(self)
+    cpdef emit(self, event)
+    cpdef send(self, bytes data, flow)
+    cpdef send_again(self, bytes data, flow)
+    cpdef send_response(self, int status, bytes data, flow)
+    cpdef bytes send_ack(self, Request request, flow)
+    cpdef str sent_by(self, flow)
+    cpdef str make_via(self, flow, str branch)
+    cpdef object next_timer(self)
+    cpdef handle_timer(self, double now)
+    cpdef finish_client(self, Filed transaction, tuple grave, double until)
+    cpdef bury_client(self, str key, tuple grave, double until)
+    cpdef finish_server(self, Filed transaction, bytes grave, double until)
+    cpdef bury_server(self, str key, bytes grave, double until)
+    cpdef remember_merge(self, Request request, str key, double now)
+    cpdef watch(self, Filed watcher)
+    cpdef unwatch(self, Filed watcher)
+    cpdef on_response(self, transaction, Response response, double now)
+    cpdef on_failure(self, transaction, str reason, double now)
+
+cpdef str merge_key(Request request)
+cpdef object reply_flow(Request request, flow)

@@ -1,0 +1,18 @@
+# What Dialog holds in C; dialog.py runs without.
+
+from .message cimport Request
+
+cdef class Dialog:
+    cdef public str call_id, local, remote, local_tag, remote_tag
+    cdef public object remote_target
+    cdef public tuple route_set
+    cdef public long long local_cseq, remote_cseq
+    cdef public bint is_agreed
+    cdef public object offered, asked
+
+    cpdef share(self, str call_id, str local_tag)
+    cpdef succeed(self, Dialog early)
+    cpdef refresh(self, message)
+    cpdef long long next_cseq(self)
+    cpdef Request request(self, str method, long long number, headers=*, bytes body=*)
+    cpdef tuple _route(self)

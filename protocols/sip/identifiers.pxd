@@ -1,0 +1,12 @@
+# What Mint holds in C; identifiers.py runs without.
+
+cdef class Mint:
+    cdef object _random
+    cdef bytes _secret
+    cdef str _head, _pool
+    cdef Py_ssize_t _at
+
+    cpdef str branch(self)
+    cpdef str call_id(self)
+    cpdef str tag(self)
+    cpdef str tag_for(self, str key)

@@ -1,0 +1,19 @@
+# The methods of messages that are called in C; message.py runs without.
+
+from .extensions cimport Extended
+
+cdef class Message(Extended):
+    cpdef list get_all(self, str name)
+    cpdef insert_first(self, str name, value)
+    cpdef set(self, str name, value)
+    cpdef remove(self, str name)
+    cpdef replace_top(self, str name, value)
+    cpdef tuple get_list(self, str name)
+    cpdef validate(self)
+    cpdef _check(self)
+
+cdef class Request(Message):
+    cpdef bint _lacks_to_tag(self)
+
+cdef class Response(Message):
+    pass

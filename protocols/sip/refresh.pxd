@@ -1,0 +1,24 @@
+# What Refresh holds in C; refresh.py runs without.
+
+from ..wheel cimport Timed
+from .message cimport Message, Request, Response
+
+cdef class Refresh(Timed):
+    cdef public object _own, _session, timing
+    cdef public long long _asked, _min_se, interval, silent_cseq
+    cdef public int _longer
+    cdef public bint _by_update, is_local
+    cdef public double _expires_at, _refresh_at
+    cdef public bytes heard, sent
+
+    cpdef bint take(self, transaction)
+    cpdef on_answer(self, Response response, double now)
+    cpdef refuse(self, Request request)
+    cpdef list accept(self, Request request, double now)
+    cpdef bint is_unchanged(self, bytes body)
+    cpdef _agree(self, long long interval, bint is_local, double now)
+    cpdef _arm(self, double now)
+    cpdef stop(self)
+    cpdef _send(self, double now)
+
+cpdef inspect_timing(Request request, timing)

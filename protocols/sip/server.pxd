@@ -1,0 +1,25 @@
+# What server transactions hold in C; server.py runs without.
+
+from .core cimport Core
+from .message cimport Request, Response
+from .transaction cimport Transaction
+
+cdef class ServerTransaction(Transaction):
+    cdef public str to_tag
+
+    cpdef _start(self, double now)
+    cpdef respond(self, int status, double now, str reason=*, headers=*, bytes body=*)
+    cpdef receive_again(self)
+    cpdef on_flow_failed(self, str reason, double now)
+
+cdef class InviteServer(ServerTransaction):
+    cdef public object invitee
+
+    cpdef send_response(self, Response response, double now)
+    cpdef receive_ack(self, Request request, double now)
+    cpdef settle(self, double now)
+    cpdef receive_cancel(self, Request request, double now)
+
+cpdef respond_at_once(
+    Core core, str key, Request request, flow, double now, int status, str to_tag, headers=*, str reason=*
+)

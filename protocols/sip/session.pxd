@@ -1,0 +1,47 @@
+# What Session holds in C; session.py runs without.
+
+from .client cimport ClientTransaction, InviteClient
+from .core cimport Core
+from .dialog cimport Dialog
+from .message cimport Message, Request, Response
+from .refresh cimport Refresh
+from .server cimport InviteServer, ServerTransaction
+
+cdef class Session:
+    cdef public Core core
+    cdef public Request _request
+    cdef public flow
+    cdef public str call_id, local_tag, remote_tag, _contact
+    cdef public Dialog dialog
+    cdef public bint is_acknowledged, is_caller
+    cdef public object authorizer, context, state, _allowed, _bye_headers
+    cdef public Refresh refresh
+    cdef public InviteClient _inviting, _owed
+    cdef public InviteServer _invited
+    cdef public dict _unacknowledged
+
+    cpdef _forget_request(self, Request request)
+    cpdef _abort(self, int status, double now, headers)
+    cpdef bint _is_changing(self, Dialog dialog)
+    cpdef InviteClient _send_reinvite(self, Dialog dialog, double now, bytes body, headers=*)
+    cpdef Dialog _own_dialog(self, str tag=*)
+    cpdef bint allows(self, str method)
+    cpdef _heard_allow(self)
+    cpdef _note_allow(self, Message message)
+    cpdef bint has_remote(self, str tag)
+    cpdef receive_request(self, Request request, flow, str key, double now)
+    cpdef receive_ack(self, Request request, double now)
+    cpdef on_response(self, ClientTransaction transaction, Response response, double now)
+    cpdef on_failure(self, ClientTransaction transaction, str reason, double now)
+    cpdef on_fork(self, InviteClient transaction, Response response, double now)
+    cpdef on_no_news(self, InviteClient transaction, double now)
+    cpdef on_unacknowledged(self, InviteClient transaction, double now)
+    cpdef _end(self, str cause, double now)
+    cpdef _send_bye(self, double now, headers)
+    cpdef _terminate(self, double now)
+    cpdef _leave(self)
+    cpdef _drop(self, double now)
+    cpdef Request _make(self, Dialog dialog, str method, headers, bytes body=*)
+    cpdef _follow(self, flow)
+
+cpdef list typed(headers, bytes body)

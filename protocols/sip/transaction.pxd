@@ -1,0 +1,16 @@
+# What Transaction holds in C; transaction.py runs without.
+
+from .core cimport Core, Filed
+from .message cimport Request
+
+cdef class Transaction(Filed):
+    cdef public Core core
+    cdef public Request request
+    cdef public object state, context
+    cdef public bytes data
+    cdef public double interval, resend_at, give_up_at
+
+    cpdef handle_timer(self, double now)
+    cpdef _arm(self, double now)
+    cpdef _send_again(self, double now)
+    cpdef _on_give_up(self, double now)
