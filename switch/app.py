@@ -18,6 +18,7 @@ from switchroom.switch.calls.features.features import Features
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Router
 from switchroom.switch.calls.script import Apps, House
+from switchroom.switch.calls.script.rooms import Rooms
 from switchroom.switch.calls.sharing import Sharing
 from switchroom.switch.calls.signing import Signing
 from switchroom.switch.calls.stir import Stir
@@ -170,6 +171,9 @@ class Switch:
             House(self.exchange, lambda: self.face.flush(), config.sound, config.voicemail, state),
             get_logger("apps"),
         )
+        if self.features.elsewhere is not None:
+            rooms = Rooms(self.apps.house.conferences, self.bus, self.features.elsewhere)
+            self.exchange.on_planned = rooms.take
         self.apps.set_menus(config.menus)
         self.apps.house.voicemail.tell = self.attendance.tell_voicemail
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call

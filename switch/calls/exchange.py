@@ -85,6 +85,8 @@ class Exchange:
         # Applications: which calls they take before routing is asked, and what to do with one that is theirs
         self.claim: Callable[[Inquiry], Plan | None] = lambda inquiry: None
         self.on_app: Callable[[Call, ToApp, float], bool] = lambda call, to, now: False
+        # Whether another worker, which has what the plan leads to, has the INVITE now
+        self.on_planned: Callable[[sip.RequestReceived, Caller, Plan, float], bool] | None = None
         self.link: Callable[[str, str], object] | None = None  # told each leg's Call-ID, and the call's id
         # Signs an INVITE before it goes out (RFC 8224)
         self.sign: Callable[[sip.Request, Errand, Attempt, float], object] | None = None
@@ -217,6 +219,8 @@ class Exchange:
             refusal = sip.Refusal(plan.status if plan is not None else 404)
         if refusal is not None or plan is None:
             self.refuse(event, caller, refusal or sip.Refusal(404), now, number, plan)
+            return
+        if self.on_planned is not None and self.on_planned(event, caller, plan, now):
             return
         self.begin(event, caller, who, number, plan, now, only, verdict)
 

@@ -98,7 +98,11 @@ class Linphone:
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.command("quit")  # it takes its registration back
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         if self.process is not None and self.process.stdin is not None:
             self.process.stdin.close()

@@ -57,7 +57,11 @@ class Pair:
                     "calls_per_second": 4.0,
                 },
             ],
-            routes=[{"match": "81*", "to": "trunk:few"}, {"match": "82*", "to": "trunk:slow"}],
+            routes=[
+                {"match": "81*", "to": "trunk:few"},
+                {"match": "82*", "to": "trunk:slow"},
+                *({"match": f"83{n}", "to": f"conference:room{n}"} for n in range(4)),
+            ],
             sms={"reserve": 1},
             sms_routes=[{"name": "out", "match": "+49*", "to": "api:nobody"}],
         )  # fmt: skip
@@ -259,6 +263,26 @@ def test_what_rings_nowhere_cannot_be_picked_up(pair: Pair, stack: ExitStack, sl
     b.accept(called, audio("127.0.0.1", 40002))
     a.answered(calling)
     hang_up(calling, called)
+    pair.is_idle()
+
+
+def test_members_of_a_conference_meet_in_one_worker(pair: Pair, stack: ExitStack) -> None:
+    """Whoever comes first, wherever he comes: a room is in the worker that all think of, or where it is."""
+    phones = [pair.at(stack, slot, name) for slot, name in ((0, ALICE), (1, BOB), (0, CAROL))]
+    homes = set()
+    for room in range(4):
+        dialogs = []
+        for phone in phones[room % 2 :]:
+            dialogs.append(phone.start_call(f"83{room}", audio("127.0.0.1", 40000 + 2 * len(dialogs))))
+            answer = phone.answered(dialogs[-1])
+            homes.add((room, answer.tag("to")[:2]))
+        wanted = [f"room{room}"] * len(dialogs)
+        wait_until(lambda: [row["conference"] for row in pair.switch.ask("conferences")] == wanted, 5, "all")  # noqa: B023
+        for dialog in dialogs:
+            dialog.bye()
+        wait_until(lambda: not pair.switch.ask("conferences"), 5, "an end")
+    assert len(homes) == 4  # one for each room
+    assert len({slot for _, slot in homes}) == 2  # and not all in the same
     pair.is_idle()
 
 

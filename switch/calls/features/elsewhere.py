@@ -33,14 +33,14 @@ class Elsewhere:
 
     def __init__(self, exchange: Exchange, bus: Bus) -> None:
         self._exchange, self._bus = exchange, bus
-        self._others: set[int] = set()  # workers that are there
+        self.others: set[int] = set()  # workers that are there
         self._words: dict[int, _Word] = {}  # the last one of each other worker
         self._seen: tuple[str, frozenset[int]] = ("", frozenset())  # of the INVITE that is dealt with
         self._sent: dict[str, tuple[int, float]] = {}  # INVITE -> where it went, and until when that counts
         self.parked: dict[str, int] = {}  # slots that are taken in other workers
         bus.subscribe(_VOUCHED, lambda told, slot: self._words.__setitem__(slot, _Word(*told)))
         bus.subscribe(_PARKED, self._hear_parked)
-        bus.on_found.append(self._others.add)
+        bus.on_found.append(self.others.add)
         bus.on_lost.append(self._on_lost)
 
     # -- of others
@@ -62,7 +62,7 @@ class Elsewhere:
         """The other worker, if it is there, that minted a tag."""
         mint = self._exchange.mint
         minted = mint.slot_of(tag)
-        if minted is None or not tag.startswith(mint.head_of(*minted)) or minted[0] not in self._others:
+        if minted is None or not tag.startswith(mint.head_of(*minted)) or minted[0] not in self.others:
             return None
         return minted[0]
 
@@ -75,8 +75,8 @@ class Elsewhere:
         key, seen = self._seen
         seen = (seen if key == event.key else frozenset()) | {self._bus.slot}
         if slot is None:
-            slot = min(self._others - seen, default=None)
-        if slot is None or slot in seen or slot not in self._others:
+            slot = min(self.others - seen, default=None)
+        if slot is None or slot in seen or slot not in self.others:
             return False
         self._bus.send(slot, _VOUCHED, _Word(event.key, caller.account, seen))
         self._bus.forward(slot, bytes(event.request), event.flow)
@@ -112,7 +112,7 @@ class Elsewhere:
             del self.parked[slot]
 
     def _on_lost(self, worker: int) -> None:
-        self._others.discard(worker)
+        self.others.discard(worker)
         self._words.pop(worker, None)
         self.parked = {slot: other for slot, other in self.parked.items() if other != worker}
 

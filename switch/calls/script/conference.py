@@ -155,6 +155,8 @@ class Conferences:
         self.has_tones, self.has_music = True, False
         self.rooms: dict[str, Conference] = {}
         self.on_event: list[Callable[[ConferenceEvent], object]] = []
+        # The other worker, if any, in which a room is
+        self.place_of: Callable[[str], int | None] = lambda name: None
 
     def get(self, name: str) -> Conference | None:
         """A room that is there."""
@@ -165,9 +167,11 @@ class Conferences:
     ) -> tuple[Member, Conference]:
         """Put somebody into a room, which is made when there is none; ``is_quiet``: without a tone.
 
-        OSError: it is full.
+        OSError: it is full, or in another worker.
         """
         conference = self.rooms.get(name)
+        if conference is None and (slot := self.place_of(name)) is not None:
+            raise OSError(f"conference {name} is in worker {slot}, this call in another one")
         if conference is None:
             conference = self.rooms[name] = Conference(self, name)
         if len(conference.members) >= self.max_members:
