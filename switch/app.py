@@ -229,6 +229,7 @@ class Switch:
             config, lambda: Tls(self.config.tls).server, self.messages, self.apps, self.hosting
         )
         self.api.follow(self.registrar)
+        self.api.look_on(self.exchange, self.bus)
         self.media.clips.speak = self.api.speak
         self.questions = Questions(self)
         self.control = ControlServer(state / "control.sock", self.questions.handlers())

@@ -16,6 +16,7 @@ from .front.openapi import describe
 from .front.operation import Raw, Table
 from .front.pages import page
 from .front.rates import Rates
+from .messages.alphas import AlphaResources
 from .messages.inbox import Inbox
 from .messages.optouts import OptOuts
 from .messages.outbox import Outbox
@@ -25,7 +26,9 @@ from .messages.senders import Senders
 from .messages.services import ServiceResources
 from .office import Office
 from .resources.accounts import AccountResources, KeyResources
+from .resources.alerts import AlertResources
 from .resources.applications import ApplicationResources
+from .resources.closing import Closing
 from .resources.inventory import Inventory
 from .resources.lookups import LookupResources
 from .resources.numbers import NumberResources
@@ -33,6 +36,7 @@ from .resources.usage import UsageResources
 from .sip.room import SipRoom
 from .verify.attempts import Attempts
 from .verify.caller import Caller
+from .verify.caller_ids import CallerIdResources
 from .verify.services import VerifyServices
 from .verify.verifications import Verifications
 from .voice.room import VoiceRoom
@@ -95,11 +99,14 @@ class House:
             self.office, verify, self.messages, accounts.vault, caller, attempts
         )
         self.sip = SipRoom(config, self.office, self.numbers, self.voice, hosting)
+        own = AccountResources(self.office)
+        own.on_closed = Closing(self.office, self.messages, self.voice).close
         self.table = Table()
         for resources in (
-            *(AccountResources(self.office), KeyResources(self.office)),
+            *(own, KeyResources(self.office)),
             *(self.numbers, self.applications, self.messages),
-            ServiceResources(self.office, self.senders),
+            *(ServiceResources(self.office, self.senders), AlphaResources(self.office, self.senders)),
+            *(AlertResources(self.office), CallerIdResources(self.office, self.voice.means)),
             *(LookupResources(), UsageResources(self.office), *self.voice.resources),
             *self.sip.resources,
             *(verify, self.verifications, attempts),

@@ -19,12 +19,13 @@ from .front.accounts import Accounts
 from .front.audit import AUDIT, Audit
 from .front.vault import Vault
 from .wire.urls import shown
-from .witness import Witness
+from .witness import SEEN, Onlooker, Witness
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.registration.registrar import Registrar
     from switchroom.switch.calls.script import Apps
     from switchroom.switch.config import ApiConfig, Config
+    from switchroom.switch.net.bus import Bus
     from switchroom.switch.sms.interfaces import Centre
 
     from .house import House
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .http.server import ApiServer
     from .sip.room import Hosting
     from .voice.speaking.speech import Speech
+    from .witness import Calls
 
 _PURGE_INTERVAL = 3600.0
 _DAY = 86400.0
@@ -174,6 +176,16 @@ class ApiRoom:
                 self._witness.on_registered(user, len(registrar.lookup(user, now)))
 
         registrar.on_change.append(changed)
+
+    def look_on(self, calls: Calls, bus: Bus) -> None:
+        """Have events of the calls of other workers too."""
+
+        def seen(told: Any, slot: int) -> None:
+            if self._witness is not None:
+                self._witness.hear(told, slot)
+
+        bus.subscribe(SEEN, seen)
+        Onlooker(calls, bus, lambda: self.is_open and "calls" in self._config.api.events)
 
     def _watch(self, config: ApiConfig) -> Witness:
         office = self.house.office

@@ -10,10 +10,12 @@ from switchroom.switch.sms.interfaces import State
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.config import ApiConfig
+    from switchroom.switch.net.bus import Bus
     from switchroom.switch.sms.stored import Stored
     from switchroom.switch.store.documents.library import Event
 
 _MAX_CALLS = 1_000_000
+SEEN = "call.seen"  # topic of the bus
 _OWN = "api:"  # inlets whose messages have events of their own
 
 
@@ -29,6 +31,40 @@ class Fates(Protocol):
     on_final: list[Callable[[Stored, float], None]]
 
 
+class States:
+    """What was told last of each call."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+
+    def new_of(self, call: Call) -> str:
+        """Its state, if that was not told yet."""
+        state = "ended" if call.is_over else "answered" if call.answered_at is not None else "ringing"
+        if state == self._states.get(call.id):
+            return ""
+        if state == "ended":
+            self._states.pop(call.id, None)
+        elif len(self._states) < _MAX_CALLS:
+            self._states[call.id] = state
+        return state
+
+
+class Onlooker:
+    """In a worker without REST: tells the one that has it of calls."""
+
+    def __init__(self, calls: Calls, bus: Bus, is_wanted: Callable[[], bool]) -> None:
+        self._bus, self._is_wanted, self._states = bus, is_wanted, States()
+        if not bus.is_leader:
+            calls.on_call_state.append(self._on_call)
+
+    def _on_call(self, call: Call, now: float) -> None:
+        if not self._is_wanted():
+            return
+        state = self._states.new_of(call)
+        if state:
+            self._bus.send(0, SEEN, (state, call.id, _of_call(call, state)))
+
+
 class Witness:
     """Sees, and writes down: events follow what they tell of, and a crash can lose the last of them."""
 
@@ -36,7 +72,7 @@ class Witness:
         """``begin``: writes events; ``account``: whose stream they are in."""
         self.config = config
         self._begin, self._account = begin, account
-        self._states: dict[str, str] = {}  # of calls, as they were told last
+        self._states = States()
         self._contacts: dict[str, int] = {}  # telephones of users, as they were told last
         self._calls: Calls | None = None
         self._fates: Fates | None = None
@@ -60,15 +96,15 @@ class Witness:
         """A call rings, was answered, or ended."""
         if "calls" not in self.config.events:
             return
-        state = "ended" if call.is_over else "answered" if call.answered_at is not None else "ringing"
-        known = self._states.get(call.id)
-        if state == known:
-            return
-        if state == "ended":
-            self._states.pop(call.id, None)
-        elif len(self._states) < _MAX_CALLS:
-            self._states[call.id] = state
-        self._tell(f"switch.call.{state}", call.id, _of_call(call, state))
+        state = self._states.new_of(call)
+        if state:
+            self._tell(f"switch.call.{state}", call.id, _of_call(call, state))
+
+    def hear(self, told: Any, slot: int) -> None:
+        """What another worker has seen of a call."""
+        if "calls" in self.config.events:
+            state, call, data = told
+            self._tell(f"switch.call.{state}", call, data)
 
     def on_message(self, message: Stored, now: float) -> None:
         """A message is over, whichever way it came."""

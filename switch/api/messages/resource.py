@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -36,6 +37,7 @@ _MAX_MEDIA = 10
 _SOONEST, _LATEST = 15 * 60, 35 * 86400
 _MAX_VALIDITY = 36000
 _DAY = 86400
+_ALL = 100_000
 _URL = "%:/?#[]@!$&'()*+,;=~"  # what an address is made of, RFC 3986 §2
 
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
@@ -276,6 +278,13 @@ class MessageResources:
         await self._office.write([changed, *letters], events=[event(changed)])
         self._office.courier.post_all(letters)
         return changed
+
+    async def cancel_all(self, account: str) -> None:
+        """Take back what waits for its time."""
+        query = Query(MESSAGE, account, equal={"state": "scheduled"}, limit=_ALL)
+        for doc in self._office.library.select(query):
+            with suppress(ApiError):  # it was on its way already
+                await self._cancel(doc)
 
     async def delete(self, ask: Ask) -> Answer:
         """It is gone, with its media."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..office import Office
     from .optouts import OptOuts
 
-SERVICE = "service"
+SERVICE, ALPHA = "service", "alpha_sender"
+_NO_NAMES = ("+1",)  # countries in which networks take numbers only
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &_+-]{1,11}")
 _SHORT = re.compile(r"[0-9]{3,8}")
 _NOISE = re.compile(r"[\s().\-]")
@@ -37,6 +38,7 @@ class Senders:
         self._office, self._opt_outs = office, opt_outs
         self.services = Shelf(office, SERVICE, "MG")
         self.pooled = Shelf(office, POOLED, "PN")
+        self.alphas = Shelf(office, ALPHA, "AI")
 
     def check_target(self, account: str, text: str) -> str:
         """The number that a message goes to; ApiError: it is none, or one that is not allowed."""
@@ -78,8 +80,13 @@ class Senders:
         return found
 
     def choose(self, service: Document, to: str) -> str:
-        """A number of a service: the one that this receiver knows, else one near it, spread evenly."""
+        """A number of a service: the one that this receiver knows, else one near it, spread evenly.
+
+        A service with a name sends from that, but not to where networks take numbers only.
+        """
         pool = [doc.data["phone_number"] for doc in self._pool(service)]
+        if (name := self._name(service)) and (not pool or not to.startswith(_NO_NAMES)):
+            return name
         if not pool:
             raise ApiError(21704, "MessagingServiceSid: the service has no numbers")
         if service.data["sticky_sender"] and (known := self._last(service, to)) in pool:
@@ -97,6 +104,18 @@ class Senders:
         if pooled is None or pooled.account != number.account:
             return None
         return self.services.find(pooled.account, pooled.parent)
+
+    def check_name(self, text: str) -> str:
+        """A name that messages may come from; ApiError."""
+        if not _NAME.fullmatch(text):
+            raise ApiError(21657, "AlphaSender: must be at most 11 letters, digits, spaces or & _ + -")
+        return text
+
+    def _name(self, service: Document) -> str:
+        """The first name of a service, or none."""
+        query = Query(ALPHA, service.account, parent=service.sid, is_ascending=True, limit=1)
+        found = self._office.library.select(query)
+        return str(found[0].data["alpha_sender"]) if found else ""
 
     def _pool(self, service: Document) -> list[Document]:
         query = Query(POOLED, service.account, parent=service.sid, limit=1000)

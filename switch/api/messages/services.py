@@ -14,6 +14,7 @@ from ..resources.numbers import NUMBER
 from ..wire import params
 from ..wire.dates import iso
 from ..wire.errors import ApiError
+from .senders import ALPHA
 
 if TYPE_CHECKING:
     from ..office import Office
@@ -120,7 +121,8 @@ class ServiceResources:
         pooled = self._office.library.select(
             Query(self._pooled.kind, doc.account, parent=doc.sid, limit=1000)
         )
-        await self._office.write(drops=[doc, *pooled])
+        names = self._office.library.select(Query(ALPHA, doc.account, parent=doc.sid, limit=1000))
+        await self._office.write(drops=[doc, *pooled, *names])
         return None
 
     async def list_numbers(self, ask: Ask) -> Answer:
@@ -182,7 +184,7 @@ def _show(doc: Document, ask: Ask) -> dict[str, Any]:
         "date_created": iso(doc.created_at),
         "date_updated": iso(doc.updated_at),
         "url": url,
-        "links": {"phone_numbers": f"{url}/PhoneNumbers"},
+        "links": {"phone_numbers": f"{url}/PhoneNumbers", "alpha_senders": f"{url}/AlphaSenders"},
     }
 
 

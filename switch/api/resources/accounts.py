@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from switchroom.switch.store.documents import Document, Query
@@ -33,11 +33,16 @@ _SCOPES = params.text("Scopes", is_list=True, max_size=64)
 _PAGE = (params.count("PageSize", 0, 10**9), params.count("Page", 0, 10**9), params.text("PageToken"))
 
 
+async def _nothing(account: str) -> None:
+    return None
+
+
 class AccountResources:
     """``/Accounts``: an account sees itself and those that it owns."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self.on_closed: Callable[[str], Awaitable[None]] = _nothing
 
     def operations(self) -> Iterator[Operation]:
         """What can be asked."""
@@ -98,6 +103,8 @@ class AccountResources:
                 raise ApiError(20422, "Status: a closed account stays closed")
             data["status"] = ask["Status"]
         changed = await self._office.accounts.change(doc, **data)
+        if data.get("status") == "closed":
+            await self.on_closed(doc.sid)
         if "status" in data:
             await self._office.refresh()  # phones and trunks of a closed account are no more let in
         return self._show(changed, ask)

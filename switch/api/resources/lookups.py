@@ -34,6 +34,12 @@ _FAULTS = {
 }
 _GIVEN = (params.text("Fields", max_size=256), params.text("CountryCode", max_size=2))
 
+_GIVEN_FIRST = (
+    params.text("CountryCode", max_size=2),
+    params.text("Type", max_size=32, is_list=True),
+    params.text("AddOns", max_size=64, is_list=True),
+)
+
 
 class LookupResources:
     """``/v2/PhoneNumbers`` of the product lookups."""
@@ -44,14 +50,34 @@ class LookupResources:
         yield Operation(
             *("GET", path, self.fetch, _GIVEN, "lookups:read", 200, "lookups"), summary="Look a number up"
         )
+        path = "/v1/PhoneNumbers/{PhoneNumber}"
+        yield Operation(
+            *("GET", path, self.fetch_first, _GIVEN_FIRST, "lookups:read", 200, "lookups"),
+            summary="The same as it was asked before",
+        )
+
+    async def fetch_first(self, ask: Ask) -> Answer:
+        """As version 1 has it: ``Type=carrier`` for what kind of line it is."""
+        parsed = _parse(ask)
+        number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        if not phonenumbers.is_possible_number(parsed):
+            raise ApiError(20404, f"The requested resource /PhoneNumbers/{number} was not found")
+        kind = _TYPES.get(phonenumbers.number_type(parsed))
+        line = kind if kind in ("landline", "mobile") else None if kind is None else "voip"
+        codes = {"mobile_country_code": None, "mobile_network_code": None, "name": None, "error_code": None}
+        return {
+            "phone_number": number,
+            "national_format": phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL),
+            "country_code": phonenumbers.region_code_for_number(parsed),
+            "carrier": {**codes, "type": line} if "carrier" in (ask["Type"] or ()) else None,
+            "caller_name": None,
+            "add_ons": None,
+            "url": f"{ask.base}/v1/PhoneNumbers/{number}",
+        }
 
     async def fetch(self, ask: Ask) -> Answer:
         """One number; a national one needs its country."""
-        text, country = ask.path["PhoneNumber"], (ask["CountryCode"] or "US").upper()
-        try:
-            parsed = phonenumbers.parse(text[:64], country)
-        except phonenumbers.NumberParseException:
-            raise ApiError(20404, "The requested resource is not a number") from None
+        parsed = _parse(ask)
         fields = {field.strip() for field in (ask["Fields"] or "").split(",")}
         number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
         return {
@@ -70,6 +96,15 @@ class LookupResources:
             ),
             "url": f"{ask.base}/v2/PhoneNumbers/{number}",
         }
+
+
+def _parse(ask: Ask) -> phonenumbers.PhoneNumber:
+    """The number of a path; a national one needs its country."""
+    text, country = ask.path["PhoneNumber"], (ask["CountryCode"] or "US").upper()
+    try:
+        return phonenumbers.parse(text[:64], country)
+    except phonenumbers.NumberParseException:
+        raise ApiError(20404, "The requested resource is not a number") from None
 
 
 def line_type(number: str) -> str:

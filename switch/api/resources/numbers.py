@@ -19,6 +19,7 @@ from ..wire.sids import is_sid
 from .inventory import Inventory, code_of, compile_pattern, facts_of, region_of
 
 NUMBER, POOLED = "number", "pooled"
+CALLER_ID = "caller_id"  # a number that an account does not have and may call from
 _CAPABILITIES = {"voice": True, "sms": True, "mms": False, "fax": False}
 _HOOKS = {
     "VoiceUrl": "voice_url",

@@ -15,7 +15,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.store.documents import Query
 
-from ..resources.numbers import NUMBER
+from ..resources.numbers import CALLER_ID, NUMBER
 from ..wire.errors import ApiError
 from ..wire.params import is_e164
 from .render import CALL
@@ -147,7 +147,8 @@ class Means:
         number = _NOISE.sub("", text)
         if not is_e164(number) and not number.isdecimal():
             raise ApiError(21212, "From: is not a number")
-        if not self.has_number(account, number):
+        is_proven = self.office.library.named(CALLER_ID, f"{account}/{number}") is not None
+        if not is_proven and not self.has_number(account, number):
             raise ApiError(21210, f"From: {number} is not a number of the account")
         return number
 

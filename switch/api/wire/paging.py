@@ -43,9 +43,13 @@ class Page:
     async def load(self, library: Library, query: Query) -> Page:
         """Read the rows, and one more to know whether there is another page."""
         rows = await library.page(replace(query, before=self.before, after=self.after, limit=self.size + 1))
+        self.fill(rows)
+        return self
+
+    def fill(self, rows: Sequence[Document]) -> None:
+        """Take rows in their order, one more than the page has if there is another page."""
         self._has_more = len(rows) > self.size
         self.rows = rows[1:] if self.after is not None and self._has_more else rows[: self.size]
-        return self
 
     def first_api(self, key: str, render: Render) -> dict[str, Any]:
         """The page of the API of 2010: nothing may stand beside the list and these keys."""

@@ -267,6 +267,38 @@ class Library:
             (*accounts, id, limit),
         ).fetchall()
 
+    async def told(
+        self,
+        account: str,
+        kind: str,
+        subject: str,
+        since: float | None,
+        until: float | None,
+        between: tuple[int | None, int | None],
+        limit: int,
+    ) -> list[tuple[Any, ...]]:
+        """Durable events of one type, the last first, as a page has them; ``between``: before and after."""
+        before, after = between
+        terms = [("account = ?", account), ("type = ?", kind)]
+        terms += [("subject = ?", subject)] if subject else []
+        bounds = (("at >= ?", since), ("at <= ?", until), ("id < ?", before), ("id > ?", after))
+        terms += [(term, value) for term, value in bounds if value is not None]  # type: ignore[misc]
+        order = "DESC" if after is None else "ASC"
+        statement = (
+            "SELECT id, account, type, subject, at, data FROM events "
+            f"WHERE {' AND '.join(term for term, _ in terms)} ORDER BY id {order} LIMIT ?"
+        )
+        bound = [*(value for _, value in terms), limit]
+
+        def select() -> list[tuple[Any, ...]]:
+            assert self._lists is not None
+            rows = self._lists.execute(statement, bound).fetchall()
+            return rows if after is None else rows[::-1]
+
+        if self._pending:
+            await self.begin()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, select)
+
     async def first_event(self) -> int:
         """The first event that is still there, or the next one that will be."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._first_event)

@@ -29,5 +29,8 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
     CREATE INDEX by_age ON documents (kind, created_at);
     CREATE INDEX events_by_age ON events (at);
     """,
+    """
+    CREATE INDEX alerts ON events (account, id) WHERE type = 'alert.webhook';
+    """,
 )
 READABLE_BY = 1  # the oldest program that can use a file of the newest schema

@@ -13,6 +13,9 @@ from urllib.parse import urlencode
 import httpcore
 
 from switchroom.switch.api.front.openapi import describe
+from switchroom.switch.api.office import Shelf
+from switchroom.switch.api.resources.alerts import ALERT
+from switchroom.switch.api.resources.numbers import CALLER_ID
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.api.voice.conferences.conference import Conference
 from switchroom.switch.api.voice.conferences.participant import Participant
@@ -160,6 +163,7 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
     key = await call(client.new_keys.create, friendly_name=MARK)
     service = await call(client.messaging.v1.services.create, friendly_name=MARK)
     await call(client.messaging.v1.services(service.sid).phone_numbers.create, number.sid)
+    alpha = await call(client.messaging.v1.services(service.sid).alpha_senders.create, MARK[:11])
     verify = await call(client.verify.v2.services.create, friendly_name=MARK)
     limit = await call(client.verify.v2.services(verify.sid).rate_limits.create, unique_name=MARK)
     path = client.verify.v2.services(verify.sid).rate_limits(limit.sid).buckets.create
@@ -178,7 +182,12 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
         SID, {"duration": 1, "text": MARK}, parent=recording.sid, state="completed"
     )
     heard = means.streams.shelf.new(SID, {"name": MARK}, parent=made.sid, state="stopped")
-    await room.house.library.write([recording, said, heard])
+    named = {"phone_number": THEIRS, "friendly_name": MARK}
+    proven = Shelf(means.office, CALLER_ID, "PN").new(SID, named, name=f"{SID}/{THEIRS}")
+    wrong = {"code": 11200, "message": MARK, "resource": made.sid}
+    events = [(SID, ALERT, made.sid, wrong)]
+    await room.house.library.write([recording, said, heard, proven], events=events)
+    alert = f"NO{room.house.library.durable_event_id:032x}"
     return {
         "IncomingPhoneNumbers": number.sid,
         "Calls": made.sid,
@@ -194,6 +203,9 @@ async def fill(client: Any, room: ApiRoom) -> dict[str, str]:
         "Applications": application.sid,
         "Keys": key.sid,
         "SigningKeys": key.sid,
+        "AlphaSid": alpha.sid,
+        "AlertSid": alert,
+        "CallerIdSid": proven.sid,
         "Attempts": sent.send_code_attempts[0]["attempt_sid"],
         "v1/Services": service.sid,
         "Number": number.sid,
