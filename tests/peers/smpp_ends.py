@@ -18,17 +18,30 @@ class Ledger:
     """What both ends know."""
 
     acknowledged: list[str] = field(default_factory=list)  # texts that the switch took
-    carried: Counter[str] = field(default_factory=Counter)  # texts that the carrier took
+    life: int = 0  # of the switch
+    carried: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # texts that the carrier took, and in which lives
     receipted: Counter[str] = field(default_factory=Counter)  # ids that receipts came for, at the customer
     ids: dict[str, str] = field(default_factory=dict)  # the switch's id of each text
     owed: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # receipts the switch has not taken
+
+    @property
+    def lost(self) -> list[str]:
+        """What was acknowledged and came nowhere."""
+        return [text for text in self.acknowledged if text not in self.carried]
+
+    @property
+    def repeated(self) -> Counter[int]:
+        """How many messages of each life came again in a later one."""
+        return Counter(life for lives in self.carried.values() for life in lives[:-1])
 
 
 class _End:
     """One connection: PDUs in, PDUs out."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, life: int = 0) -> None:
+        self.reader, self.writer, self.life = reader, writer, life
         self._left = b""
         self._sequence = 0
 
@@ -60,7 +73,7 @@ class Carrier:
         return await asyncio.start_server(self._run, "127.0.0.1", port)
 
     async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        end = _End(reader, writer)
+        end = _End(reader, writer, self.ledger.life)
         waiting: dict[int, str] = {}
         try:
             while True:
@@ -78,7 +91,7 @@ class Carrier:
         elif isinstance(pdu, smpp.SubmitSm):
             self.count += 1
             id = f"{self.count:08x}"
-            self.ledger.carried[pdu.short_message.decode()] += 1
+            self.ledger.carried.setdefault(pdu.short_message.decode(), []).append(end.life)
             self.ledger.owed[id] = (pdu.source_addr, pdu.destination_addr, id)
             end.send(smpp.SubmitSmResp(id, (), 0, pdu.sequence_number))
             self._send_receipt(end, id, waiting)
