@@ -1,9 +1,7 @@
 """A transaction of many rows in SQLite, without the interpreter's lock from its beginning to its end.
 
-The sqlite3 module gives the lock up and takes it again for every statement; while the loop's thread is busy
-each of these can take milliseconds. This talks to the very library that the module has loaded, over a
-connection of its own. Whatever goes wrong here is rolled back and said in a word: whoever asked does the same
-once more through the module, which can tell why. It only wraps a C library, so it has no twin in Python.
+Whatever goes wrong here is rolled back and said in a word: whoever asked does the same once more through the
+sqlite3 module, which can tell why.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -11,50 +9,15 @@ from cpython.float cimport PyFloat_AS_DOUBLE
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
-import os
-import sqlite3
+from ._library cimport DONE, OK, Connection, library
 
-import _sqlite3
+from ._library import is_there  # noqa: F401
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
-    double PyFloat_AS_DOUBLE(object)
-
-cdef extern from "dlfcn.h" nogil:
-    void* dlopen(const char*, int)
-    void* dlsym(void*, const char*)
-    int RTLD_NOW
-
-cdef enum:
-    OK = 0
-    DONE = 101
-    READ_WRITE = 2  # SQLITE_OPEN_READWRITE
-    PERSISTENT = 1  # SQLITE_PREPARE_PERSISTENT
-    MAX_STATEMENTS = 64
 
 cdef enum:
     NOTHING, INTEGER, REAL, TEXT, BLOB
-
-ctypedef int (*Open)(const char*, void**, int, const char*) noexcept nogil
-ctypedef int (*Close)(void*) noexcept nogil
-ctypedef int (*Prepare)(void*, const char*, int, unsigned int, void**, const char**) noexcept nogil
-ctypedef int (*OfStatement)(void*) noexcept nogil
-ctypedef int (*Execute)(void*, const char*, void*, void*, char**) noexcept nogil
-ctypedef int (*BindInteger)(void*, int, int64_t) noexcept nogil
-ctypedef int (*BindReal)(void*, int, double) noexcept nogil
-ctypedef int (*BindNothing)(void*, int) noexcept nogil
-ctypedef int (*BindOctets)(void*, int, const char*, int, void*) noexcept nogil
-
-cdef struct Library:
-    Open open
-    Close close
-    Prepare prepare
-    OfStatement step, reset, finalize
-    Execute execute
-    BindInteger bind_integer
-    BindReal bind_real
-    BindNothing bind_nothing
-    BindOctets bind_text, bind_blob
 
 cdef struct Value:
     uint8_t kind
@@ -69,78 +32,9 @@ cdef struct Step:
     Py_ssize_t rows
     Value* values
 
-cdef Library library
 
-
-cdef bint _load():
-    """Find the functions in what the sqlite3 module is linked with."""
-    cdef bytes path
-    cdef void* handle
-    if not hasattr(_sqlite3, "__file__"):
-        return False  # a part of the interpreter; another copy of SQLite would break the locks of this one
-    path = os.fsencode(_sqlite3.__file__)
-    handle = dlopen(path, RTLD_NOW)
-    if handle == NULL:
-        return False
-    library.open = <Open>dlsym(handle, b"sqlite3_open_v2")
-    library.close = <Close>dlsym(handle, b"sqlite3_close_v2")
-    library.prepare = <Prepare>dlsym(handle, b"sqlite3_prepare_v3")
-    library.step = <OfStatement>dlsym(handle, b"sqlite3_step")
-    library.reset = <OfStatement>dlsym(handle, b"sqlite3_reset")
-    library.finalize = <OfStatement>dlsym(handle, b"sqlite3_finalize")
-    library.execute = <Execute>dlsym(handle, b"sqlite3_exec")
-    library.bind_integer = <BindInteger>dlsym(handle, b"sqlite3_bind_int64")
-    library.bind_real = <BindReal>dlsym(handle, b"sqlite3_bind_double")
-    library.bind_nothing = <BindNothing>dlsym(handle, b"sqlite3_bind_null")
-    library.bind_text = <BindOctets>dlsym(handle, b"sqlite3_bind_text")
-    library.bind_blob = <BindOctets>dlsym(handle, b"sqlite3_bind_blob")
-    return (
-        library.open != NULL and library.close != NULL and library.prepare != NULL and library.step != NULL
-        and library.reset != NULL and library.finalize != NULL and library.execute != NULL
-        and library.bind_integer != NULL and library.bind_real != NULL and library.bind_nothing != NULL
-        and library.bind_text != NULL and library.bind_blob != NULL
-    )
-
-
-is_there = _load()  # False: this interpreter's SQLite cannot be reached
-
-
-cdef class Transactions:
-    """A connection. One thread at a time uses it."""
-
-    cdef void* database
-    cdef void* statements[MAX_STATEMENTS]
-    cdef int count
-    cdef dict numbers  # of statements, by their text
-
-    def __cinit__(self, str path, tuple pragmas):
-        """Open a file that is there; sqlite3.OperationalError: it cannot be."""
-        cdef bytes name = os.fsencode(path)
-        self.numbers = {}
-        if not is_there:
-            raise sqlite3.OperationalError("the library cannot be reached")
-        if library.open(name, &self.database, READ_WRITE, NULL) != OK:
-            self.close()
-            raise sqlite3.OperationalError("cannot be opened")
-        for pragma in pragmas:
-            name = f"PRAGMA {pragma}".encode()
-            if library.execute(self.database, name, NULL, NULL, NULL) != OK:
-                self.close()
-                raise sqlite3.OperationalError(f"{pragma}: refused")
-
-    def __dealloc__(self):
-        self.close()
-
-    def close(self):
-        """Let go of the file."""
-        cdef int i
-        for i in range(self.count):
-            library.finalize(self.statements[i])
-        self.count = 0
-        self.numbers.clear()
-        if self.database != NULL:
-            library.close(self.database)
-            self.database = NULL
+cdef class Transactions(Connection):
+    """Writes. One thread at a time uses it."""
 
     def write(self, list steps) -> bool:
         """All of these in one transaction: pairs of a statement and the rows that it is done for.
@@ -180,22 +74,6 @@ cdef class Transactions:
         finally:
             free(values)
             free(all_steps)
-
-    cdef void* prepare(self, str sql) except? NULL:
-        cdef bytes text
-        cdef void* statement = NULL
-        number = self.numbers.get(sql)
-        if number is not None:
-            return self.statements[<int>number]
-        text = sql.encode()
-        if self.count == MAX_STATEMENTS:
-            return NULL
-        if library.prepare(self.database, text, -1, PERSISTENT, &statement, NULL) != OK:
-            return NULL
-        self.statements[self.count] = statement
-        self.numbers[sql] = self.count
-        self.count += 1
-        return statement
 
 
 cdef Value* _read(rows, int width, Value* at) except? NULL:

@@ -63,6 +63,7 @@ MIGRATIONS = (  # entry n makes version n + 1 of version n; never edit one that 
 _BOUNDS = ("cache_size = -16384", "wal_autocheckpoint = 4000")
 _SECURE = "secure_delete = FAST"  # redacted means gone
 PRAGMAS = ("synchronous = FULL", "journal_size_limit = 67108864", "busy_timeout = 1000", *_BOUNDS, _SECURE)
+READ_PRAGMAS = ("query_only = ON", "busy_timeout = 1000", *_BOUNDS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
