@@ -84,7 +84,17 @@ class Committer:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                 self.is_full = True
                 self._reserve.release()
-            raise CommitError(str(error)) from None
+            raise CommitError(f"{error}{self._why()}") from None
+
+    def _why(self) -> str:
+        """What the system says of the disk: SQLite says little."""
+        probe = self._path.with_suffix(".probe")
+        try:
+            probe.write_bytes(b"?")
+            probe.unlink()
+        except OSError as error:
+            return f": {(error.strerror or str(error)).lower()}"
+        return ""
 
     def _commit_at_once(self, pending: Pending) -> bool:
         """Without the interpreter's lock, where nothing has to be read; False: nothing was written."""

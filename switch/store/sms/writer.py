@@ -18,6 +18,7 @@ _CLOSE_TIMEOUT = 5.0
 _QUIET = 0.05  # seconds without work after which the next is written at once
 _PLENTY = 64  # that much is worth a commit without waiting for more
 _GAP = 0.002  # who waits for an answer before the next message sends none meanwhile: nothing more comes
+_SLOW = 1.0  # seconds of a commit that are worth a line
 _SWEEP_INTERVAL = 60.0
 _SWEEP_TIME = 0.05  # seconds of house-keeping at a time
 
@@ -38,7 +39,7 @@ class Writer:
         self.size = 0  # of what waits in the inbox
         self._is_idle = self.is_closing = False
         self._pause, self._rested_at = 0.0, 0.0
-        self._sweep_at = 0.0
+        self._sweep_at = self._told_slow_at = 0.0
         self._thread = threading.Thread(target=self._run, name="messages", daemon=True)
         self.commit_count = self.failure_count = self.lost_count = 0
         self.is_failing = False
@@ -108,7 +109,9 @@ class Writer:
             try:
                 if self._committer.is_full and not self._committer.regain():
                     self._refuse(pending)
+                began_at = time.monotonic()
                 self._committer.commit(pending)
+                self._tell_slow(time.monotonic() - began_at)
             except CommitError as error:
                 self.failure_count += 1
                 self._tell(error)
@@ -147,6 +150,11 @@ class Writer:
             return
         self._sweep_at = time.monotonic() + _SWEEP_INTERVAL
         self._committer.sweep(self.work, time.monotonic() + _SWEEP_TIME)
+
+    def _tell_slow(self, seconds: float) -> None:
+        if seconds >= _SLOW and time.monotonic() >= self._told_slow_at:
+            self._told_slow_at = time.monotonic() + _SWEEP_INTERVAL
+            log.warning("messages.slow_disk", seconds=round(seconds, 1), waiting=self.size)
 
     def _recovered(self) -> None:
         self.is_failing = False
