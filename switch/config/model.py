@@ -142,7 +142,13 @@ class Config(Section):
         ways |= {modem.way for modem in self.modems}
         check_modems(self.modems)
         kinds = {"user", "trunk", "account", "modem"}
-        check_routes(self.sms_routes, ways, kinds=kinds, has_rates=self.routing.rates is not None)
+        check_routes(
+            self.sms_routes,
+            ways,
+            kinds=kinds,
+            broadcasters={f"trunk:{trunk.name}" for trunk in self.smpp_trunks if trunk.broadcasts},
+            has_rates=self.routing.rates is not None,
+        )
         return self
 
     @model_validator(mode="after")

@@ -296,6 +296,9 @@ class SmppTrunkConfig(Section):
     validity: Literal["relative", "absolute", "none"] = key(
         "How validity_period is written; none: the carrier's own holds.", "relative"
     )
+    broadcasts: Flag = key(
+        "Whether it takes broadcast_sm, for routes with the kind broadcast; needs version 5.0.", False
+    )
     receipts: Flag = key("Whether receipts are asked for, where sender and route want them.", True)
     receipt_ids: Literal["auto", "same", "hex-decimal", "decimal-hex"] = key(
         "How message ids are written in answers and in receipts. auto: found out.", "auto"
@@ -318,6 +321,8 @@ class SmppTrunkConfig(Section):
     def _whole(self) -> Self:
         if not self.address and not self.outbind_password.get_secret_value():
             raise ValueError("address: is missing, and there is no outbind_password either")
+        if self.broadcasts and self.version != "5.0":
+            raise ValueError(f"broadcasts: true: needs version 5.0, not {self.version}")
         if self.reconnect_max < self.reconnect_min:
             raise ValueError(f"reconnect_max: {self.reconnect_max:g}: must not be less than reconnect_min")
         return self

@@ -206,11 +206,11 @@ class SmsRouteConfig(Section):
         list,
         max_length=1024,
     )
-    kinds: list[Literal["text", "flash", "silent", "binary"]] = key(
-        "Only messages of these kinds: text, flash (class 0), silent (type 0), binary (what is no text). "
-        "Empty: all.",
+    kinds: list[Literal["text", "flash", "silent", "binary", "broadcast"]] = key(
+        "Only messages of these kinds: text, flash (class 0), silent (type 0), binary (what is no text), "
+        "broadcast (for everybody in an area). Empty: all but broadcasts.",
         list,
-        max_length=4,
+        max_length=5,
     )
     content: Text = key(
         "Only texts in which this regular expression is found, in any case of letters. Empty: all.",
@@ -341,7 +341,12 @@ class SmsRuleConfig(Section):
 
 
 def check_routes(
-    routes: Sequence[SmsRouteConfig], ways: Collection[str], *, kinds: Collection[str], has_rates: bool
+    routes: Sequence[SmsRouteConfig],
+    ways: Collection[str],
+    *,
+    kinds: Collection[str],
+    broadcasters: Collection[str],
+    has_rates: bool,
 ) -> None:
     """ValueError: a route names a way that is not there; of ``kinds`` all that there are is in ``ways``."""
     names: set[str] = set()
@@ -355,3 +360,7 @@ def check_routes(
             kind, colon, _ = way.partition(":")
             if colon and kind in kinds and way not in ways:
                 raise ValueError(f"sms_routes.{i}.to: {way}: there is no such {kind}")
+            if "broadcast" in route.kinds and way not in broadcasters:
+                raise ValueError(
+                    f"sms_routes.{i}.to: {way}: is no trunk with broadcasts, a kind of this route"
+                )

@@ -32,6 +32,9 @@ class Address(NamedTuple):
     npi: int = 0
 
 
+BROADCAST = Address("broadcast")  # everybody in the areas that optional parameters name (SMPP 5.0 §4.4)
+
+
 class Concat(NamedTuple):
     """Which part of a long message this is, whatever said so on the wire (UDH 8 or 16 bit, SAR TLVs)."""
 
@@ -355,6 +358,12 @@ class Centre(Protocol):
 
     def query(self, id: int, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
         """``answered`` hears the Standing, or a Refusal; an empty inlet may ask about any."""
+
+    def handed(self, id: int, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
+        """The same with the next hop's id and the sender that it was told, or a Refusal."""
+
+    def conclude(self, id: int, inlet: str, state: State, now: float) -> None:
+        """The next hop says what became of a message that it has."""
 
     def cancel(self, id: int, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
         """Take a message back that was not handed over yet: the Standing it has then, or a Refusal."""

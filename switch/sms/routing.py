@@ -16,7 +16,7 @@ from switchroom.switch.numbering import PatternIndex, RateTable, normalise, read
 
 from .interfaces import NO_ROUTE, Address, Refusal, Submission, Wish
 from .stored import Stored
-from .texts import kind_of, text_of
+from .texts import is_broadcast, kind_of, text_of
 
 _ALPHANUMERIC = 5  # TON of SMPP 3.4 §5.2.5
 _NETWORKS = frozenset({"trunk", "modem", "sip"})
@@ -81,6 +81,8 @@ class Route:
     def why_not(self, submission: Submission, at: float) -> str:
         """Why it does not take a message; empty when it does."""
         inlet = submission.inlet
+        if is_broadcast(submission) and "broadcast" not in self._kinds:
+            return "broadcast is not among its kinds"
         if self._inlets and not ({inlet, f"{inlet.partition(':')[0]}:*"} & self._inlets):
             return f"{inlet} is not among its inlets"
         if self._sources is not None and not match_any(self._sources, submission.source.number):
@@ -193,16 +195,17 @@ class Routes:
         """Where a message goes, or why nowhere."""
         source, destination = self._sender(submission), self.normal(submission.destination)
         number = destination.number
-        user = self._users.get(number)
+        is_for_all = bool(submission.tlvs) and is_broadcast(submission)
+        user = None if is_for_all else self._users.get(number)
         if user is not None and submission.inlet != f"user:{user}":
             return self._direct(f"user:{user}", submission)
-        if self.handlers(number):
+        if not is_for_all and self.handlers(number):
             return self._direct("app", submission)
-        if self.accounts(number):
+        if not is_for_all and self.accounts(number):
             return self._direct("api", submission)
         for place in self._index.find(number):
             route = self._routes[place]
-            if route.is_plain or not route.why_not(submission, at):
+            if (route.is_plain and not is_for_all) or not route.why_not(submission, at):
                 called = route.called(destination)
                 ways = self._resolve(route.ways(called.number, self._rates, at, self._draw), number)
                 if ways:

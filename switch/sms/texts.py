@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from switchroom.protocols import gsm
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
-from switchroom.switch.sms.interfaces import NO_CONCAT, TEXT, Concat, Form, Part, Submission, Tlvs
+from switchroom.switch.sms.interfaces import BROADCAST, NO_CONCAT, TEXT, Concat, Form, Part, Submission, Tlvs
 
 from .stored import Stored
 
@@ -16,6 +16,7 @@ _CODECS = {1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859
 _UCS2 = 8
 _TYPE_0 = 0x40  # TP-PID
 _SOURCE_PORT, _DESTINATION_PORT = 0x020A, 0x020B  # tags of SMPP 3.4 §5.3.2.20, .21
+_AREA = 0x0606  # broadcast_area_identifier of SMPP 5.0 §4.8.4.6
 _SIZE = 140  # octets of user data in one short message (3GPP TS 23.040 §9.2.3.24)
 _WIDE_REFERENCE = 6  # octets of a concatenation's element with 16 bits, and 5 with 8
 
@@ -52,8 +53,15 @@ def text_of(submission: Submission) -> str | None:
     return gsm.decode(body, scheme.charset)
 
 
+def is_broadcast(submission: Submission) -> bool:
+    """Whether it is for everybody in an area."""
+    return submission.destination == BROADCAST and any(tag == _AREA for tag, _ in submission.tlvs)
+
+
 def kind_of(submission: Submission) -> str:
-    """text, flash, silent or binary."""
+    """text, flash, silent, binary or broadcast."""
+    if is_broadcast(submission):
+        return "broadcast"
     if submission.protocol_id == _TYPE_0:
         return "silent"
     coding = submission.coding
@@ -78,6 +86,8 @@ def joined_text(messages: Sequence[Stored], total: int) -> str | None:
 def parts_of(message: Stored, form: Form) -> list[Part]:
     """The message as an outlet wants it; UnsendableError says why that is not possible."""
     s = message.submission
+    if s.tlvs and is_broadcast(s):
+        return [Part(message, s.body, s.coding)]
     if form.is_gsm and s.tlvs and not s.udh:
         s = s._replace(udh=_ports_of(s.tlvs))
     if form.is_text:

@@ -194,6 +194,16 @@ class Centre:
         self.orders.query(id, inlet, answered, context)
         self._end_turn(now)
 
+    def handed(self, id: int, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
+        """The same with the next hop's id and the sender that it was told."""
+        self.orders.handed(id, inlet, answered, context)
+        self._end_turn(now)
+
+    def conclude(self, id: int, inlet: str, state: State, now: float) -> None:
+        """The next hop says what became of a message that it has."""
+        self.orders.conclude(id, inlet, state)
+        self._end_turn(now)
+
     def cancel(self, id: int, inlet: str, now: float, answered: Answered, context: Any = None) -> None:
         """Take a message back that was not handed over yet."""
         self.orders.cancel(id, inlet, answered, context)

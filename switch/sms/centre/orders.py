@@ -39,6 +39,14 @@ class Orders:
         """Where it is."""
         self._read(id, (self._on_query, inlet, answered, context))
 
+    def handed(self, id: int, inlet: str, answered: Answered, context: Any) -> None:
+        """Where it is, and as what: the next hop's id and the sender that it was told."""
+        self._read(id, (self._on_handed, inlet, answered, context))
+
+    def conclude(self, id: int, inlet: str, state: State) -> None:
+        """The next hop says what became of it."""
+        self._read(id, (self._on_conclude, inlet, _ignore, state))
+
     def cancel(self, id: int, inlet: str, answered: Answered, context: Any) -> None:
         """Take it back."""
         self._read(id, (self._on_cancel, inlet, answered, context))
@@ -92,6 +100,22 @@ class Orders:
 
     def _on_query(self, row: Row, answered: Answered, context: Any, now: float) -> None:
         answered(context, standing_of(row), now)
+
+    def _on_handed(self, row: Row, answered: Answered, context: Any, now: float) -> None:
+        self._book.store.ask("history", (row.id,), self._on_history, (row, answered, context))
+
+    def _on_history(self, history: list[tuple[float, int, str, str]], asked: Any, now: float) -> None:
+        row, answered, context = asked
+        notes = [note for _, state, _, note in history if state == State.SENT]
+        message = restore(row)
+        self._fates.routes.dress(message)
+        answered(
+            context, (standing_of(row), notes[-1].partition(" ")[0] if notes else "", message.source), now
+        )
+
+    def _on_conclude(self, row: Row, answered: Answered, state: State, now: float) -> None:
+        if row.state == State.SENT and row.id not in self._book.settled:
+            self._fates.finish(restore(row), state, now)
 
     def _take_out(self, row: Row, now: float) -> Stored | None:
         """Out of its lane, or of the timetable, before anybody else takes it; None: somebody has."""
@@ -267,3 +291,7 @@ def standing_of(row: Row) -> Standing:
 def _tell(_: bool, told: tuple[Answered, Any, Standing | Refusal | int], now: float) -> None:
     answered, context, answer = told
     answered(context, answer, now)
+
+
+def _ignore(context: Any, answer: Any, now: float) -> None:
+    """Nobody asked."""

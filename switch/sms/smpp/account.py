@@ -16,6 +16,7 @@ from switchroom.switch.net.limits import Bucket
 from ..histogram import Histogram
 from ..interfaces import Address, Centre, Fault, Form, Notice, Outcome, Part, Refusal, Submission
 from .addresses import NUMBERING
+from .broadcasts import read_broadcast_sm
 from .faults import fault_of, faults_of
 from .incoming import read_data_sm, read_submit_sm
 from .line import Line
@@ -139,6 +140,7 @@ class Account:
     def _on_other(
         self, line: Line, request: smpp.Request, batch: list[Submission], posix: float, now: float
     ) -> None:
+        context: tuple[int, type[Any]]
         if isinstance(request, smpp.DataSm):
             if self._may_submit(now):
                 context = (request.sequence_number, smpp.DataSmResp)
@@ -147,6 +149,17 @@ class Account:
                 )
             else:
                 self._throttle(line, smpp.DataSm, request.sequence_number, now)
+        elif isinstance(request, smpp.BroadcastSm):
+            if request.message_id or request.replace_if_present_flag:
+                status = Status.RREPLACEFAIL  # what is on the air is cancelled, and another one begun
+                line.session.answer(smpp.BroadcastSmResp("", (), status, request.sequence_number), now)
+            elif self._may_submit(now):
+                context = (request.sequence_number, smpp.BroadcastSmResp)
+                batch.append(
+                    read_broadcast_sm(request, self.name, posix, is_latin=self._is_latin, context=context)
+                )
+            else:
+                self._throttle(line, smpp.BroadcastSm, request.sequence_number, now)
         elif isinstance(request, smpp.SubmitMulti):
             if self._may_submit(now, len(request.dest_address)):
                 multi = Multi(line, request)
@@ -195,8 +208,11 @@ class Account:
                 accepted += 1
                 answer(response(message_id(result), tlvs, 0, number), now)
             else:
-                self.refused[result.smpp] += 1
-                answer(response("", tlvs, result.smpp, number), now)
+                status = result.smpp
+                if response is smpp.BroadcastSmResp and status == Status.RINVDSTADR:
+                    status = Status.RBCASTFAIL  # it has no destination: there is no carrier for it
+                self.refused[status] += 1
+                answer(response("", tlvs, status, number), now)
         self.counts["accepted"] += accepted
         line.turn_soon()
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from ..interfaces import Address
 
-__all__ = ["NUMBERING", "Numbering", "read_address"]
+__all__ = ["NUMBERING", "Numbering", "read_address", "read_id"]
 
 _INTERNATIONAL, _ALPHANUMERIC = 1, 5
 _ISDN = 1
+_DIGITS = 18  # of an id of ours, at most
 
 
 def read_address(ton: int, npi: int, number: str) -> Address:
@@ -40,3 +41,8 @@ class Numbering(NamedTuple):
 
 
 NUMBERING = Numbering()
+
+
+def read_id(text: str) -> int:
+    """An id of ours; 0: it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0

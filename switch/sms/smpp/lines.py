@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from switchroom.protocols import smpp
 from switchroom.switch.config import SmppConfig
@@ -12,6 +12,7 @@ from switchroom.switch.net import Clock
 from switchroom.switch.net.faults import Faults
 from switchroom.switch.net.limits import NetCounters
 
+from .addresses import Numbering
 from .line import Line, LineCounters, LineLimits, Owner
 from .passes import Passes
 
@@ -29,6 +30,15 @@ class Log(Protocol):
     def exception(self, event: str, /, **values: object) -> object: ...
 
 
+class Carrier(Protocol):
+    """One that customers' questions can be passed on to."""
+
+    @property
+    def numbering(self) -> Numbering: ...
+    def ask(self, request: smpp.Request, answered: Callable[[Any, float], None], now: float) -> bool:
+        """``answered`` hears the response, or None; False: it cannot be asked now."""
+
+
 class Lines:
     """Makes connections and calls them when something of theirs is due: no timer for each of them."""
 
@@ -39,6 +49,7 @@ class Lines:
         self.faults = Faults(log, clock, NetCounters())
         self.on_sweep: list[Callable[[float], None]] = []
         self.on_alert: Callable[[str], None] = lambda whom: None  # a carrier's alert_notification
+        self.carrier_of: Callable[[str], Carrier | None] = lambda way: None
         self._lines: set[Line] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._passes = Passes(clock.now, self.faults)

@@ -9,6 +9,7 @@ from typing import Literal
 from switchroom.protocols import gsm
 from switchroom.protocols.smpp import (
     RECEIPT,
+    BroadcastSm,
     DataSm,
     DeliverSm,
     MessageState,
@@ -103,6 +104,20 @@ class Style:
             life = min(round(part.message.expires_at - now), 0xFFFFFFFF)
             tlvs = ((Tag.QOS_TIME_TO_LIVE, life.to_bytes(4)), *tlvs)
         return DataSm(*one[:8], one.registered_delivery, one.data_coding, tlvs)
+
+    def broadcast_sm(self, part: Part, now: float) -> BroadcastSm:
+        """A message for everybody in an area."""
+        message, submission, body = part.message, part.message.submission, part.body
+        if self.is_latin and part.coding == 0:
+            body = gsm.decode(body, gsm.Charset.GSM7).encode("latin-1", "replace")
+        return BroadcastSm(
+            submission.service_type or self.service_type,
+            *self.numbering.write(message.source),
+            priority_flag=submission.priority,
+            validity_period=self._validity(message.expires_at, now),
+            data_coding=max(part.coding, 0),
+            tlvs=((Tag.MESSAGE_PAYLOAD, body), *submission.tlvs),
+        )
 
     def _body(self, part: Part) -> tuple[int, bytes, Tlvs]:
         """Bits of esm_class, short_message, optional parameters."""

@@ -1,4 +1,4 @@
-"""What customers ask about their messages: query, cancel, replace; and broadcasts, which go nowhere."""
+"""What customers ask about their messages: query, cancel, replace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ..interfaces import (
     State,
     Submission,
 )
-from .addresses import read_address
+from .addresses import read_address, read_id
+from .broadcasts import Broadcasts
 from .line import Line
 from .lines import Lines
 from .multi import is_name, standing_of_all
@@ -26,19 +27,13 @@ from .times import to_absolute, to_posix
 
 __all__ = ["Questions"]
 
-_NOWHERE: dict[type[Any], Status] = {
-    smpp.BroadcastSm: Status.RBCASTFAIL,
-    smpp.QueryBroadcastSm: Status.RBCASTQUERYFAIL,
-    smpp.CancelBroadcastSm: Status.RBCASTCANCELFAIL,
-}
-_DIGITS = 18  # of an id of ours, at most
-
 
 class Questions:
     """Passes them to the centre, and its answers back."""
 
     def __init__(self, inlet: str, centre: Centre, lines: Lines) -> None:
         self._inlet, self._centre, self._lines = inlet, centre, lines
+        self._broadcasts = Broadcasts(inlet, centre, lines)
 
     def ask(self, line: Line, request: smpp.Request, now: float) -> None:
         """Any request that submits nothing."""
@@ -50,15 +45,17 @@ class Questions:
             if is_name(text):
                 self._centre.members(text, self._inlet, now, self._on_members, context)
                 return
-            id = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+            id = read_id(text)
             if isinstance(request, smpp.QuerySm):
                 self._centre.query(id, self._inlet, now, self._on_query, context)
             elif isinstance(request, smpp.CancelSm):
                 self._centre.cancel(id, self._inlet, now, self._on_done, context)
             else:
                 self._centre.query(id, self._inlet, now, self._on_replaced_known, context)
+        elif isinstance(request, smpp.QueryBroadcastSm | smpp.CancelBroadcastSm):
+            self._broadcasts.ask(line, request, now)
         else:
-            self._answer(line, request, _NOWHERE.get(type(request), Status.RINVCMDID), now)
+            self._answer(line, request, Status.RINVCMDID, now)
 
     def _cancel_all(self, line: Line, request: smpp.CancelSm, now: float) -> None:
         source = read_address(request.source_addr_ton, request.source_addr_npi, request.source_addr)

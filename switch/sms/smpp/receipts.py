@@ -18,7 +18,7 @@ from switchroom.protocols.smpp import (
 from ..interfaces import Receipt, State
 from .times import from_receipt
 
-__all__ = ["read_receipt"]
+__all__ = ["read_receipt", "state_of"]
 
 _STATES = {
     MessageState.SCHEDULED: State.SENT,
@@ -34,6 +34,12 @@ _STATES = {
 }
 _ON_ITS_WAY = (State.SENT,)
 _MAX_ID = 64
+
+
+def state_of(number: int | None) -> State | None:
+    """The end that a message_state tells of; None: it is on its way, or nothing that the standard names."""
+    found = _STATES[MessageState(number)] if number in _NUMBERS else None
+    return None if found in _ON_ITS_WAY else found
 
 
 def read_receipt(pdu: DeliverSm | DataSm, context: Any = None) -> Receipt:

@@ -33,6 +33,7 @@ class SmppRoom:
         self.trunks: dict[str, Trunk] = {}
         self.outbinds = Outbinds(self.lines, self.trunks.values, guard=guard, tls=self._current_tls)
         self.lines.on_sweep.append(self._tend)
+        self.lines.carrier_of = lambda way: self.trunks.get(way.removeprefix("trunk:"))
         self._has_started = False
         self._set_trunks(config.smpp_trunks)
 

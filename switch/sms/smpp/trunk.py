@@ -14,7 +14,7 @@ from switchroom.switch.config import SmppTrunkConfig
 from switchroom.switch.net import Tls
 
 from ..histogram import Histogram
-from ..interfaces import Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
+from ..interfaces import BROADCAST, Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
 from .addresses import Numbering, read_address
 from .berth import Berth
 from .faults import fault_of, faults_of, status_for_carrier
@@ -34,6 +34,7 @@ _KINDS: dict[str, tuple[type[smpp.Bind], ...]] = {
     "receiver": (smpp.BindReceiver,),
     "pair": (smpp.BindTransmitter, smpp.BindReceiver),
 }
+_WITH_BROADCASTS = 0x50  # interface_version
 _CONGESTED = 90  # of 100: then only one message at a time
 
 
@@ -134,7 +135,11 @@ class Trunk:
             outcomes = [
                 Outcome(part, fault=Fault.UNKNOWN, text=event.reason)  # type: ignore[arg-type]
                 for part in event.contexts
+                if type(part) is not _Asked
             ]
+            for asked in event.contexts:
+                if type(asked) is _Asked:
+                    asked.answered(None, now)
             self._centre.report(self.name, outcomes, now)
             self._feed(now)
 
@@ -169,7 +174,10 @@ class Trunk:
             try:
                 if line is None:
                     raise LocalProtocolError("the window is full")
-                line.session.send(write(part, posix), part, now)
+                if part.message.submission.destination == BROADCAST:
+                    line.session.send(self._broadcast(part, line, posix), part, now)
+                else:
+                    line.session.send(write(part, posix), part, now)
                 line.messages_out += 1
                 used.add(line)
             except LocalProtocolError as error:
@@ -180,6 +188,25 @@ class Trunk:
         if unsent:
             asyncio.get_running_loop().call_soon(self._on_unsent, unsent)
 
+    def _broadcast(self, part: Part, line: Line, posix: float) -> smpp.Request:
+        if not self.config.broadcasts or line.session.version < _WITH_BROADCASTS:
+            raise LocalProtocolError("takes no broadcasts")
+        return self._style.broadcast_sm(part, posix)
+
+    @property
+    def numbering(self) -> Numbering:
+        """How it writes numbers."""
+        return self._style.numbering
+
+    def ask(self, request: smpp.Request, answered: Callable[[Any, float], None], now: float) -> bool:
+        """``answered`` hears the response, or None; False: it cannot be asked now."""
+        line = max(self._transmitters(), key=lambda line: line.session.room, default=None)
+        if line is None or line.session.room <= 0 or line.session.version < _WITH_BROADCASTS:
+            return False
+        line.session.send(request, _Asked(answered), now)
+        line.turn_soon()
+        return True
+
     def _on_unsent(self, outcomes: list[Outcome]) -> None:
         self._centre.report(self.name, outcomes, self._lines.clock.now())
 
@@ -187,6 +214,9 @@ class Trunk:
         outcomes = []
         for part, response, sent_at in answers:
             self.answer_times.add(now - sent_at)
+            if type(part) is _Asked:
+                part.answered(response, now)
+                continue
             status = response.status
             if status == Status.ROK:
                 remote_id = getattr(response, "message_id", "")
@@ -269,6 +299,15 @@ _BIND_KEYS = (
     *("address", "system_id", "password", "system_type", "tls_name", "bind", "binds", "version", "addr_ton"),
     *("addr_npi", "address_range", "response_timeout", "enquire_interval"),
 )
+
+
+class _Asked:
+    """Who hears the answer to a question."""
+
+    __slots__ = ("answered",)
+
+    def __init__(self, answered: Callable[[Any, float], None]) -> None:
+        self.answered = answered
 
 
 class _Answers:

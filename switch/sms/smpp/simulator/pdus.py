@@ -8,10 +8,19 @@ from typing import Any
 from switchroom.protocols import smpp
 from switchroom.protocols.smpp import MessageState, Tag
 
-from ..times import to_receipt
+from ..times import to_absolute, to_receipt
 from .conduct import Rule
 
-__all__ = ["Message", "is_asked_for", "receipt_of", "reply_to", "submit_of"]
+__all__ = [
+    "Message",
+    "is_asked_for",
+    "is_broadcast",
+    "receipt_of",
+    "reply_to",
+    "standing_of",
+    "submit_of",
+    "submit_of_broadcast",
+]
 
 _DELIVERED = MessageState.DELIVERED
 
@@ -45,6 +54,33 @@ def receipt_of(message: Message, id: str, form: str) -> smpp.DeliverSm:
             (Tag.MESSAGE_STATE, bytes((message.state,))),
         )
     return _towards(message.submitted, smpp.RECEIPT, text.encode("ascii", "replace"), tlvs)
+
+
+def submit_of_broadcast(request: smpp.BroadcastSm) -> smpp.SubmitSm:
+    """A broadcast as a message to nobody; its text and its areas are in the optional parameters."""
+    return smpp.SubmitSm(
+        *request[:4],
+        priority_flag=request.priority_flag,
+        data_coding=request.data_coding,
+        tlvs=request.tlvs,
+    )
+
+
+def is_broadcast(message: Message) -> bool:
+    """Whether it was broadcast_sm."""
+    return not message.submitted.destination_addr
+
+
+def standing_of(message: Message) -> smpp.Tlvs:
+    """What query_broadcast_sm_resp tells: every area has heard it when it is done with."""
+    success = bytes((100 if message.state is _DELIVERED else 0,))
+    found: list[tuple[int, bytes]] = [(Tag.MESSAGE_STATE, bytes((message.state,)))]
+    for tag, value in message.submitted.tlvs:
+        if tag == Tag.BROADCAST_AREA_IDENTIFIER:
+            found += [(tag, value), (Tag.BROADCAST_AREA_SUCCESS, success)]
+    if message.done_at:
+        found.append((Tag.BROADCAST_END_TIME, to_absolute(message.done_at).encode() + b"\0"))
+    return tuple(found)
 
 
 def _text(message: Message, id: str) -> str:

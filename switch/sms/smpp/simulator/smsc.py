@@ -15,7 +15,16 @@ from switchroom.switch.net.limits import Bucket
 
 from ..times import to_absolute
 from .conduct import ID_FORMS, Conduct, Rule
-from .pdus import Message, is_asked_for, receipt_of, reply_to, submit_of
+from .pdus import (
+    Message,
+    is_asked_for,
+    is_broadcast,
+    receipt_of,
+    reply_to,
+    standing_of,
+    submit_of,
+    submit_of_broadcast,
+)
 
 __all__ = ["Bind", "Smsc"]
 
@@ -86,6 +95,11 @@ class Smsc:
             self._submit(bind, submit_of(request), smpp.DataSmResp, request.sequence_number, now)
         elif isinstance(request, smpp.SubmitMulti):
             self._submit_multi(bind, request, now)
+        elif isinstance(request, smpp.BroadcastSm):
+            submitted = submit_of_broadcast(request)
+            self._submit(bind, submitted, smpp.BroadcastSmResp, request.sequence_number, now)
+        elif isinstance(request, smpp.QueryBroadcastSm | smpp.CancelBroadcastSm):
+            self._ask_broadcast(bind, request, now)
         elif isinstance(request, smpp.QuerySm | smpp.CancelSm | smpp.ReplaceSm):
             self._ask(bind, request, now)
         elif (kind := smpp.RESPONSE_TO.get(type(request))) is not None:
@@ -186,6 +200,25 @@ class Smsc:
                 message.state, message.done_at = MessageState.DELETED, self.posix(now)
             else:
                 message.submitted = message.submitted._replace(short_message=request.short_message)
+        bind.session.answer(answer, now)
+
+    def _ask_broadcast(
+        self, bind: Bind, request: smpp.QueryBroadcastSm | smpp.CancelBroadcastSm, now: float
+    ) -> None:
+        message = self._find(request.message_id)
+        is_known = message is not None and message.account == bind.system_id
+        if message is None or not is_known or not is_broadcast(message):
+            kind: Any = smpp.RESPONSE_TO[type(request)]
+            answer = kind(status=Status.RINVMSGID, sequence_number=request.sequence_number)
+        elif isinstance(request, smpp.QueryBroadcastSm):
+            tlvs = standing_of(message)
+            answer = smpp.QueryBroadcastSmResp(request.message_id, tlvs, 0, request.sequence_number)
+        else:
+            is_late = message.state is not _ON_ITS_WAY
+            if not is_late:
+                message.state, message.done_at = MessageState.DELETED, self.posix(now)
+            status = Status.RBCASTCANCELFAIL if is_late else Status.ROK
+            answer = smpp.CancelBroadcastSmResp(status, request.sequence_number)
         bind.session.answer(answer, now)
 
     def _find(self, text: str) -> Message | None:

@@ -149,25 +149,6 @@ async def test_query_cancel_replace() -> None:
         assert (await customer.ask(smpp.BroadcastSm())).status == Status.RMISSINGTLV
 
 
-async def test_broadcasts_go_nowhere() -> None:
-    area = (
-        (Tag.BROADCAST_AREA_IDENTIFIER, b"\0area"),
-        (Tag.BROADCAST_CONTENT_TYPE, b"\0\0\1"),
-        (Tag.BROADCAST_REP_NUM, b"\0\1"),
-        (Tag.BROADCAST_FREQUENCY_INTERVAL, b"\x08\0\1"),
-    )
-    async with desk() as one:
-        customer = await one.connect()
-        for asked, status in (
-            (smpp.BroadcastSm(source_addr="491711", message_id="1", tlvs=area), Status.RBCASTFAIL),
-            (smpp.QueryBroadcastSm("1"), Status.RBCASTQUERYFAIL),
-            (smpp.CancelBroadcastSm(message_id="1"), Status.RBCASTCANCELFAIL),
-        ):
-            answer = await customer.ask(asked)
-            assert (type(answer), answer.status) == (smpp.RESPONSE_TO[type(asked)], status)
-        assert one.centre.submissions == []
-
-
 async def test_who_speaks_5_hears_how_busy_we_are() -> None:
     async with desk(smpp={"max_unanswered": 4}) as one:
         newer = await one.connect(CUSTOMER._replace(interface_version=0x50))
