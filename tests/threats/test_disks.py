@@ -92,7 +92,9 @@ class Disk:
         Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
 
     def mend(self) -> None:
+        """As after a repair; some other process's copy of the mount may keep the broken one alive."""
         self.unmount()
+        self._image = Path(shutil.copy(self._image, self._image.with_suffix(".mended")))
         done = subprocess.run(["fsck.ext4", "-fy", str(self._image)], capture_output=True, text=True)
         assert done.returncode <= 1, done.stdout  # 1: mended
         self.mount()
