@@ -96,12 +96,16 @@ def _bencode(value: bytes | str | list[Any] | dict[str, Any]) -> bytes:
     return b"%d:%s" % (len(data), data)
 
 
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU of all threads of a process, to the nanosecond."""
+def cpu_of(pid: int, thread: str = "") -> float:
+    """Seconds of CPU of all threads of a process, or of those of one name, to the nanosecond."""
     if not pid:
         return 0.0
     total = 0.0
     for task in os.listdir(f"/proc/{pid}/task"):
+        if thread:
+            with open(f"/proc/{pid}/task/{task}/comm") as file:
+                if file.read().strip() != thread:
+                    continue
         with open(f"/proc/{pid}/task/{task}/schedstat") as file:
             total += int(file.read().split()[0]) * 1e-9
     return total

@@ -2,6 +2,7 @@
 
     python bench/rtp_relay.py [--peer rtpengine] [--flows 1000] [--rates 50000,150000] [--seconds 5]
     python bench/rtp_relay.py --srtp ...             # one side of each call speaks SRTP, the other one RTP
+    python bench/rtp_relay.py --frames --busy ...    # how late packets are while Python is busy
     python bench/rtp_relay.py --wires [--six] ...    # as root: through the kernel too (docs/media.md)
     python bench/rtp_relay.py --frames --rates 200000 ...    # the same with phones that cost little
 
@@ -54,6 +55,8 @@ def main() -> None:
     traffic = compile_traffic()
     ours = [*(["kernel"] if options.wires else []), "switchroom", "ports", "plain"]
     relays = ["direct", *ours, *options.peer]
+    if options.busy:
+        relays = ["direct", *(["kernel-busy"] if options.wires else []), "busy"]
     if options.srtp:
         relays = ["direct", "switchroom", "srtp", *(f"{peer}-srtp" for peer in options.peer)]
     results: dict[tuple[str, int], list[Row]] = {}
@@ -72,6 +75,7 @@ def main() -> None:
         + ("_srtp" if options.srtp else "")
         + ("_wires" if options.wires else "")
         + ("_frames" if options.frames else "")
+        + ("_busy" if options.busy else "")
         + ("_six" if options.six else "")
     )
     report.save(name, rows, meta)
@@ -92,6 +96,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--wires", action="store_true", help="in network namespaces instead of the loopback")
     parser.add_argument("--frames", action="store_true", help="the same, with phones that cost little")
+    parser.add_argument("--busy", action="store_true", help="while Python has more to do than it can")
     parser.add_argument("--srtp", action="store_true", help="what keys on one side cost")
     parser.add_argument("--six", action="store_true", help="over IPv6, with --wires")
     parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
@@ -133,7 +138,7 @@ def run(
     is_framed: bool = False,
 ) -> Row:
     """One measurement: CPU of the phones and of the relay, what arrived, and when."""
-    warm_up = 2.0 if relay == "kernel" else 0.5  # it takes over after fifty packets
+    warm_up = 2.0 if relay.startswith("kernel") else 0.5  # it takes over after fifty packets
     numbers = [str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
     is_direct = relay == "direct"
     if is_framed:
@@ -157,9 +162,10 @@ def run(
             phones.stdin.write("".join(f"{host} {port}\n" for host, port in targets))
             phones.stdin.flush()
             expect(phones, "start")
-            before, machine = engines.cpu_of(pid), busy_seconds()
+            thread = "media" if relay.endswith("busy") else ""
+            before, machine = engines.cpu_of(pid, thread), busy_seconds()
             expect(phones, "stop")
-            server, machine = engines.cpu_of(pid) - before, busy_seconds() - machine
+            server, machine = engines.cpu_of(pid, thread) - before, busy_seconds() - machine
             row: Row = json.loads(phones.stdout.readline())
             if counted is not None:
                 time.sleep(0.1)  # for what is still on its way
@@ -253,6 +259,20 @@ def kernel(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]
 
 
 @contextmanager
+def busy(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """Ours, while Python has more to do than it can."""
+    with switchroom(flows, place, "off,raw,one,busy") as found:
+        yield found
+
+
+@contextmanager
+def kernel_busy(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
+    """The same, with the kernel's part."""
+    with switchroom(flows, place, "required,raw,one,busy") as found:
+        yield found
+
+
+@contextmanager
 def ports(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """Ours without the right to one socket for all ports."""
     with switchroom(flows, place, "off,raw") as found:
@@ -301,6 +321,8 @@ RELAYS = {
     "direct": no_relay,
     "kernel": kernel,
     "switchroom": switchroom,
+    "busy": busy,
+    "kernel-busy": kernel_busy,
     "ports": ports,
     "plain": plain,
     "srtp": srtp,
@@ -354,7 +376,11 @@ async def serve(place: wires.Place, way: str) -> None:
         session.confirm()
     sys.stdout.write(json.dumps(targets) + "\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)
+    over = loop.run_in_executor(None, sys.stdin.read)
+    while "busy" in more and not over.done():
+        sum(range(10_000))
+        await asyncio.sleep(0)
+    await over
     plane.stop()
 
 
