@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
+import os
 import socket
 import struct
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 from tests.peers.child_networks import inside, run
 
@@ -222,10 +226,40 @@ async def unfit() -> None:
         assert call.b.hear() == rtp(60)
 
 
+async def leaves_nothing() -> None:
+    """THREATS G4: calls come and go, and so does the plane; descriptors and the kernel's maps go too."""
+    before = held()
+    for one, other in (("left", "right"), ("six", "seven"), ("left", "right")):
+        await come_and_go(one, other)
+        gc.collect()
+        assert held() == before, held() - before
+
+
+async def come_and_go(one: str, other: str) -> None:
+    async with House(kernel="required") as house:
+        for _ in range(5):
+            call = house.call(one, other)
+            await warm(house, call)
+            call.session.close()
+            await until(lambda: house.kernel_streams() == 0)
+        assert held()["anon_inode:bpf-map"] > 0
+    assert house.plane.ports_in_use == 0
+
+
+def held() -> Counter[str]:
+    """Descriptors by their kind, and memory of the kernel's maps."""
+    kinds: Counter[str] = Counter()
+    for link in Path("/proc/self/fd").iterdir():
+        if link.is_symlink():  # all but the one that lists them
+            kinds[os.readlink(link).partition(":[")[0]] += 1
+    kinds["mapped"] = Path("/proc/self/maps").read_text().count("bpf-map")
+    return +kinds
+
+
 CASES: Cases = {
     case.__name__: case
     for case in (
-        relays, to_and_fro, exceptions, silence, reroute, flood, checksums, unfit,
+        relays, to_and_fro, exceptions, silence, reroute, flood, checksums, unfit, leaves_nothing,
     )
 }  # fmt: skip
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import pytest
 
+from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
 from switchroom.switch.media._engine import Engine
 from switchroom.switch.media.stream import DROP_REASONS, Stream
 from switchroom.switch.media.targets import is_hidden, target_host
 
+from .conftest import local_for
 from .phones import Call, Phone, bye, receiver_report, rtp, wait_for
+
+
+@pytest.fixture(params=[True, False], ids=["one socket", "port by port"])
+async def plane(request: pytest.FixtureRequest) -> AsyncIterator[MediaPlane]:
+    """One of either kind; where there is no right to one socket both are the same."""
+    config = MediaConfig(ports="22000-27999", transcode=[], one_socket=request.param)
+    plane = MediaPlane(config, local_for, lambda session: None, quarantine=0.0)
+    plane.start(asyncio.get_running_loop())
+    yield plane
+    plane.stop()
+
 
 PRIVATE = "10.1.2.3"  # what a phone behind a NAT believes to be its address
 
