@@ -10,7 +10,7 @@ from libc.stdint cimport uintptr_t
 
 cdef extern from "pages_core.h":
     void pages_use()
-    void pages_collapse(char* begin, char* end) nogil
+    void pages_collapse(char* begin, char* end, size_t used) nogil
     size_t pages_count()
 
 
@@ -19,10 +19,10 @@ def use() -> None:
     pages_use()
 
 
-def collapse(uintptr_t begin, uintptr_t end) -> None:
-    """Turn memory that is in use already into large pages."""
+def collapse(uintptr_t begin, uintptr_t end, size_t used) -> None:
+    """Turn a region into large pages, of which the first octets are in use already."""
     with nogil:
-        pages_collapse(<char*>begin, <char*>end)
+        pages_collapse(<char*>begin, <char*>end, used)
 
 
 def count() -> int:

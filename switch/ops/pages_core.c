@@ -7,6 +7,7 @@
 #include "pages_core.h"
 
 #include <Python.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #endif
 
 enum { ARENA = 1 << 20, LARGE = 2 << 20, STEP = 64 };
+enum { AHEAD = 64 << 20 }; /* that the heap grows by: only what is used of it takes memory */
 
 struct piece {
     char *begin;
@@ -32,13 +34,23 @@ static void *map(size_t size)
     return at == MAP_FAILED ? NULL : at;
 }
 
+static char *align_up(char *at)
+{
+    return (char *)(((uintptr_t)at + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
+}
+
+static char *align_down(char *at)
+{
+    return (char *)((uintptr_t)at & ~(uintptr_t)(LARGE - 1));
+}
+
 static char *map_aligned(void)
 {
     char *begin = map(2 * LARGE), *at;
 
     if (!begin)
         return NULL;
-    at = (char *)(((uintptr_t)begin + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
+    at = align_up(begin);
     if (at > begin)
         munmap(begin, (size_t)(at - begin));
     if (at + LARGE < begin + 2 * LARGE)
@@ -107,15 +119,16 @@ void pages_use(void)
     PyObjectArenaAllocator allocator = {NULL, take_arena, give_arena};
 
     PyObject_SetArenaAllocator(&allocator);
+    mallopt(M_TOP_PAD, AHEAD); /* what is there at the end of the start is advised at once */
 }
 
-void pages_collapse(char *begin, char *end)
+void pages_collapse(char *begin, char *end, size_t used)
 {
-    uintptr_t mask = LARGE - 1;
-    char *from = (char *)(((uintptr_t)begin + mask) & ~mask), *to = (char *)((uintptr_t)end & ~mask);
+    char *from = align_up(begin), *to = align_down(end), *middle = align_down(begin + used);
 
-    if (from < to && madvise(from, (size_t)(to - from), MADV_HUGEPAGE) == 0)
-        madvise(from, (size_t)(to - from), MADV_COLLAPSE); /* else the kernel does it by and by */
+    if (from >= to || madvise(from, (size_t)(to - from), MADV_HUGEPAGE) != 0 || from >= middle)
+        return;
+    madvise(from, (size_t)(middle - from), MADV_COLLAPSE); /* else the kernel does it by and by */
 }
 
 size_t pages_count(void)

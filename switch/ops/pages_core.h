@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* From now on arenas come in twos that share a large page. */
+/* From now on arenas come in twos that share a large page, and the heap grows in large steps. */
 void pages_use(void);
 
-/* Turn what lies between two addresses into large pages, as far as the kernel has some. */
-void pages_collapse(char *begin, char *end);
+/* A region gets large pages, as far as the kernel has some: what is in use now, the rest when it is. */
+void pages_collapse(char *begin, char *end, size_t used);
 
 /* Pairs of arenas that are held at present. */
 size_t pages_count(void);

@@ -12,7 +12,7 @@ from switchroom.switch.ops import pages
 SMAPS = """\
 55e0c0a00000-55e0c1a00000 rw-p 00000000 00:00 0                          [heap]
 Size:              16384 kB
-Rss:               16000 kB
+Rss:                4000 kB
 7f0000000000-7f0000100000 rw-p 00000000 00:00 0
 Size:               1024 kB
 Rss:                1024 kB
@@ -39,10 +39,10 @@ print(most, _pages.count())
 """
 
 
-def test_what_is_dense_is_found_and_a_stack_is_not() -> None:
-    assert list(pages.dense_regions(SMAPS.splitlines())) == [
-        (0x55E0C0A00000, 0x55E0C1A00000),
-        (0x7F3000000000, 0x7F3000400000),
+def test_the_heap_and_what_is_dense_are_found_and_a_stack_is_not() -> None:
+    assert list(pages.own_regions(SMAPS.splitlines())) == [
+        (0x55E0C0A00000, 0x55E0C1A00000, 4_000 * 1024),
+        (0x7F3000000000, 0x7F3000400000, 3_500 * 1024),
     ]
 
 
