@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 import os
 
 from ._conversion import Converter
-from .stream import Counters, Detail, Handed, Heard, Made, Runs, Totals
+from .stream import NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Runs, Totals
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
@@ -418,6 +418,10 @@ cdef class Engine:
         if index >= self._engine.capacity:
             raise IndexError(index)
         engine_read_detail(self._engine, index, generation, &d)
+        if not (
+            d.ssrc or d.counted or d.rtcp_at or d.made.ssrc or d.made.packets or d.stranger.v4.sin_port
+        ):
+            return NOTHING_HEARD
         between = d.counted - d.runs.at
         return Detail(
             d.ssrc, d.payload_type, d.clock_rate, d.highest, d.expected, d.counted, d.jitter >> 4, d.timestamp,

@@ -84,8 +84,10 @@ class Music:
 
     def attend(self, session: MediaSession, agreement: Agreement, offer: Said, answer: Said) -> None:
         """Two legs have agreed to something: find out who holds whom, and who hears music."""
+        if not session.is_confirmed:
+            return
         i = next((i for i, one in enumerate(offer.description.media) if one.kind == "audio"), None)
-        if not session.is_confirmed or i is None:
+        if i is None:
             return
         one, two = agreement.offerer, agreement.answerer
         offered = direction_of(offer.description, offer.description.media[i])

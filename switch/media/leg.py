@@ -14,7 +14,7 @@ from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard, Security
 from .security.security import Dress
 from .serving import Served
-from .stream import NO_END, Bundled, Terms
+from .stream import ALONE, NO_END, Bundled, Terms
 from .targets import parse_host, plain_host
 from .transcoding import Side
 
@@ -124,7 +124,7 @@ class MediaLeg:
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""
-        ports = tuple(0 if pair is None else pair.port for pair in self.pairs)
+        ports = tuple([0 if pair is None else pair.port for pair in self.pairs])
         return self.toward, self.is_nat, self.bound, self.host, self.sent, ports
 
     def take_up(self, bound: str, host: str, sent: bytes) -> None:
@@ -141,6 +141,8 @@ class MediaLeg:
 
     def bundled(self, linked: list[Linked]) -> dict[int, Bundled]:
         """The places of its agreed lines on the transports that they share."""
+        if self.security.is_bare:
+            return {line[0]: ALONE for line in linked}
         lines = [i for i, _, _, _ in linked]
         carriers = self.security.carriers(lines)
         found: dict[int, Bundled] = {}

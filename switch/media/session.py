@@ -15,7 +15,7 @@ from .quality.observer import Watch
 from .report import MediaReport, StreamReport, sum_up, with_quality
 from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
 from .sounding import let_go, renew_tap, watch_served
-from .stream import NO_END, Stream, Terms
+from .stream import ALONE, NO_END, Bundled, Stream, Terms
 from .targets import is_hidden
 from .transcoding import Names, Side
 
@@ -314,14 +314,13 @@ class MediaSession:
             offered, answered = offer.wishes[i], answer.wishes[i]
             is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
             side = agreement.side_of(answerer, i)
-            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i)
-            stream = stream._replace(bundled=twos[i])
+            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i, twos[i])
             engine.program(two.index, music.instead(answerer, i, two, stream))
             if twos[i].carrier == NO_END:
                 answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
             side = agreement.side_of(offerer, i)
-            stream = self.stream(offerer, offered, terms, one, two, two.index, offered.has_mux, side, i)
-            stream = stream._replace(bundled=ones[i])
+            is_mux = offered.has_mux
+            stream = self.stream(offerer, offered, terms, one, two, two.index, is_mux, side, i, ones[i])
             engine.program(one.index, music.instead(offerer, i, one, stream))
             if ones[i].carrier == NO_END:
                 offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
@@ -355,6 +354,7 @@ class MediaSession:
         is_mux: bool,
         side: Side | None,
         line: int,
+        bundled: Bundled = ALONE,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
         if side is not None:
@@ -381,11 +381,12 @@ class MediaSession:
             None if side is None else side.conversion,
             self.plane.kernel_class if may_kernel else None,
             shield,
+            bundled,
         )
 
     def _is_shielded(self, line: int) -> bool:
         """Whether any leg has keys of ours there: then packets are touched."""
-        return any(leg.security.shield_of(line) is not None for leg in self.legs)
+        return any(leg.security.shield_of(line) is not None for leg in self.legs if leg.security.channels)
 
 
 def _is_plain(terms: Terms) -> bool:

@@ -91,6 +91,9 @@ class Bundled(NamedTuple):
     payloads: int = 0  # bits of the payload types that are this end's
 
 
+ALONE = Bundled()
+
+
 class Stream(NamedTuple):
     """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
 
@@ -109,7 +112,7 @@ class Stream(NamedTuple):
     conversion: Conversion | Line | None = None  # None: packets pass as they are
     kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
     shield: Shield | None = None  # None: RTP in the clear, or keys that are not ours
-    bundled: Bundled = Bundled()
+    bundled: Bundled = ALONE
 
 
 class Handed(NamedTuple):
@@ -197,6 +200,9 @@ class Detail(NamedTuple):
     heard: Heard = Heard()
     made: Made = Made()
     stranger: tuple[str, int] | None = None  # who was refused last
+
+
+NOTHING_HEARD = Detail()
 
 
 class Totals(NamedTuple):

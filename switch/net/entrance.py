@@ -25,6 +25,7 @@ from .turn import SHORTEST_TIMER, Turn
 from .udp import Datagram, Failure
 
 _SIPS_PORT = 5061
+_PASS = Verdict.PASS
 
 
 class Entrance:
@@ -90,7 +91,7 @@ class Entrance:
         for data, flow in batch:
             counters.octets_in += len(data)
             verdict = judge(flow.remote[0], data, now)
-            if verdict is not Verdict.PASS:
+            if verdict is not _PASS:
                 self._on_excess(verdict, data, flow)
             elif data[:1] < b"@" and is_keep_alive(data):
                 self._on_keep_alive(data, flow)

@@ -118,7 +118,7 @@ class SipFace:
 
     @property
     def trace(self) -> Trace | None:
-        """Called with "in" or "out" for each message, while somebody wants to see them."""
+        """Called with "in" or "out" and messages, while somebody wants to see them."""
         return self._turn.trace
 
     @trace.setter

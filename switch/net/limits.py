@@ -91,6 +91,9 @@ class Verdict(StrEnum):
     BANNED = "banned"  # dropped: nobody listens to this source
 
 
+_PASS = Verdict.PASS
+
+
 class Recent(Generic[K, V]):
     """Two generations: what is used stays young; when the young are too many, the old are forgotten."""
 
@@ -159,7 +162,6 @@ class Limiter:
         mark: Callable[[], bytes] = lambda: b"",
     ) -> None:
         """``mark`` stands in every identifier that the switch minted."""
-        self._limits = limits
         self._is_trusted = is_trusted
         self._bans = bans
         self._mark = mark
@@ -172,10 +174,13 @@ class Limiter:
         self._refusals = Bucket(limits.refuse_rate, now)
         self._reserve = Bucket(limits.total_burst * _RESERVE_SHARE, now)
         self._ongoing = Bucket(limits.total_burst * _ONGOING_SHARE, now)
+        self.apply(limits)
 
     def apply(self, limits: NetLimits) -> None:
         """Go on with other limits."""
         self._limits = limits
+        self._ongoing_rate = limits.total_rate * _ONGOING_SHARE
+        self._ongoing_burst = limits.total_burst * _ONGOING_SHARE
 
     def judge(self, host: str, data: bytes, now: float) -> Verdict:
         """Say whether a message may pass, and count it."""
@@ -188,7 +193,8 @@ class Limiter:
                 return Verdict.SOURCE
             bucket.tokens = limits.source_burst
         if data.startswith(_ONGOING):
-            return self._judge_ongoing(now)
+            is_within = self._ongoing.take(self._ongoing_rate, self._ongoing_burst, now)
+            return _PASS if is_within else Verdict.TOTAL
         if data.startswith(b"REGISTER "):
             rate = limits.register_rate
             is_within = self._registers.take(rate, rate, now)
@@ -201,23 +207,19 @@ class Limiter:
             if (limits.call_rate or limits.source_call_rate) and data.startswith(b"INVITE "):
                 is_within &= self._may_call(host, now)
         if is_within:
-            return Verdict.PASS
+            return _PASS
         return self._judge_excess(host, data, now)
 
     def may_refuse(self, now: float) -> bool:
         """Whether one more refusal is sent: they cost too."""
         return self._refusals.take(self._limits.refuse_rate, self._limits.refuse_rate, now)
 
-    def _judge_ongoing(self, now: float) -> Verdict:
-        limits = self._limits
-        rate, burst = limits.total_rate * _ONGOING_SHARE, limits.total_burst * _ONGOING_SHARE
-        return Verdict.PASS if self._ongoing.take(rate, burst, now) else Verdict.TOTAL
-
     def _judge_excess(self, host: str, data: bytes, now: float) -> Verdict:
         """What is beyond a rate: requests in dialogs go on, trunks and registered phones have a reserve."""
         limits = self._limits
         if to_tag(data) is not None:
-            return self._judge_ongoing(now)
+            is_within = self._ongoing.take(self._ongoing_rate, self._ongoing_burst, now)
+            return _PASS if is_within else Verdict.TOTAL
         rate, burst = limits.total_rate * _RESERVE_SHARE, limits.total_burst * _RESERVE_SHARE
         if self._is_trusted(host) and self._reserve.take(rate, burst, now):
             return Verdict.PASS

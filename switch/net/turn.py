@@ -23,7 +23,7 @@ _ROUNDS = 8  # of sending and failing at once; what is left waits for the next p
 SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
 _SOON = 0.01  # seconds: while the timer that is set is so near, nobody is asked for an earlier one
 
-Trace = Callable[[str, bytes, Flow], None]
+Trace = Callable[[str, Sequence[tuple[bytes, Flow]]], None]
 
 
 class TimerOwner(Protocol):
@@ -49,7 +49,7 @@ class Turn:
         faults: Faults,
         clock: Clock,
     ) -> None:
-        self.trace = trace  # called with "in" or "out" for each message, while somebody wants to see them
+        self.trace = trace  # called with "in" or "out" and messages, while somebody wants to see them
         self.is_open = False
         self.is_running = False
         self.connections: Connections  # what leaves by them; set by whoever makes them
@@ -81,7 +81,8 @@ class Turn:
 
     def take(self, data: bytes, flow: Flow, now: float) -> None:
         """A message for the endpoint, alone in its datagram."""
-        self.show(data, flow)
+        if self.trace is not None:
+            self.show(data, flow)
         try:
             self._endpoint.receive_datagram(data, flow, now)
         except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
@@ -97,7 +98,7 @@ class Turn:
         """Somebody may want to see what came in."""
         if self.trace is not None:
             try:
-                self.trace("in", data, flow)
+                self.trace("in", ((data, flow),))
             except Exception:  # noqa: BLE001 - nobody's call depends on it
                 self._faults.note()
 
@@ -150,10 +151,9 @@ class Turn:
     def _send(self) -> list[Failure]:
         flows, trace = self._flows, self.trace
         datagrams = self._endpoint.datagrams_to_send()
-        if trace is not None:
+        if trace is not None and datagrams:
             try:
-                for data, flow in datagrams:
-                    trace("out", data, flow)
+                trace("out", datagrams)
             except Exception:  # noqa: BLE001 - nobody's call depends on it
                 self._faults.note()
         for item in datagrams:

@@ -85,6 +85,8 @@ class Security:
     @property
     def is_secured(self) -> bool:
         """Whether the leg's own offer, or what is agreed, has SRTP."""
+        if not self._pending and not self.channels:
+            return False
         return any(one.mode is not Mode.CLEAR for one in self._pending) or any(
             channel is not None and channel.mode is not Mode.CLEAR for channel in self.channels
         )
@@ -253,6 +255,11 @@ class Security:
     def carriers(self, lines: Iterable[int]) -> dict[int, int]:
         """By line, which one's ports it uses; ``lines`` are those that are agreed."""
         return carriers(self.channels, lines)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether no line of it has ever had keys, or shared a transport."""
+        return not self.channels and not self._payloads
 
     def mid_of(self, i: int, wanted: Wanted) -> str | None:
         """What a line is called in descriptions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from switchroom.protocols.sip import Flow
@@ -40,11 +40,13 @@ class Ring:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, direction: str, data: bytes, flow: Flow) -> None:
-        """Keep a message; called for each one."""
-        entries = self._entries
-        entries.append((self._now(), direction, data, flow.transport, flow.local, flow.remote))
-        self.octets += len(data) + _OVERHEAD
+    def put(self, direction: str, messages: Sequence[tuple[bytes, Flow]]) -> None:
+        """Keep messages that came or went at once."""
+        entries, now, octets = self._entries, self._now(), self.octets
+        for data, flow in messages:
+            entries.append((now, direction, data, flow.transport, flow.local, flow.remote))
+            octets += len(data) + _OVERHEAD
+        self.octets = octets
         if self.octets > self.max_octets or len(entries) > self.size:
             self._shrink()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from switchroom.protocols.sip import Flow
 from switchroom.switch.config import TraceConfig, join_address
@@ -14,20 +14,21 @@ from .export import Exporter
 from .ring import Ring
 from .search import call_id_of, find
 
-Tap = Callable[[str, bytes, Flow], None]
+Tap = Callable[[str, bytes, Flow], None]  # gets one message
+Put = Callable[[str, Sequence[tuple[bytes, Flow]]], None]  # gets those that came or went at once
 
 _MAX_ANSWER = 5000  # messages
 
 
 class Trace:
-    """``tap`` is what each message is to be given to, None when nobody wants any."""
+    """``tap`` is what messages are to be given to, None when nobody wants any."""
 
     def __init__(self, config: TraceConfig, clock: Clock) -> None:
         self._clock = clock
         self._show: Tap | None = None
         self.exporter: Exporter | None = None
         self.ring = Ring(clock.now, config.ring_size, config.ring_octets)
-        self.tap: Tap | None = None
+        self.tap: Put | None = None
         self._config: TraceConfig | None = None
         self.apply(config)
 
@@ -84,9 +85,13 @@ class Trace:
         else:
             self.tap = self._put_and_tell
 
-    def _put_and_tell(self, direction: str, data: bytes, flow: Flow) -> None:
+    def _put_and_tell(self, direction: str, messages: Sequence[tuple[bytes, Flow]]) -> None:
         if self.ring.size:
-            self.ring.put(direction, data, flow)
+            self.ring.put(direction, messages)
+        for data, flow in messages:
+            self._tell(direction, data, flow)
+
+    def _tell(self, direction: str, data: bytes, flow: Flow) -> None:
         if self.exporter is not None:
             call_id = call_id_of(data)
             at = self._clock.utc(self._clock.now()).timestamp()

@@ -366,7 +366,7 @@ async def test_a_stun_attribute_that_must_be_understood_and_is_not_gets_420_if_t
 async def test_messages_are_shown_to_who_asks_and_a_fault_of_his_costs_nothing() -> None:
     shown: list[tuple[str, bytes, Flow]] = []
     async with Desk(LOCAL, "tcp:127.0.0.1:0", limits=NetLimits(source_burst=2, source_rate=0.001)) as desk:
-        desk.face.trace = lambda *told: shown.append(told)
+        desk.face.trace = lambda way, messages: shown.extend([(way, *one) for one in messages])
         with Udp() as phone:
             ask = request()
             phone.send(ask, desk.address())
