@@ -118,15 +118,20 @@ class Recording:
         self.said = None if sides == "heard" else Pipe(rate, _PIPE_SECONDS)
         self.ended: asyncio.Future[Recorded] = loop.create_future()
         self.is_paused = False
-        self.seconds = 0.0
         self.lost = 0  # samples that the thread was too slow for
         self._loop = loop
-        self._max_seconds, self._silence = max_seconds, silence
+        self._written, self._most = 0, round(max_seconds * rate)  # samples: whole numbers reach their end
+        self._silence = silence
         self._quiet = 0.0
         self._end = ""  # why it is to end
         self._writer: _Wav | _Opus | None = None
         self._file: FileIO | None = None
         self._settled = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self._written / self.rate
 
     # -- the loop's thread
 
@@ -175,12 +180,11 @@ class Recording:
         self.lost = self.heard.lost
         if self.is_paused or not len(heard) or self._writer is None:
             return
-        left = round((self._max_seconds - self.seconds) * self.rate)
-        heard = heard[: max(left, 0)]
+        heard = heard[: max(self._most - self._written, 0)]
         self._writer.write(self._mixed(heard, None if said is None else said[: len(heard)]))
-        self.seconds += len(heard) / self.rate
+        self._written += len(heard)
         self._note_silence(heard)
-        if self.seconds >= self._max_seconds or self._writer.is_full:
+        if self._written >= self._most or self._writer.is_full:
             self._end = self._end or "max-length"
         if self.seconds - self._settled >= 1.0:
             self._settled = self.seconds
