@@ -16,17 +16,11 @@ import pytest
 from switchroom.switch.api.front.openapi import describe
 from switchroom.switch.api.room import ApiRoom
 from switchroom.switch.api.wire.errors import ApiError
+from tests.injections import INJECTIONS
 
 from .centre import MemoryCentre
 from .conftest import SID, TOKEN, call, make_config
 from .samples import OURS, THEIRS, ask, auth, fill, filled
-
-INJECTIONS = [
-    *("' OR '1'='1", "'; DROP TABLE documents; --", '" OR ""="', "1; SELECT 1", "') OR ('1'='1", "%' --"),
-    *("\\' OR 1=1 --", "' UNION SELECT * FROM documents --", "0x27204f522031", "1 OR 1=1", "NULL", "\x00"),
-    *('$."a"', "data", "seq DESC", "*", "%", "_", "`id`", "{{7*7}}", "${7*7}", "<script>alert(1)</script>"),
-    *("../../etc/passwd", "%2e%2e%2f", "\ud7ff", "😀" * 100, "a" * 4000, "-1", "1e309", "٣", "true' --"),
-]
 
 
 async def test_words_of_sql_are_only_words(client: Any, base: str, room: ApiRoom) -> None:
