@@ -187,13 +187,14 @@ class ApiConfig(Section):
         "Webhooks that wait in memory; the others wait on the disk.", 50_000, ge=100, le=10_000_000
     )
     say_command: Text = key(
-        "What speaks <Say>: it reads the text, writes WAV into {file}, and is given {voice}. Empty: nothing.",
+        "What speaks <Say>: it reads the text, writes WAV into {file}, and is given {voice} as espeak-ng has "
+        "it, {language} and {name} as <Say> has them. Empty: nothing.",
         "espeak-ng -v {voice} -w {file} --stdin",
         max_length=1024,
     )
     transcribe_command: Text = key(
-        "What understands speech: it is given {file} (WAV) and {language}, and writes text, or JSON with "
-        "text and confidence. Empty: nothing.",
+        "What understands speech: it is given {file} (WAV), {language} and {hints}, and writes text, or JSON "
+        "with text and confidence. Empty: nothing.",
         "",
         max_length=1024,
     )

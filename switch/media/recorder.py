@@ -30,7 +30,7 @@ _SILENT = 45  # dB below full scale, as RFC 6464 counts
 _MAX_WAV = 0xFFFF0000  # octets
 _OPUS_FRAME = 960  # at 48 kHz
 
-Sides = Literal["heard", "mixed", "stereo"]
+Sides = Literal["heard", "said", "mixed", "stereo"]
 
 
 class Recorded(NamedTuple):
@@ -114,8 +114,8 @@ class Recording:
         owner: str,
     ) -> None:
         self.path, self.rate, self.sides, self.owner = path, rate, sides, owner
-        self.heard = Pipe(rate, _PIPE_SECONDS)
-        self.said = None if sides == "heard" else Pipe(rate, _PIPE_SECONDS)
+        self.heard = Pipe(rate, _PIPE_SECONDS)  # the only side there is, whichever that is
+        self.said = None if sides in ("heard", "said") else Pipe(rate, _PIPE_SECONDS)
         self.ended: asyncio.Future[Recorded] = loop.create_future()
         self.is_paused = False
         self.lost = 0  # samples that the thread was too slow for

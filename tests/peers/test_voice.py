@@ -299,6 +299,14 @@ def test_a_call_is_made_redirected_and_hung_up(
     a.take()
     assert a.hears(600)
     assert made.fetch().status == "in-progress"
+    tapes = client.calls(made.sid).recordings
+    tape = tapes.create(recording_track="outbound", recording_channels="dual")
+    time.sleep(0.5)
+    tapes(tape.sid).update(status="stopped")
+    wait_until(lambda: tapes(tape.sid).fetch().status == "completed", 5, "the recording")
+    channels, _, pitch = wav_of(client.recordings(tape.sid).fetch().media_url)
+    assert (channels, pitch, tape.track) == (1, 600, "outbound")
+    assert client.recordings(tape.sid).delete()
     made.update(twiml=f"<Response><Play loop='0'>{hooks.url}/two.wav</Play></Response>")
     assert a.hears(900)
     assert made.update(status="completed").status == "completed"

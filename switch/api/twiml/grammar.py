@@ -134,7 +134,7 @@ RULES: dict[str, Rule] = {
             method("method", code=13610),
             count("timeout", 5, 0, 3600, 13611),
             digits("finishOnKey", _KEYS, _KEYS, 13613),
-            count("maxLength", 3600, 1, 14400, 13612),
+            count("maxLength", None, 1, 14400, 13612),
             flag("playBeep", True, 13616),
             choice("trim", "trim-silence", "trim-silence", "do-not-trim"),
             *_recording(),

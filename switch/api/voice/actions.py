@@ -169,6 +169,7 @@ class Dial:
     country: str = "us"  # of the ringing tone
     record: str = ""  # from when, and how many channels
     is_trimmed: bool = False
+    track: str = "both"  # that is recorded
     tell: Tell = NOBODY  # of the recording
     may_refer: bool = False  # whoever is called may send the caller elsewhere
 
@@ -250,6 +251,7 @@ class StartRecording:
     channels: int
     tell: Tell
     is_trimmed: bool = False
+    track: str = "both"
 
 
 @dataclass(frozen=True, slots=True)

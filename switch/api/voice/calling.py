@@ -57,6 +57,7 @@ CALLING = (
     params.url("RecordingStatusCallback", code=13256),
     params.method("RecordingStatusCallbackMethod"),
     params.text("RecordingStatusCallbackEvent", is_list=True, max_size=64),
+    params.choice("RecordingTrack", "inbound", "outbound", "both"),
     params.choice("Trim", "trim-silence", "do-not-trim"),
     *DETECTING,
 )
@@ -158,6 +159,7 @@ def _recording(ask: Ask) -> dict[str, Any]:
         "method": ask["RecordingStatusCallbackMethod"] or "POST",
         "events": given or ["completed"],
         "is_trimmed": ask["Trim"] == "trim-silence",
+        "track": ask["RecordingTrack"] or "both",
     }
 
 

@@ -10,6 +10,7 @@ from switchroom.switch.calls.routing import Credentials
 from ..twiml.document import TwimlError
 from ..twiml.parse import Verb
 from ..wire.sids import is_sid
+from .actions import Record
 from .wishes import (
     Callee,
     CaptionsWish,
@@ -30,6 +31,7 @@ TRACKS = {
     "both_tracks": ("inbound", "outbound"),
 }
 _MAX_URI = 1024
+_MAX_RECORDED, _MAX_UNDERSTOOD = 3600.0, 120.0  # seconds, where nothing is said of that
 
 
 def callees_of(verb: Verb, where: Callable[[str], str]) -> tuple[Callee, ...]:
@@ -59,6 +61,22 @@ def recording_of(noun: Verb, where: Callable[[str], str]) -> Tell:
     url = noun["recordingStatusCallback"]
     events = noun["recordingStatusCallbackEvent"]
     return Tell(where(url) if url else "", noun["recordingStatusCallbackMethod"], events)
+
+
+def record_of(verb: Verb, where: Callable[[str], str]) -> Record:
+    """How Record is to be carried out."""
+    callback = verb["transcribeCallback"]
+    is_understood = verb["transcribe"] or bool(callback)
+    return Record(
+        float(verb["timeout"]),
+        verb["finishOnKey"],
+        float(verb["maxLength"] or (_MAX_UNDERSTOOD if is_understood else _MAX_RECORDED)),
+        verb["playBeep"],
+        verb["trim"] == "trim-silence",
+        recording_of(verb, where),
+        is_understood,
+        Tell(where(callback) if callback else ""),
+    )
 
 
 def conference_of(verb: Verb, where: Callable[[str], str]) -> ConferenceWish | None:

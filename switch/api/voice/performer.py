@@ -206,7 +206,11 @@ class Performer:
     async def _start_recording(self, action: actions.StartRecording) -> None:
         source, start = "StartCallRecordingTwiML", self.means.tapes.start
         try:
-            start(self.live, self.party, source, action.channels, action.tell, is_trimmed=action.is_trimmed)
+            start(
+                *(self.live, self.party, source, action.channels, action.tell),
+                is_trimmed=action.is_trimmed,
+                track=action.track,
+            )
         except OSError as error:
             self.live.complain(13217, f"Recording: {error}")
 

@@ -34,7 +34,6 @@ from .actions import (
     Play,
     Press,
     Prompt,
-    Record,
     Recorded,
     Refer,
     Reject,
@@ -56,6 +55,7 @@ from .nouns import (
     conference_of,
     place_of,
     queue_of,
+    record_of,
     recording_of,
     stream_of,
 )
@@ -228,17 +228,7 @@ class Program:
 
     def _record(self, verb: Verb) -> Course:
         yield from self._take()
-        callback = verb["transcribeCallback"]
-        done: Recorded | None = yield Record(
-            float(verb["timeout"]),
-            verb["finishOnKey"],
-            float(verb["maxLength"]),
-            verb["playBeep"],
-            verb["trim"] == "trim-silence",
-            recording_of(verb, self._where),
-            verb["transcribe"] or bool(callback),
-            Tell(self._where(callback) if callback else ""),
-        )
+        done: Recorded | None = yield record_of(verb, self._where)
         return None if done is None else self._action(verb, done.params(), default=self._base)
 
     def _dial(self, verb: Verb) -> Course:
@@ -261,6 +251,7 @@ class Program:
             country=verb["ringTone"] or "us",
             record=_RECORDS.get(verb["record"], verb["record"]),
             is_trimmed=verb["trim"] == "trim-silence",
+            track=verb["recordingTrack"],
             tell=recording_of(verb, self._where),
             may_refer=bool(verb["referUrl"]),
         )
@@ -303,7 +294,8 @@ class Program:
                 yield StartCaptions(captions_of(noun, self._where))
             else:
                 channels, is_trimmed = 1 if noun["channels"] == "mono" else 2, noun["trim"] == "trim-silence"
-                yield StartRecording(channels, recording_of(noun, self._where), is_trimmed)
+                tell = recording_of(noun, self._where)
+                yield StartRecording(channels, tell, is_trimmed, noun["track"])
         return self._action(verb) if verb["action"] else None
 
     def _stop(self, verb: Verb) -> Course:

@@ -154,7 +154,8 @@ class Switchboard:
         tell = Tell(wish["url"], wish["method"], tuple(wish["events"]))
         try:
             start, is_trimmed = self._means.tapes.start, wish.get("is_trimmed", False)
-            start(live, call, "OutboundAPI", wish["channels"], tell, is_trimmed=is_trimmed)
+            track = wish.get("track", "both")
+            start(live, call, "OutboundAPI", wish["channels"], tell, is_trimmed=is_trimmed, track=track)
         except OSError as error:
             live.complain(13217, f"Record: {error}")
 

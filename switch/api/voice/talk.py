@@ -53,7 +53,9 @@ class Talk:
         try:
             start = self._performer.means.tapes.start
             self._recorded = start(
-                live, self._party, "DialVerb", channels, action.tell, is_trimmed=action.is_trimmed
+                *(live, self._party, "DialVerb", channels, action.tell),
+                is_trimmed=action.is_trimmed,
+                track=action.track,
             )
         except OSError as error:
             live.complain(13217, f"Dial: record: {error}")

@@ -199,11 +199,18 @@ class Party(Seat):
         max_length: float | None = None,
         silence: float = 0.0,
     ) -> Recording:
-        """Record from now on what it says and what is said to it; the call goes on meanwhile.
+        """Record from now on what it says and what is said to it, or one of them; the call goes on meanwhile.
 
         OSError: too many recordings go on.
         """
         house, station = self._house, self.station
+
+        def attach(recording: Recording) -> None:
+            if sides == "said":
+                station.tap(None, recording.heard)
+            else:
+                station.tap(recording.heard, recording.said)
+
         recording = house.recorder.begin(
             Path(path) if path is not None else house.recording_path(self._call.id),
             min(self.rate, 16000),
@@ -211,7 +218,7 @@ class Party(Seat):
             max_seconds=house.config.max_recording if max_length is None else max_length,
             silence=silence,
             owner=self._call.id,
-            attach=lambda recording: station.tap(recording.heard, recording.said),
+            attach=attach,
         )
         self._recordings.append(recording)
         recording.ended.add_done_callback(lambda done: self._recorded(recording))

@@ -116,7 +116,9 @@ class RecordingResources:
         channels = 2 if ask["RecordingChannels"] == "dual" else 1
         try:
             made = self._tapes.start(
-                conversation.live, conversation.call, "StartCallRecordingAPI", channels, tell
+                *(conversation.live, conversation.call, "StartCallRecordingAPI", channels, tell),
+                is_trimmed=ask["Trim"] == "trim-silence",
+                track=ask["RecordingTrack"] or "both",
             )
         except OSError as error:
             raise ApiError(20503, str(error)) from None

@@ -36,6 +36,7 @@ _HEADER = 44
 _QUIET = 180  # of 32768: -45 dB
 _BLOCK = 5000  # frames that are looked at together: 100 seconds
 _MARGIN = 5  # frames of 20 ms that stay before and after what is not silent
+_TRACKS: dict[str, Sides] = {"inbound": "heard", "outbound": "said"}  # of a call; else both
 _SHORTEST = 0.1  # seconds; less is nothing
 
 
@@ -94,10 +95,12 @@ class Tapes:
         tell: Tell | None = None,
         *,
         is_trimmed: bool = False,
+        track: str = "both",
     ) -> Document:
-        """Record both sides of a call that goes on. OSError: too many recordings go on."""
-        doc = self._row(live, source, channels, tell or Tell())
-        sides: Sides = "stereo" if channels == 2 else "mixed"
+        """Record both sides of a call that goes on, or one. OSError: too many recordings go on."""
+        sides = _TRACKS.get(track) or ("stereo" if channels == 2 else "mixed")
+        doc = self._row(live, source, 2 if sides == "stereo" else 1, tell or Tell())
+        doc = doc.change(doc.created_at, data={"track": track})
         recording = party.start_recording(self.path(doc.sid), sides=sides)
         return self._follow(doc, recording, is_trimmed=is_trimmed)
 
@@ -253,7 +256,7 @@ def show_recording(doc: Document, url: str) -> dict[str, Any]:
         "price_unit": "USD",
         "error_code": None,
         "encryption_details": None,
-        "track": "both",
+        "track": doc.data.get("track", "both"),
         "api_version": API_VERSION,
         "date_created": rfc2822(doc.created_at),
         "date_updated": rfc2822(doc.updated_at),

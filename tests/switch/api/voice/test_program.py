@@ -291,6 +291,8 @@ def test_what_was_recorded_goes_to_the_action_and_silence_does_not() -> None:
     assert wanted[2] == Record(5.0, "#", 20.0, False, False, tell)
     assert wanted[3] == Fetch("http://app/voicemail", "POST", done.params(), True)
     assert ("Digits", "#") in done.params()
+    wanted = perform([page("<Record transcribe='true'/>"), None])
+    assert (wanted[2].max_length, wanted[2].is_transcribed) == (120.0, True)
     assert perform([page(body), None])[3:] == [Say("Nothing came"), HangUp()]
 
 
@@ -316,14 +318,15 @@ def test_streams() -> None:
 
 
 def test_what_goes_on_beside_and_its_end() -> None:
-    body = "<Start><Recording channels='mono' trim='trim-silence'/><Transcription name='t' hints='a,b' "
-    body += "statusCallbackUrl='/said' track='outbound_track' outboundTrackLabel='us' languageCode='de-DE' "
+    body = "<Start><Recording channels='mono' trim='trim-silence' track='inbound'/>"
+    body += "<Transcription name='t' hints='a,b' statusCallbackUrl='/said' track='outbound_track' "
+    body += "outboundTrackLabel='us' languageCode='de-DE' "
     body += "partialResults='true'><Config name='x' value='y'/></Transcription></Start>"
     body += "<Stop><Transcription name='t'/><Recording/></Stop><Echo/>"
     tell = Tell("http://app/said")
     wish = CaptionsWish(tell, "t", ("outbound",), "de-DE", True, "a,b", ("us",))
     assert perform([page(body)])[2:] == [
-        StartRecording(1, Tell(), True),
+        StartRecording(1, Tell(), True, "inbound"),
         StartCaptions(wish),
         StopCaptions("t"),
         StopRecording(),
