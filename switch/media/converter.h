@@ -31,7 +31,7 @@ struct converter {
     void (*destroy)(struct converter *converter);
     /* A tick of 20 ms begins at `now`. NULL: the converter has no use for it. */
     void (*hear)(struct converter *converter, uint64_t now);
-    /* Asked after the tick at `now` and what was said in it: the beat for the next one. NULL: it stays. */
+    /* With hear(): asked after the tick at `now` and what was said in it, the beat for the next one. */
     int (*beat)(struct converter *converter, uint64_t now);
 };
 

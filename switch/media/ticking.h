@@ -78,14 +78,15 @@ static void hear_all(struct end *first, uint64_t now)
     }
 }
 
-/* Where each is asked the next time. What only listens stays. */
+/* Where each is asked the next time. */
 static void move_all(struct engine *engine, struct end *first, uint64_t now)
 {
     for (struct end *end = first, *next; end != NULL; end = next) {
         next = end->next_ticked;
-        if (end->ticked_at != now || !is_ticked(end->converter) || end->converter->beat == NULL)
+        struct converter *asked = is_ticked(end->converter) ? end->converter : end->tap;
+        if (end->ticked_at != now || !is_ticked(asked))
             continue;
-        int beat = end->converter->beat(end->converter, now);
+        int beat = asked->beat(asked, now);
         if (beat != beat_of(now)) {
             leave_beat(end);
             enter_beat(engine, end, beat);

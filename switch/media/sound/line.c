@@ -329,6 +329,8 @@ static void hear(struct converter *converter, uint64_t now)
 static int beat(struct converter *converter, uint64_t now)
 {
     struct line *line = (struct line *)converter;
+    if (!line->terms.is_said && line->station->room == NULL)
+        return beat_of(now);  /* nobody waits for what is only recorded, and both sides stay together */
     line->jitter.is_followed = station_is_alone(line->station);
     return station_beat(line->station, now);
 }

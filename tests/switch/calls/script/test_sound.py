@@ -154,6 +154,78 @@ def test_a_call_of_a_recorded_user_between_two_phones(
     assert pitches(a.sound, 8000) == [900]
 
 
+@pytest.mark.parametrize("ends_first", ["call", "listener"])
+def test_somebody_hears_both_sides_of_a_call_between_two_phones(
+    world: World, apps: Apps, handset: Phones, ends_first: str
+) -> None:
+    """What passes is not touched: he is not heard, and the call goes on without him."""
+    a, b, c = handset(), handset("127.0.0.3", "carol"), handset(port=5080, payload_type=9)
+    outcome = list[str]()
+
+    async def listen(call: Call) -> None:
+        await call.answer()
+        [other] = [one for one in apps.house.exchange.calls if one != call.id]
+        try:
+            await apps.overhear(call, other)
+            outcome.append("over")
+        finally:
+            outcome.append("left")
+
+    apps.on_call("799")(listen)
+
+    async def story() -> None:
+        a.call("201")
+        await b.rings()
+        b.answer()
+        await a.answered()
+        c.call("799")
+        await c.answered()
+        await asyncio.sleep(0.2)
+        await asyncio.gather(
+            a.say(tone(500, 8000, 1.0)), b.say(tone(900, 8000, 1.0)), c.say(tone(700, 16000, 1.0))
+        )
+        await asyncio.sleep(0.2)
+        if ends_first == "listener":
+            c.hang_up()
+            await until(lambda: outcome)
+            b.parts.clear()
+            await a.say(tone(600, 8000, 0.4))
+        a.hang_up()
+        await until(lambda: outcome)
+
+    run(world, story())
+    heard = np.asarray(c.sound, float)
+    power = np.abs(np.fft.rfft(heard * np.hanning(len(heard)))) ** 2
+    at = np.fft.rfftfreq(len(heard), 1 / 16000)
+    loud = {f: power[np.abs(at - f) < 20].sum() for f in (500, 700, 900)}
+    assert min(loud[500], loud[900]) > 100 * loud[700]
+    assert pitches(a.sound, 8000) == [900]
+    assert pitches(b.sound, 8000) == ([600] if ends_first == "listener" else [500])
+    assert outcome == ["over", "left"]
+    assert not apps.house.media.sounds.count
+
+
+def test_what_is_no_call_of_two_phones_cannot_be_overheard(world: World, apps: Apps, handset: Phones) -> None:
+    a, refused = handset(), list[str]()
+
+    async def listen(call: Call) -> None:
+        await call.answer()
+        for other in ("nothing", call.id):
+            try:
+                await apps.overhear(call, other)
+            except LookupError as error:
+                refused.append(str(error))
+
+    apps.on_call("799")(listen)
+
+    async def story() -> None:
+        a.call("799")
+        await until(lambda: len(refused) == 2)
+
+    run(world, story())
+    assert refused == ["no call nothing", "the call is not up"]
+
+
 def test_three_in_a_conference_hear_each_other_and_not_themselves(
     world: World, apps: Apps, handset: Phones
 ) -> None:
