@@ -126,10 +126,11 @@ def test_a_phone_writes_to_a_number_and_is_answered(place: Any, hooks: Hooks) ->
     _, client, phone, _, _ = place
     number = client.incoming_phone_numbers.list(phone_number=OURS)[0]
     number.update(sms_url=hooks.url + "/sms")
-    hooks.answers["/sms"] = "<Response><Message>Echo: yes</Message></Response>"
+    hooks.answers["/sms"] = "<Response><Message>Echo: yes</Message><Message>And more</Message></Response>"
     headers = [("Content-Type", "text/plain")]
     phone.ask("MESSAGE", f"sip:{OURS}@127.0.0.1", headers=headers, body=b"anybody there?")
     assert receive(phone) == "Echo: yes"
+    assert receive(phone) == "And more"
     _, form, _ = hooks.heard[0]
     assert (form["From"], form["To"], form["Body"]) == (THEIRS, OURS, "anybody there?")
 

@@ -266,8 +266,11 @@ def test_who_hangs_up_is_told_of_and_nothing_else_is_done(
 def test_refusals_and_numbers_without_an_application(place: Any, hooks: Hooks) -> None:
     _, client, a, _ = place
     configure(client, hooks, voice="<Reject reason='busy'/>")
-    dialog = a.start_call(OURS, audio(a.address[0], 40000))
+    headers = [("X-Ticket", "4711"), ("X-Bad", "a\tb"), ("Subject", "no")]
+    dialog = a.start_call(OURS, audio(a.address[0], 40000), headers)
     assert a.final(5, method="INVITE", call_id=dialog.call_id).status == 486
+    told = {name: text for name, text in heard(hooks, "/voice")[0].items() if name.startswith("SipHeader_")}
+    assert told == {"SipHeader_X-Ticket": "4711"}
     wait_until(lambda: heard(hooks, "/status"), 10, "the callback")
     assert heard(hooks, "/status")[0]["CallStatus"] == "busy"
     for number in (OTHER, OURS):

@@ -91,7 +91,8 @@ def test_the_second_uri_has_its_own_password(place: Any, hooks: Hooks, desk: Pho
     with Phone(switch.address, "first") as first:
         uris = f"<Uri priority='2' username='them' password='other'>sip:desk@{elsewhere(desk)}</Uri>"
         uris += f"<Uri priority='1'>sip:first@{elsewhere(first)}</Uri>"
-        configure(client, hooks, voice=f"<Dial><Sip username='us' password='hidden'>{uris}</Sip></Dial>")
+        proof = "username='us' password='hidden'"
+        configure(client, hooks, voice=f"<Dial action='/done'><Sip {proof}>{uris}</Sip></Dial>", done="")
         caller = talker(a).call(OURS)
         dialog = challenged(first)
         assert is_proven(dialog.invite, "hidden")
@@ -102,6 +103,8 @@ def test_the_second_uri_has_its_own_password(place: Any, hooks: Hooks, desk: Pho
         desk.accept(dialog, talker(desk).sdp)
         dialog.bye()
         caller.dialog.answer_bye()
+        [done] = heard(hooks, "/done")
+        assert (done["DialSipCallId"], done["DialSipResponseCode"]) == (dialog.call_id, "200")
 
 
 def test_whoever_was_dialled_sends_the_caller_elsewhere(place: Any, hooks: Hooks, talker: Talkers) -> None:

@@ -10,7 +10,7 @@ from switchroom.switch.calls.script import Call
 from ..office import Shelf
 from ..resources.numbers import NUMBER
 from ..voice.live import Live
-from ..voice.render import CALL
+from ..voice.render import CALL, sip_headers
 from ..voice.wishes import Place
 from ..wire.errors import ApiError
 from .kinds import DOMAIN, RECOVERY, TRUNK
@@ -94,7 +94,8 @@ class Lines:
 
     @staticmethod
     def _facts(call: Call, host: str) -> dict[str, str]:
-        return {"SipDomain": host, "SipCallId": call.request.call_id, "SipSourceIp": call.source}
+        facts = {"SipDomain": host, "SipCallId": call.request.call_id, "SipSourceIp": call.source}
+        return facts | sip_headers(call)
 
 
 def _place(data: dict[str, Any], name: str) -> Place:

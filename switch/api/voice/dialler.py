@@ -56,6 +56,7 @@ class Dialler:
         self._means, self._live = performer.means, performer.live
         self._call: Call = performer.call
         self._talk = Talk(performer, action)
+        self._sip: tuple[tuple[str, str], ...] = ()  # what is told of a SIP leg that has answered
         self._referred = ""  # where whoever was called has sent the caller
 
     async def dial(self) -> Dialled:
@@ -80,7 +81,7 @@ class Dialler:
         """The caller has hung up: while he talked, or before anybody had answered."""
         talked = [child for child in children if "answered_at" in child.live.doc.data]
         child = (talked or children)[-1]
-        more, duration = self._talk.recorded(), child.live.doc.data.get("duration")
+        more, duration = (*self._talk.recorded(), *self._sip), child.live.doc.data.get("duration")
         status = "completed" if talked else "canceled"
         return Dialled(status, child.live.sid, duration if talked else None, bool(talked), more)
 
@@ -146,6 +147,8 @@ class Dialler:
             )
             winner = by_target[leg.target]
             winner.live.enter("in-progress")
+            if winner.callee.kind == "sip":
+                self._sip = ("DialSipCallId", leg.call_id), ("DialSipResponseCode", "200")
             for child in children:
                 if child is not winner:
                     child.live.end("no-answer", 487)
@@ -157,7 +160,9 @@ class Dialler:
         except NotAnswered as error:
             for child in children:
                 child.live.end(status_of(error.status), error.status)
-            return Dialled(status_of(error.status), children[-1].live.sid)
+            last = children[-1]
+            more = (("DialSipResponseCode", str(error.status)),) if last.callee.kind == "sip" else ()
+            return Dialled(status_of(error.status), last.live.sid, more=more)
         finally:
             await stop(waiting)
             for child in children:
@@ -217,7 +222,7 @@ class Dialler:
     def _result(self, child: _Child, status: str, *, is_bridged: bool) -> Dialled:
         if not child.is_taken:
             child.live.end(status)
-        more = self._talk.recorded()
+        more = (*self._talk.recorded(), *self._sip)
         duration = child.live.doc.data.get("duration")
         return Dialled(status, child.live.sid, duration, is_bridged, more, self._referred)
 

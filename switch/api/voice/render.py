@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from switchroom.switch.store.documents import Document
 
@@ -10,6 +11,9 @@ from ..messages.render import place_params
 from ..office import API_VERSION, account_uri
 from ..resources.inventory import facts_of
 from ..wire.dates import rfc2822
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.script import Call as ScriptCall
 
 CALL = "call"
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -24,6 +28,8 @@ _BELOW = {
     "user_defined_messages": "UserDefinedMessages",
     "user_defined_message_subscriptions": "UserDefinedMessageSubscriptions",
 }
+_EXTENSION = re.compile(r"[Xx]-[A-Za-z0-9-]{1,60}")
+_MAX_HEADERS, _MAX_HEADER = 20, 1024
 _BUSY = (486, 600)
 _NO_ANSWER = (408, 480, 487)
 
@@ -114,6 +120,15 @@ def callback_params(doc: Document, event: str, sequence: int, now: float) -> Par
         if doc.data.get("cause"):
             params.append(("SipResponseCode", str(doc.data["cause"])))
     return params
+
+
+def sip_headers(call: ScriptCall) -> dict[str, str]:
+    """The X- headers of an INVITE, as servers are told them; the first ones, where there are many."""
+    found: dict[str, str] = {}
+    for name, value in call.request.items():
+        if _EXTENSION.fullmatch(name) and value.isprintable() and len(found) < _MAX_HEADERS:
+            found.setdefault(f"SipHeader_{name}", value[:_MAX_HEADER])
+    return found
 
 
 def event(doc: Document) -> tuple[str, str, str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from .answering import find_out
 from .conversation import Conversation
 from .live import Live
 from .means import APP, Means
-from .render import CALL, status_of
+from .render import CALL, sip_headers, status_of
 from .wishes import (
     Detection,
     Place,
@@ -80,6 +80,8 @@ class Switchboard:
             return
         source = self._hooks(number)
         data: dict[str, Any] = {"direction": "inbound", "number": number.sid}
+        if told := sip_headers(call):
+            data["sip"] = told
         if call.caller_name:
             data["caller_name"] = call.caller_name
         if source["status_callback"]:

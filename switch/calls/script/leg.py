@@ -12,6 +12,11 @@ class Leg(Party):
 
     target = ""  # as the program named it
 
+    @property
+    def call_id(self) -> str:
+        """As its phone knows it."""
+        return self._leg.session.call_id
+
     async def hang_up(self) -> None:
         """End it; the call goes on."""
         if not self.is_over:
