@@ -59,7 +59,8 @@ SANITIZED := build/sanitized
 SANITIZED_PYTEST = ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc UNSANITIZED_PYTHON=$(CURDIR)/$(BIN)/python \
 	SANITIZED_PYTHON=$(CURDIR)/$(SANITIZED)/tests/sanitizing/python \
 	PYTHONPATH=$(CURDIR)/$(SANITIZED)/build/names:$(CURDIR)/$(SANITIZED)/tests/sanitizing \
-	tests/sanitizing/python -m pytest -q -o faulthandler_timeout=300 -k "not memory and not fuzz and not takes_long"
+	tests/sanitizing/python -m pytest -q -o faulthandler_timeout=300 --hypothesis-profile=ci \
+	-k "not memory and not fuzz and not takes_long"
 SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/media tests/switch/store
 sanitize-modules: $(VENV)/.tests
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)

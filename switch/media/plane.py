@@ -254,7 +254,7 @@ class MediaPlane:
         if self.kernel is None:
             return f"user space{self._means}: {self.kernel_reason}"
         others = "; ".join(reason for reason, _ in self.kernel.reasons.most_common(2))
-        return "kernel where it can" + (f", else user space: {others}" if others else "")
+        return f"kernel where it can, else user space{self._means}" + (f": {others}" if others else "")
 
     def on_network_change(self) -> None:
         """Addresses, routes or interfaces are not what they were."""

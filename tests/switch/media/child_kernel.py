@@ -224,6 +224,9 @@ async def unfit() -> None:
         )
         call.a.say(rtp(60))
         assert call.b.hear() == rtp(60)
+        path = house.plane.path
+        assert path.startswith("kernel where it can, else user space, one socket"), path
+        assert path.endswith(": the legs differ in IP version"), path
 
 
 async def leaves_nothing() -> None:

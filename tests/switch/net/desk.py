@@ -13,7 +13,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip import Event, Flow
 from switchroom.switch.net import Addresses, Clock, NetLimits, SipFace
 
-TIMEOUT = 5.0  # what is waited for comes at once, or the test has failed
+TIMEOUT = 20.0  # what is waited for comes at once, a while later under a sanitizer, or the test has failed
 _serial = itertools.count(1)
 
 Address = tuple[str, int]
