@@ -365,7 +365,7 @@ async def serve(place: wires.Place, way: str) -> None:
     config = MediaConfig.model_validate(
         {"ports": PORTS, "kernel": kernel, "raw_sockets": "raw" in more, "one_socket": "one" in more}
     )
-    plane = MediaPlane(config, lambda toward: ours[toward], lambda session: None)
+    plane = MediaPlane(config, lambda toward: ours.get(toward, place.ours[0]), lambda session: None)
     plane.start(loop)
     targets: list[Target] = []
     for call in range(int(await loop.run_in_executor(None, sys.stdin.readline)) // 2):
