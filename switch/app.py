@@ -260,6 +260,7 @@ class Switch:
         if self.hosting.load():
             whole = self.hosting.join(self.config)
             self._let_in(whole, Router.of(whole, overrides=self.router.overrides))
+            self.messages.let_in(whole)
         self.media.start(asyncio.get_running_loop())
         self._recover(now)  # before all else: the sound of calls that go on waits for it
         self.registrar.load(now)
@@ -364,12 +365,12 @@ class Switch:
         whole = self.hosting.join(config)
         # Read and built in a thread: a rate table may have a hundred thousand lines, and calls go on
         router, tls, stir = await asyncio.to_thread(self._prepare, whole)
-        rates = await asyncio.to_thread(self.messages.prepare, config)
+        rates = await asyncio.to_thread(self.messages.prepare, whole)
         waiting = find_restart_keys(self._started, config)
         self.config = config
         self.signing.stir = stir
         self._let_in(whole, router)
-        self.messages.reconfigure(config, rates, tls)
+        self.messages.reconfigure(whole, rates, tls)
         self.features.reconfigure(config.features)
         self.apps.house.reconfigure(config.sound, config.voicemail)
         self.apps.set_menus(config.menus)
@@ -404,6 +405,7 @@ class Switch:
             whole = self.hosting.join(self.config)
             overrides = self.router.overrides
             self._let_in(whole, await asyncio.to_thread(Router.of, whole, overrides=overrides))
+            self.messages.let_in(whole)
         self.face.flush()
 
     def _prepare(self, config: Config) -> tuple[Router, Tls, Stir]:

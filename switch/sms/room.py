@@ -70,6 +70,7 @@ class MessageRoom:
         self._away: Away | None = None
         self.handlers = Handlers()
         self.is_of_account: Callable[[str], bool] = lambda number: False  # of the API: whoever has a number
+        self._rates: RateTable | None = None
         self._centre: Centre | None = None
         self._store: SqliteMessages | None = None
         self._phones: Phones | None = None
@@ -152,6 +153,7 @@ class MessageRoom:
         from .smpp.room import SmppRoom
 
         config, now = self._config, self.clock.now()
+        self._rates = rates_of(config)
         path = Path(config.switch.state_dir) / "messages.db"
         self._store = SqliteMessages(
             path, reserve_size=config.sms.reserve * _MIB, retention=_retention(config)
@@ -160,7 +162,7 @@ class MessageRoom:
         self._loop = asyncio.get_running_loop()
         self._centre = Centre(
             config.sms,
-            self._routes(config, rates_of(config)),
+            self._routes(config, self._rates),
             self._store,
             self.clock,
             self._log,
@@ -223,7 +225,7 @@ class MessageRoom:
 
     def reconfigure(self, config: Config, rates: RateTable | None, tls: Tls) -> None:
         """Apply a new configuration."""
-        self._config, self._tls = config, tls
+        self._config, self._tls, self._rates = config, tls, rates
         if self.smpp is not None:
             self.smpp.reconfigure(config, tls)
         if self.modems is not None:
@@ -233,6 +235,13 @@ class MessageRoom:
             if self._lines is not None:
                 self._lines.is_wanted = config.sms.record_lines
             self._centre.reconfigure(config.sms, self._routes(config, rates), config.sms_rules)
+            self._centre.drain(self.clock.now())
+
+    def let_in(self, config: Config) -> None:
+        """Users are others now, and nothing else."""
+        self._config = config
+        if self._centre is not None:
+            self._centre.reconfigure(config.sms, self._routes(config, self._rates), config.sms_rules)
             self._centre.drain(self.clock.now())
 
     def _routes(self, config: Config, rates: RateTable | None) -> Routes:

@@ -22,7 +22,7 @@ from .baresip import Baresip
 from .harness import PASSWORD, Switch, user, wait_until
 from .phone import Dialog, Phone
 from .ports import free_port
-from .raw import audio
+from .raw import audio, response_to
 from .test_api import OURS, SID, TOKEN, Hooks
 from .test_voice import Talker, hooks
 
@@ -30,6 +30,7 @@ __all__ = ["hooks"]
 DOMAIN, SECRET = "acme.sip.example", "Correct-Horse-7"
 ANSWERED, TENANT, OTHER = "answered.sip.example", "tenant.sip.example", "other.sip.example"
 PBX = "127.0.0.7"
+MOBILE = "+15558670000"
 FOREIGN = "+15558675310"  # of a phone here, and no number of the account
 SDP = audio("127.0.0.1", 40000)
 
@@ -132,6 +133,7 @@ def test_a_credential_for_the_switchs_own_domain(switch: Switch) -> None:
     users = client.sip.credential_lists.create("own")
     client.sip.credential_lists(users.sid).credentials.create("carol", SECRET)
     own = client.sip.domains.list()[0]
+    client.sip.credential_lists(users.sid).credentials.create(MOBILE, SECRET)
     calls = own.auth.calls.credential_list_mappings
     calls.create(users.sid)
     own.auth.registrations.credential_list_mappings.create(users.sid)
@@ -139,6 +141,13 @@ def test_a_credential_for_the_switchs_own_domain(switch: Switch) -> None:
         assert carol.register().status == desk.register().status == 200
         talk(desk, carol, "carol", "1001")
         talk(carol, desk, "1001", "carol")
+        with Phone(switch.address, MOBILE, SECRET) as mobile:
+            assert mobile.register().status == 200
+            sent = client.messages.create(from_="ACME", to=MOBILE, body="Hi there")
+            text = mobile.expect("MESSAGE", 10)
+            assert text.body == b"Hi there"
+            mobile.send(response_to(text, 200, "OK"))
+            wait_until(lambda: client.messages(sent.sid).fetch().status == "delivered", 10, "it is there")
         calls(users.sid).delete()
         own.auth.registrations.credential_list_mappings(users.sid).delete()
         assert carol.register().status == 401

@@ -22,7 +22,7 @@ from .kinds import CREDENTIAL, OF_FILE
 from .roster import PAGE, READ, WRITE, Roster
 
 MAX_LISTS = 100
-_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
+_USERNAME = re.compile(r"[A-Za-z0-9+][A-Za-z0-9_.+-]{0,31}")
 _STRONG = (re.compile("[0-9]"), re.compile("[a-z]"), re.compile("[A-Z]"))
 _NAME = params.text("FriendlyName", max_size=64, is_required=True)
 
@@ -246,9 +246,7 @@ class CredentialLists(Lists):
 
     def _check_name(self, group: Document, name: str) -> None:
         if not _USERNAME.fullmatch(name):
-            raise ApiError(
-                21243, "Username: must be letters, digits, _ . + -, and begin with a letter or digit"
-            )
+            raise ApiError(21243, "Username: must be letters, digits, _ . + -, and not begin with _ . -")
         limit = self.roster.office.config.max_credentials
         if self.roster.office.library.count(Query(CREDENTIAL, None)) >= limit:
             raise ApiError(21242, f"The switch has {limit} credentials (api.max_credentials) already")
