@@ -101,5 +101,6 @@ def residences(config: Config) -> dict[str, Residence]:
 
 def domains_of(config: Config) -> frozenset[str]:
     """The hosts that phones and trunks may name when they mean this switch."""
-    hosts = {config.switch.domain.lower()} | {home.domain for home in residences(config).values()}
-    return frozenset(hosts - {""})
+    hosts = {user.domain for user in config.users if isinstance(user, HostedUser)}
+    hosts |= {one.domain for one in config.trunks if isinstance(one, HostedTrunk) and not one.address}
+    return frozenset((hosts | {config.switch.domain.lower()}) - {""})

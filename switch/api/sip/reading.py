@@ -34,7 +34,10 @@ _NUMBERS = (
     "SELECT account, name, coalesce(json_extract(data, '$.trunk_sid'), '') FROM documents "
     "WHERE kind = 'number' AND name > ''"
 )
+_SID, _ACCOUNT, _UPDATED = (COLUMNS.index(name) for name in ("sid", "account", "updated_at"))
 _AT_ONCE = 50  # numbers in one route: its patterns are one text
+
+_ANYBODY = HostedUser.model_construct(name="")  # to be copied: what is the same for all is made once
 
 log = structlog.get_logger("switchroom.api")
 
@@ -45,6 +48,7 @@ class Reader:
     def __init__(self, path: Path, vault: Vault, realm: str) -> None:
         """``realm``: of the digests that the switch asks for."""
         self._path, self._vault, self._realm = path, vault, realm
+        self._known: dict[str, Document] = {}  # as they were read last
         self._users: dict[str, HostedUser] = {}
         self._a1s: dict[str, tuple[float, dict[str, str]]] = {}  # by SID: of when, and what
 
@@ -54,18 +58,29 @@ class Reader:
             return Hosted()
         uri = f"{self._path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as connection:
-            found = {kind: _documents(connection, kind) for kind in (*KINDS, "account")}
+            found = {kind: self._documents(connection, kind) for kind in (*KINDS, "account")}
             numbers = connection.execute(_NUMBERS).fetchall()
+        self._known = {doc.sid: doc for docs in found.values() for doc in docs}
         if any(found[kind] for kind in KINDS):
             self._vault.start()
         return _Composition(self, found, numbers).hosted()
+
+    def _documents(self, connection: sqlite3.Connection, kind: str) -> list[Document]:
+        found = []
+        for row in connection.execute(_DOCUMENTS, (kind,)):
+            known = self._known.get(row[_SID])
+            is_same = (
+                known is not None and known.updated_at == row[_UPDATED] and known.account == row[_ACCOUNT]
+            )
+            found.append(known if known is not None and is_same else read_row(row))
+        return found
 
     def user(self, **fields: Any) -> HostedUser:
         """One, and the same as before if nothing of it differs."""
         known = self._users.get(fields["name"])
         if known is not None and all(getattr(known, name) == value for name, value in fields.items()):
             return known
-        return HostedUser.model_construct(**fields)
+        return _ANYBODY.model_copy(update=fields)
 
     def keep(self, users: tuple[HostedUser, ...]) -> None:
         """These are there now."""
@@ -235,10 +250,6 @@ class _Composition:
             for sid in lists
             for one in self._inside(owner, sid)
         )
-
-
-def _documents(connection: sqlite3.Connection, kind: str) -> list[Document]:
-    return [read_row(row) for row in connection.execute(_DOCUMENTS, (kind,))]
 
 
 def _address(text: str, *, is_secure: bool) -> str:
