@@ -75,21 +75,33 @@ class Hooks:
         self._server.server_close()
 
 
+def rest_of(port: int, *numbers: str, **more: Any) -> dict[str, Any]:
+    """[api] with REST on a port, for the account of the tests; webhooks may come to this machine."""
+    return {
+        "rest": [f"http:127.0.0.1:{port}"],
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "numbers": list(numbers),
+        "webhook_private": ["127.0.0.0/8"],
+        **more,
+    }
+
+
+def client_at(port: int) -> Client:
+    """The client of PyPI, led there by one line."""
+    client = Client(SID, TOKEN)
+    client.api.base_url = f"http://127.0.0.1:{port}"
+    return client
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     rest, proxy = free_port(), free_port()
-    api = {
-        "rest": [f"http:127.0.0.1:{rest}", f"proxy:127.0.0.1:{proxy}"],
-        "account_sid": SID,
-        "auth_token": TOKEN,
-        "numbers": [OURS],
-        "webhook_private": ["127.0.0.0/8"],
-    }
+    api = rest_of(rest, OURS, rest=[f"http:127.0.0.1:{rest}", f"proxy:127.0.0.1:{proxy}"])
     people = [user("1001", number=THEIRS), user("1002", number="1002")]
     with Switch(tmp_path_factory.mktemp("api"), users=people, api=api) as switch:
         switch.wait_said("api.started")
-        client = Client(SID, TOKEN)
-        client.api.base_url = f"http://127.0.0.1:{rest}"
+        client = client_at(rest)
         client.incoming_phone_numbers.create(phone_number=OURS)
         with Phone(switch.address, "1001", PASSWORD) as phone:
             assert phone.register().status == 200

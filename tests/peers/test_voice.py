@@ -29,7 +29,7 @@ from .phone import Dialog, Phone
 from .ports import free_port
 from .raw import audio
 from .rtp import Sound, packet
-from .test_api import OURS, SID, THEIRS, TOKEN, Hooks
+from .test_api import OURS, SID, THEIRS, TOKEN, Hooks, client_at, rest_of
 
 OTHER = "+15017122662"
 
@@ -119,19 +119,11 @@ def tone_wav(pitch: int, seconds: float) -> bytes:
 def voice_place(folder: Path, *others: str, is_bought: bool = True, **more: Any) -> Iterator[Any]:
     """A switch with REST and two phones, or more; a client that is led to it."""
     rest = free_port()
-    api = {
-        "rest": [f"http:127.0.0.1:{rest}"],
-        "account_sid": SID,
-        "auth_token": TOKEN,
-        "numbers": [OURS, OTHER],
-        "webhook_private": ["127.0.0.0/8"],
-        **more,
-    }
+    api = rest_of(rest, OURS, OTHER, **more)
     people = [user("1001", number=THEIRS), user("1002", number="1002"), *(user(name) for name in others)]
     with Switch(folder, users=people, api=api) as switch, ExitStack() as stack:
         switch.wait_said("api.started")
-        client = Client(SID, TOKEN)
-        client.api.base_url = f"http://127.0.0.1:{rest}"
+        client = client_at(rest)
         for number in (OURS, OTHER) if is_bought else ():  # without webhooks
             client.incoming_phone_numbers.create(phone_number=number)
         phones = []

@@ -12,7 +12,7 @@ from twilio.rest import Client
 from .baresip import Baresip
 from .harness import PASSWORD, Switch, user, wait_until
 from .ports import free_port
-from .test_api import OURS, SID, THEIRS, TOKEN, Hooks
+from .test_api import OURS, THEIRS, Hooks, client_at, rest_of
 from .test_voice import configure, heard, tone_wav, wav_of
 
 pytestmark = pytest.mark.peer("baresip")
@@ -30,18 +30,11 @@ class Office(NamedTuple):
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     folder, rest, hooks = tmp_path_factory.mktemp("office"), free_port(), Hooks()
-    api = {
-        "rest": [f"http:127.0.0.1:{rest}"],
-        "account_sid": SID,
-        "auth_token": TOKEN,
-        "numbers": [OURS],
-        "webhook_private": ["127.0.0.0/8"],
-    }
+    api = rest_of(rest, OURS)
     people = [user("1001", number=THEIRS), user("1002", number="1002")]
     with Switch(folder / "switch", users=people, api=api) as switch:
         phones = [_phone(folder, name, switch, tone) for name, tone in (("1001", LOW), ("1002", HIGH))]
-        client = Client(SID, TOKEN)
-        client.api.base_url = f"http://127.0.0.1:{rest}"
+        client = client_at(rest)
         switch.wait_said("api.started")
         client.incoming_phone_numbers.create(phone_number=OURS)
         hooks.files |= {"/prompt.wav": tone_wav(PROMPT, 5.0), "/music.wav": tone_wav(MUSIC, 5.0)}

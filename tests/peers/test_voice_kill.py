@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from twilio.rest import Client
 
 from .answerer import Answerer
 from .harness import PASSWORD, Switch, user, wait_until
 from .phone import Phone
 from .ports import free_port
-from .test_api import OURS, SID, THEIRS, TOKEN, Hooks
+from .test_api import OURS, SID, THEIRS, TOKEN, Hooks, client_at, rest_of
 from .test_voice import Talker, heard, speak
 
 FINAL = {"completed", "busy", "failed", "no-answer", "canceled"}
@@ -38,16 +37,7 @@ class Place:
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.port = free_port()
-        api = {
-            "rest": [f"http:127.0.0.1:{self.port}"],
-            "account_sid": SID,
-            "auth_token": TOKEN,
-            "numbers": [OURS],
-            "webhook_private": ["127.0.0.0/8"],
-            "webhook_pause": 0.2,
-            "rate": 10_000.0,
-            "burst": 10_000,
-        }
+        api = rest_of(self.port, OURS, webhook_pause=0.2, rate=10_000.0, burst=10_000)
         people = [user("1001", number=THEIRS), *(user(name) for name in names)]
         self.carrier = Answerer()
         address = f"sip:127.0.0.1:{self.carrier.address[1]}"
@@ -58,8 +48,7 @@ class Place:
             trunks=[{"name": "carrier", "address": address}],
             routes=[{"match": "+49*", "to": "trunk:carrier"}],
         )
-        self.client = Client(SID, TOKEN)
-        self.client.api.base_url = f"http://127.0.0.1:{self.port}"
+        self.client = client_at(self.port)
 
     def start(self) -> None:
         self.switch.start()
