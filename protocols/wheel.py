@@ -8,7 +8,7 @@ so that arithmetic on them is exact): a timer fires up to one slot late and neve
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from math import ceil, floor, inf
+from math import inf
 from typing import Any
 
 NEVER = inf
@@ -29,7 +29,7 @@ class Slots:
 
     def add(self, item: Any, at: float) -> float:
         """File an item under ``at`` and return when its slot comes."""
-        tick = ceil(at * self._per_second)
+        tick = -int(-at * self._per_second // 1)  # rounded up
         items = self._items.get(tick)
         if items is None:
             self._items[tick] = [item]
@@ -44,7 +44,7 @@ class Slots:
 
     def take(self, now: float) -> tuple[float, list[Any]] | None:
         """Remove the first slot that is due: its time and its items."""
-        if not self._ticks or self._ticks[0] > floor(now * self._per_second):
+        if not self._ticks or self._ticks[0] > now * self._per_second:
             return None
         tick = heappop(self._ticks)
         return tick / self._per_second, self._items.pop(tick)

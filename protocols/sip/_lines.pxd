@@ -35,4 +35,15 @@ cdef class Lines:
     cdef str text(self, Line* line)
     cdef int write(self, str name, object value, Line* line) except -1
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1
+    cpdef get(self, str name)
+    cpdef _text(self, Py_ssize_t at)
+    cpdef _places(self, str name)
+    cpdef _find_double(self)
+    cpdef add(self, str name, object value)
+    cpdef _add_all(self, headers)
+    cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=*)
+    cpdef _drop(self, list places)
+    cpdef _copy(self, Lines other, tuple keys)
+    cpdef _copy_all(self, Lines other)
+    cpdef _append(self, str key, str text)
     cdef int copy_line(self, Lines other, Line line) except -1

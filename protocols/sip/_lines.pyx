@@ -211,7 +211,7 @@ cdef class Lines:
             return unfold(text_of(self.octets, line.value, line.end))
         return text_of(self.octets, line.value, line.value_end)
 
-    def get(self, str name):
+    cpdef get(self, str name):
         """The first value of this name, on one line."""
         cdef int number = number_of(name)
         cdef Line* line
@@ -225,13 +225,13 @@ cdef class Lines:
         cdef int number = number_of(name)
         return self.find(number) != NULL if number != UNKNOWN else bool(self._places(name))
 
-    def _text(self, Py_ssize_t at):
+    cpdef _text(self, Py_ssize_t at):
         """The value of this line."""
         if not 0 <= at < self.count:
             raise IndexError(at)
         return self.text(&self.lines[at])
 
-    def _places(self, str name):
+    cpdef _places(self, str name):
         """Where the lines of this name stand."""
         cdef int number = number_of(name)
         cdef bytes key
@@ -269,7 +269,7 @@ cdef class Lines:
             found.append(key or header_key(ascii(self.octets, line.start, line.start + line.name_size)))
         return found
 
-    def _find_double(self):
+    cpdef _find_double(self):
         """The key of a header that stands again although it may stand only once."""
         cdef int number = self.double()
         return KEYS[number] if number else None
@@ -327,20 +327,20 @@ cdef class Lines:
         self.used = line.end + 2
         return 0
 
-    def add(self, str name, object value):
+    cpdef add(self, str name, object value):
         """Add a header below the others."""
         cdef Line line
         self.write(name, value, &line)
         self.new_line()[0] = line
 
-    def _add_all(self, headers):
+    cpdef _add_all(self, headers):
         """Add headers below the others."""
         cdef Line line
         for name, value in headers:
             self.write(name, value, &line)
             self.new_line()[0] = line
 
-    def _insert(self, Py_ssize_t at, str name, object value, str rest=""):
+    cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=""):
         """Put a header in this place; the rest of its list, which came in, is not checked again."""
         cdef Line line
         cdef bytes more
@@ -354,7 +354,7 @@ cdef class Lines:
         memmove(&self.lines[at + 1], &self.lines[at], (self.count - 1 - at) * sizeof(Line))
         self.lines[at] = line
 
-    def _drop(self, list places):
+    cpdef _drop(self, list places):
         """Remove these lines."""
         cdef Py_ssize_t at
         for at in reversed(places):
@@ -379,7 +379,7 @@ cdef class Lines:
         self.new_line()[0] = line
         return 0
 
-    def _copy(self, Lines other, tuple keys):
+    cpdef _copy(self, Lines other, tuple keys):
         """Take over the lines of these headers, unchanged and in the given order."""
         cdef Py_ssize_t at
         cdef int number
@@ -390,14 +390,14 @@ cdef class Lines:
                     self.copy_line(other, other.lines[at])
         self.kept = None
 
-    def _copy_all(self, Lines other):
+    cpdef _copy_all(self, Lines other):
         """Take over all lines, unchanged."""
         cdef Py_ssize_t at
         for at in range(other.count):
             self.copy_line(other, other.lines[at])
         self.kept = None
 
-    def _append(self, str key, str text):
+    cpdef _append(self, str key, str text):
         """Put more at the end of the first line of this name."""
         cdef int number = NUMBERS[key]
         cdef Octets more

@@ -12,6 +12,11 @@ cdef class Head(Lines):
     cdef bint cut_body(self, Octets p, Py_ssize_t start, Py_ssize_t size) except -1
     cdef int adopt(self, bytes data, limits) except -1
     cdef bytes pack(self, str start)
+    cpdef _read(self, bytes data, limits)
+    cpdef _pack(self, str start)
+    cpdef _check_typed(self)
+    cpdef _is_sound(self)
+    cpdef _top_via(self)
     cdef object single(self, int number)
     cdef tuple listed(self, int number)
     cdef int read_list(self, int number, Line* line, list found) except -1

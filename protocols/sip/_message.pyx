@@ -92,9 +92,14 @@ cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
 
 cdef object tag_of(object address):
     """The tag among an address's parameters."""
-    for name, value in <tuple>address[2]:
-        if len(<str>name) == 3:  # perhaps "TAG", or a quoted value
-            return find_param(address[2], "tag") if name != "tag" or value is None or '"' in value else value
+    cdef tuple pair
+    cdef str value
+    for pair in <tuple>(<tuple>address)[2]:
+        if len(<str>pair[0]) == 3:  # perhaps "TAG", or a quoted value
+            value = pair[1]
+            if pair[0] == "tag" and value and value[0] != c'"':
+                return value
+            return find_param((<tuple>address)[2], "tag")
     return None
 
 
@@ -107,7 +112,7 @@ cdef class Head(Lines):
 
     # -- reading
 
-    def _read(self, bytes data, limits):
+    cpdef _read(self, bytes data, limits):
         """Read a whole message; octets after its Content-Length are not its own (§18.3)."""
         if not isinstance(limits, tuple) or len(limits) != 4:
             raise TypeError("limits are not Limits")
@@ -204,7 +209,7 @@ cdef class Head(Lines):
 
     # -- writing
 
-    def _pack(self, str start):
+    cpdef _pack(self, str start):
         """The message on the wire."""
         return self.pack(start)
 
@@ -301,7 +306,7 @@ cdef class Head(Lines):
         found.extend(head.typed(KEYS[number], parse, self.text(line)))
         return 0
 
-    def _check_typed(self):
+    cpdef _check_typed(self):
         """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
         self.check_typed()
 
@@ -322,7 +327,7 @@ cdef class Head(Lines):
             self.listed(RECORD_ROUTE)
         return 0
 
-    def _is_sound(self):
+    cpdef _is_sound(self):
         """Whether all that ``validate`` wants is there in its usual form; False: it has to look itself."""
         if self.double():
             return False
@@ -354,9 +359,12 @@ cdef class Head(Lines):
     def uri(self):
         """The Request-URI."""
         if self.kept_uri is None:
-            if head is None:
-                bind()
-            self.kept_uri = head.typed("Request-URI", parse_uri, self._uri_text)
+            try:
+                self.kept_uri = parse_uri(self._uri_text)
+            except RemoteProtocolError:
+                if head is None:
+                    bind()
+                self.kept_uri = head.typed("Request-URI", parse_uri, self._uri_text)  # the error says where
         return self.kept_uri
 
     @uri.setter
@@ -373,6 +381,13 @@ cdef class Head(Lines):
     def vias(self):
         """The hops that the request took, the last one first."""
         return self.listed(VIA)
+
+    cpdef _top_via(self):
+        """The top Via."""
+        cdef tuple vias = self.listed(VIA)
+        if not vias:
+            raise RemoteProtocolError("via is missing")
+        return vias[0]
 
     @property
     def from_(self):

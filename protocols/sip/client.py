@@ -68,7 +68,7 @@ class ClientTransaction(Transaction):
         core, flow, request = self.core, self.flow, self.request
         self.sent_by = core.sent_by(flow)
         request.insert_first("Via", f"SIP/2.0/{flow.transport} {self.sent_by};branch={self.branch};rport")
-        data = bytes(request)
+        data = request.encode()
         if len(data) > core.udp_request_limit > 0 and flow.transport == "UDP":
             data = self._move_to_stream()
             flow = self.flow
@@ -107,7 +107,7 @@ class ClientTransaction(Transaction):
 
     def _change_via(self) -> bytes:
         self.request.replace_top("Via", self.core.make_via(self.flow, self.branch))
-        return bytes(self.request)
+        return self.request.encode()
 
     def receive(self, response: Response, now: float) -> None:
         """Take a response that bears our branch."""
@@ -192,8 +192,8 @@ class InviteClient(ClientTransaction):
         self.inviter = inviter
         self.is_cancelled = False
         self.to_tag: str | None = None  # of the 2xx that was first
-        self._expire_at = now + core.timers.invite_lifetime
         super().__init__(core, request, flow, now, inviter, state=_CALLING)
+        self._expire_at = now + self.core.timers.invite_lifetime
 
     def receive(self, response: Response, now: float) -> None:
         """Take a response that bears our branch."""
@@ -236,7 +236,7 @@ class InviteClient(ClientTransaction):
         headers += [("To", response.get("To") or ""), ("CSeq", f"{request.cseq.number} ACK")]
         headers.append(("Max-Forwards", MAX_FORWARDS))
         ack = Request("ACK", request.uri, [("Via", self.core.make_via(self.flow, self.branch)), *headers])
-        data = bytes(ack)
+        data = ack.encode()
         core = self.core
         core.counters.requests_out["ACK"] += 1
         core.send(data, self.flow)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..wheel import Slots, Timed, Wheel
 from .events import Event, RequestFailed, ResponseReceived
 from .flow import Flow
+from .grammar import find_param
 from .head import LIMITS, Limits
 from .identifiers import Mint
 from .inspection import METHODS
@@ -194,12 +195,12 @@ class Core:
         """Answer without state; a retransmission gets the same again (§8.2.7)."""
         tag = self.mint.tag_for(f"{request.get('Call-ID')} {request.get('From')}")
         response = request.response(status, reason, to_tag=tag, headers=headers, body=body)
-        self.send_response(status, bytes(response), to)
+        self.send_response(status, response.encode(), to)
 
     def send_ack(self, request: Request, flow: Flow) -> bytes:
         """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
         request.insert_first("Via", self.make_via(flow, self.mint.branch()))
-        data = bytes(request)
+        data = request.encode()
         self.counters.requests_out["ACK"] += 1
         self._out.append((data, flow))
         return data
@@ -335,7 +336,7 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     if flow.transport != "UDP":
         return flow  # the connection that it came by
     via = request.via
-    if via.has_rport:
+    if find_param(via.params, "rport") is not None:
         return flow
     # maddr is ignored: an unproven source could name anybody with it
     port = via.port or 5060

@@ -1,5 +1,6 @@
 # The methods of Endpoint that are called in C; endpoint.py runs without.
 
+from .client cimport ClientTransaction
 from .core cimport Core
 from .message cimport Message, Request, Response
 
@@ -16,10 +17,12 @@ cdef class Endpoint(Core):
     cpdef _find_session(self, Request request)
     cpdef _receive_cancel(self, Request request, flow, str key, double now)
     cpdef _receive_response(self, Response response, flow, double now)
+    cpdef _receive_awaited(self, ClientTransaction known, Response response, str method, double now)
     cpdef _receive_late(self, tuple grave, str branch, Response response, flow, double now)
     cpdef next_event(self)
     cpdef bint _is_new(self, event)
     cpdef _claim(self, event, double now)
 
+cpdef str sent_by(via)
 cpdef stamp(Request request, flow)
 cpdef str transaction_key(Request request)

@@ -15,6 +15,8 @@ from .client import ClientTransaction
 from .core import Core, Headers, Usage, merge_key, reply_flow
 from .events import Event, RequestReceived
 from .flow import Flow
+from .grammar import find_param
+from .headers import Via
 from .identifiers import MAGIC_COOKIE
 from .message import ParseError, Request, Response, parse
 from .notifier import Notifier, Source
@@ -189,17 +191,20 @@ class Endpoint(Core):
         response.validate()
         self.counters.responses_in[response.status] += 1
         via = response.via
-        branch, method = via.branch or "", response.cseq.method
+        branch, method = find_param(via.params, "branch") or "", response.cseq.method
         known = self.clients.get(branch if method != "CANCEL" else f"{branch} CANCEL")
         if isinstance(known, ClientTransaction):
-            if known.method == method and known.sent_by == via.sent_by:  # §17.1.3, §18.1.2
-                known.receive(response, now)
-            else:
-                self.counters.strays += 1
+            self._receive_awaited(known, response, method, now)
         elif known is None:
             self.counters.strays += 1
         else:
             self._receive_late(known, branch, response, flow, now)
+
+    def _receive_awaited(self, known: ClientTransaction, response: Response, method: str, now: float) -> None:
+        if known.request.method == method and known.sent_by == sent_by(response.via):  # §17.1.3, §18.1.2
+            known.receive(response, now)
+        else:
+            self.counters.strays += 1
 
     def _receive_late(
         self, grave: tuple[bool, str, bytes], branch: str, response: Response, flow: Flow, now: float
@@ -336,10 +341,10 @@ def stamp(request: Request, flow: Flow) -> None:
     """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
     host, port = flow.remote
     via = request.via
-    if _ASKS_FOR_PORT not in via.params or via.received is not None:
+    if _ASKS_FOR_PORT not in via.params or find_param(via.params, "received") is not None:
         request.via = via.with_source(host, port)
         return
-    text = f"SIP/2.0/{via.transport} {via.sent_by};received={host}"  # nearly all ask: in half the time
+    text = f"SIP/2.0/{via.transport} {sent_by(via)};received={host}"  # nearly all ask: in half the time
     for name, value in via.params:
         if value is not None:
             text += f";{name}={value}"
@@ -348,13 +353,18 @@ def stamp(request: Request, flow: Flow) -> None:
     request.replace_top("Via", text)
 
 
+def sent_by(via: Via) -> str:
+    """Host and port as the sender of the request wrote them."""
+    return via.host if via.port is None else f"{via.host}:{via.port}"
+
+
 def transaction_key(request: Request) -> str:
     """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
     via = request.via
     method = request.method
     if method == "ACK":
         method = "INVITE"
-    branch = via.branch
+    branch = find_param(via.params, "branch")
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
         return f"{branch} {via.host} {via.port} {method}"
     # RFC 2543 had no unique branches. The To tag is left out: an ACK's is that of the response

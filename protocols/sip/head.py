@@ -233,9 +233,7 @@ class Head:
 
     def _check_typed(self) -> None:
         """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
-        if not self.vias:
-            raise RemoteProtocolError("via is missing")
-        _ = self.from_, self.to, self.call_id, self.cseq
+        _ = self._top_via(), self.from_, self.to, self.call_id, self.cseq
         _ = self.max_forwards, self.contacts, self.routes, self.record_routes
 
     @property
@@ -255,6 +253,11 @@ class Head:
     def vias(self) -> tuple[Via, ...]:
         """The hops that the request took, the last one first."""
         return self._typed_list("via", parse_vias)
+
+    def _top_via(self) -> Via:
+        if self.vias:
+            return self.vias[0]
+        raise RemoteProtocolError("via is missing")
 
     @property
     def from_(self) -> NameAddr:

@@ -9,6 +9,7 @@ cdef class Message(Extended):
     cpdef remove(self, str name)
     cpdef replace_top(self, str name, value)
     cpdef tuple get_list(self, str name)
+    cpdef bytes encode(self)
     cpdef validate(self)
     cpdef _check(self)
 

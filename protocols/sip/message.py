@@ -47,6 +47,13 @@ class Message(Extended):
             return NotImplemented
         return self._meaning() == other._meaning()
 
+    def __bytes__(self) -> bytes:
+        return self.encode()
+
+    def encode(self) -> bytes:
+        """The message on the wire."""
+        raise NotImplementedError
+
     def _meaning(self) -> tuple[object, ...]:
         # Content-Length is written anew each time
         lines = [(key, value) for key, _, value in self._entries() if key != "content-length"]
@@ -82,16 +89,14 @@ class Message(Extended):
         places = self._places(name)
         if not places:
             raise LocalProtocolError(f"there is no {name!r:.40} to replace")
-        self._insert(places[0], name, value, rest_of_list(self._text(places[0])))
+        line = self._text(places[0])
+        self._insert(places[0], name, value, rest_of_list(line) if "," in line else "")
         self._drop([places[0] + 1])
 
     @property
     def via(self) -> Via:
         """The top Via."""
-        vias = self.vias
-        if not vias:
-            raise RemoteProtocolError("via is missing")
-        return vias[0]
+        return self._top_via()
 
     @via.setter
     def via(self, via: Via) -> None:
@@ -184,7 +189,8 @@ class Request(Message):
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._uri_text}>"
 
-    def __bytes__(self) -> bytes:
+    def encode(self) -> bytes:
+        """The request on the wire."""
         return self._pack(f"{self.method} {self._uri_text} SIP/2.0")
 
     def response(
@@ -245,7 +251,8 @@ class Response(Message):
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}>"
 
-    def __bytes__(self) -> bytes:
+    def encode(self) -> bytes:
+        """The response on the wire."""
         return self._pack(f"SIP/2.0 {self.status} {self.reason}")
 
     def _check(self) -> None:

@@ -55,7 +55,7 @@ class ServerTransaction(Transaction):
         if state is None:
             return
         response = self.request.response(status, reason, to_tag=self.to_tag, headers=headers, body=body)
-        self.data = bytes(response)
+        self.data = response.encode()
         self.state = state
         core = self.core
         core.send_response(status, self.data, self.flow)
@@ -90,7 +90,7 @@ def respond_at_once(
     reason: str | None = None,
 ) -> None:
     """Answer a request other than INVITE as soon as it comes: it begins as its tombstone."""
-    data = bytes(request.response(status, reason, to_tag=to_tag, headers=headers))
+    data = request.response(status, reason, to_tag=to_tag, headers=headers).encode()
     core.send_response(status, data, flow)
     if flow.transport == "UDP":
         core.bury_server(key, data, now + core.timers.timeout)  # J
@@ -155,7 +155,7 @@ class InviteServer(ServerTransaction):
         """Send what the owner has put together."""
         status = response.status
         self.state = state = INVITE_SERVER[self.state, CAME[status // 100]]
-        self.data = bytes(response)
+        self.data = response.encode()
         core, timers = self.core, self.core.timers
         core.send_response(status, self.data, self.flow)
         is_reliable = self.flow.transport != "UDP"

@@ -87,8 +87,8 @@ class Session:
         self._unacknowledged: dict[int, InviteServer] = {}  # by CSeq number: our 2xx is sent, the ACK awaited
         self._bye_headers: Headers | None = None  # of a BYE that waits for the ACK
         self.state = _PROCEEDING
-        core.sessions[self.local_tag] = self
-        core.counters.sessions += 1
+        self.core.sessions[self.local_tag] = self
+        self.core.counters.sessions += 1
 
     @property
     def request(self) -> Request:

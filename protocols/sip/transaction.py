@@ -105,7 +105,7 @@ class Transaction(Filed):
         self.request = request
         self.state = state
         self.data = b""  # what is sent again
-        self.interval = core.timers.t1
+        self.interval = self.core.timers.t1
         self.resend_at = NEVER
         self.give_up_at = NEVER
         self.context: object = None  # belongs to the owner
