@@ -103,7 +103,7 @@ class Switch:
         self.file.write_text(to_toml(self.config))
 
     def start(
-        self, *, prefix: Iterable[str] = (), environment: dict[str, str] | None = None, timeout: float = 15.0
+        self, *, prefix: Iterable[str] = (), environment: dict[str, str] | None = None, timeout: float = 60.0
     ) -> Switch:
         """Start it and wait until it answers an OPTIONS."""
         self.write()
@@ -126,7 +126,7 @@ class Switch:
             raise
         return self
 
-    def wait_ready(self, timeout: float = 15.0) -> None:
+    def wait_ready(self, timeout: float = 60.0) -> None:
         until = time.monotonic() + timeout
         while True:
             assert self.is_alive, "the switch ended at its start:\n" + self.said()
