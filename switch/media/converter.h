@@ -33,6 +33,10 @@ struct converter {
     void (*hear)(struct converter *converter, uint64_t now);
     /* With hear(): asked after the tick at `now` and what was said in it, the beat for the next one. */
     int (*beat)(struct converter *converter, uint64_t now);
+    /* The mode in which who speaks here wants to hear, asked for since the last call (AMR); -1: none. NULL: never. */
+    int (*request)(struct converter *converter);
+    /* Encode in that mode from now on, if that can be. NULL: never. */
+    void (*obey)(struct converter *converter, int mode);
 };
 
 /* Something for the engine's thread to do, once; `run` frees it. */

@@ -73,6 +73,18 @@ static void say(struct engine *engine, struct end *from)
     }
 }
 
+/* What one asks for is a matter of what the other one's converter sends. */
+static void carry_request(struct engine *engine, struct end *from)
+{
+    int mode = from->converter->request == NULL ? -1 : from->converter->request(from->converter);
+    if (mode < 0 || from->program.peer == NO_END)
+        return;
+    struct end *peer = &engine->ends[from->program.peer];
+    struct converter *back = peer->converter;
+    if (back != NULL && back->obey != NULL && peer->program.call == from->program.call)
+        back->obey(back, mode);
+}
+
 /* RTCP speaks of sources that the other end never hears of: it ends here. */
 static void convert(
     struct engine *engine, struct end *from, int channel, const uint8_t *data, size_t size, uint64_t now)
@@ -80,6 +92,7 @@ static void convert(
     if (channel != RTP)
         return;
     from->converter->take(from->converter, data, size, now);
+    carry_request(engine, from);
     say(engine, from);
 }
 

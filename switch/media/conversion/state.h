@@ -79,6 +79,7 @@ struct transcoder {
     uint64_t last_at;
     int last_ms;                  /* how long the last packet was */
     struct order order;
+    int mode;                     /* that was asked for, of the other direction; -1: none */
 
     /* what goes out */
     uint32_t ssrc, timestamp;     /* of the first sample that waits */

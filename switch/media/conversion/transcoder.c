@@ -83,6 +83,10 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
     size_t room = (size_t)format->sample_rate * MAX_PACKET_MS / 1000;
     int count = incoming->config.codec->decode(voice->decoder, payload, octets, decoded, room);
     t->next_timestamp = rtp->timestamp;
+    int mode = incoming->config.codec->decoder_request == NULL ? -1
+                                                               : incoming->config.codec->decoder_request(voice->decoder);
+    if (mode >= 0)
+        t->mode = mode;
     if (count <= 0)
         return;  /* damaged, or a pause: the next one tells how long it was */
     if (format->channels == 2)
@@ -299,6 +303,21 @@ static bool prepare(struct transcoder *t)
     return t->encoder != NULL;
 }
 
+static int request(struct converter *converter)
+{
+    struct transcoder *t = (struct transcoder *)converter;
+    int mode = t->mode;
+    t->mode = -1;
+    return mode;
+}
+
+static void obey(struct converter *converter, int mode)
+{
+    struct transcoder *t = (struct transcoder *)converter;
+    if (t->terms.config.codec->encoder_tune != NULL)
+        t->terms.config.codec->encoder_tune(t->encoder, CODEC_MODE, mode);
+}
+
 struct converter *transcoder_create(const struct conversion *conversion)
 {
     const struct codec_format *format = &conversion->config.format;
@@ -312,7 +331,8 @@ struct converter *transcoder_create(const struct conversion *conversion)
     struct transcoder *t = calloc(1, sizeof *t + (size_t)room * sizeof *t->samples);
     if (t == NULL)
         return NULL;
-    t->verbs = (struct converter){take, make, follow, destroy, NULL, NULL};
+    t->verbs = (struct converter){take, make, follow, destroy, NULL, NULL, request, obey};
+    t->mode = -1;
     t->terms = *conversion;
     t->voice = -1;
     t->rate = format->sample_rate;

@@ -253,6 +253,15 @@ static void conceal(struct line *line, const struct jitter_decision *decision)
     append(line, decoded, made, ear->resampler);
 }
 
+/* In which mode who speaks wants to hear; RFC 4867 §3.3. */
+static void obey(struct line *line, const struct line_format *format, struct ear *ear)
+{
+    const struct codec *codec = format->config.codec;
+    int mode = codec->decoder_request == NULL ? -1 : codec->decoder_request(ear->decoder);
+    if (mode >= 0 && line->terms.config.codec == codec && codec->encoder_tune != NULL)
+        codec->encoder_tune(line->encoder, CODEC_MODE, mode);
+}
+
 static void play(struct line *line, const struct jitter_decision *decision)
 {
     struct stored *stored = &line->slots[decision->slot];
@@ -265,6 +274,7 @@ static void play(struct line *line, const struct jitter_decision *decision)
     int rate = format->config.format.sample_rate;
     int count = format->config.codec->decode(ear->decoder, stored->payload, stored->octets, decoded, SCRATCH / 2);
     line->format = stored->format;
+    obey(line, format, ear);
     forget(line, decision->slot);
     if (count <= 0) {
         conceal(line, decision);
@@ -562,7 +572,7 @@ struct converter *line_create(const struct line_terms *terms, struct station *st
     struct line *line = calloc(1, sizeof *line);
     if (line == NULL)
         return NULL;
-    line->verbs = (struct converter){take, make, follow, destroy, hear, beat};
+    line->verbs = (struct converter){take, make, follow, destroy, hear, beat, NULL, NULL};
     line->terms = *terms;
     line->station = station_keep(station);
     line->rate = format->sample_rate;

@@ -343,3 +343,24 @@ def test_an_impostor_is_not_converted(plane: MediaPlane, a: Phone, b: Phone, thi
     b.rtp.settimeout(0)
     with pytest.raises(BlockingIOError):
         b.hear()
+
+
+@pytest.mark.skipif(not find("AMR").is_offered, reason="no library of AMR")
+async def test_the_mode_that_a_phone_asks_for_is_the_one_that_it_hears(a: Phone, b: Phone) -> None:
+    """RFC 4867 §3.3: the request stands in what the phone sends, so the other direction has to know."""
+    config = MediaConfig(ports="22000-27999", transcode=["PCMA", "AMR"])
+    plane = MediaPlane(config, local_for, lambda session: None, quarantine=0.0)
+    plane.start(asyncio.get_running_loop())
+    try:
+        rtpmap, fmtp = "a=rtpmap:96 AMR/8000", "a=fmtp:96 octet-align=1"
+        Talk(plane, a, b).negotiate(a.describe(rtpmap, fmtp, formats="96"), b.describe(formats="8"))
+        encoder = find("AMR").encoder(octet_align=1)
+        for i, (request, heard_in) in enumerate(((15, 7), (2, 2), (15, 2), (5, 5))):
+            payload = encoder.encode(np.zeros(160, np.int16))
+            payload = bytes([request << 4]) + payload[1:]
+            a.say(struct.pack("!BBHII", 0x80, 96, i, 160 * i, 5) + payload)
+            b.hear()
+            b.say(tone("PCMA", i + 1, 8)[i])
+            assert a.hear()[13] >> 3 & 15 == heard_in
+    finally:
+        plane.stop()
