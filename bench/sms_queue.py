@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -240,6 +241,8 @@ def main() -> None:
             for count, where in kinds:
                 path = Path(folder) / "messages.db"
                 shutil.copy(path.with_name(f"{where}{count}.db"), path)
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())  # else the disk is busy with it meanwhile
                 found[count, where].append(measured(path, options.messages))
     rows = [{"waiting": count, "where": where, **middle(found[count, where])} for count, where in kinds]
     report.show("Messages that wait", rows)
