@@ -127,8 +127,9 @@ def _show_one(fields: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
         _echo_json(fields)
         return
-    width = max((len(key) for key in fields), default=0)
-    for key, value in fields.items():
+    told = {key: value for key, value in fields.items() if value is not None}
+    width = max((len(key) for key in told), default=0)
+    for key, value in told.items():
         typer.echo(f"{key.replace('_', ' '):{width}}  {_text(value)}")
 
 

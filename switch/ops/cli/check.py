@@ -47,6 +47,8 @@ def check(config: ConfigOption = None, override: SetOption = None, as_json: Json
         typer.echo(json.dumps({"file": str(path), "is_good": True, "advice": advice}, indent=2))
         return
     counts = {"users": len(found.users), "routes": len(found.routes), "trunks": len(found.trunks)}
+    seldom = ("smpp_accounts", "smpp_trunks", "modems", "sms_routes")
+    counts |= {name: len(entries) for name in seldom if (entries := getattr(found, name))}
     typer.echo(f"{path}: good; {', '.join(f'{name}: {count}' for name, count in counts.items())}")
     for line in advice:
         typer.echo(f"advice: {line}")

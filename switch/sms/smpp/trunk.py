@@ -14,7 +14,8 @@ from switchroom.switch.config import SmppTrunkConfig
 from switchroom.switch.net import Tls
 
 from ..histogram import Histogram
-from ..interfaces import BROADCAST, Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
+from ..interfaces import Centre, Fault, Form, Outcome, Part, Receipt, Refusal, Submission
+from ..texts import is_broadcast
 from .addresses import Numbering, read_address
 from .berth import Berth
 from .faults import fault_of, faults_of, status_for_carrier
@@ -174,7 +175,7 @@ class Trunk:
             try:
                 if line is None:
                     raise LocalProtocolError("the window is full")
-                if part.message.submission.destination == BROADCAST:
+                if is_broadcast(part.message.submission):
                     line.session.send(self._broadcast(part, line, posix), part, now)
                 else:
                     line.session.send(write(part, posix), part, now)

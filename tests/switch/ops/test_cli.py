@@ -119,7 +119,7 @@ def test_a_first_configuration_cannot_be_written(
 def test_check_says_that_all_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     write_default("switchroom.toml")
     assert run("check") == 0
-    assert capsys.readouterr().out == "switchroom.toml: good; users: 2, routes: 1, trunks: 0\n"
+    assert capsys.readouterr().out == "switchroom.toml: good; users: 2, routes: 1, trunks: 0, sms_routes: 1\n"
     assert run("check", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"file": "switchroom.toml", "is_good": True, "advice": []}
 
