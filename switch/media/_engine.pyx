@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 import os
 
 from ._conversion import Converter
-from .stream import NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Runs, Totals
+from .stream import NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Runs, Totals
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
@@ -405,10 +405,17 @@ cdef class Engine:
         if index >= self._engine.capacity:
             raise IndexError(index)
         engine_read(self._engine, index, generation, &s)
+        dropped = NOTHING_DROPPED
+        for i in range(1, <int>DROPS):
+            if s.dropped[i]:
+                dropped = tuple([s.dropped[j] for j in range(1, <int>DROPS)])
+                break
+        if dropped is NOTHING_DROPPED and not (s.packets or s.rtcp_packets or s.is_in_kernel):
+            return NOTHING_CAME
         return Counters(
             s.packets, s.bytes, s.rtcp_packets, s.lost, s.jitter_ms, s.out_of_order, s.duplicates,
             s.last_at * 1e-9 if s.last_at else None,
-            tuple([s.dropped[i] for i in range(1, <int>DROPS)]),
+            dropped,
             s.is_in_kernel,
         )
 

@@ -134,6 +134,9 @@ class Captured(NamedTuple):
     data: bytes
 
 
+NOTHING_DROPPED = (0,) * len(DROP_REASONS)
+
+
 class Counters(NamedTuple):
     """What came in at one end since its call took it."""
 
@@ -145,8 +148,11 @@ class Counters(NamedTuple):
     out_of_order: int = 0
     duplicates: int = 0
     last_at: float | None = None  # monotonic
-    dropped: tuple[int, ...] = (0,) * len(DROP_REASONS)
+    dropped: tuple[int, ...] = NOTHING_DROPPED
     is_in_kernel: bool = False
+
+
+NOTHING_CAME = Counters()
 
 
 class Runs(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from switchroom.switch.media.said import again, octets_of
-from switchroom.switch.media.stream import Counters
+from switchroom.switch.media.stream import NOTHING_CAME
 
 from .judgement import Quality, judge
 from .oneway import Expectation, Look, cause_of
@@ -54,7 +54,7 @@ class _Ear:
 
     def __init__(self, leg: int, line: int) -> None:
         self.leg, self.line = leg, line
-        self.counters = Counters()  # at the last look
+        self.counters = NOTHING_CAME  # at the last look
         self.quality: Quality | None = None
         self.reporter: Reporter | None = None
 
