@@ -32,6 +32,7 @@ from switchroom.switch.media import MediaPlane, check_transcode
 from switchroom.switch.neighbours import Neighbours
 from switchroom.switch.net import Addresses, Clock, SipFace, Tls, Watchdog
 from switchroom.switch.net.bus import Bus
+from switchroom.switch.net.fence import Fence
 from switchroom.switch.net.place import Place
 from switchroom.switch.net.resolver import Resolver, means_of
 from switchroom.switch.ops.control import ControlServer
@@ -117,6 +118,7 @@ class Switch:
                 config.switch.name,
                 is_leader=self.bus.is_leader,
                 on_change=lambda trunk: self.neighbours.tell_trunk(trunk),
+                may_reach=lambda host: Fence(self.config.api.webhook_private).allows(host),
             ),
             country=config.numbers.country,
         )

@@ -8,6 +8,8 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.net.fence import Fence
+
 from .events import PATH as EVENTS
 from .events import EventStreams
 from .front.desk import Desk, Receive, Scope, Send, send_raw
@@ -42,7 +44,6 @@ from .verify.verifications import Verifications
 from .voice.room import VoiceRoom
 from .webhooks.courier import Courier
 from .webhooks.fetch import Fetcher, Limits
-from .webhooks.target import Fence
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.script import Apps

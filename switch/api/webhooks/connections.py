@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from .target import Fence, ForbiddenError
+from switchroom.switch.net.fence import Fence, ForbiddenError
 
 _MAX_HEAD = 65536  # octets of status and fields
 _MAX_OPEN = 256

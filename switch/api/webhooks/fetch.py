@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit, urlunsplit
 
+from switchroom.switch.net.fence import Fence, ForbiddenError
+
 from .connections import AnswerError, Connections, LostError
 from .cookies import Cookies
 from .overrides import CONNECT, READ, Overrides, kind_of
 from .signature import HEADER, sign, with_body_hash
-from .target import Fence, ForbiddenError
 
 MAX_BODY = 65536
 MAX_REDIRECTS = 3

@@ -55,6 +55,7 @@ class Means:
     is_leader: bool = True  # of several workers one registers and probes for all
     on_change: Callable[[str], object] = lambda trunk: None  # what the others should know has changed
     chance: Callable[[], float] = random.random  # 0 up to 1
+    may_reach: Callable[[str], bool] = lambda host: True  # for trunks that REST has made (THREATS C11)
     wheel: Wheel = field(default_factory=Wheel)
     hosts: Counter[str] = field(default_factory=Counter)  # where trunks are called and registered at
 

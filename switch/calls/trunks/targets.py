@@ -247,6 +247,7 @@ class Targets(Timed):
         "_known_until",
         "_targets",
         "addresses",
+        "is_fenced",
         "is_proxy",
         "means",
         "name",
@@ -261,9 +262,11 @@ class Targets(Timed):
         means: Means,
         *,
         is_proxy: bool = False,
+        is_fenced: bool = False,
     ) -> None:
         super().__init__()
         self.is_proxy = is_proxy
+        self.is_fenced = is_fenced  # a stranger names them: a name may lead inside by now
         self.name = name
         self.means = means
         self.addresses = tuple(addresses)
@@ -293,13 +296,19 @@ class Targets(Timed):
             self.means.resolver.locate(one.host, one.port, one.transport, one.is_secure, done)
 
     def _learn(self, address: TrunkAddress, hops: list[Hop], now: float) -> None:
+        fitting = self._fitting(hops)
+        if hops and not fitting:
+            self.means.log.warning("trunk.fenced_off", trunk=self.name, name=address.host)
         if hops or address not in self._found:
-            self._found[address] = hops[:_MAX_HOPS]
+            self._found[address] = fitting
             self._known_until = 0.0
-        for hop in hops[:_MAX_HOPS]:
+        for hop in fitting:
             self._target(hop, now)
         for gone in [hop for hop in self._targets if not self.has(hop)]:
             self._targets.pop(gone).forget()
+
+    def _fitting(self, hops: Sequence[Hop]) -> list[Hop]:
+        return [hop for hop in hops if not self.is_fenced or self.means.may_reach(hop.host)][:_MAX_HOPS]
 
     def has(self, hop: Hop) -> bool:
         """Whether the address is still one of the trunk's."""
@@ -318,7 +327,7 @@ class Targets(Timed):
         for one in self.addresses:
             known = self.means.resolver.known(one.host, one.port, one.transport, one.is_secure)
             if known:
-                self._found[one] = known[:_MAX_HOPS]
+                self._found[one] = self._fitting(known)
             found |= dict.fromkeys(self._found.get(one, ()))
         return list(found)
 

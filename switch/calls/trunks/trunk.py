@@ -16,7 +16,7 @@ from switchroom.switch.calls.trunks.means import Means
 from switchroom.switch.calls.trunks.numbers import Plan, full_number, read_number, write_number
 from switchroom.switch.calls.trunks.registration import Registration, RegistrationNews, route_of
 from switchroom.switch.calls.trunks.targets import Probing, Targets, Way
-from switchroom.switch.config import RegisterConfig, TrunkAddress, TrunkConfig
+from switchroom.switch.config import HostedTrunk, RegisterConfig, TrunkAddress, TrunkConfig
 
 
 class Dress(NamedTuple):
@@ -86,7 +86,8 @@ class Trunk:
             f"sip:{host}",
             f"<sip:{sip.escape_user(config.from_user or 'switchroom')}@{host}>",
         )
-        return Targets(self.name, addresses, probing, self._means, is_proxy=is_proxy)
+        is_fenced = isinstance(config, HostedTrunk)
+        return Targets(self.name, addresses, probing, self._means, is_proxy=is_proxy, is_fenced=is_fenced)
 
     def _make_registration(self, config: RegisterConfig) -> Registration:
         targets = self._targets

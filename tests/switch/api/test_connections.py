@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from switchroom.switch.api.webhooks.connections import AnswerError, Connections, LostError, Response
-from switchroom.switch.api.webhooks.target import Fence
+from switchroom.switch.net.fence import Fence
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 Answer = Callable[[int, int], list[bytes]]  # the parts, for which request on which connection

@@ -20,7 +20,7 @@ from switchroom.switch.api.webhooks.courier import Courier, Letter
 from switchroom.switch.api.webhooks.fetch import Fetcher, FetchError, Limits, Request
 from switchroom.switch.api.webhooks.overrides import Overrides
 from switchroom.switch.api.webhooks.signature import sign, with_body_hash
-from switchroom.switch.api.webhooks.target import Fence
+from switchroom.switch.net.fence import Fence
 
 from .conftest import SID, TOKEN, WebhookServer
 

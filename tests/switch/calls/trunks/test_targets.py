@@ -8,6 +8,7 @@ import pytest
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
+from switchroom.switch.config import HostedTrunk
 from tests.switch.calls.trunks.line import Line, flow, silent, well
 
 ONE, TWO, THREE = "198.51.100.1", "198.51.100.2", "198.51.100.3"
@@ -353,3 +354,29 @@ def test_a_carrier_that_starts_after_the_switch_is_found_by_probes_soon() -> Non
     one.walk(12)
     assert hosts(one) == [ONE, TWO]
     assert one.logged("trunk.up")
+
+
+# -- trunks that strangers have made by REST
+
+
+def test_a_name_that_comes_to_lead_inside_is_fenced_off() -> None:
+    """It was looked at when the trunk was made; its owner may point it elsewhere since (THREATS C11)."""
+    one = Line(may_reach=lambda host: host != TWO)
+    one.carriers = dict.fromkeys((ONE, TWO), well)
+    one.names.hops["pbx.example.com"] = [Hop("UDP", ONE, 5060)]
+    trunk = HostedTrunk.model_validate({"name": "theirs", "address": "sip:pbx.example.com"})
+    one.trunks.reconfigure([trunk], one.now)
+    one.start()
+    assert hosts(one) == [ONE]
+    one.names.hops["pbx.example.com"] = [Hop("UDP", TWO, 5060)]
+    one.walk(120)
+    assert hosts(one) == []
+    assert not one.requests("OPTIONS", TWO)
+    assert one.logged("trunk.fenced_off")[0] == {"trunk": "theirs", "name": "pbx.example.com"}
+
+
+def test_a_trunk_of_the_file_goes_where_it_says() -> None:
+    one = Line({"name": "acme", "address": f"sip:{TWO}"}, may_reach=lambda host: False)
+    one.carriers = {TWO: well}
+    one.start()
+    assert hosts(one) == [TWO]

@@ -1,4 +1,4 @@
-"""Where a webhook may go: a name is resolved once, each address checked, and only that address is used."""
+"""Where strangers may have the switch call or fetch: a name is resolved, and each address is checked."""
 
 from __future__ import annotations
 
