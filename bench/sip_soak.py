@@ -80,9 +80,15 @@ def soak(options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, A
     with tempfile.TemporaryDirectory(prefix="sip_soak.") as name, ExitStack() as stack:
         folder = Path(name)
         server = stack.enter_context(server_running("switchroom", folder, setup))
-        for place, scenario in enumerate(("callee", "callee_busy", "callee_rings")):
-            command = load.sipp(scenario, CALLEE + place, folder)
+        callees = {"callee": load.callee(folder)}
+        callees |= {
+            scenario: load.sipp(scenario, CALLEE + place, folder)
+            for place, scenario in enumerate(("callee_busy", "callee_rings"), start=1)
+        }
+        called = [
             stack.enter_context(running(command, folder / f"{scenario}.log"))
+            for scenario, command in callees.items()
+        ]
         pids = tree_of(server.pid)
         before = objects_of(folder)
         began, samples = time.monotonic(), list[dict[str, Any]]()
@@ -93,6 +99,8 @@ def soak(options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, A
             ]
             while any(caller.poll() is None for caller in callers):
                 time.sleep(INTERVAL)
+                if any(callee.poll() is not None for callee in called):
+                    raise SystemExit("a callee has ended: half of the calls would find nobody")
                 samples.append(sample(began, pids, folder))
         cpu = sum(cpu_of(pids))
         time.sleep(REST)
