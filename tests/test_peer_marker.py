@@ -33,7 +33,7 @@ def test_a_missing_peer(tmp_path: Path, ci: str, status: int, outcome: str) -> N
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"],
         cwd=tmp_path,
-        env={**os.environ, "CI": ci},
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(CONFTEST.parents[1])},
         capture_output=True,
         text=True,
         timeout=60,

@@ -106,7 +106,7 @@ static void open_gate(struct engine *engine, struct end *end)
     end->is_gathered = true;
 }
 
-/* Whose a packet is; NULL: nobody's any more. */
+/* Whose a packet is; NULL: nobody's any more. Its gate may have closed since it came: it is that end's all the same. */
 static struct end *gathered_end(struct engine *engine, struct msghdr *header)
 {
     const struct cmsghdr *control = CMSG_FIRSTHDR(header);
@@ -114,10 +114,11 @@ static struct end *gathered_end(struct engine *engine, struct msghdr *header)
         return NULL;
     const union address *local = (const union address *)CMSG_DATA(control);
     const struct gate *gate = gate_of(engine, ntohs(local->v4.sin_port));
-    if (gate == NULL || gate->family == 0)
+    if (gate == NULL)
         return NULL;
     struct end *end = &engine->ends[gate->index];
-    return host_equal(&end->local, local) ? end : NULL;
+    bool is_its = end->is_open && end->local.v4.sin_port == local->v4.sin_port && host_equal(&end->local, local);
+    return is_its ? end : NULL;
 }
 
 /* -- turns */
