@@ -41,7 +41,8 @@ class Hosting:
         self._bus, self._log = bus, log
         self._lock = asyncio.Lock()
         self._asked = self._done = 0
-        self._others: set[int] = set()
+        # Those that may have read what was there before, and those that are still to begin
+        self._others = set() if bus.line is None else set(bus.line.others)
         self._waiting: dict[int, tuple[set[int], asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         bus.subscribe(_CHANGED, self._on_changed)

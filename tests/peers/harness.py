@@ -150,7 +150,7 @@ class Switch:
     def said(self, size: int = 6000) -> str:
         return self.log.read_text(errors="replace")[-size:]
 
-    def wait_said(self, what: str, timeout: float = 5.0) -> str:
+    def wait_said(self, what: str, timeout: float = 20.0) -> str:
         """The line of its log that holds a word, as soon as it is there."""
 
         def found() -> str | None:
