@@ -124,6 +124,7 @@ def test_both_sides_are_written_down_while_they_talk(place: Any, hooks: Hooks, t
     made = client.calls(call.sid).transcriptions.create(track="inbound_track", name="again")
     assert (made.status, made.call_sid, made.sid[:2]) == ("in-progress", call.sid, "GT")
     talker.dialog.bye()
+    wait_until(lambda: client.calls(call.sid).fetch().status == "completed", 5, "the end of the call")
     with pytest.raises(TwilioRestException) as refused:
         client.calls(call.sid).transcriptions(made.sid).update(status="stopped")
     assert refused.value.code == 21220

@@ -79,6 +79,19 @@ def show(doc: Document) -> dict[str, Any]:
     }
 
 
+def show_part(doc: Document, part: str) -> dict[str, Any]:
+    """A stream or a transcription as REST shows it; ``part``: what the list of a call's is named."""
+    return {
+        "sid": doc.sid,
+        "account_sid": doc.account,
+        "call_sid": doc.parent,
+        "name": doc.data["name"] or None,
+        "status": doc.state,
+        "date_updated": rfc2822(doc.updated_at),
+        "uri": account_uri(doc.account, "Calls", doc.parent, part, doc.sid),
+    }
+
+
 def _national(number: str) -> str:
     return facts_of(number).national if number.startswith("+") else number
 

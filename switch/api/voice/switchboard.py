@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.script import Call, Credentials, NotAnswered, Outward
+from switchroom.switch.calls.script import Call, Credentials, Leg, NotAnswered, Outward
 from switchroom.switch.store.documents import Document
 
 from ..office import Shelf
@@ -29,6 +29,7 @@ from .wishes import (
 if TYPE_CHECKING:
     from switchroom.switch.calls.routing import Inquiry
 
+    from ..front.operation import Ask
     from ..resources.numbers import NumberResources
 
 _RESUMABLE = 60.0  # seconds after which a call that was asked for before a crash is not made any more
@@ -55,6 +56,14 @@ class Switchboard:
     def stop(self) -> None:
         """Take no calls any more."""
         self._means.apps.claims.remove(self._claim)
+
+    def take_up(self, ask: Ask) -> tuple[Live, Call | Leg]:
+        """The call of a request, which must be up; ApiError."""
+        doc = self.shelf.take(ask)
+        conversation = self.calls.get(doc.sid)
+        if conversation is None or conversation.call is None or doc.state != "in-progress":
+            raise ApiError(21220, "The call is not in progress")
+        return conversation.live, conversation.call
 
     def _recover(self, doc: Document) -> None:
         if doc.state == "queued" and "place" in doc.data and time.time() - doc.created_at < _RESUMABLE:

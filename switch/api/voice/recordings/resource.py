@@ -103,10 +103,7 @@ class RecordingResources:
 
     async def start(self, ask: Ask) -> Answer:
         """Record a call that is up."""
-        doc = self._board.shelf.take(ask)
-        conversation = self._board.calls.get(doc.sid)
-        if conversation is None or conversation.call is None or doc.state != "in-progress":
-            raise ApiError(21220, "The call is not in progress")
+        live, call = self._board.take_up(ask)
         given = [word for text in ask["RecordingStatusCallbackEvent"] or [] for word in text.split()]
         tell = Tell(
             ask["RecordingStatusCallback"] or "",
@@ -116,7 +113,7 @@ class RecordingResources:
         channels = 2 if ask["RecordingChannels"] == "dual" else 1
         try:
             made = self._tapes.start(
-                *(conversation.live, conversation.call, "StartCallRecordingAPI", channels, tell),
+                *(live, call, "StartCallRecordingAPI", channels, tell),
                 is_trimmed=ask["Trim"] == "trim-silence",
                 track=ask["RecordingTrack"] or "both",
             )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from switchroom.switch.store.documents import Document
+from typing import TYPE_CHECKING
 
 from ...front.operation import V2010, Answer, Ask, Operation
-from ...office import account_uri
 from ...wire import params
-from ...wire.dates import rfc2822
 from ...wire.errors import ApiError
 from ..nouns import TRACKS
+from ..render import show_part
 from ..wishes import CaptionsWish, Tell
 
 if TYPE_CHECKING:
@@ -35,6 +32,7 @@ _START = (
     params.flag("EnableAutomaticPunctuation"),
     params.text("IntelligenceService", max_size=256),
 )
+_PART = "Transcriptions"  # of a call
 _STOP = (params.choice("Status", "stopped", is_required=True),)
 
 
@@ -53,10 +51,7 @@ class CaptionResources:
 
     async def start(self, ask: Ask) -> Answer:
         """Write down what is said from now on."""
-        doc = self._board.shelf.take(ask)
-        conversation = self._board.calls.get(doc.sid)
-        if conversation is None or conversation.call is None or doc.state != "in-progress":
-            raise ApiError(21220, "The call is not in progress")
+        live, call = self._board.take_up(ask)
         tracks = TRACKS[ask["Track"] or "both_tracks"]
         wish = CaptionsWish(
             Tell(ask["StatusCallbackUrl"] or "", ask["StatusCallbackMethod"] or "POST"),
@@ -67,7 +62,7 @@ class CaptionResources:
             ask["Hints"] or "",
             tuple([ask[f"{track.capitalize()}TrackLabel"] or "" for track in tracks]),
         )
-        return _show(self._captions.start(conversation.live, conversation.call, wish))
+        return show_part(self._captions.start(live, call, wish), _PART)
 
     async def stop(self, ask: Ask) -> Answer:
         """No more."""
@@ -77,16 +72,4 @@ class CaptionResources:
             self._captions.shelf.take(ask, "TranscriptionSid", call.sid)
             raise ApiError(21220, "The transcription is over")
         found.stop()
-        return _show(found.doc) | {"status": "stopped"}
-
-
-def _show(doc: Document) -> dict[str, Any]:
-    return {
-        "sid": doc.sid,
-        "account_sid": doc.account,
-        "call_sid": doc.parent,
-        "name": doc.data["name"] or None,
-        "status": doc.state,
-        "date_updated": rfc2822(doc.updated_at),
-        "uri": account_uri(doc.account, "Calls", doc.parent, "Transcriptions", doc.sid),
-    }
+        return show_part(found.doc, _PART) | {"status": "stopped"}

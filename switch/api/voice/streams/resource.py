@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from switchroom.switch.store.documents import Document
+from typing import TYPE_CHECKING
 
 from ...front.operation import V2010, Answer, Ask, Operation
-from ...office import account_uri
 from ...wire import params
-from ...wire.dates import rfc2822
 from ...wire.errors import ApiError
 from ..nouns import TRACKS
+from ..render import show_part
 from ..wishes import StreamWish
 
 if TYPE_CHECKING:
@@ -27,6 +24,7 @@ _START = (
     params.url("StatusCallback", code=21205),
     params.method("StatusCallbackMethod", code=21209),
 )
+_PART = "Streams"  # of a call
 _STOP = (params.choice("Status", "stopped", is_required=True),)
 
 
@@ -45,10 +43,7 @@ class StreamResources:
 
     async def start(self, ask: Ask) -> Answer:
         """Let an application listen."""
-        doc = self._board.shelf.take(ask)
-        conversation = self._board.calls.get(doc.sid)
-        if conversation is None or conversation.call is None or doc.state != "in-progress":
-            raise ApiError(21220, "The call is not in progress")
+        live, call = self._board.take_up(ask)
         wish = StreamWish(
             ask["Url"],
             ask["Name"] or "",
@@ -57,7 +52,7 @@ class StreamResources:
             ask["StatusCallbackMethod"] or "POST",
             TRACKS[ask["Track"] or "inbound_track"],
         )
-        return _show(self._streams.start(conversation.live, conversation.call, wish))
+        return show_part(self._streams.start(live, call, wish), _PART)
 
     async def stop(self, ask: Ask) -> Answer:
         """It hears no more."""
@@ -67,7 +62,7 @@ class StreamResources:
             self._streams.shelf.take(ask, "StreamSid", call.sid)
             raise ApiError(21220, "The stream is over")
         self._streams.end(found)
-        return _show(found) | {"status": "stopped"}
+        return show_part(found, _PART) | {"status": "stopped"}
 
 
 def _parameters(ask: Ask) -> dict[str, str]:
@@ -78,15 +73,3 @@ def _parameters(ask: Ask) -> dict[str, str]:
         if name:
             found[name[-1][:256]] = value[-1][:1024] if value else ""
     return found
-
-
-def _show(doc: Document) -> dict[str, Any]:
-    return {
-        "sid": doc.sid,
-        "account_sid": doc.account,
-        "call_sid": doc.parent,
-        "name": doc.data["name"] or None,
-        "status": doc.state,
-        "date_updated": rfc2822(doc.updated_at),
-        "uri": account_uri(doc.account, "Calls", doc.parent, "Streams", doc.sid),
-    }
