@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from .client import ClientTransaction, Owner
 
 if TYPE_CHECKING:
-    from .core import Core
     from .digest import DigestClient
+    from .endpoint import Endpoint
     from .message import Request, Response
 
 CHALLENGES = (401, 407)
@@ -66,10 +66,10 @@ def answer_challenge(
 class Applicant(Owner):
     """Owns a request outside any dialog for the endpoint, and answers its challenges."""
 
-    __slots__ = ("_authorizer", "_core")
+    __slots__ = ("_authorizer", "_endpoint")
 
-    def __init__(self, core: Core, authorizer: Authorizer) -> None:
-        self._core = core
+    def __init__(self, endpoint: Endpoint, authorizer: Authorizer) -> None:
+        self._endpoint = endpoint
         self._authorizer = authorizer
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
@@ -78,8 +78,8 @@ class Applicant(Owner):
         if response.status not in CHALLENGES or not answer_challenge(
             transaction, response, self._authorizer, number, now
         ):
-            self._core.on_response(transaction, response, now)
+            self._endpoint.on_response(transaction, response, now)
 
     def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
         """Pass on that there is no answer."""
-        self._core.on_failure(transaction, reason, now)
+        self._endpoint.on_failure(transaction, reason, now)

@@ -37,7 +37,7 @@ class Callee(Conversation):
         contact: str,
         timing: SessionTiming | None = None,
     ) -> None:
-        request, flow, key = event
+        request, flow, key = event.request, event.flow, event.key
         tag = core.mint.tag()
         super().__init__(core, request, flow, contact, (tag, request.from_tag or ""))
         self._dialogs: dict[str, Dialog | None] = {tag: None}  # by local tag; made when they are needed
@@ -61,7 +61,6 @@ class Callee(Conversation):
         self,
         status: int,
         now: float,
-        *,
         reason: str | None = None,
         headers: Headers = (),
         body: bytes = b"",
@@ -144,7 +143,6 @@ class Callee(Conversation):
     def answer(
         self,
         now: float,
-        *,
         body: bytes = b"",
         headers: Headers = (),
         tag: str | None = None,
@@ -181,7 +179,7 @@ class Callee(Conversation):
         self._forget_dialogs()
         self.state = _CONFIRMED
 
-    def reject(self, status: int, now: float, *, reason: str | None = None, headers: Headers = ()) -> None:
+    def reject(self, status: int, now: float, reason: str | None = None, headers: Headers = ()) -> None:
         """Refuse the INVITE."""
         if not 300 <= status < 700:
             raise LocalProtocolError(f"{status} is not a refusal")
@@ -190,11 +188,11 @@ class Callee(Conversation):
             invite.respond(status, now, reason, headers)
             self._drop(now)
 
-    def bye(self, now: float, *, headers: Headers = ()) -> None:
+    def bye(self, now: float, headers: Headers = ()) -> None:
         """End an answered session; if the 2xx still waits for a PRACK, refuse instead."""
         if self._held is not None:
             self.reject(480, now, headers=headers)
-        super().bye(now, headers=headers)
+        Conversation.bye(self, now, headers)
 
     def _is_agreed(self, tag: str) -> bool:
         dialog = self._dialogs.get(tag)

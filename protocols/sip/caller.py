@@ -53,7 +53,7 @@ class Caller(Conversation):
             request._add_all(self.refresh.headers(is_first=True))
         self._inviting = InviteClient(core, request, flow, now, self)
 
-    def cancel(self, now: float, *, headers: Headers = ()) -> None:
+    def cancel(self, now: float, headers: Headers = ()) -> None:
         """Give up the INVITE; SessionRejected follows, also when a 2xx meets the CANCEL."""
         self._give_up((487, "cancelled"), now, headers)
 
@@ -139,7 +139,7 @@ class Caller(Conversation):
         ClientTransaction(self.core, request, self.flow, now, self)
 
     def acknowledge_progress(
-        self, response: Response, now: float, *, body: bytes = b"", headers: Headers = ()
+        self, response: Response, now: float, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer the offer in a reliable provisional response."""
         tag = response.to_tag or ""

@@ -2,7 +2,7 @@
 
 from ..wheel cimport Slots, Timed, Wheel
 from .identifiers cimport Mint
-from .message cimport Request, Response
+from .message cimport Request
 from .timers cimport Timers
 
 cdef class Counters:
@@ -35,6 +35,7 @@ cdef class Core:
     cpdef send(self, bytes data, flow)
     cpdef send_again(self, bytes data, flow)
     cpdef send_response(self, int status, bytes data, flow)
+    cpdef answer(self, Request request, to, int status, str reason=*, headers=*, bytes body=*)
     cpdef bytes send_ack(self, Request request, flow)
     cpdef str sent_by(self, flow)
     cpdef str make_via(self, flow, str branch)
@@ -47,8 +48,6 @@ cdef class Core:
     cpdef remember_merge(self, Request request, str key, double now)
     cpdef watch(self, Filed watcher)
     cpdef unwatch(self, Filed watcher)
-    cpdef on_response(self, transaction, Response response, double now)
-    cpdef on_failure(self, transaction, str reason, double now)
 
 cpdef str merge_key(Request request)
 cpdef object reply_flow(Request request, flow)

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..wheel import Slots, Timed, Wheel
-from .events import Event, RequestFailed, ResponseReceived
 from .flow import Flow
 from .grammar import find_param
 from .head import LIMITS, Limits
 from .identifiers import Mint
 from .inspection import METHODS
-from .message import Request, Response
+from .message import Request
 from .timers import Timers
 
 if TYPE_CHECKING:
     from .client import ClientTransaction
+    from .events import Event
     from .server import ServerTransaction
 
 # A finished transaction is no object but what its retransmissions still need, and the collector of garbage
@@ -304,16 +304,6 @@ class Core:
                 continue
             if own.connection == flow.connection or not own.connection or not flow.connection:
                 watcher.on_flow_failed(reason, now)
-
-    # The owner of transactions outside dialogs is the user of the endpoint
-
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        """Pass a response on."""
-        self.emit(ResponseReceived(transaction, response))
-
-    def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
-        """Pass on that none will come."""
-        self.emit(RequestFailed(transaction, reason))
 
 
 def _answer_malformed(flow: Flow) -> bool:

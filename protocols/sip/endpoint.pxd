@@ -2,7 +2,10 @@
 
 from .client cimport ClientTransaction
 from .core cimport Core
+from .events cimport RequestReceived
 from .message cimport Message, Request, Response
+from .server cimport ServerTransaction
+from .session cimport Session
 
 cdef class Endpoint(Core):
     cpdef receive_datagram(self, bytes data, flow, double now)
@@ -20,8 +23,18 @@ cdef class Endpoint(Core):
     cpdef _receive_awaited(self, ClientTransaction known, Response response, str method, double now)
     cpdef _receive_late(self, tuple grave, str branch, Response response, flow, double now)
     cpdef next_event(self)
-    cpdef bint _is_new(self, event)
-    cpdef _claim(self, event, double now)
+    cpdef bint _is_new(self, RequestReceived event)
+    cpdef reply(
+        self, RequestReceived event, int status, double now, str reason=*, headers=*, bytes body=*
+    )
+    cpdef respond(self, RequestReceived event, int status, double now, str reason=*, headers=*)
+    cpdef ServerTransaction begin(self, RequestReceived event, double now)
+    cpdef Session accept(self, RequestReceived event, double now, str contact, timing=*)
+    cpdef ClientTransaction send_request(self, Request request, flow, double now, authorizer=*)
+    cpdef Session invite(self, Request request, flow, double now, timing=*)
+    cpdef _claim(self, RequestReceived event, double now)
+    cpdef on_response(self, transaction, Response response, double now)
+    cpdef on_failure(self, transaction, str reason, double now)
 
 cpdef str sent_by(via)
 cpdef stamp(Request request, flow)

@@ -13,7 +13,7 @@ from .callee import Callee
 from .caller import Caller
 from .client import ClientTransaction
 from .core import Core, Headers, Usage, merge_key, reply_flow
-from .events import Event, RequestReceived
+from .events import Event, RequestFailed, RequestReceived, ResponseReceived
 from .flow import Flow
 from .grammar import find_param
 from .headers import Via
@@ -165,7 +165,7 @@ class Endpoint(Core):
 
     def _refuse_overload(self, request: Request, flow: Flow) -> None:
         self.counters.overloads += 1
-        self.answer(request, reply_flow(request, flow), 503, headers=[("Retry-After", _RETRY_AFTER)])
+        self.answer(request, reply_flow(request, flow), 503, None, [("Retry-After", _RETRY_AFTER)])
 
     def _find_session(self, request: Request) -> Usage | None:
         """The session that a request names: found by our tag, which nobody can guess."""
@@ -232,7 +232,7 @@ class Endpoint(Core):
 
     def _is_new(self, event: RequestReceived) -> bool:
         """Whether a request is no copy of one that the owner took since it came."""
-        request, flow, key = event
+        request, flow, key = event.request, event.flow, event.key
         if key in self.servers:
             self.counters.retransmissions_in += 1
             return False
@@ -246,7 +246,6 @@ class Endpoint(Core):
         self,
         event: RequestReceived,
         status: int,
-        *,
         now: float,
         reason: str | None = None,
         headers: Headers = (),
@@ -260,12 +259,11 @@ class Endpoint(Core):
         event: RequestReceived,
         status: int,
         now: float,
-        *,
         reason: str | None = None,
         headers: Headers = (),
     ) -> None:
         """Answer a request other than INVITE; its repetitions get the same."""
-        request, flow, key = event
+        request, flow, key = event.request, event.flow, event.key
         if request.method == "INVITE":
             raise LocalProtocolError("an INVITE is accepted")
         self._claim(event, now)
@@ -274,14 +272,14 @@ class Endpoint(Core):
 
     def begin(self, event: RequestReceived, now: float) -> ServerTransaction:
         """Make the transaction of a request other than INVITE, to be answered later."""
-        request, flow, key = event
+        request, flow, key = event.request, event.flow, event.key
         if request.method == "INVITE":
             raise LocalProtocolError("an INVITE is accepted")
         self._claim(event, now)
         return ServerTransaction(self, key, request, reply_flow(request, flow), now, self.mint.tag())
 
     def accept(
-        self, event: RequestReceived, now: float, *, contact: str, timing: SessionTiming | None = None
+        self, event: RequestReceived, now: float, contact: str, timing: SessionTiming | None = None
     ) -> Session:
         """Make the session of an INVITE; 100 is sent at once."""
         if event.request.method != "INVITE":
@@ -295,7 +293,7 @@ class Endpoint(Core):
         self.remember_merge(event.request, event.key, now)
 
     def send_request(
-        self, request: Request, flow: Flow, now: float, *, authorizer: Authorizer | None = None
+        self, request: Request, flow: Flow, now: float, authorizer: Authorizer | None = None
     ) -> ClientTransaction:
         """Send a request outside any dialog; ResponseReceived or RequestFailed follow.
 
@@ -320,7 +318,7 @@ class Endpoint(Core):
         return Notifier(self, event, now, contact, source, terms)
 
     def invite(
-        self, request: Request, flow: Flow, now: float, *, timing: SessionTiming | None = None
+        self, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
     ) -> Session:
         """Send an INVITE that has all but its Via, and the headers of the session timer."""
         return Caller(self, request, flow, now, timing)
@@ -335,6 +333,16 @@ class Endpoint(Core):
     ) -> Session:
         """Go on with an answered session of an earlier process, from what ``export_session`` gave."""
         return Survivor(self, state, now, timing=timing, refresh_in=refresh_in)
+
+    # The owner of transactions outside dialogs is the user of the endpoint
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """Pass a response on."""
+        self.emit(ResponseReceived(transaction, response))
+
+    def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
+        """Pass on that none will come."""
+        self.emit(RequestFailed(transaction, reason))
 
 
 def stamp(request: Request, flow: Flow) -> None:

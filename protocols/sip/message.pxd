@@ -14,6 +14,7 @@ cdef class Message(Extended):
     cpdef _check(self)
 
 cdef class Request(Message):
+    cpdef Response response(self, int status, str reason=*, str to_tag=*, headers=*, bytes body=*)
     cpdef bint _lacks_to_tag(self)
 
 cdef class Response(Message):

@@ -197,7 +197,6 @@ class Request(Message):
         self,
         status: int,
         reason: str | None = None,
-        *,
         to_tag: str | None = None,
         headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",

@@ -49,7 +49,7 @@ class Notifier(Subscription):
     def __init__(
         self, core: Core, event: RequestReceived, now: float, contact: str, source: Source, terms: Terms
     ) -> None:
-        request, flow, key = event
+        request, flow, key = event.request, event.flow, event.key
         kind = request.event
         if kind is None:
             raise LocalProtocolError("a SUBSCRIBE without an Event is refused")

@@ -20,6 +20,20 @@ cdef class Session:
     cdef public InviteServer _invited
     cdef public dict _unacknowledged
 
+    cpdef cancel(self, double now, headers=*)
+    cpdef acknowledge_progress(self, Response response, double now, bytes body=*, headers=*)
+    cpdef ring(self, int status, double now, str reason=*, headers=*, bytes body=*, str tag=*, is_reliable=*)
+    cpdef answer(self, double now, bytes body=*, headers=*, str tag=*, int status=*)
+    cpdef reject(self, int status, double now, str reason=*, headers=*)
+    cpdef hang_up(self, double now, int status=*, headers=*)
+    cpdef acknowledge(self, double now, bytes body=*, headers=*)
+    cpdef bye(self, double now, headers=*)
+    cpdef reinvite(self, double now, bytes body=*, headers=*)
+    cpdef answer_reinvite(
+        self, ServerTransaction transaction, int status, double now, bytes body=*, headers=*, str reason=*
+    )
+    cpdef ClientTransaction send_request(self, str method, double now, bytes body=*, headers=*)
+    cpdef update(self, double now, bytes body=*, headers=*, str tag=*)
     cpdef _forget_request(self, Request request)
     cpdef _abort(self, int status, double now, headers)
     cpdef bint _is_changing(self, Dialog dialog)

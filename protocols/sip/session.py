@@ -107,12 +107,12 @@ class Session:
 
     # What a caller asks
 
-    def cancel(self, now: float, *, headers: Headers = ()) -> None:
+    def cancel(self, now: float, headers: Headers = ()) -> None:
         """Give up an INVITE that is not answered."""
         self._refuse("cancel")
 
     def acknowledge_progress(
-        self, response: Response, now: float, *, body: bytes = b"", headers: Headers = ()
+        self, response: Response, now: float, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer the offer in a reliable provisional response."""
         self._refuse("acknowledge progress")
@@ -123,7 +123,6 @@ class Session:
         self,
         status: int,
         now: float,
-        *,
         reason: str | None = None,
         headers: Headers = (),
         body: bytes = b"",
@@ -136,7 +135,6 @@ class Session:
     def answer(
         self,
         now: float,
-        *,
         body: bytes = b"",
         headers: Headers = (),
         tag: str | None = None,
@@ -145,7 +143,7 @@ class Session:
         """Send the 2xx."""
         self._refuse("answer")
 
-    def reject(self, status: int, now: float, *, reason: str | None = None, headers: Headers = ()) -> None:
+    def reject(self, status: int, now: float, reason: str | None = None, headers: Headers = ()) -> None:
         """Refuse the INVITE."""
         self._refuse("reject")
 
@@ -154,7 +152,7 @@ class Session:
 
     # What both ask
 
-    def hang_up(self, now: float, *, status: int = 487, headers: Headers = ()) -> None:
+    def hang_up(self, now: float, status: int = 487, headers: Headers = ()) -> None:
         """End the session, however far it is."""
         if self.state is _CONFIRMED:
             self.bye(now, headers=headers)
@@ -164,7 +162,7 @@ class Session:
     def _abort(self, status: int, now: float, headers: Headers) -> None:
         """End a session that is not answered."""
 
-    def acknowledge(self, now: float, *, body: bytes = b"", headers: Headers = ()) -> None:
+    def acknowledge(self, now: float, body: bytes = b"", headers: Headers = ()) -> None:
         """Send the ACK to the 2xx that came last."""
         invite, self._owed = self._owed, None
         if invite is None or self.dialog is None:
@@ -178,7 +176,7 @@ class Session:
         invite.acknowledged(self.core.send_ack(ack, self.flow), now)
         self._forget_request(request)
 
-    def bye(self, now: float, *, headers: Headers = ()) -> None:
+    def bye(self, now: float, headers: Headers = ()) -> None:
         """End an answered session; before the ACK has come the callee has to wait for it (§15)."""
         if self.state is not _CONFIRMED:
             return
@@ -189,7 +187,7 @@ class Session:
         else:
             self._send_bye(now, headers)
 
-    def reinvite(self, now: float, *, body: bytes = b"", headers: Headers = ()) -> None:
+    def reinvite(self, now: float, body: bytes = b"", headers: Headers = ()) -> None:
         """Offer a change; when another change is on its way it is answered with 491 right here."""
         if self.state is not _CONFIRMED or self.dialog is None:
             return
@@ -221,7 +219,6 @@ class Session:
         transaction: ServerTransaction,
         status: int,
         now: float,
-        *,
         body: bytes = b"",
         headers: Headers = (),
         reason: str | None = None,
@@ -244,7 +241,7 @@ class Session:
         transaction.respond(status, now, reason, headers, body)
 
     def send_request(
-        self, method: str, now: float, *, body: bytes = b"", headers: Headers = ()
+        self, method: str, now: float, body: bytes = b"", headers: Headers = ()
     ) -> ClientTransaction | None:
         """Send another request inside the dialog: INFO, REFER, NOTIFY... None when the session has ended."""
         if method in ("INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE"):
@@ -256,7 +253,7 @@ class Session:
             raise LocalProtocolError("there is no dialog before a provisional response")
         return ClientTransaction(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
 
-    def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
+    def update(self, now: float, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
         """Change something outside INVITE (RFC 3311); ``tag`` is the other end's of an early dialog."""
 
     def glare_delay(self, is_owner_of_call_id: bool | None = None) -> float:

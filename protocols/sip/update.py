@@ -68,7 +68,7 @@ class Offering(Session):
 
     __slots__ = ()
 
-    def update(self, now: float, *, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
+    def update(self, now: float, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
         """Change something, before the answer or after it; ``tag``, the callee's, tells the early dialog.
 
         An offer that may not be made now is answered with 491 right here.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
@@ -136,19 +134,20 @@ class Exchange:
 
     def handle_event(self, event: sip.Event, now: float) -> None:
         """One event of the engine: it goes to the leg whose session tells it, or to who else waits for it."""
-        kind: Any = type(event)
-        hear = HEARING.get(kind)
-        if hear is not None and isinstance(leg := event.session.context, Leg):  # type: ignore[union-attr]
-            if leg.server is None or not leg.server.hear(leg, event, now):
-                hear(leg, event, now)
-        elif kind is sip.RequestReceived:
-            self.reception.receive(event, now)  # type: ignore[arg-type]
+        if isinstance(event, sip.RequestReceived):
+            self.reception.receive(event, now)
+            return
+        owner: EventOwner | Leg | None = event.context()
+        if owner is None:
+            turn_away(event, now)
+        elif not isinstance(owner, Leg):
+            owner.handle_event(event, now)
         else:
-            owner: EventOwner | None = _find_owner(kind)(event)
-            if owner is None:
-                turn_away(event, now)
-            elif not isinstance(owner, Leg):  # what a leg does not hear is of no use to a call
-                owner.handle_event(event, now)
+            hear = HEARING.get(type(event))
+            if hear is None:
+                return  # what a leg does not hear is of no use to a call
+            if owner.server is None or not owner.server.hear(owner, event, now):
+                hear(owner, event, now)
 
     def is_trusted(self, host: str) -> bool:
         """Whether requests from there may be a trunk's or a registered phone's."""
@@ -399,12 +398,3 @@ class EventOwner(Protocol):
     """The context of a session, a subscription or a transaction."""
 
     def handle_event(self, event: Any, now: float) -> None: ...
-
-
-@cache
-def _find_owner(kind: type) -> Callable[[Any], Any]:
-    """How to find who deals with this kind of event."""
-    fields: tuple[str, ...] = getattr(kind, "_fields", ())
-    return attrgetter(
-        next(name for name in ("session", "subscription", "transaction") if name in fields) + ".context"
-    )

@@ -166,9 +166,8 @@ class Phone:
                 )
             case sip.SubscriptionAnswered() | sip.NotifyReceived() | sip.SubscriptionEnded():
                 pass  # this phone watches nobody
-            case _:
-                if isinstance(event.session.context, Call):
-                    event.session.context.on_event(event, now)
+            case sip.SessionEvent() if isinstance(event.session.context, Call):
+                event.session.context.on_event(event, now)
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         refusal = sip.inspect_request(event.request, methods=METHODS)
