@@ -9,7 +9,10 @@ from libc.string cimport memcpy, memset
 import os
 
 from ._conversion import Converter
-from .stream import NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Runs, Totals
+from .recoding import TABLES
+from .stream import (
+    NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Recoding, Runs, Totals,
+)
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
@@ -32,6 +35,13 @@ cdef extern from "engine_core.h" nogil:
     struct clock_rate:
         uint32_t rate
         uint8_t payload_type
+    struct retyped:
+        uint8_t from_ "from"
+        uint8_t to
+        bint is_sound
+    struct recoding:
+        uint8_t form, count
+        retyped types[8]
     struct program:
         address signalled[2]
         address home
@@ -42,6 +52,7 @@ cdef extern from "engine_core.h" nogil:
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
         shield shield
+        recoding recoding
     struct key_press:
         uint32_t rate, ms
         uint8_t number, type
@@ -132,6 +143,7 @@ cdef extern from "engine_core.h" nogil:
     struct expiry:
         uint32_t index, generation
     struct engine:
+        uint8_t octets[2][256]
         int expiry_fd, handed_fd
         raw raws[2]
         gathering gathering
@@ -225,6 +237,15 @@ cdef converter *_converter(object wanted) except? NULL:
     return <converter *>PyCapsule_GetPointer(capsule, "switchroom.converter")
 
 
+cdef int _recode(object wanted, recoding *out) except -1:
+    out.form, types = wanted
+    for number, leaves, is_sound in types:
+        one = &out.types[out.count]
+        one.from_, one.to, one.is_sound = number, leaves, is_sound
+        out.count += 1
+    return 0
+
+
 cdef object _place(const address *a):
     cdef char text[64]
     address_print(a, text)
@@ -246,6 +267,8 @@ cdef class Engine:
         self._engine = engine_new(capacity, <uint64_t>(tick * 1e9), <uint64_t>(sweep_interval * 1e9))
         if self._engine == NULL:
             raise OSError(errno, os.strerror(errno))
+        for form, octets in enumerate(TABLES):
+            memcpy(self._engine.octets[form], <const char *><bytes>octets, 256)
 
     def __dealloc__(self):
         if self._engine != NULL:
@@ -370,6 +393,10 @@ cdef class Engine:
                 p.shield.has_ice = True
                 memcpy(p.shield.ufrag, <const char *><bytes>ufrag, 8)
                 memcpy(p.shield.mark, <const char *><bytes>mark, 4)
+        memset(&p.recoding, 0, sizeof(p.recoding))
+        if isinstance(conversion, Recoding):
+            _recode(conversion, &p.recoding)
+            conversion = None
         message.converter = _converter(conversion)
         self._push(&message)
 

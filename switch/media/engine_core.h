@@ -24,6 +24,7 @@ enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
 enum { KEYS_WAITING = 32, NO_PAYLOAD_TYPE = 0xFF };
 enum { SOURCES = 4 };                       /* SSRCs that are remembered of an end in a bundle */
+enum { FORMS = 2 };                         /* of G.711 */
 enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
 enum { CONTROL_SIZE = 64 };
 enum { INWARD, OUTWARD, WAYS };
@@ -49,6 +50,18 @@ struct keying {
     uint8_t event_type, said;
 };
 
+/* A payload type as it comes in and as it leaves. */
+struct retyped {
+    uint8_t from, to;
+    bool is_sound;                            /* of the form that becomes the other one */
+};
+
+/* Sound of G.711 that leaves in its other form; recoding.py makes it. */
+struct recoding {
+    uint8_t form, count;                      /* the form that comes in; of `types`, 0: nothing of this is done */
+    struct retyped types[MAX_CLOCKS];
+};
+
 /* What one end is told when its call is answered or negotiated again. */
 struct program {
     union address signalled[CHANNELS], home;  /* home: where the signalling comes from (the host counts) */
@@ -62,6 +75,7 @@ struct program {
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */
     uint32_t traffic_class;                   /* of what leaves through the kernel */
+    struct recoding recoding;
     uint8_t clock_count;
     bool is_counted;                          /* silence of this end means something */
     bool is_nat, is_mux, pins_ssrc;
@@ -241,6 +255,7 @@ struct engine {
     bool may_realtime;
     uint64_t scheduled_at, spent;             /* when it was looked at last, and how much CPU the thread had taken by then */
     struct end *ends;
+    uint8_t octets[FORMS][256];               /* what an octet of each form is in the other */
     struct totals totals;
     struct kernel_stream *streams;            /* by end; NULL: nothing is relayed by the kernel */
     struct capture *capture;                  /* of what passes; NULL: nothing is kept. With it the kernel relays nothing */

@@ -63,9 +63,8 @@ static void end_key(struct keying *keying)
 /* Where the payload of a packet begins, 0: nowhere. */
 static size_t payload_at(const uint8_t *data, size_t size)
 {
-    size_t at = RTP_HEADER + 4u * (data[0] & 0x0F);
-    if (size >= at + 4 && data[0] & 0x10)
-        at += 4 + 4u * read16(data + at + 2);
+    size_t header = RTP_HEADER + 4u * (data[0] & 0x0F);
+    size_t at = size >= header + 4 ? rtp_payload_at(data) : header;
     return at < size ? at : 0;
 }
 

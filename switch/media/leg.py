@@ -51,6 +51,11 @@ class Agreement(NamedTuple):
     answer: Kept
     agreed: Agreed
 
+    @property
+    def is_converted(self) -> bool:
+        """Whether any sound is decoded and encoded again."""
+        return any(plan is not None and plan.offerer.is_converted for plan in self.agreed.plans)
+
     def side_of(self, leg: MediaLeg, line: int) -> Side | None:
         """What becomes of the sound of one of the two; None: it passes as it is."""
         decided = self.agreed.plans[line]

@@ -39,6 +39,13 @@ static inline bool packet_is_rtp_or_rtcp(const uint8_t *data, size_t size)
     return size >= 1 && data[0] >= 128 && data[0] <= 191;
 }
 
+/* Where the payload of a packet begins whose header is whole. */
+static inline size_t rtp_payload_at(const uint8_t *data)
+{
+    size_t at = RTP_HEADER + 4u * (data[0] & 0x0F);
+    return data[0] & 0x10 ? at + 4 + 4u * read16(data + at + 2) : at;
+}
+
 /* Reads a header whose every length fits the datagram. A secured packet's padding cannot be looked at. */
 static inline bool rtp_parse(const uint8_t *data, size_t size, bool is_secured, struct rtp *rtp)
 {

@@ -6,6 +6,7 @@
 #include "keeping.h"
 #include "keying.h"
 #include "raw.h"
+#include "recoding.h"
 #include "reports.h"
 #include "sending.h"
 #include "shield.h"
@@ -18,6 +19,8 @@ static void pass_on(struct engine *engine, struct end *from, int channel, uint8_
     bool is_rtcp = channel == RTCP;
     if (end == NULL)
         end = peer;
+    if (is_recoded(&from->program) && !is_rtcp && !recode(engine, &from->program.recoding, data, size))
+        return;
     if (from->keying != NULL && !is_rtcp)
         size = key_packet(from, data, size, engine->woken_at);
     if (end->program.is_mux)

@@ -304,7 +304,7 @@ class MediaSession:
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
         offerer.served = answerer.served = None
-        self.plane.note_conversion(self, is_converted=any(agreement.agreed.plans))
+        self.plane.note_conversion(self, is_converted=agreement.is_converted)
         self.plane.music.attend(self, agreement, offer, answer)
         following, engine, music = NO_END, self.plane.engine, self.plane.music
         linked = agreement.linked()
@@ -378,7 +378,7 @@ class MediaSession:
             leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
             is_mux,
             terms,
-            None if side is None else side.conversion,
+            None if side is None else side.recoding or side.conversion,
             self.plane.kernel_class if may_kernel else None,
             shield,
             bundled,

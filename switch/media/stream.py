@@ -54,6 +54,21 @@ class Conversion(NamedTuple):
     event: tuple[int, int] | None = None  # payload type and clock rate of telephone-event; None: not taken
 
 
+class Retyped(NamedTuple):
+    """A payload type as it comes in and as it leaves."""
+
+    payload_type: int
+    leaves: int
+    is_sound: bool  # of the form that becomes the other one
+
+
+class Recoding(NamedTuple):
+    """Sound of G.711 that leaves in its other form; ``struct recoding`` in C."""
+
+    form: int  # that comes in: 0 µ-law, 1 A-law
+    types: tuple[Retyped, ...]
+
+
 class Keys(NamedTuple):
     """The master key of one direction; RFC 3711 §3.2.1. It is never shown."""
 
@@ -109,7 +124,7 @@ class Stream(NamedTuple):
     is_nat: bool = False
     is_mux: bool = False
     terms: Terms = Terms()
-    conversion: Conversion | Line | None = None  # None: packets pass as they are
+    conversion: Conversion | Recoding | Line | None = None  # None: packets pass as they are
     kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
     shield: Shield | None = None  # None: RTP in the clear, or keys that are not ours
     bundled: Bundled = ALONE

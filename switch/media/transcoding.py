@@ -16,7 +16,8 @@ from switchroom.codecs import CODECS, Codec, Config, find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
-from .stream import Conversion, Incoming
+from .recoding import recoded
+from .stream import Conversion, Incoming, Recoding
 
 Names = tuple[str, ...]
 
@@ -36,6 +37,12 @@ class Side(NamedTuple):
     codec: str  # as SDP names it
     clocks: tuple[tuple[int, int], ...]  # payload types that come from there, and their clock rates
     conversion: Conversion  # of what comes from there
+    recoding: Recoding | None = None  # what is done instead, where that is enough
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether it leaves as another source's, by the switch's own clock."""
+        return self.recoding is None
 
 
 class Plan(NamedTuple):
@@ -206,7 +213,10 @@ class _Planner:
         if self._event_a is not None:
             told = [*told, self._event_a]
         formats = tuple([str(rtpmap.payload_type) for rtpmap in told])
-        return Plan(self._side_a(), self._side_b(), formats, tuple(self._lines(told)))
+        a, b = self._side_a(), self._side_b()
+        one, two = recoded(a.conversion, b.conversion)
+        lines = tuple(self._lines(told))
+        return Plan(a._replace(recoding=one), b._replace(recoding=two), formats, lines)
 
     def _side_a(self) -> Side:
         """What comes from the offerer: numbered as in its own offer."""

@@ -177,9 +177,7 @@ static int find_format(const struct transcoder *t, uint8_t payload_type)
 
 static void take_next(struct transcoder *t, const struct rtp *rtp, const uint8_t *data, size_t size, uint64_t now)
 {
-    size_t header = RTP_HEADER + 4u * (data[0] & 0x0F);
-    if (data[0] & 0x10)
-        header += 4 + 4u * read16(data + header + 2);
+    size_t header = rtp_payload_at(data);
     size_t octets = size - header - (data[0] & 0x20 ? data[size - 1] : 0);
     bool is_marked = data[1] & 0x80;
     int step = step_to(t, rtp), index = find_format(t, rtp->payload_type);

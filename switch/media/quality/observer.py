@@ -223,7 +223,7 @@ class Observer:
         agreement, pair = leg.agreement, leg.pair_of(i)
         assert agreement is not None
         side = agreement.side_of(leg, i)
-        clocks = from_us or (None if side is None else side.clocks)
+        clocks = from_us or (side.clocks if side is not None and side.is_converted else None)
         rtcp_at = other.detail.rtcp_at
         if pair is None or not (look.detail.ssrc or other.detail.ssrc):
             return

@@ -10,6 +10,7 @@
 
 #include "admit.h"
 #include "keying.h"
+#include "recoding.h"
 #include "sockets.h"
 #include "fuzzing.h"
 
@@ -79,6 +80,23 @@ static void press_at_random(struct end *end, const uint8_t *data, size_t size, u
     free(packet);
 }
 
+/* In the other form: nothing but octets of the payload and the payload type changes. */
+static void recode_at_random(const struct engine *engine, const uint8_t *data, size_t size)
+{
+    struct recoding recoding = {.form = (uint8_t)number(FORMS), .count = (uint8_t)(1 + number(MAX_CLOCKS))};
+    uint8_t *packet = malloc(size);
+    memcpy(packet, data, size);
+    for (int i = 0; i < recoding.count; i++)
+        recoding.types[i] = (struct retyped){(uint8_t)number(128), (uint8_t)number(128), number(2)};
+    recoding.types[0].from = number(2) ? data[1] & 0x7F : recoding.types[0].from;
+    bool is_passed = recode(engine, &recoding, packet, size);
+    require(is_passed == (retyped_of(&recoding, data[1] & 0x7F) != NULL), "only what was agreed passes");
+    require(packet[0] == data[0] && (packet[1] & 0x80) == (data[1] & 0x80) &&
+            !memcmp(packet + 2, data + 2, rtp_payload_at(data) - 2), "a header stays");
+    require(!(data[0] & 0x20) || packet[size - 1] == data[size - 1], "padding stays");
+    free(packet);
+}
+
 static void check_end(const struct end *end, const union address *home, const union address *signalled)
 {
     for (int channel = 0; channel < CHANNELS; channel++) {
@@ -104,6 +122,8 @@ int main(int argc, char **argv)
     address_parse("198.51.100.66", 4000, &sources[2]);
     address_parse("2001:db8::66", 4000, &sources[3]);
     struct end *end = calloc(1, sizeof *end);
+    struct engine *engine = aligned_alloc(_Alignof(struct engine), sizeof *engine);
+    memset(engine->octets, 0x55, sizeof engine->octets);
     uint8_t scratch[MAX_SIZE];
     for (uint64_t round = 0; round < rounds; round++) {
         if (round % 500 == 0)
@@ -125,11 +145,14 @@ int main(int argc, char **argv)
             compound_names(data, size, end, end);
         if (reason == DROP_NONE && out == RTP && end->program.is_rtp && size >= RTP_HEADER)
             press_at_random(end, data, size, now);
+        if (reason == DROP_NONE && out == RTP && end->program.is_rtp && !end->program.is_secured)
+            recode_at_random(engine, data, size);
         admitted += reason == DROP_NONE;
         free(data);
     }
     forget_keys(end);
     free(end);
+    free(engine);
     printf("%llu datagrams, %llu admitted\n", (unsigned long long)rounds, (unsigned long long)admitted);
     return 0;
 }

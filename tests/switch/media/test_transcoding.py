@@ -205,7 +205,7 @@ def test_secured_sound_is_not_converted(plane: MediaPlane, a: Phone, b: Phone) -
 def test_enough_calls_are_converted_already(plane: MediaPlane, a: Phone, b: Phone) -> None:
     """The next one is offered nothing to convert; the first may agree anew, and its end makes room."""
     plane.config = plane.config.model_copy(update={"max_transcoded": 1})
-    offer, answer = a.describe(formats="0 101"), b.describe(formats="8 101")
+    offer, answer = a.describe(formats="0 101"), b.describe(formats="9 101")
     first, second = Talk(plane, a, b), Talk(plane, a, b)
     first.negotiate(offer, answer)
     assert plane.counters()["converted_sessions"] == 1
@@ -253,10 +253,10 @@ def test_the_codec_changes_in_the_middle_of_a_call(plane: MediaPlane, a: Phone, 
 def test_hold_and_resume_go_on_where_they_were(plane: MediaPlane, a: Phone, b: Phone) -> None:
     """The same source, and numbers that follow."""
     talk = Talk(plane, a, b)
-    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
+    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="9 101"))
     a.say(*tone("PCMU", 5, 0))
     before = hear(b, 5)
-    talk.negotiate(a.describe("a=sendonly", formats="0 101"), b.describe("a=recvonly", formats="8 101"))
+    talk.negotiate(a.describe("a=sendonly", formats="0 101"), b.describe("a=recvonly", formats="9 101"))
     a.say(*tone("PCMU", 5, 0))
     after = hear(b, 5)
     assert {packet[8:12] for packet in before + after} == {before[0][8:12]}
@@ -267,7 +267,7 @@ def test_hold_and_resume_go_on_where_they_were(plane: MediaPlane, a: Phone, b: P
 def test_rtcp_of_a_converted_stream_ends_here(plane: MediaPlane, a: Phone, b: Phone) -> None:
     """It speaks of a source that the other end never sees; it still counts as a sign of life."""
     talk = Talk(plane, a, b)
-    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
+    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="9 101"))
     a.rtcp.sendto(receiver_report(), a.control)
     a.say(*tone("PCMU", 1, 0))
     b.hear()
@@ -283,7 +283,7 @@ def test_a_codec_that_nobody_knows_is_named() -> None:
 
 async def test_a_new_process_goes_on_converting(plane: MediaPlane, a: Phone, b: Phone) -> None:
     talk = Talk(plane, a, b)
-    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
+    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="9 101"))
     state = talk.session.export(talk.a_leg, talk.b_leg)
     assert state is not None
     plane.stop()
@@ -292,8 +292,8 @@ async def test_a_new_process_goes_on_converting(plane: MediaPlane, a: Phone, b: 
     session = new.session("again")
     session.restore(state)
     a.say(*tone("PCMU", 25, 0))
-    assert_tone("PCMA", hear(b, 25))
-    b.say(*tone("PCMA", 25, 8))
+    assert_tone("G722", hear(b, 25))
+    b.say(*tone("G722", 25, 9))
     assert_tone("PCMU", hear(a, 25))
     new.stop()
 
@@ -334,7 +334,7 @@ def test_hold_by_the_null_address(plane: MediaPlane, a: Phone, b: Phone) -> None
 
 def test_an_impostor_is_not_converted(plane: MediaPlane, a: Phone, b: Phone, third: Phone) -> None:
     talk = Talk(plane, a, b)
-    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="8 101"))
+    talk.negotiate(a.describe(formats="0 101"), b.describe(formats="9 101"))
     third.media = a.media
     third.say(*tone("PCMU", 5, 0))
     a.say(*tone("PCMU", 5, 0))

@@ -28,7 +28,7 @@ class Lines(list[tuple[str, dict[str, object]]]):
 @pytest.fixture
 async def plane() -> AsyncIterator[MediaPlane]:
     """One that converts G.711, and of which the tests look when they like."""
-    config = MediaConfig(ports="22000-27999", transcode=["PCMU", "PCMA"], kernel="off")
+    config = MediaConfig(ports="22000-27999", transcode=["PCMU", "G722"], kernel="off")
     plane = MediaPlane(config, local_for, lambda session: None, quarantine=0.0)
     plane.observer.log = Lines()
     plane.start(asyncio.get_running_loop())
@@ -53,7 +53,7 @@ def look(plane: MediaPlane, call: Call, later: float = 0.0) -> None:
 def converted(plane: MediaPlane, a: Phone, b: Phone, *lines: str) -> Call:
     call = Call(plane, a, b)
     b.obey(call.session.offer(call.a_leg, call.b_leg, a.describe(*lines, formats="0")))
-    a.obey(call.session.answer(call.b_leg, call.a_leg, b.describe(*lines, formats="8")))
+    a.obey(call.session.answer(call.b_leg, call.a_leg, b.describe(*lines, formats="9")))
     call.session.confirm()
     return call
 
@@ -148,7 +148,7 @@ def test_round_trips_come_from_answers_to_ours(plane: MediaPlane, phone: Callabl
     assert heard.round_trip is not None
     assert 0.03 <= heard.round_trip < 0.2  # 50 ms or more passed, 20 of them at the phone
     assert (heard.fraction_lost, heard.lost, heard.mos, heard.r_factor) == (0.25, 3, 36, 70)
-    b.say(rtp(1, payload_type=8))
+    b.say(rtp(1, payload_type=9))
     a.hear()
     look(plane, call)
     hear_reports(a)

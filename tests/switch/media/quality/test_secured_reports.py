@@ -13,6 +13,7 @@ from pylibsrtp import Error
 from switchroom.protocols import rtcp
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
+from switchroom.switch.media.recoding import TABLES
 from tests.switch.media.conftest import local_for
 from tests.switch.media.phones import A, B, Call, Phone, rtp, wait_for
 from tests.switch.media.secured import PROFILES, SecurePhone
@@ -22,8 +23,8 @@ DESCRIPTION = rtcp.SourceDescription((rtcp.SdesChunk(9, ((1, b"a"),)),))
 
 @pytest.fixture
 async def plane() -> AsyncIterator[MediaPlane]:
-    """One that converts G.711."""
-    config = MediaConfig(ports="22000-27999", transcode=["PCMU", "PCMA"], kernel="off")
+    """One that converts."""
+    config = MediaConfig(ports="22000-27999", transcode=["PCMU", "PCMA", "G722"], kernel="off")
     plane = MediaPlane(config, local_for, lambda session: None, quarantine=0.0)
     plane.start(asyncio.get_running_loop())
     yield plane
@@ -56,11 +57,11 @@ def heard(caller: SecurePhone) -> tuple[rtcp.Packet, ...]:
 @pytest.mark.parametrize("suite", sorted(PROFILES))
 def test_reports_of_the_switch(plane: MediaPlane, phone: Callable[[str], Phone], suite: str) -> None:
     a, b = phone(A), phone(B)
-    call, caller = secured(plane, a, b, suite, "8")
+    call, caller = secured(plane, a, b, suite, "9")
     for seq in range(10):
         caller.say(rtp(seq))
         b.hear()
-        b.say(rtp(seq, ssrc=9, payload_type=8))
+        b.say(rtp(seq, ssrc=9, payload_type=9))
         caller.hear()
     plane.observer.look_at(call.session, time.monotonic())
     report, description = heard(caller)
@@ -92,3 +93,17 @@ def test_reports_that_pass(plane: MediaPlane, phone: Callable[[str], Phone]) -> 
         b.rtcp.sendto(report, b.control)
         assert rtcp.to_bytes(heard(caller)) == report
     assert [stream.counters.rtcp_packets for stream in call.session.report().streams] == [3, 3]
+
+
+def test_the_other_form_of_g711(plane: MediaPlane, phone: Callable[[str], Phone]) -> None:
+    """Opened, said in the other form, and closed; RTCP passes as where nothing is converted."""
+    a, b = phone(A), phone(B)
+    _, caller = secured(plane, a, b, "AEAD_AES_128_GCM", "8")
+    for seq in range(3):
+        caller.say(rtp(seq)[:12] + bytes(range(256)))
+        assert b.hear() == rtp(seq, payload_type=8)[:12] + TABLES[0]
+        b.say(rtp(seq, ssrc=9, payload_type=8)[:12] + bytes(range(256)))
+        assert caller.hear() == rtp(seq, ssrc=9)[:12] + TABLES[1]
+    report = rtcp.to_bytes((rtcp.ReceiverReport(9, ()), DESCRIPTION))
+    b.rtcp.sendto(report, b.control)
+    assert rtcp.to_bytes(heard(caller)) == report
