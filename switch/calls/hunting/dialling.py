@@ -385,9 +385,7 @@ class Dialling:
         number = number_of_contact(response, self.exchange.is_local)
         if not number:
             return False
-        plan = self.exchange.router.plan(
-            before._replace(called=number, source=name, forwarders=(*before.forwarders, name))
-        )
+        plan = self.exchange.router.plan(before.forwarded(name, number))
         if not plan.steps:
             return False
         plan.diversion = Diversion(name, attempt.leap.called, "deflection")

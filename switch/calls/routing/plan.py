@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from switchroom.switch.calls.routing.search import Search
 
 # Another destination would say the same: the number does not exist, is incomplete, or somebody said no.
 FINAL = frozenset({404, 410, 484, 485, 486, *range(600, 700)})
@@ -84,29 +86,69 @@ def show_destination(destination: Destination) -> str:
     return f"trunk:{destination.name}" if isinstance(destination, ToTrunk) else destination.uri
 
 
-class Inquiry(NamedTuple):
+class Inquiry:
     """What is asked: who calls whom, from where, when."""
 
-    caller: str  # the number that calls, "" where it is not known
-    called: str  # as dialled, without visual separators
-    source: str = ""  # the account: a user's name, or trunk:NAME
-    at: float = 0.0  # seconds since 1970, UTC
-    chance: float = 0.0  # 0 <= chance < 1 decides between weights
-    forwarders: tuple[str, ...] = ()  # the users that have forwarded this call, in order
-    shown: str = ""  # the caller's number for trunks and other domains; "": as the source's settings say
+    __slots__ = ("at", "called", "caller", "chance", "forwarders", "shown", "source")
+
+    def __init__(
+        self,
+        caller: str,
+        called: str,
+        source: str = "",
+        at: float = 0.0,
+        chance: float = 0.0,
+        forwarders: tuple[str, ...] = (),
+        shown: str = "",
+    ) -> None:
+        self.caller = caller  # the number that calls, "" where it is not known
+        self.called = called  # as dialled, without visual separators
+        self.source = source  # the account: a user's name, or trunk:NAME
+        self.at = at  # seconds since 1970, UTC
+        self.chance = chance  # 0 <= chance < 1 decides between weights
+        self.forwarders = forwarders  # the users that have forwarded this call, in order
+        self.shown = shown  # the caller's number for trunks and other domains; "": as its settings say
+
+    def forwarded(self, user: str, called: str, shown: str = "") -> Inquiry:
+        """What is asked when a user has sent the call on."""
+        forwarders = (*self.forwarders, user)
+        return Inquiry(self.caller, called, user, self.at, self.chance, forwarders, shown or self.shown)
 
 
 _FORGOTTEN = Inquiry("", "")
 
 
-class Leap(NamedTuple):
+class Leap:
     """One destination to ring, and the numbers as this destination is to see them."""
 
-    destination: Destination
-    called: str
-    caller: str
-    price: float | None = None  # by the rate table
-    headers: tuple[tuple[str, str], ...] = ()  # for this destination alone
+    __slots__ = ("called", "caller", "destination", "headers", "price")
+
+    def __init__(
+        self,
+        destination: Destination,
+        called: str,
+        caller: str,
+        price: float | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.destination = destination
+        self.called = called
+        self.caller = caller
+        self.price = price  # by the rate table
+        self.headers = headers  # for this destination alone
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Leap) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.destination, self.called, self.caller, self.price, self.headers
+
+    def with_headers(self, headers: tuple[tuple[str, str], ...]) -> Leap:
+        """The same with these headers."""
+        return Leap(self.destination, self.called, self.caller, self.price, headers)
 
     @property
     def name(self) -> str:
@@ -121,13 +163,22 @@ class Leap(NamedTuple):
         return f"trunk {to.name}" if isinstance(to, ToTrunk) else to.uri
 
 
-class Step(NamedTuple):
+class Step:
     """Leaps that ring at once, for how long, and after which answers the next step is tried."""
 
-    leaps: tuple[Leap, ...]
-    ring_time: float | None = None  # seconds; None: calls.answer_timeout
-    continue_on: frozenset[int] | None = None  # None: all but FINAL
-    is_recorded: bool = False
+    __slots__ = ("continue_on", "is_recorded", "leaps", "ring_time")
+
+    def __init__(
+        self,
+        leaps: tuple[Leap, ...],
+        ring_time: float | None = None,
+        continue_on: frozenset[int] | None = None,
+        is_recorded: bool = False,
+    ) -> None:
+        self.leaps = leaps
+        self.ring_time = ring_time  # seconds; None: calls.answer_timeout
+        self.continue_on = continue_on  # None: all but FINAL
+        self.is_recorded = is_recorded
 
     def is_final(self, status: int) -> bool:
         """Whether an answer ends the hunt."""
@@ -142,27 +193,44 @@ class Diversion(NamedTuple):
     reason: str
 
 
-@dataclass(slots=True)
 class Plan:
     """Steps to try one after the other; none: the call is refused with status and reason."""
 
-    inquiry: Inquiry  # as it was after forwarding: ask router.divert with this one
-    steps: tuple[Step, ...] = ()
-    status: int = 0  # 0 where there are steps
-    reason: str = ""
-    is_emergency: bool = False
-    diversion: Diversion | None = None  # set when router.divert made the plan
-    tell: Callable[[], Iterable[str]] = tuple
-    told: tuple[str, ...] | None = None  # the lines, once they were made
-    is_recorded: bool = False  # once it is settled
+    __slots__ = (
+        "diversion", "inquiry", "is_emergency", "is_recorded", "reason", "search", "status", "steps", "told",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        inquiry: Inquiry,
+        steps: tuple[Step, ...] = (),
+        status: int = 0,
+        reason: str = "",
+        is_emergency: bool = False,
+        told: tuple[str, ...] = (),
+        search: Search | None = None,
+    ) -> None:
+        self.inquiry = inquiry  # as it was after forwarding: ask router.divert with this one
+        self.steps = steps
+        self.status = status  # 0 where there are steps
+        self.reason = reason
+        self.is_emergency = is_emergency
+        self.told = told  # the first lines, or all once they were made
+        self.search = search  # what tells the others
+        self.diversion: Diversion | None = None  # set when router.divert made the plan
+        self.is_recorded = False  # once it is settled
 
     @property
     def lines(self) -> tuple[str, ...]:
         """One plain sentence for each rule tried and why it did or did not match; made when asked for."""
-        return tuple(self.tell()) if self.told is None else self.told
+        if self.search is not None:
+            self.told, self.search = self.told + self.search.tell(), None
+        return self.told
 
     def settle(self) -> None:
         """It led to somebody: of a plan that is kept for long only what may be asked then is needed."""
-        self.is_recorded = any(step.is_recorded for step in self.steps)
+        for step in self.steps:
+            if step.is_recorded:
+                self.is_recorded = True
         self.steps = ()
-        self.told, self.tell, self.inquiry = self.lines, tuple, _FORGOTTEN
+        self.told, self.search, self.inquiry = self.lines, None, _FORGOTTEN

@@ -28,6 +28,7 @@ _WORDS = {
     "weight": "by weight: ",
     "cost": "by price: ",
 }
+_NO_PRICES: dict[str, float] = {}
 _Group = tuple[Destination, ...]
 
 
@@ -41,17 +42,20 @@ class Route:
         self._callers = None if config.callers is None else read_patterns(config.callers)
         self._sources = frozenset(source.removeprefix("user:") for source in config.sources)
         self._sources_shown = ", ".join(config.sources)[:_MAX_SHOWN]
-        self._schedule = read_schedule(config.days, config.hours, config.dates, config.except_dates)
+        self._schedule = read_schedule(config.days, config.hours, config.dates, config.except_dates) or None
         self._zone = zone(time_zone)
         self._called = rewrite_of(config.strip, config.prefix, config.replace)
         self._caller = rewrite_of(config.caller_strip, config.caller_prefix, config.caller_replace)
         self._continue_on = _statuses(config.continue_on) if config.continue_on else None
         self._groups = _groups(config)
         self._order = config.order
-        self._in_order = range(len(self._groups))
+        self.needs_rates = config.order == "cost"  # whether the steps depend on prices
+        self.falls_through = config.fall_through  # the next route that matches is asked, too
+        self._is_recorded = config.record
+        self._in_order = tuple(range(len(self._groups)))
         # What ``describe`` says of the steps, where no number and no price decides which they are
         self._words = "" if config.order in ("weight", "cost") else _words(config.order, self._groups)
-        self._times = config.ring_time
+        self._times = tuple(config.ring_time)
 
     def why_not(self, inquiry: Inquiry) -> str:
         """Why the route is not for this call, whose number it takes; empty when it is."""
@@ -59,7 +63,7 @@ class Route:
             return f"caller {inquiry.caller or 'unknown'} is not in callers {self.config.callers}"
         if self._sources and not self._has_source(inquiry.source):
             return f"{inquiry.source or 'the source'} is not in sources {self._sources_shown}"
-        if self._schedule:
+        if self._schedule is not None:
             return self._schedule.why_not(datetime.fromtimestamp(inquiry.at, self._zone))
         return ""
 
@@ -73,30 +77,30 @@ class Route:
 
     def steps(self, inquiry: Inquiry, number: str, outside: str, rates: Sequence[Rate]) -> tuple[Step, ...]:
         """The steps for a call; ``outside``: the caller's number as trunks and other domains see it."""
-        called = self.called(number)
-        order = self._order
-        chosen: Sequence[int]
-        if order == "cost":
-            prices = {rate.trunk: rate.price for rate in rates}
-            chosen = self._by_cost(prices)
-        else:
-            prices = {}
-            chosen = self._by_weight(inquiry.chance) if order == "weight" else self._in_order
-        caller = inquiry.caller
+        called, caller = self.called(number), inquiry.caller
         if self._caller is not None:
             caller, outside = self._caller.apply(caller), self._caller.apply(outside)
+        prices = {rate.trunk: rate.price for rate in rates} if self.needs_rates else _NO_PRICES
         steps = []
-        for place in chosen:
-            leaps = [
-                Leap(to, called, caller if type(to) is ToUser else outside, prices.get(_trunk(to)))
-                if prices
-                else Leap(to, called, caller if type(to) is ToUser else outside)
-                for to in self._groups[place]
-            ]
-            times = self._times
-            time = None if not times else times[place] if len(times) > 1 else times[0]
-            steps.append(Step(tuple(leaps), time, self._continue_on, self.config.record))
+        for place in self._chosen(inquiry, prices):
+            leaps = []
+            for to in self._groups[place]:
+                price = prices.get(_trunk(to)) if prices else None
+                leaps.append(Leap(to, called, caller if type(to) is ToUser else outside, price))
+            steps.append(Step(tuple(leaps), self._time(place), self._continue_on, self._is_recorded))
         return tuple(steps)
+
+    def _chosen(self, inquiry: Inquiry, prices: dict[str, float]) -> Sequence[int]:
+        """The places of the groups in the order in which they are tried."""
+        if self.needs_rates:
+            return self._by_cost(prices)
+        return self._by_weight(inquiry.chance) if self._order == "weight" else self._in_order
+
+    def _time(self, place: int) -> float | None:
+        times = self._times
+        if not times:
+            return None
+        return times[place] if len(times) > 1 else times[0]
 
     def _by_cost(self, prices: dict[str, float]) -> list[int]:
         """The groups of which a trunk has a price, the cheapest first; equal ones in the given order."""
@@ -123,11 +127,6 @@ class Route:
             )  # what is left of it decides on
             left.remove(entry)
         return chosen + [place for place, _ in left]
-
-    @property
-    def needs_rates(self) -> bool:
-        """Whether the steps depend on prices."""
-        return self._order == "cost"
 
     def describe(self, steps: Sequence[Step], number: str) -> str:
         """What was chosen, in words."""

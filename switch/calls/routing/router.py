@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from switchroom.switch.calls.routing.forwarding import (
@@ -16,7 +15,6 @@ from switchroom.switch.calls.routing.forwarding import (
     merge,
 )
 from switchroom.switch.calls.routing.plan import (
-    FINAL,
     Diversion,
     Inquiry,
     Leap,
@@ -27,6 +25,7 @@ from switchroom.switch.calls.routing.plan import (
     ToUser,
 )
 from switchroom.switch.calls.routing.route import Route
+from switchroom.switch.calls.routing.search import TOLD, Book, Search
 from switchroom.switch.config import (
     Config,
     ConfigError,
@@ -44,15 +43,16 @@ from switchroom.switch.numbering import numbers as dialling
 from switchroom.switch.numbering.index import PatternIndex
 from switchroom.switch.numbering.rates import Rate, RatesError, RateTable, read_rates
 
-_TOLD = 24  # routes that do not match are named one by one up to here, counted beyond
 
-
-class _Extension(NamedTuple):
+class _Extension:
     """A number of a user, and what there is to say about it."""
 
-    to: ToUser
-    is_emergency: bool
-    tell: Callable[[], tuple[str, ...]]
+    __slots__ = ("is_emergency", "to", "told")
+
+    def __init__(self, to: ToUser, is_emergency: bool, told: tuple[str, ...]) -> None:
+        self.to = to
+        self.is_emergency = is_emergency
+        self.told = told
 
 
 class _Bars(NamedTuple):
@@ -60,18 +60,6 @@ class _Bars(NamedTuple):
 
     allowed: tuple[NumberPattern, ...] | None
     blocked: tuple[NumberPattern, ...]
-
-
-class _Search(NamedTuple):
-    """What a look through the routes found; enough to tell it later."""
-
-    inquiry: Inquiry
-    number: str
-    steps: tuple[Step, ...]
-    taken: tuple[tuple[int, tuple[Step, ...]], ...]
-    passed: tuple[tuple[int, str], ...]
-    is_emergency: bool
-    is_forced: bool  # an emergency call took a route whose conditions do not hold
 
 
 class Router:
@@ -86,7 +74,7 @@ class Router:
         routing: RoutingConfig | None = None,
         rates: RateTable | None = None,
         overrides: Overrides | None = None,
-        told: int = _TOLD,
+        told: int = TOLD,
         guests: Mapping[str, Residence] | None = None,
     ) -> None:
         """``guests``: accounts that keep to a domain of their own."""
@@ -95,12 +83,12 @@ class Router:
         self._plan = NumbersConfig() if numbers is None else numbers
         self._routing = RoutingConfig() if routing is None else routing
         self._rates = rates
-        self._told = told
         self._guests = {} if guests is None else guests
         routes = list(routes)
         self._shared = {n for route in routes if isinstance(route, HostedRoute) for n in route.numbers}
         self._emergency = None if self._plan.emergency is None else frozenset(self._plan.emergency)
         self._routes = [Route(c, i, self._routing.time_zone) for i, c in enumerate(routes, start=1)]
+        self._book = Book(self._routes, self._plan.country, told)
         self._index = PatternIndex([route.patterns for route in self._routes])
         self._extensions = {number: e for u in self.users.values() for number, e in self._numbers_of(u)}
         self._bars = {name: bars for name, user in self.users.items() if (bars := _bars_of(user))}
@@ -111,7 +99,7 @@ class Router:
         }
 
     @classmethod
-    def of(cls, config: Config, *, overrides: Overrides | None = None, told: int = _TOLD) -> Router:
+    def of(cls, config: Config, *, overrides: Overrides | None = None, told: int = TOLD) -> Router:
         """The router of a configuration, its rate table read; ConfigError when that is not possible."""
         rates = None
         if config.routing.rates is not None:
@@ -137,8 +125,7 @@ class Router:
                 if number == user.name
                 else f"{number} is the number of {user.name}"
             )
-            lines = (line,)
-            yield number, _Extension(ToUser(user.name), self.is_emergency(number), partial(tuple, lines))
+            yield number, _Extension(ToUser(user.name), self.is_emergency(number), (line,))
 
     @property
     def country(self) -> str:
@@ -160,43 +147,39 @@ class Router:
         name = called if "@" in called else f"{called}@{home.domain}"
         known = self._extensions.get(name)
         if known is not None and name.endswith(f"@{home.domain}"):
-            return _to_extension(known, inquiry, name.partition("@")[0])
+            return _to_extension(known, inquiry, name)
         if home.is_open or self.is_emergency(called) or self._international(inquiry) in self._shared:
             return self._plan_of_all(inquiry)
         line = f"{inquiry.source} may only call within {home.domain}, which has no {called}; refused with 404"
-        return Plan(inquiry, (), 404, "Not Found", tell=lambda: (line,))
+        return Plan(inquiry, (), 404, "Not Found", False, (line,))
 
     def _plan_of_all(self, inquiry: Inquiry) -> Plan:
         called, source = inquiry.called, inquiry.source
         if source not in self._bars:
             known = self._extensions.get(called)
             if known is not None:
-                return _to_extension(known, inquiry, called.partition("@")[0])
+                return _to_extension(known, inquiry, called)
         is_emergency = self.is_emergency(called)
         number = called if is_emergency else self._international(inquiry)
         refusal = "" if is_emergency else self._why_barred(inquiry, number)
         if refusal:
-            return Plan(inquiry, (), 403, "Forbidden", tell=lambda: (refusal,))
-        known = self._extensions.get(called) or self._extensions.get(number)
+            return Plan(inquiry, (), 403, "Forbidden", False, (refusal,))
+        known = self._extensions.get(called)
         if known is not None:
-            return _to_extension(
-                known, inquiry, (called if called in self._extensions else number).partition("@")[0]
-            )
+            return _to_extension(known, inquiry, called)
+        known = self._extensions.get(number)
+        if known is not None:
+            return _to_extension(known, inquiry, number)
         search = self._search(inquiry, number, is_emergency)
-        tell = partial(self._tell, search)
         if not search.steps:
-            return Plan(inquiry, (), 404, "Not Found", is_emergency, None, tell)
-        return Plan(inquiry, search.steps, 0, "", is_emergency, None, tell)
+            return Plan(inquiry, (), 404, "Not Found", is_emergency, (), search)
+        return Plan(inquiry, search.steps, 0, "", is_emergency, (), search)
 
     def is_emergency(self, number: str) -> bool:
         """Whether a number as dialled calls for help."""
         if self._emergency is not None:
             return number in self._emergency
         return dialling.is_emergency(number, self._plan.country)
-
-    def is_final(self, status: int) -> bool:
-        """Whether an answer ends a hunt; Step.is_final knows better where a route has a rule of its own."""
-        return status in FINAL
 
     def _international(self, inquiry: Inquiry) -> str:
         """The number as routes see it: what a trunk sends is in the form that its own rules make."""
@@ -226,30 +209,26 @@ class Router:
 
     # -- routes
 
-    def _search(self, inquiry: Inquiry, number: str, is_emergency: bool) -> _Search:
+    def _search(self, inquiry: Inquiry, number: str, is_emergency: bool) -> Search:
+        search = Search(self._book, inquiry, number, is_emergency)
         places = self._index.find(number)
-        steps: tuple[Step, ...] = ()
-        taken: tuple[tuple[int, tuple[Step, ...]], ...] = ()
-        passed: tuple[tuple[int, str], ...] = ()
-        is_forced = False
         for place in places:
             route = self._routes[place]
             why = route.why_not(inquiry)
             if not why:
-                found = self._steps(route, inquiry, number)
-                if found:
-                    taken += ((place, found),)
-                    steps += found
-                    if route.config.fall_through:
-                        continue
-                    break
+                steps = self._steps(route, inquiry, number)
+                if steps:
+                    search.take(place, steps, not route.falls_through)
+                    if not route.falls_through:
+                        return search
+                    continue
                 why = "there is no rate table" if self._rates is None else f"no trunk has a rate for {number}"
-            passed += ((place, why),)
-        if is_emergency and not steps and places:
+            search.pass_over(place, why)
+        if is_emergency and places and not search.steps:
             steps = self._steps(self._routes[places[0]], inquiry, number)
-            is_forced = bool(steps)
-            taken = ((places[0], steps),) if steps else ()
-        return _Search(inquiry, number, steps, taken, passed, is_emergency, is_forced)
+            if steps:
+                search.force(places[0], steps)
+        return search
 
     def _steps(self, route: Route, inquiry: Inquiry, number: str) -> tuple[Step, ...]:
         rates: Sequence[Rate] = ()
@@ -263,39 +242,6 @@ class Router:
             return inquiry.shown
         user = None if inquiry.forwarders else self.users.get(inquiry.source)
         return inquiry.caller if user is None else user.caller_id or inquiry.caller
-
-    # -- telling
-
-    def _tell(self, search: _Search) -> Iterator[str]:
-        inquiry, number = search.inquiry, search.number
-        if search.is_emergency:
-            yield f"{number} is an emergency number: no limit stops it"
-        if number != inquiry.called:
-            yield f"{inquiry.called} is {number} in {self._plan.country}"
-        last = search.taken[-1][0] if search.taken and not search.is_forced else len(self._routes) - 1
-        yield from self._tell_routes(search, last)
-        if search.is_forced:
-            route = self._routes[search.taken[0][0]]
-            yield f"{route.label}: taken all the same: {route.describe(search.steps, number)}"
-        if not search.steps:
-            yield f"no route takes {number}: refused with 404"
-
-    def _tell_routes(self, search: _Search, last: int) -> Iterator[str]:
-        number = search.number
-        passed = dict(search.passed)
-        taken = {} if search.is_forced else dict(search.taken)
-        others = last + 1 - len(passed) - len(taken)
-        told: Sequence[int] = range(last + 1) if others <= self._told else sorted({*passed, *taken})
-        for place in told:
-            route = self._routes[place]
-            if place in passed:
-                yield f"{route.label}: matches {number}; {passed[place]}: skipped"
-            elif place in taken:
-                yield f"{route.label}: matches {number}; {route.describe(taken[place], number)}"
-            else:
-                yield f"{route.label}: does not match {number}"
-        if others > self._told:
-            yield f"{others} other routes do not match {number}"
 
     # -- forwarding
 
@@ -328,26 +274,19 @@ class Router:
         if not target:
             if not is_disturbing:
                 return None
-            return Plan(
-                inquiry, (), 480, "Do Not Disturb", tell=lambda: (f"{user} does not want to be disturbed",)
-            )
+            told = (f"{user} does not want to be disturbed",)
+            return Plan(inquiry, (), 480, "Do Not Disturb", False, told)
         said = "calls while not to be disturbed" if is_disturbing else WORDS[why]
         line = f"{user} forwards {said} to {target}"
         if user in inquiry.forwarders or len(inquiry.forwarders) >= self._routing.max_forwards:
-            return Plan(
-                inquiry, (), 480, "Forwarded too often", tell=partial(_tell_stopped, line, inquiry.forwarders)
-            )
-        onward = inquiry._replace(
-            called=target,
-            source=user,
-            shown=self._shown_outside(inquiry),
-            forwarders=(*inquiry.forwarders, user),
-        )
+            lines = (line, _stopped(inquiry.forwarders))
+            return Plan(inquiry, (), 480, "Forwarded too often", False, lines)
+        onward = inquiry.forwarded(user, target, self._shown_outside(inquiry))
         found = self._forwarded(target, onward)
         known = self.users.get(user)
         number = user if known is None else known.dialled
         found.diversion = Diversion(user, number, "do-not-disturb" if is_disturbing else REASONS[why])
-        found.tell = partial(_tell_forwarded, line, found.tell)
+        found.told = (line, *found.told)
         return found
 
     def _forwarded(self, target: str, onward: Inquiry) -> Plan:
@@ -366,8 +305,8 @@ class Router:
 
 
 def _to_extension(known: _Extension, inquiry: Inquiry, number: str) -> Plan:
-    leap = Leap(known.to, number, inquiry.caller)
-    return Plan(inquiry, (Step((leap,)),), 0, "", known.is_emergency, None, known.tell)
+    leap = Leap(known.to, number.partition("@")[0], inquiry.caller)
+    return Plan(inquiry, (Step((leap,)),), 0, "", known.is_emergency, known.told)
 
 
 def _bars_of(user: UserConfig) -> _Bars | None:
@@ -379,11 +318,5 @@ def _bars_of(user: UserConfig) -> _Bars | None:
     )
 
 
-def _tell_forwarded(line: str, tell: Callable[[], Iterable[str]]) -> Iterator[str]:
-    yield line
-    yield from tell()
-
-
-def _tell_stopped(line: str, forwarders: Sequence[str]) -> Iterator[str]:
-    yield line
-    yield f"the call was forwarded {len(forwarders)} times already, by {', '.join(forwarders)}: not again"
+def _stopped(forwarders: Sequence[str]) -> str:
+    return f"the call was forwarded {len(forwarders)} times already, by {', '.join(forwarders)}: not again"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
@@ -158,7 +157,7 @@ class Apps:
             return None
         leap = Leap(ToApp(name), number, inquiry.caller)
         line = f"{number} is taken by the application {name}"
-        return Plan(inquiry, (Step((leap,)),), tell=partial(iter, (line,)))
+        return Plan(inquiry, (Step((leap,)),), told=(line,))
 
     def _on_app(self, sip_call: SipCall, to: ToApp, now: float) -> bool:
         """A call's plan has led to a program."""

@@ -68,7 +68,7 @@ def aim(
             first = found.steps[0].leaps if found.steps else ()
             if len(targets) == 1 or not found.steps:
                 return Aim(found, dict.fromkeys(first, target))
-            leaps |= {leap._replace(headers=manner.headers): target for leap in first}
+            leaps |= {leap.with_headers(manner.headers): target for leap in first}
     inquiry = _inquiry(exchange, targets[0], shown, app)
     return Aim(Plan(inquiry, (Step(tuple(leaps), timeout),)), leaps)
 
