@@ -26,6 +26,8 @@ SHARED = {
     "switch/media/_conversion.pyx": (
         "codecs/resampling_core.c",
         "codecs/sound/conceal.c",
+        "codecs/sound/mix.c",  # whose level noise is described with
+        "codecs/sound/noise.c",
         "codecs/sound/tones.c",
     ),
     "switch/media/_sound.pyx": (

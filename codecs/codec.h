@@ -30,6 +30,12 @@ enum codec_tune {          /* what an encoder can be told while it works */
     CODEC_LOSS,            /* packets in a hundred that get lost on the way */
 };
 
+enum codec_pause {         /* what a payload says of what comes after it */
+    CODEC_SPEAKS,
+    CODEC_ENDS,            /* sound, and after it a pause */
+    CODEC_PAUSES,          /* nothing but a description of the pause */
+};
+
 struct codec_format {
     int32_t clock_rate;    /* of RTP timestamps, in Hz; differs from sample_rate for G.722 and Opus */
     int32_t sample_rate;   /* Hz */
@@ -69,6 +75,10 @@ struct codec {
     /* The samples that a payload holds, without decoding it; CODEC_DAMAGED. What follows the last whole frame of a
        codec with frames of one size is not counted, nor decoded. 0: silence or comfort noise of unknown length. */
     int (*measure)(const struct codec_config *config, const uint8_t *payload, size_t octets);
+
+    /* Whether the sender is silent after a payload until he speaks on; meanwhile conceal() makes his noise.
+       NULL: he never is. */
+    enum codec_pause (*pauses)(const struct codec_config *config, const uint8_t *payload, size_t octets);
 
     /* NULL: no memory, or the library is missing. */
     void *(*decoder_create)(const struct codec_config *config);

@@ -6,6 +6,7 @@ Whatever stands in such a line was written by the other end: what is not underst
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 __all__ = [
     "AmrParameters",
@@ -27,6 +28,7 @@ class Parameters:
 
     offer: str = ""  # what we offer, without the payload type
     also: str = ""  # and behind it, under another number, for who cannot read the first
+    pausing: Settings = MappingProxyType({})  # of an encoder whose sound may have pauses, where every decoder takes them
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -124,6 +126,7 @@ class AmrParameters(Parameters):
 
     offer = "mode-change-capability=2;max-red=0"
     also = f"octet-align=1;{offer}"  # some read only packets that are padded to octets
+    pausing: Settings = MappingProxyType({"dtx": 1})  # §4.2: silence descriptors are not negotiated
 
     def __init__(self, best_mode: int) -> None:
         self._best = best_mode

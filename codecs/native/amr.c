@@ -248,6 +248,31 @@ static int wide_measure(const struct codec_config *config, const uint8_t *payloa
     return measure(&wide_family, config, payload, octets);
 }
 
+/* Descriptions of silence have the type after that of the best mode. */
+static enum codec_pause pauses(const struct family *family, const struct codec_config *config, const uint8_t *payload,
+                               size_t octets)
+{
+    struct contents contents;
+    int is_good, is_more = 1, type = NO_DATA, speech = 0;
+    if (octets == 0 || survey(family, config->settings[OCTET_ALIGN], payload, octets, &contents) < 0)
+        return CODEC_SPEAKS;
+    while (is_more) {
+        type = type_next(&contents, &is_good, &is_more);
+        speech += type <= family->best;
+    }
+    return type <= family->best ? CODEC_SPEAKS : speech ? CODEC_ENDS : CODEC_PAUSES;
+}
+
+static enum codec_pause narrow_pauses(const struct codec_config *config, const uint8_t *payload, size_t octets)
+{
+    return pauses(&narrow_family, config, payload, octets);
+}
+
+static enum codec_pause wide_pauses(const struct codec_config *config, const uint8_t *payload, size_t octets)
+{
+    return pauses(&wide_family, config, payload, octets);
+}
+
 static void *create_decoder(const struct family *family, const struct codec_config *config)
 {
     struct decoder *decoder = family->library()->missing ? NULL : malloc(sizeof *decoder);
@@ -464,6 +489,7 @@ static const struct codec amr = {
     .name = "amr",
     .format = {.clock_rate = 8000, .sample_rate = 8000, .channels = 1, .frame_samples = 160},
     .settings = narrow_settings, .library = narrow_library, .measure = narrow_measure,
+    .pauses = narrow_pauses,
     .decoder_create = create_narrow_decoder, .decoder_destroy = destroy_decoder, .decoder_reset = reset_decoder,
     .decode = decode, .conceal = conceal, .decoder_request = take_request,
     .encoder_create = create_narrow_encoder, .encoder_destroy = destroy_encoder, .encoder_reset = reset_encoder,
@@ -474,6 +500,7 @@ static const struct codec amr_wb = {
     .name = "amr-wb",
     .format = {.clock_rate = 16000, .sample_rate = 16000, .channels = 1, .frame_samples = 320},
     .settings = wide_settings, .library = wide_library, .measure = wide_measure,
+    .pauses = wide_pauses,
     .decoder_create = create_wide_decoder, .decoder_destroy = destroy_decoder, .decoder_reset = reset_decoder,
     .decode = decode, .conceal = conceal, .decoder_request = take_request,
     .encoder_create = create_wide_encoder, .encoder_destroy = destroy_encoder, .encoder_reset = reset_encoder,

@@ -79,6 +79,12 @@ static int measure(const struct codec_config *config, const uint8_t *payload, si
     return (int)(octets / OCTETS + (octets % OCTETS == SILENCE)) * FRAME;
 }
 
+static enum codec_pause pauses(const struct codec_config *config, const uint8_t *payload, size_t octets)
+{
+    (void)config, (void)payload;
+    return octets % OCTETS != SILENCE ? CODEC_SPEAKS : octets == SILENCE ? CODEC_PAUSES : CODEC_ENDS;
+}
+
 struct coder {
     void *channel;
     int is_annex_b;
@@ -150,15 +156,15 @@ static int decode(void *state, const uint8_t *payload, size_t octets, int16_t *p
     return samples;
 }
 
-/* After a silence descriptor the library goes on with its noise, else it makes up for a lost frame. */
+/* After a silence descriptor the library goes on with its noise, else it makes up for a lost frame. Only no payload at
+   all is none to it: another would be read as a description. */
 static int conceal(void *state, const uint8_t *next, size_t octets, int16_t *pcm, size_t samples)
 {
-    static const uint8_t nothing[OCTETS];
     (void)next, (void)octets;
     if (samples % FRAME)
         return CODEC_NOT_WHOLE;
     for (size_t done = 0; done < samples; done += FRAME)
-        g729.decode(((struct coder *)state)->channel, nothing, 0, 1, 0, 0, pcm + done);
+        g729.decode(((struct coder *)state)->channel, NULL, 0, 1, 0, 0, pcm + done);
     return (int)samples;
 }
 
@@ -209,7 +215,7 @@ static int encode(void *state, const int16_t *pcm, size_t samples, uint8_t *payl
 static const struct codec g729_codec = {
     .name = "g729",
     .format = {.clock_rate = 8000, .sample_rate = 8000, .channels = 1, .frame_samples = FRAME, .frame_octets = OCTETS},
-    .settings = settings, .library = library, .measure = measure,
+    .settings = settings, .library = library, .measure = measure, .pauses = pauses,
     .decoder_create = create_decoder, .decoder_destroy = destroy_decoder, .decoder_reset = reset_decoder,
     .decode = decode, .conceal = conceal,
     .encoder_create = create_encoder, .encoder_destroy = destroy_encoder, .encoder_reset = reset_encoder,

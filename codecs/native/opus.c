@@ -103,6 +103,13 @@ static int measure(const struct codec_config *config, const uint8_t *payload, si
     return samples < 0 ? CODEC_DAMAGED : samples;
 }
 
+/* RFC 6716 2.1.9, RFC 7587 3.1.3: frames of one octet or none are what discontinuous transmission leaves. */
+static enum codec_pause pauses(const struct codec_config *config, const uint8_t *payload, size_t octets)
+{
+    (void)config, (void)payload;
+    return octets <= 2 ? CODEC_PAUSES : CODEC_SPEAKS;
+}
+
 static int bandwidth_for(int32_t rate)
 {
     return rate < 12000 ? BANDWIDTH_NARROW : rate < 16000 ? BANDWIDTH_MEDIUM : rate < 24000 ? BANDWIDTH_WIDE
@@ -250,7 +257,7 @@ static int conceal(void *state, const uint8_t *next, size_t octets, int16_t *pcm
 static const struct codec opus_codec = {
     .name = "opus",
     .format = {.clock_rate = 48000, .sample_rate = 48000, .channels = 1, .frame_samples = 120},
-    .settings = settings, .library = library, .shape = shape, .measure = measure,
+    .settings = settings, .library = library, .shape = shape, .measure = measure, .pauses = pauses,
     .decoder_create = create_decoder, .decoder_destroy = destroy_decoder, .decoder_reset = reset_decoder,
     .decode = decode, .conceal = conceal,
     .encoder_create = create_encoder, .encoder_destroy = destroy_encoder, .encoder_reset = reset_encoder,

@@ -63,8 +63,12 @@ _Lines = tuple[tuple[RtpMap, str], ...]  # a codec, and its parameters
 def _numbered(
     added: tuple[AddedCodec, ...], media: Media, free: Iterator[int]
 ) -> Iterator[tuple[RtpMap, str]]:
+    own = {codec.name.lower(): codec.payload_type for codec in media.codecs}
     for one in added:
         number = one.payload_type
+        if number is not None and own.get(f"{one.encoding}/{one.clock_rate}".lower()) == number:
+            yield RtpMap(number, one.encoding, one.clock_rate, one.channels), one.parameters
+            continue  # it goes with a codec that went
         if number is None or str(number) in media.formats:
             number = next(free, None)
         if number is None:

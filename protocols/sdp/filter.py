@@ -15,6 +15,7 @@ __all__ = ["has_codec", "is_of_format", "keep_codecs", "limit_codecs"]
 
 _OF_FORMAT = frozenset(("rtpmap", "fmtp", "rtcp-fb"))
 _EVENT = "telephone-event"
+_BESIDE = frozenset((_EVENT, "cn"))  # no codec of speech; RFC 3389: comfort noise
 
 
 def limit_codecs(description: Description, names: tuple[str, ...]) -> Description:
@@ -52,12 +53,12 @@ def has_codec(media: Media, name: str) -> bool:
 
 @lru_cache(maxsize=512)  # phones and trunks are few kinds, and each says the same in every call
 def _wanted(formats: tuple[str, ...], maps: tuple[Attribute, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The formats that stay, in the order of the names; none when only telephone-event would be left."""
+    """The formats that stay, in the order of the names; none when there is no speech among them."""
     codecs = named_codecs(formats, maps)
     chosen: list[RtpMap] = []
     for name in map(str.lower, names):
         chosen += [codec for codec in codecs if name in _names_of(codec) and codec not in chosen]
-    if all(codec.encoding.lower() == _EVENT for codec in chosen):
+    if all(codec.encoding.lower() in _BESIDE for codec in chosen):
         return ()
     rates = {codec.clock_rate for codec in chosen}
     events = [c for c in codecs if c.encoding.lower() == _EVENT and c.clock_rate in rates and c not in chosen]

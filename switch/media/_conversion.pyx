@@ -15,20 +15,21 @@ cdef extern from "converter.h" nogil:
         void (*take)(converter *, const uint8_t *data, size_t size, uint64_t now) noexcept
         size_t (*make)(converter *, uint8_t *packet, size_t room) noexcept
         void (*destroy)(converter *) noexcept
+        void (*hear)(converter *, uint64_t now) noexcept
 
 cdef extern from "conversion/transcoder.h" nogil:
     enum: CONVERSION_FORMATS, NOT_COPIED
     struct incoming:
-        uint8_t payload_type, copied_as, is_event
+        uint8_t payload_type, copied_as, is_event, is_noise
         uint32_t clock_rate
         codec_config config
     struct conversion:
         incoming incoming[16]
         int incoming_count
         codec_config config
-        uint8_t payload_type, event_type
+        uint8_t payload_type, event_type, noise_type
         int32_t packet_ms
-        uint32_t event_rate, ssrc, timestamp
+        uint32_t event_rate, noise_rate, ssrc, timestamp
         uint16_t sequence_number
     converter *transcoder_create(const conversion *)
 
@@ -49,20 +50,21 @@ cdef class Converter:
     def __cinit__(self, wanted not None):
         cdef conversion terms
         cdef incoming *one
-        formats, terms.payload_type, config, terms.packet_ms, event = wanted
+        formats, terms.payload_type, config, terms.packet_ms, event, noise = wanted
         if len(formats) > CONVERSION_FORMATS:
             raise ValueError(f"{len(formats)} payload types, at most {CONVERSION_FORMATS} can be converted")
         terms.incoming_count = len(formats)
         for i in range(terms.incoming_count):
             one = &terms.incoming[i]
-            one.payload_type, one.clock_rate, decoded, copied_as, one.is_event = formats[i]
+            one.payload_type, one.clock_rate, decoded, copied_as, one.is_event, one.is_noise = formats[i]
             one.copied_as = NOT_COPIED if copied_as is None else copied_as
             if decoded is not None:
                 one.config = _config(decoded)
-            elif copied_as is None and not one.is_event:
+            elif copied_as is None and not one.is_event and not one.is_noise:
                 raise ValueError(f"payload type {one.payload_type} is neither decoded nor copied")
         terms.config = _config(config)
         terms.event_type, terms.event_rate = (0, 0) if event is None else event
+        terms.noise_type, terms.noise_rate = (0, 0) if noise is None else noise
         terms.ssrc, terms.timestamp = random.getrandbits(32), random.getrandbits(32)  # RFC 3550 §5.1, §8.1
         terms.sequence_number = random.getrandbits(15)
         self._converter = transcoder_create(&terms)
@@ -75,12 +77,23 @@ cdef class Converter:
 
     def convert(self, bytes packet not None, double now=0.0):
         """Take an RTP packet at ``now`` (monotonic seconds); returns the packets that come of it."""
-        cdef size_t size
         if self._converter == NULL:
             raise ValueError("the converter was handed over")
         self._converter.take(
             self._converter, <const uint8_t *>PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet), <uint64_t>(now * 1e9)
         )
+        return self._made()
+
+    def tick(self, double now):
+        """What is made in pauses until ``now``, as the engine asks for it every 20 ms."""
+        if self._converter == NULL:
+            raise ValueError("the converter was handed over")
+        if self._converter.hear != NULL:
+            self._converter.hear(self._converter, <uint64_t>(now * 1e9))
+        return self._made()
+
+    cdef list _made(self):
+        cdef size_t size
         made = []
         while True:
             data = PyBytes_FromStringAndSize(NULL, PACKET_ROOM)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _KEYS = "0123456789*#ABCD"  # a key's place is its number; §3.2
 _EVENT = "telephone-event"
+_UNSPOKEN = (_EVENT, "cn")
 _PLAIN = frozenset(("PCMU/8000", "PCMA/8000"))
 _FLOWS = 0.5  # seconds: where nothing has come for so long, nothing would carry the key
 
@@ -46,7 +47,7 @@ def _way(agreement: Agreement, leg: MediaLeg, i: int) -> tuple[int | None, int] 
     if side is not None and other is not None:
         return other.conversion.event or ((None, 8000) if side.codec in _PLAIN else None)
     own = again(agreement.offer if leg is agreement.offerer else agreement.answer).description.media[i]
-    spoken = next((one for one in stream.answer.codecs if one.encoding.lower() != _EVENT), None)
+    spoken = next((one for one in stream.answer.codecs if one.encoding.lower() not in _UNSPOKEN), None)
     if spoken is None:
         return None
     for one in own.codecs:

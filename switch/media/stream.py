@@ -42,6 +42,7 @@ class Incoming(NamedTuple):
     config: Config | None = None  # of the decoder; None: it is not decoded
     copied_as: int | None = None  # the payload type under which it leaves as it is
     is_event: bool = False  # telephone-event, RFC 4733
+    is_noise: bool = False  # comfort noise, RFC 3389
 
 
 class Conversion(NamedTuple):
@@ -52,6 +53,7 @@ class Conversion(NamedTuple):
     config: Config  # of the encoder
     packet_ms: int
     event: tuple[int, int] | None = None  # payload type and clock rate of telephone-event; None: not taken
+    noise: tuple[int, int] | None = None  # the same of comfort noise; None: it is made here
 
 
 class Retyped(NamedTuple):

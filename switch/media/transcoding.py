@@ -7,9 +7,10 @@ codec of the offer is sound converted, and the offerer is told the codec of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from switchroom.codecs import CODECS, Codec, Config, find
@@ -23,7 +24,10 @@ Names = tuple[str, ...]
 
 _G711 = ("PCMU/8000", "PCMA/8000")
 _PLAIN = frozenset(("RTP/AVP", "RTP/AVPF"))
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 _EVENT = "telephone-event"
+_NOISE = "cn"  # RFC 3389
+_NOISES = (_NOISE, "cn/8000")
 _MAX_INCOMING = 16  # CONVERSION_FORMATS
 _MAX_PAYLOAD = 1400  # octets: what passes in one frame of Ethernet, whatever is put around it
 _OF_SOUND = frozenset(
@@ -111,7 +115,8 @@ def extend(description: sdp.Description, allowed: Names, converted: Names) -> sd
 def _extended(media: sdp.Media, allowed: Names, converted: Names) -> sdp.Media:
     if media.kind != "audio" or media.is_rejected or not media.is_rtp:
         return media
-    return sdp.add_codecs(media, allowed, tuple(_added(media, allowed, converted)))
+    added = (*_added(media, allowed, converted), *_added_noise(media, allowed))
+    return sdp.add_codecs(media, allowed, added)
 
 
 def _added(media: sdp.Media, allowed: Names, converted: Names) -> Iterable[sdp.AddedCodec]:
@@ -135,6 +140,15 @@ def _added(media: sdp.Media, allowed: Names, converted: Names) -> Iterable[sdp.A
                 yield sdp.AddedCodec(encoding, clock_rate, channels, codec.payload_type, line)
 
 
+def _added_noise(media: sdp.Media, allowed: Names) -> Iterable[sdp.AddedCodec]:
+    """Comfort noise, for a leg whose codecs name it."""
+    own = [codec for codec in media.codecs if _is_spoken(codec)]
+    if any(name.lower() in _NOISES for name in allowed) and own and media.proto in _PLAIN:
+        kept = sdp.keep_codecs(media, allowed)
+        if kept.is_rejected or not sdp.has_codec(kept, "CN/8000"):
+            yield sdp.AddedCodec("CN", 8000, 1, 13)
+
+
 # -- the answer
 
 
@@ -146,8 +160,10 @@ def plan(offered: sdp.Media, stream: sdp.Stream, converted: Names) -> Plan | Non
     if stream.is_rejected or stream.offer.formats == offered.formats or not offered.is_rtp:
         return None
     own = {_key(rtpmap): rtpmap for rtpmap in offered.codecs}
-    spoken = [rtpmap for rtpmap in stream.codecs if not _is_event(rtpmap)]
+    spoken = [rtpmap for rtpmap in stream.codecs if _is_spoken(rtpmap)]
     foreign = [rtpmap for rtpmap in spoken if _key(rtpmap) not in own]
+    if not foreign and any(_is_noise(one) and _key(one) not in own for one in stream.codecs):
+        foreign = spoken[:1]  # all passes but comfort noise, which the offerer does not know
     answerer = [one for rtpmap in foreign if (one := _answered(rtpmap, stream, converted)) is not None]
     if not answerer:
         return None
@@ -205,6 +221,8 @@ class _Planner:
         self._event_b = _event(stream.answer.codecs, answerer[0].rtpmap.clock_rate)
         if self._event_b is None and shared:
             self._event_a = None  # nothing is decoded that passes: its keys stay in the sound
+        self._noise_a = _noise(offered.codecs, offerer.rtpmap.clock_rate)
+        self._noise_b = _noise(stream.answer.codecs, answerer[0].rtpmap.clock_rate)
 
     def plan(self) -> Plan:
         told = self._shared or [self._offerer.rtpmap]
@@ -212,6 +230,8 @@ class _Planner:
             told = [*told, self._offerer.rtpmap]
         if self._event_a is not None:
             told = [*told, self._event_a]
+        if self._noise_a is not None:
+            told = [*told, self._noise_a]
         formats = tuple([str(rtpmap.payload_type) for rtpmap in told])
         a, b = self._side_a(), self._side_b()
         one, two = recoded(a.conversion, b.conversion)
@@ -229,7 +249,8 @@ class _Planner:
         if first.rtpmap not in self._shared:
             incoming.append(_decoded(first, first.rtpmap.payload_type, other))
         incoming += _events(self._event_a, ())
-        return _side(first, incoming, other, self._stream.answer, self._event_b)
+        incoming += _noises(self._noise_a, ())
+        return _side(first, incoming, other, self._stream.answer, self._event_b, self._noise_b)
 
     def _side_b(self) -> Side:
         """What comes from the answerer: numbered as in the offer that it got, or else as in its answer."""
@@ -245,7 +266,8 @@ class _Planner:
             if all(one.payload_type != number for one in incoming):
                 incoming.append(_decoded(voice, number, other))
         incoming += _events(self._event_b, self._stream.offer.codecs)
-        return _side(first, incoming, other, self._offered, self._event_a)
+        incoming += _noises(self._noise_b, self._stream.offer.codecs)
+        return _side(first, incoming, other, self._offered, self._event_a, self._noise_a)
 
     def _lines(self, told: list[sdp.RtpMap]) -> Iterable[sdp.Attribute]:
         fmtps = self._offered.fmtps
@@ -267,17 +289,21 @@ def _side(
     other: _Voice,
     media: sdp.Media,
     event: sdp.RtpMap | None,
+    noise: sdp.RtpMap | None,
 ) -> Side:
     """``media`` is how the other end described what it wants to get."""
     assert other.codec is not None
-    clocks = tuple([(one.payload_type, one.clock_rate) for one in incoming if not one.is_event])
-    encoder = _encoder(other, voice)
+    timed = [one for one in incoming if not one.is_event and not one.is_noise]
+    clocks = tuple([(one.payload_type, one.clock_rate) for one in timed])
+    has_pauses = any(one.is_noise for one in incoming)
+    encoder = _encoder(other, voice, other.codec.parameters.pausing if has_pauses else _NOTHING)
     conversion = Conversion(
         tuple(incoming[:_MAX_INCOMING]),
         other.rtpmap.payload_type,
         encoder,
         packet_time(other.codec, encoder, media),
         None if event is None else (event.payload_type, event.clock_rate),
+        None if noise is None else (noise.payload_type, noise.clock_rate),
     )
     return Side(voice.rtpmap.name, clocks, conversion)
 
@@ -288,9 +314,9 @@ def _decoded(voice: _Voice, payload_type: int, other: _Voice) -> Incoming:
     return Incoming(payload_type, voice.rtpmap.clock_rate, voice.codec.config(**settings))
 
 
-def _encoder(voice: _Voice, other: _Voice) -> Config:
+def _encoder(voice: _Voice, other: _Voice, also: Mapping[str, int] = _NOTHING) -> Config:
     assert voice.codec is not None
-    settings = {**voice.codec.parameters.encoder(voice.local, voice.remote), **_inner(voice, other)}
+    settings = {**voice.codec.parameters.encoder(voice.local, voice.remote), **_inner(voice, other), **also}
     return voice.codec.config(**settings)
 
 
@@ -330,6 +356,26 @@ def _events(event: sdp.RtpMap | None, also: tuple[sdp.RtpMap, ...]) -> list[Inco
         if _is_event(rtpmap):
             numbers.setdefault(rtpmap.payload_type, rtpmap.clock_rate)
     return [Incoming(number, rate, is_event=True) for number, rate in numbers.items()]
+
+
+def _noise(codecs: tuple[sdp.RtpMap, ...], clock_rate: int) -> sdp.RtpMap | None:
+    """The comfort noise that goes with a codec: RFC 3389 §4 wants its clock rate."""
+    return next((one for one in codecs if _is_noise(one) and one.clock_rate == clock_rate), None)
+
+
+def _noises(noise: sdp.RtpMap | None, also: tuple[sdp.RtpMap, ...]) -> list[Incoming]:
+    if noise is None:
+        return []
+    numbers = dict.fromkeys([noise.payload_type, *[one.payload_type for one in also if _key(one) == _key(noise)]])
+    return [Incoming(number, noise.clock_rate, is_noise=True) for number in numbers]
+
+
+def _is_noise(rtpmap: sdp.RtpMap) -> bool:
+    return rtpmap.encoding.lower() == _NOISE
+
+
+def _is_spoken(rtpmap: sdp.RtpMap) -> bool:
+    return not _is_event(rtpmap) and not _is_noise(rtpmap)
 
 
 def _is_event(rtpmap: sdp.RtpMap) -> bool:

@@ -38,6 +38,15 @@ struct key {
     uint32_t ticks, withheld;     /* since it was heard, of telephone-event's and of the sender's clock */
 };
 
+/* Noise that is made while the sender pauses. */
+struct pause {
+    bool is_on;
+    int voice;                    /* whose decoder makes it; -1: `noise` */
+    uint64_t until;               /* it is made up to here */
+    uint32_t ahead;               /* ticks of the sender's clock by which too much was made */
+    struct noise noise;
+};
+
 /* A packet that needs no encoder. */
 struct ready {
     int copies;                   /* to be sent, each with a number of its own */
@@ -91,6 +100,8 @@ struct transcoder {
     int jump_at;                  /* where in `samples` the time stamp moves on by jump_by */
     uint32_t jump_by;
     struct ready ready;
+    struct pause pause;
+    bool is_pause_told;           /* of a codec's own pause, to who has comfort noise */
 
     int rate, channels, frame;    /* of the encoder; `frame` samples make a packet */
     int begin, end, room;         /* of the samples that wait */

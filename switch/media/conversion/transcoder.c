@@ -3,21 +3,8 @@
 #include "keys.h"
 #include "order.h"
 #include "output.h"
+#include "pauses.h"
 #include "state.h"
-
-static void hear(struct transcoder *t, struct voice *voice, int16_t *pcm, int count)
-{
-    if (voice->resampler == NULL)
-        append(t, pcm, count);
-    else if (resampler_room(voice->resampler, count) <= SCRATCH)
-        append(t, other_rate, resampler_run(voice->resampler, pcm, count, other_rate));
-}
-
-static void make_mono(int16_t *pcm, int count)
-{
-    for (int i = 0; i < count; i++)
-        pcm[i] = (int16_t)((pcm[2 * i] + pcm[2 * i + 1]) / 2);
-}
 
 /* Make up for `ticks` that did not come, by packets like the last one; returns those that were made up for. */
 static uint32_t conceal(struct transcoder *t, uint32_t ticks, const uint8_t *next, size_t octets)
@@ -50,6 +37,9 @@ static void arrive(struct transcoder *t, const struct incoming *incoming, const 
                    uint64_t now, const uint8_t *payload, size_t octets)
 {
     uint32_t gap = rtp->timestamp - t->next_timestamp;
+    if (step >= 0 && is_pausing(t, rtp->timestamp, incoming->clock_rate))
+        gap = end_pause(t, gap, incoming->clock_rate);
+    t->pause.is_on = false;
     bool is_known = t->has_input && step >= 0 && t->clock_rate == incoming->clock_rate &&
                     gap <= incoming->clock_rate * MAX_PAUSE_S;
     if (!is_known) {  /* another source or clock: what is left is the time between the two packets */
@@ -75,7 +65,64 @@ static void arrive(struct transcoder *t, const struct incoming *incoming, const 
         jump(t, gap, incoming->clock_rate);
 }
 
-static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, const uint8_t *payload, size_t octets)
+static enum codec_pause pause_in(const struct incoming *incoming, const uint8_t *payload, size_t octets)
+{
+    const struct codec *codec = incoming->config.codec;
+    return incoming->copied_as != NOT_COPIED || codec->pauses == NULL
+               ? CODEC_SPEAKS : codec->pauses(&incoming->config, payload, octets);
+}
+
+/* The codec has described a pause in what was decoded last. */
+static void note_pause(struct transcoder *t, int index, int count, uint64_t now)
+{
+    int rate = t->terms.incoming[index].config.format.sample_rate;
+    uint8_t description[NOISE_PAYLOAD_MAX];
+    if (t->terms.noise_rate == 0) {
+        begin_pause(t, index, now + (uint64_t)count * SECOND / (uint64_t)rate);
+        return;
+    }
+    size_t octets = noise_describe(decoded, (size_t)count, description);
+    tell_noise(t, description, (uint32_t)rate == t->terms.noise_rate ? octets : 1);
+}
+
+/* Silence that is described again: who hears noise already hears it go on by the new description. */
+static bool goes_on_pausing(struct transcoder *t, int index, const uint8_t *payload, size_t octets)
+{
+    struct incoming *incoming = &t->terms.incoming[index];
+    if (!t->pause.is_on || t->pause.voice != index || pause_in(incoming, payload, octets) != CODEC_PAUSES)
+        return false;
+    size_t room = (size_t)incoming->config.format.sample_rate * MAX_PACKET_MS / 1000;
+    incoming->config.codec->decode(t->voices[index].decoder, payload, octets, decoded, room);
+    return true;
+}
+
+/* Comfort noise; RFC 3389. Reflection coefficients are of one rate: at another only the level is true. */
+static void take_noise(struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp, int step,
+                       uint64_t now, const uint8_t *payload, size_t octets)
+{
+    if (octets == 0 || t->key.name != 0)
+        return;
+    if (t->terms.noise_rate != 0) {
+        arrive(t, incoming, rtp, step, now, NULL, 0);
+        tell_noise(t, payload, t->terms.noise_rate != incoming->clock_rate ? 1 : octets);
+    } else {
+        bool is_on = t->pause.voice < 0 && is_pausing(t, rtp->timestamp, incoming->clock_rate);
+        noise_set(&t->pause.noise, payload, (uint32_t)t->rate != incoming->clock_rate ? 1 : octets);
+        if (is_on)
+            return;
+        arrive(t, incoming, rtp, step, now, NULL, 0);
+    }
+    t->clock_rate = incoming->clock_rate;
+    t->next_timestamp = rtp->timestamp;
+    t->voice = -1;
+    t->last_at = now;
+    t->has_input = true;
+    if (t->terms.noise_rate == 0)
+        begin_pause(t, -1, now);
+}
+
+static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, const uint8_t *payload, size_t octets,
+                       uint64_t now)
 {
     struct incoming *incoming = &t->terms.incoming[index];
     struct voice *voice = &t->voices[index];
@@ -93,6 +140,11 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
         make_mono(decoded, count);
     if (voice->conceal != NULL)
         conceal_good(voice->conceal, decoded, (size_t)count);
+    enum codec_pause pause = pause_in(incoming, payload, octets);
+    if (pause == CODEC_PAUSES && t->is_pause_told) {
+        note_pause(t, index, count, now);
+        return;
+    }
     uint32_t ticks = (uint32_t)((int64_t)count * incoming->clock_rate / format->sample_rate);
     if (voice->dtmf == NULL || !withhold_key(t, voice, incoming, count, ticks))
         hear(t, voice, decoded, count);
@@ -100,6 +152,9 @@ static void take_sound(struct transcoder *t, int index, const struct rtp *rtp, c
     t->spoken = count;
     t->next_timestamp += ticks;
     t->last_ms = count * 1000 / format->sample_rate;
+    t->is_pause_told = pause != CODEC_SPEAKS && t->terms.noise_rate != 0 && t->key.name == 0;
+    if (pause != CODEC_SPEAKS && t->key.name == 0)
+        note_pause(t, index, count, now);
 }
 
 /* A codec that both ends know leaves as it came. */
@@ -144,6 +199,7 @@ static void sound_event(struct transcoder *t, const struct incoming *incoming, c
 static void take_event(struct transcoder *t, const struct incoming *incoming, const struct rtp *rtp, bool is_marked,
                        const uint8_t *payload)
 {
+    t->pause.is_on = false;
     if (!t->has_event || rtp->timestamp != t->event_timestamp) {
         int32_t ahead = (int32_t)(rtp->timestamp - t->next_timestamp);
         int64_t ticks = (int64_t)ahead * t->terms.config.format.clock_rate / incoming->clock_rate;
@@ -181,9 +237,7 @@ static void take_next(struct transcoder *t, const struct rtp *rtp, const uint8_t
     size_t octets = size - header - (data[0] & 0x20 ? data[size - 1] : 0);
     bool is_marked = data[1] & 0x80;
     int step = step_to(t, rtp), index = find_format(t, rtp->payload_type);
-    memmove(t->samples, t->samples + t->begin, (size_t)(t->end - t->begin) * sizeof *t->samples);
-    t->end -= t->begin;
-    t->begin = 0;
+    make_space(t);
     if (index >= 0 && t->terms.incoming[index].is_event) {
         if (octets >= EVENT_OCTETS && t->terms.event_rate != 0)
             take_event(t, &t->terms.incoming[index], rtp, is_marked, data + header);
@@ -191,14 +245,16 @@ static void take_next(struct transcoder *t, const struct rtp *rtp, const uint8_t
             sound_event(t, &t->terms.incoming[index], rtp, step, now, data + header);
     } else if (index >= 0 && is_covered(t, &t->terms.incoming[index], rtp)) {
         t->last_at = now;
-    } else if (index >= 0) {
+    } else if (index >= 0 && t->terms.incoming[index].is_noise) {
+        take_noise(t, &t->terms.incoming[index], rtp, step, now, data + header, octets);
+    } else if (index >= 0 && !goes_on_pausing(t, index, data + header, octets)) {
         const struct incoming *incoming = &t->terms.incoming[index];
         arrive(t, incoming, rtp, step, now, data + header, octets);
         t->clock_rate = incoming->clock_rate;
         if (incoming->copied_as != NOT_COPIED)
             take_copy(t, incoming, rtp, is_marked, data + header, octets);
         else
-            take_sound(t, index, rtp, data + header, octets);
+            take_sound(t, index, rtp, data + header, octets, now);
         t->last_at = now;
         t->has_input = true;
     }
@@ -289,13 +345,21 @@ static bool prepare(struct transcoder *t)
     bool is_heeding = t->terms.event_rate != 0;  /* who speaks has no telephone-event, who listens has */
     for (int i = 0; i < t->terms.incoming_count; i++)
         is_heeding = is_heeding && !t->terms.incoming[i].is_event;
+    bool may_pause = false;
     for (int i = 0; i < t->terms.incoming_count; i++) {
         const struct incoming *incoming = &t->terms.incoming[i];
         if (incoming->clock_rate == 0)
             return false;
-        bool is_decoded = !incoming->is_event && incoming->copied_as == NOT_COPIED;
+        bool is_decoded = !incoming->is_event && !incoming->is_noise && incoming->copied_as == NOT_COPIED;
         if (is_decoded && !prepare_voice(&t->voices[i], incoming, t->rate, is_heeding))
             return false;
+        if (incoming->is_noise || (is_decoded && incoming->config.codec->pauses != NULL))
+            may_pause = true;
+    }
+    if (may_pause && t->terms.noise_rate == 0) {
+        noise_init(&t->pause.noise, t->ssrc);
+        t->verbs.hear = hear_tick;
+        t->verbs.beat = keep_beat;
     }
     t->encoder = t->terms.config.codec->encoder_create(&t->terms.config);
     return t->encoder != NULL;

@@ -22,11 +22,13 @@ static struct converter *any_converter(void)
     for (;;) {
         struct conversion wanted = {.config = any_codec(), .payload_type = 97, .packet_ms = times[number(6)],
                                     .event_type = 110, .event_rate = number(2) * 8000,
+                                    .noise_type = 13, .noise_rate = number(2) * 8000,
                                     .incoming_count = 3 + (int)number(2)};
         for (int i = 0; i < wanted.incoming_count; i++) {
             struct codec_config config = any_codec();
-            wanted.incoming[i] = (struct incoming){(uint8_t)i, i == 2 ? 42 : NOT_COPIED, i == 3,
-                                                   (uint32_t)config.format.clock_rate, config};
+            wanted.incoming[i] = (struct incoming){(uint8_t)i, i == 2 ? 42 : NOT_COPIED, i == 3 && number(2),
+                                                   0, (uint32_t)config.format.clock_rate, config};
+            wanted.incoming[i].is_noise = i == 3 && !wanted.incoming[i].is_event;
         }
         struct converter *made = transcoder_create(&wanted);
         if (made != NULL)
@@ -83,6 +85,8 @@ int main(int argc, char **argv)
         memcpy(data, scratch, size);
         converter->take(converter, data, size, now += number(100) ? number(40000000) : number(2000000000));
         free(data);
+        if (converter->hear != NULL && number(2))
+            converter->hear(converter, now += number(200000000));
         for (size_t octets; (octets = converter->make(converter, out, MAX_SIZE)) != 0; made++) {
             struct rtp rtp;
             require(octets <= MAX_SIZE && rtp_parse(out, octets, false, &rtp), "what is made is a packet");

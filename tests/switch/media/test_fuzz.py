@@ -30,8 +30,7 @@ CONVERTER = [
     HERE / "fuzz_transcoder_core.c",
     ROOT / "switch" / "media" / "conversion" / "transcoder.c",
     ROOT / "codecs" / "resampling_core.c",
-    ROOT / "codecs" / "sound" / "conceal.c",
-    ROOT / "codecs" / "sound" / "tones.c",
+    *(ROOT / "codecs" / "sound" / f"{name}.c" for name in ("conceal", "mix", "noise", "tones")),
     *sorted((ROOT / "codecs" / "native").glob("*.c")),
 ]
 SOUND = [
