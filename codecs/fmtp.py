@@ -28,7 +28,7 @@ class Parameters:
 
     offer: str = ""  # what we offer, without the payload type
     also: str = ""  # and behind it, under another number, for who cannot read the first
-    pausing: Settings = MappingProxyType({})  # of an encoder whose sound may have pauses, where every decoder takes them
+    pausing: Settings = MappingProxyType({})  # of an encoder whose sound may have pauses
 
     @property
     def offers(self) -> tuple[str, ...]:

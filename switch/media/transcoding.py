@@ -366,7 +366,9 @@ def _noise(codecs: tuple[sdp.RtpMap, ...], clock_rate: int) -> sdp.RtpMap | None
 def _noises(noise: sdp.RtpMap | None, also: tuple[sdp.RtpMap, ...]) -> list[Incoming]:
     if noise is None:
         return []
-    numbers = dict.fromkeys([noise.payload_type, *[one.payload_type for one in also if _key(one) == _key(noise)]])
+    numbers = dict.fromkeys(
+        [noise.payload_type, *[one.payload_type for one in also if _key(one) == _key(noise)]]
+    )
     return [Incoming(number, noise.clock_rate, is_noise=True) for number in numbers]
 
 

@@ -1,4 +1,4 @@
-"""Pauses between converted legs: comfort noise (RFC 3389), silence that codecs describe, and noise that is made."""
+"""Pauses between converted legs: comfort noise (RFC 3389), silence that codecs describe, noise that is made."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_a_leg_that_has_comfort_noise_gets_it_with_its_level_and_place() -> None
 
 def test_another_rate_keeps_the_level_only() -> None:
     converter = Converter(
-        Conversion((Incoming(13, 8000, is_noise=True),), OUT, find("L16/16000").config(), 20, None, (99, 16000))
+        Conversion(
+            (Incoming(13, 8000, is_noise=True),), OUT, find("L16/16000").config(), 20, None, (99, 16000)
+        )
     )
     line = Line("PCMU", "PCMA")
     [noise] = converter.convert(line.packet(bytes((LEVEL, 1, 2, 3)), 13), 1.0)
@@ -86,12 +88,14 @@ def test_a_leg_without_it_hears_noise_of_that_level(two: str) -> None:
     assert len(made) == 100
     sent += made + line.talk(10)
     numbers, times = steps(sent)
-    assert numbers == {1} and times == {line.out.clock_rate // 50}
+    assert numbers == {1}
+    assert times == {line.out.clock_rate // 50}
     assert sum(one.is_marked for one in sent) == 1  # the first of all: for who listens there was no pause
     heard = line.heard(sent).astype(np.int16)
     rate = line.out.sample_rate
     assert abs(level(heard[rate // 2 : 2 * rate]) - LEVEL) <= 2
-    assert level(heard[: rate // 10]) < 20 and level(heard[-rate // 10 :]) < 20
+    assert level(heard[: rate // 10]) < 20
+    assert level(heard[-rate // 10 :]) < 20
 
 
 def test_a_second_description_changes_the_level_and_not_the_time() -> None:
@@ -127,7 +131,8 @@ def test_noise_lost_is_a_pause_as_ever() -> None:
     before = line.talk(5)
     assert line.wait(1.0) == []
     [after] = line.take(line.speak())
-    assert after.is_marked and (after.timestamp - before[-1].timestamp) & 0xFFFFFFFF == 160 + 8000
+    assert after.is_marked
+    assert (after.timestamp - before[-1].timestamp) & 0xFFFFFFFF == 160 + 8000
 
 
 def test_a_codec_with_pauses_of_its_own_makes_them() -> None:
@@ -138,7 +143,8 @@ def test_a_codec_with_pauses_of_its_own_makes_them() -> None:
     line.noise(bytes((LEVEL,)))
     made = line.wait(3.0)
     sizes = {len(one.payload) for one in made}
-    assert len(made) < 75 and 2 in sizes
+    assert len(made) < 75
+    assert 2 in sizes
 
 
 def speech(seconds: float, rate: int, height: int) -> Samples:
@@ -147,7 +153,9 @@ def speech(seconds: float, rate: int, height: int) -> Samples:
 
 @pytest.mark.parametrize(("one", "settings"), [("G729", {"annexb": 1}), ("AMR", {"dtx": 1})])
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_silence_that_a_codec_describes_is_told_or_heard(one: str, settings: dict[str, int], is_taken: bool) -> None:
+def test_silence_that_a_codec_describes_is_told_or_heard(
+    one: str, settings: dict[str, int], is_taken: bool
+) -> None:
     if not find(one).is_offered:
         pytest.skip(f"the library of {one} is not installed")
     codec, noise = find(one), (13, 8000) if is_taken else None
@@ -169,11 +177,13 @@ def test_silence_that_a_codec_describes_is_told_or_heard(one: str, settings: dic
     sounds = [one for one in sent if one.payload_type == OUT]
     told = [one for one in sent if one.payload_type == 13]
     if is_taken:
-        assert told and len(sounds) < 200
+        assert told
+        assert len(sounds) < 200
         assert abs(told[-1].payload[0] - level(sound[-8000:])) <= 4
     else:
         heard = np.frombuffer(b"".join(one.payload for one in sounds[-50:]), ">i2").astype(np.int16)
-        assert not told and abs(len(sounds) - 250) <= 4
+        assert not told
+        assert abs(len(sounds) - 250) <= 4
         assert abs(level(heard) - level(sound[-8000:])) <= 4
 
 
@@ -181,12 +191,16 @@ def test_silence_that_a_codec_describes_is_told_or_heard(one: str, settings: dic
 
 
 def offer(formats: str, *lines: str) -> Said:
-    text = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n"
+    text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    text += f"m=audio 4000 RTP/AVP {formats}\r\n"
     return parse((text + "".join(f"a={line}\r\n" for line in lines)).encode())
 
 
 def agreed(
-    offered: str, answered: str, allowed: tuple[str, ...] = (), converted: tuple[str, ...] = ("PCMU", "PCMA", "G722")
+    offered: str,
+    answered: str,
+    allowed: tuple[str, ...] = (),
+    converted: tuple[str, ...] = ("PCMU", "PCMA", "G722"),
 ) -> tuple[sdp.Media, Plan | None, sdp.Media]:
     """What the second leg is offered, how it is converted, and what the first is told."""
     from switchroom.switch.media.negotiate import Line as Port
@@ -204,7 +218,8 @@ def noise_of(conversion: Conversion) -> tuple[list[int], tuple[int, int] | None]
 
 def test_both_legs_have_it() -> None:
     sent, plan, answer = agreed("9 13", "8 13")
-    assert "13" in sent.formats and plan is not None
+    assert "13" in sent.formats
+    assert plan is not None
     assert noise_of(plan.offerer.conversion) == ([13], (13, 8000))
     assert noise_of(plan.answerer.conversion) == ([13], (13, 8000))
     assert answer.formats == ("9", "13")
@@ -212,21 +227,25 @@ def test_both_legs_have_it() -> None:
 
 def test_who_offers_it_may_send_it_to_a_leg_without() -> None:
     _, plan, answer = agreed("9 13", "8")
-    assert plan is not None and noise_of(plan.offerer.conversion) == ([13], None)
+    assert plan is not None
+    assert noise_of(plan.offerer.conversion) == ([13], None)
     assert noise_of(plan.answerer.conversion) == ([], (13, 8000))
     assert answer.formats == ("9", "13")
 
 
 def test_a_leg_whose_codecs_name_it_is_offered_it() -> None:
     sent, plan, answer = agreed("9", "8 13", ("PCMA", "CN"))
-    assert sent.formats == ("8", "13") and plan is not None
+    assert sent.formats == ("8", "13")
+    assert plan is not None
     assert noise_of(plan.answerer.conversion) == ([13], None)
     assert answer.formats == ("9",)
 
 
 def test_a_leg_whose_codecs_do_not_name_it_is_not_offered_it() -> None:
     sent, plan, answer = agreed("9 13", "8", ("PCMA",))
-    assert sent.formats == ("8",) and answer.formats == ("9", "13") and plan is not None
+    assert sent.formats == ("8",)
+    assert answer.formats == ("9", "13")
+    assert plan is not None
 
 
 def test_the_number_stays_when_its_codec_goes() -> None:
@@ -240,7 +259,9 @@ def test_comfort_noise_alone_is_no_sound() -> None:
 
 def test_what_passes_but_for_comfort_noise_is_converted_for_that() -> None:
     sent, plan, answer = agreed("8", "8 13", ("PCMA", "CN"))
-    assert sent.formats == ("8", "13") and plan is not None and answer.formats == ("8",)
+    assert sent.formats == ("8", "13")
+    assert plan is not None
+    assert answer.formats == ("8",)
     back = plan.answerer.conversion
     assert noise_of(back) == ([13], None)
     assert [one.copied_as for one in back.incoming if not one.is_noise] == [8]
