@@ -45,6 +45,8 @@ def _recoding(conversion: Conversion) -> Recoding | None:
         leaves = one.copied_as if one.config is None else conversion.payload_type
         if one.is_event and conversion.event:
             leaves = conversion.event[0]
+        if one.is_noise and conversion.noise:
+            leaves = conversion.noise[0]
         if leaves is None:
             return None
         types.append(Retyped(one.payload_type, leaves, one.config is not None))

@@ -1,4 +1,4 @@
-"""Pauses between converted legs: comfort noise (RFC 3389), silence that codecs describe, noise that is made."""
+"""Pauses between converted legs: comfort noise (RFC 3389), silence that codecs describe, made noise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from switchroom.codecs import Decoder, Samples, describe_noise, find, level
 from switchroom.protocols import sdp
 from switchroom.switch.media._conversion import Converter
+from switchroom.switch.media.recoding import recoded
 from switchroom.switch.media.said import Said, agree, extended, parse, told
 from switchroom.switch.media.stream import Conversion, Incoming
 from switchroom.switch.media.transcoding import Plan
@@ -265,6 +266,16 @@ def test_what_passes_but_for_comfort_noise_is_converted_for_that() -> None:
     back = plan.answerer.conversion
     assert noise_of(back) == ([13], None)
     assert [one.copied_as for one in back.incoming if not one.is_noise] == [8]
+
+
+@pytest.mark.parametrize(("answered", "is_relayed"), [("8 13", True), ("8", False)])
+def test_the_two_forms_of_g711_are_relayed_where_both_have_it(answered: str, is_relayed: bool) -> None:
+    _, plan, _ = agreed("0 13", answered)
+    assert plan is not None
+    ways = recoded(plan.offerer.conversion, plan.answerer.conversion)
+    assert (None not in ways) == is_relayed
+    if ways[0] is not None:
+        assert (13, 13, False) in ways[0].types
 
 
 def test_the_same_on_both_legs_passes() -> None:
