@@ -1,6 +1,7 @@
 """What does a call cost the whole switch, but for the kernel? All layers in memory, six calls interleaved.
 
     python bench/sip_switch.py                    microseconds of the loop's thread for a call
+    python bench/sip_switch.py --register         the same of a registration with its challenge
     python bench/sip_switch.py --profile 60       60 functions that take most, and how often they are called
 
 A real switch (see servers.py) with its limits, records, trace and media ports, but its UDP socket is a list:
@@ -16,12 +17,11 @@ import cProfile
 import pstats
 import re
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import report
+from phones_in_memory import Line, Registrants
 from servers import CALLEE, CALLER, SERVER, Setup, switch_toml
 
 from switchroom.switch import Switch, load
@@ -51,40 +51,18 @@ COPIED = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
 CONTACT = f"Contact: <sip:load@127.0.0.1:{CALLEE}>\r\n"
 
 
-class Sink:
-    """Stands for the socket: what is sent stays here."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[bytes, Any]] = []
-
-    def send(self, datagrams: list[tuple[bytes, Any]]) -> int:
-        """Keep them."""
-        self.sent += datagrams
-        return len(datagrams)
-
-    def take_failures(self) -> list[Any]:
-        """Nothing ever fails."""
-        return []
-
-    def receive(self) -> list[Any]:
-        """Nothing comes this way."""
-        return []
-
-
 class Phones:
     """The caller and the callee of all calls; each pass begins one call and moves five others on."""
 
-    def __init__(self, switch: Switch) -> None:
-        listener: Any = next(one for one in switch.face._flows.listeners if one.host == "127.0.0.1")
-        self.sink = listener._batch = Sink()
-        self.receive = listener._on_datagrams
-        self.caller = listener._make_flow(None, ("127.0.0.1", CALLER))
-        self.callee = listener._make_flow(None, ("127.0.0.1", CALLEE))
+    per_pass = 1
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.caller = line.flow_from(None, ("127.0.0.1", CALLER))
+        self.callee = line.flow_from(None, ("127.0.0.1", CALLEE))
         self.heads: dict[int, str] = {}  # of the responses to the switch's latest request in a call
         self.dialogs: dict[int, tuple[str, str]] = {}  # To and Contact of its 200
         self.number = 0
-        self.seconds = 0.0
-        self.profile: cProfile.Profile | None = None
 
     def go_on(self) -> None:
         """One batch."""
@@ -101,18 +79,10 @@ class Phones:
         if number > 5:
             batch.append((self.response(number - 5, "200 OK"), self.callee))
             del self.heads[number - 5]
-        began = time.thread_time()
-        if self.profile is not None:
-            self.profile.enable()
-        self.receive(batch)
-        if self.profile is not None:
-            self.profile.disable()
-        self.seconds += time.thread_time() - began
-        self._look(number)
+        self._look(number, self.line.send(batch))
 
-    def _look(self, number: int) -> None:
-        sent, self.sink.sent = self.sink.sent, []
-        for data, _ in sent:
+    def _look(self, number: int, sent: list[bytes]) -> None:
+        for data in sent:
             if data.startswith(b"INVITE "):
                 self.heads[number] = head_of(data, f";tag=d{number}")
             elif data.startswith(b"BYE "):
@@ -153,7 +123,8 @@ def head_of(data: bytes, tag: str = "") -> str:
 
 async def measure(folder: Path, options: argparse.Namespace) -> tuple[list[float], cProfile.Profile | None]:
     """Microseconds a call in each round."""
-    (folder / "switchroom.toml").write_text(switch_toml(folder, Setup()))
+    setup = Setup(users=options.users, has_auth=options.register)
+    (folder / "switchroom.toml").write_text(switch_toml(folder, setup))
     config = load(folder / "switchroom.toml")
     logs = configure(config.log)
     profile = cProfile.Profile() if options.profile else None
@@ -162,16 +133,17 @@ async def measure(folder: Path, options: argparse.Namespace) -> tuple[list[float
     async with Switch(config) as switch:
         switch.watchdog.stop()  # it would take our rounds for a loop that lags
         process.settle()
-        phones = Phones(switch)
+        line = Line(switch)
+        phones = Registrants(line, options.users) if options.register else Phones(line)
         for number in range(options.rounds + 1):
-            phones.seconds = 0.0
-            for _ in range(options.calls):
+            line.seconds = 0.0
+            for _ in range(options.calls // phones.per_pass):
                 phones.go_on()
                 await asyncio.sleep(0)
             if number:
-                found.append(1e6 * phones.seconds / options.calls)
+                found.append(1e6 * line.seconds / options.calls)
             else:  # that was to warm up
-                phones.profile = profile
+                line.profile = profile
             await asyncio.sleep(0.05)
     logs.close()
     return found, profile
@@ -183,6 +155,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--calls", type=int, default=300, help="in each round")
+    parser.add_argument("--register", action="store_true", help="registrations instead of calls")
+    parser.add_argument("--users", type=int, default=1000, help="phones that register in turn")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--profile", type=int, default=0, metavar="N", help="print N functions instead")
     options = parser.parse_args()
@@ -194,9 +168,11 @@ def main() -> None:
     if profile is not None:
         pstats.Stats(profile).sort_stats("tottime").print_stats(options.profile)
         return
-    rows = [{"what": "call", "least_us": round(min(found), 1), "median_us": round(median(found), 1)}]
-    report.show("A call through the whole switch, without the kernel", rows)
-    report.save("sip_switch", rows, {"calls": options.calls, "rounds": options.rounds})
+    what = "registration" if options.register else "call"
+    rows = [{"what": what, "least_us": round(min(found), 1), "median_us": round(median(found), 1)}]
+    report.show(f"A {what} through the whole switch, without the kernel", rows)
+    name = "sip_switch_register" if options.register else "sip_switch"
+    report.save(name, rows, {"calls": options.calls, "rounds": options.rounds})
 
 
 if __name__ == "__main__":
