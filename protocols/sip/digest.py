@@ -43,6 +43,10 @@ _FIELDS = {
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
 }
 
+_HEAD_SIZE = 14  # of a nonce: when it was minted, and a number
+_SEAL_SIZE = 10  # octets, two digits each
+_NONCE_SIZE = _HEAD_SIZE + 2 * _SEAL_SIZE
+
 MAX_HEADER_SIZE = 2048
 MAX_PARAMETERS = 32
 MAX_CHALLENGES = 8
@@ -125,41 +129,45 @@ class Challenge(NamedTuple):
         return self.algorithm in _HASHES and (not self.qop or "auth" in self.qop)
 
 
-class Credentials(NamedTuple):
+class Credentials:
     """The value of an Authorization or Proxy-Authorization header."""
 
-    username: str
-    realm: str
-    nonce: str
-    uri: str
-    response: str
-    algorithm: str = MD5
-    qop: str | None = None
-    nc: str | None = None  # as written: eight hexadecimal digits, they are part of what is hashed
-    cnonce: str | None = None
-    opaque: str | None = None
+    __slots__ = (
+        *("username", "realm", "nonce", "uri", "response"),
+        *("algorithm", "qop", "nc", "cnonce", "opaque"),
+    )
 
-    @classmethod
-    def parse(cls, value: str) -> Credentials:
-        found = parse_parameters(value)
-        try:
-            username, realm, nonce = found["username"], found["realm"], found["nonce"]
-            uri, response = found["uri"], found["response"]
-        except KeyError as error:
-            raise RemoteProtocolError(f"Digest credentials without {error.args[0]}") from None
-        if not (response.isalnum() and response.isascii()):
-            raise RemoteProtocolError("Digest response is not hexadecimal")
-        qop, nc, cnonce = found.get("qop"), found.get("nc"), found.get("cnonce")
-        if qop is not None:
-            qop = qop.lower()
-            if nc is None or cnonce is None:
-                raise RemoteProtocolError("Digest credentials with qop need nc and cnonce (RFC 7616 §3.4)")
-        if nc is not None and not _NONCE_COUNT.fullmatch(nc):
-            raise RemoteProtocolError("Digest nc is not eight hexadecimal digits")
-        algorithm = found.get("algorithm", MD5).upper()
-        return cls(
-            username, realm, nonce, uri, response.lower(), algorithm, qop, nc, cnonce, found.get("opaque")
-        )
+    def __init__(
+        self,
+        username: str,
+        realm: str,
+        nonce: str,
+        uri: str,
+        response: str,
+        algorithm: str = MD5,
+        qop: str | None = None,
+        nc: str | None = None,
+        cnonce: str | None = None,
+        opaque: str | None = None,
+    ) -> None:
+        self.username = username
+        self.realm = realm
+        self.nonce = nonce
+        self.uri = uri
+        self.response = response
+        self.algorithm = algorithm
+        self.qop = qop
+        self.nc = nc  # as written: eight hexadecimal digits, they are part of what is hashed
+        self.cnonce = cnonce
+        self.opaque = opaque
+
+    @staticmethod
+    def parse(value: str) -> Credentials:
+        """Read them; RemoteProtocolError when they are none."""
+        return parse_credentials(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and str(self) == str(other)
 
     def __str__(self) -> str:
         text = (
@@ -186,6 +194,29 @@ class Credentials(NamedTuple):
         return compare_digest(expected, self.response)
 
 
+def parse_credentials(value: str) -> Credentials:
+    """The credentials that a header says; RemoteProtocolError when it says none."""
+    found = parse_parameters(value)
+    try:
+        username, realm, nonce = found["username"], found["realm"], found["nonce"]
+        uri, response = found["uri"], found["response"]
+    except KeyError as error:
+        raise RemoteProtocolError(f"Digest credentials without {error.args[0]}") from None
+    if not (response.isalnum() and response.isascii()):
+        raise RemoteProtocolError("Digest response is not hexadecimal")
+    qop, nc, cnonce = found.get("qop"), found.get("nc"), found.get("cnonce")
+    if qop is not None:
+        qop = qop.lower()
+        if nc is None or cnonce is None:
+            raise RemoteProtocolError("Digest credentials with qop need nc and cnonce (RFC 7616 §3.4)")
+    if nc is not None and not _NONCE_COUNT.fullmatch(nc):
+        raise RemoteProtocolError("Digest nc is not eight hexadecimal digits")
+    algorithm = found.get("algorithm", MD5).upper()
+    return Credentials(
+        username, realm, nonce, uri, response.lower(), algorithm, qop, nc, cnonce, found.get("opaque")
+    )
+
+
 class Nonces:
     """The nonces of a server: it remembers only those that an authentication succeeded with (RFC 7616 §3.3).
 
@@ -193,59 +224,62 @@ class Nonces:
     BLAKE2s (RFC 7693) is the MAC: a third of what HMAC costs.
     """
 
-    _HEAD_SIZE = 14
-    _SIZE = _HEAD_SIZE + 20
+    __slots__ = ("_forgotten_at", "_max_used", "_number", "_sealer", "_used", "lifetime")
 
     def __init__(self, secret: bytes, lifetime: float = 300.0, *, max_used: int = 65536) -> None:
         self.lifetime = lifetime
-        self._key = blake2s(secret).digest()
+        self._sealer = blake2s(key=blake2s(secret).digest(), digest_size=_SEAL_SIZE)
         self._max_used = max_used
         self._used: OrderedDict[str, int] = OrderedDict()  # nonce -> its highest nonce-count
         self._number = 0
         self._forgotten_at = -1.0  # nonces minted until then count as used up, unless the table knows better
 
     def mint(self, source: str, now: float) -> str:
+        """A new nonce for this source."""
         self._number = (self._number + 1) & 0xFFFF  # two phones behind one address never share a nonce
         head = f"{int(now * 1000):010x}{self._number:04x}"
         return head + self._seal(head, source)
 
     def is_valid(self, nonce: str, source: str, now: float) -> bool:
         """Whether the nonce is ours, was given to this source and has not expired."""
-        if len(nonce) != self._SIZE or not nonce.isascii():
+        if len(nonce) != _NONCE_SIZE or not nonce.isascii():
             return False
-        head = nonce[: self._HEAD_SIZE]
-        if not compare_digest(self._seal(head, source), nonce[self._HEAD_SIZE :]):
+        if not compare_digest(self._seal(nonce[:_HEAD_SIZE], source), nonce[_HEAD_SIZE:]):
             return False
-        minted_at = self._minted_at(nonce)
+        minted_at = _minted_at(nonce)
         if minted_at <= self._forgotten_at and nonce not in self._used:
             return False
         return now - minted_at <= self.lifetime
 
     def is_replay(self, nonce: str, nonce_count: int) -> bool:
+        """Whether this count, or a higher one, was used with the nonce already."""
         return nonce_count <= self._used.get(nonce, 0)
 
     def use(self, nonce: str, nonce_count: int, now: float) -> None:
         """Remember the nonce-count of a valid nonce after the digest proved right, and only then."""
-        self._used[nonce] = nonce_count
-        while self._used:
-            oldest = next(iter(self._used))
-            minted_at = self._minted_at(oldest)
+        used = self._used
+        used[nonce] = nonce_count
+        while used:
+            oldest = next(iter(used))
+            minted_at = _minted_at(oldest)
             if now - minted_at <= self.lifetime:
-                if len(self._used) <= self._max_used:
+                if len(used) <= self._max_used:
                     return
                 # Never forget a count and still accept its nonce: all of that age are stale from here on.
                 self._forgotten_at = max(self._forgotten_at, minted_at)
-            self._used.popitem(last=False)
+            used.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._used)
 
-    @staticmethod
-    def _minted_at(nonce: str) -> float:
-        return int(nonce[:10], 16) / 1000
-
     def _seal(self, head: str, source: str) -> str:
-        return blake2s(f"{head}{source}".encode(), key=self._key, digest_size=10).hexdigest()
+        sealer = self._sealer.copy()
+        sealer.update(f"{head}{source}".encode())
+        return sealer.hexdigest()
+
+
+def _minted_at(nonce: str) -> float:
+    return int(nonce[:10], 16) / 1000
 
 
 @dataclass(slots=True)

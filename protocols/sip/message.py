@@ -189,6 +189,11 @@ class Request(Message):
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._uri_text}>"
 
+    @property
+    def uri_text(self) -> str:
+        """The Request-URI as it was written."""
+        return self._uri_text
+
     def encode(self) -> bytes:
         """The request on the wire."""
         return self._pack(f"{self.method} {self._uri_text} SIP/2.0")

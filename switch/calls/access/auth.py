@@ -57,29 +57,49 @@ class Ignored(NamedTuple):
 
 Outcome = Authenticated | AuthenticatedTrunk | Challenged | Refused | Ignored
 _IGNORED = Ignored()
+_FORBIDDEN = Refused(403)
 
 
-class _Account(NamedTuple):
-    owner: UserConfig | AuthenticatedTrunk
-    a1: dict[str, str]  # algorithm -> H(A1); the password itself is not needed
-    sources: tuple[IPv4Network | IPv6Network, ...] = ()  # where its calls may come from; none: anywhere
+class _Account:
+    """What is to be known of a user or trunk when its credentials are right."""
+
+    __slots__ = ("a1", "domain", "may_call", "may_register", "name", "number", "outcome", "owner", "sources")
+
+    def __init__(
+        self,
+        owner: UserConfig | AuthenticatedTrunk,
+        a1: dict[str, str],
+        sources: tuple[IPv4Network | IPv6Network, ...] = (),
+    ) -> None:
+        """``a1``: algorithm -> H(A1), the password itself is not needed; ``sources``: none are all."""
+        self.owner = owner
+        self.a1 = a1
+        self.sources = sources  # where its calls may come from
+        self.name = self.number = self.domain = ""
+        self.may_call = self.may_register = True
+        self.outcome: Outcome = Authenticated(owner) if isinstance(owner, UserConfig) else owner
+        if isinstance(owner, UserConfig):
+            self.name, self.number = owner.name, owner.number
+        if isinstance(owner, HostedUser):
+            self.may_call, self.may_register = owner.may_call, owner.may_register
+            if owner.domain:
+                self.name = self.number = owner.own_number
+                self.domain = owner.domain
 
     def owns(self, uri: sip.Uri) -> bool:
         """Whether the address is the account's: its name or number, escaped or not (RFC 3261 §10.3)."""
         user = uri.user_unescaped
-        owner = self.owner
-        if isinstance(owner, HostedUser) and owner.domain:
-            return user == owner.own_number and _host_of(uri) == owner.domain
-        return bool(user) and isinstance(owner, UserConfig) and user in (owner.name, owner.number)
+        if not user or (user != self.name and user != self.number):
+            return False
+        return not self.domain or _host_of(uri) == self.domain
 
     def admits(self, method: str, host: str) -> bool:
         """Whether it may do this from there."""
-        owner = self.owner
         if method == "REGISTER":
-            return not isinstance(owner, HostedUser) or owner.may_register
-        if isinstance(owner, HostedUser) and not owner.may_call:
+            return self.may_register
+        if not self.may_call:
             return False
-        return not self.sources or any(ip_address(host.partition("%")[0]) in one for one in self.sources)
+        return not self.sources or _is_in(host, self.sources)
 
 
 class Authenticator:
@@ -127,7 +147,8 @@ class Authenticator:
                 a1 = self._a1s(trunk.username_in, trunk.password_in.get_secret_value())
                 self._accounts[trunk.username_in] = _Account(AuthenticatedTrunk(trunk.name), a1)
         self._algorithms = tuple(config.algorithms)
-        self._around_nonce = [self._challenge_texts(is_stale=is_stale) for is_stale in (False, True)]
+        self._first = self._challenge_texts(is_stale=False)
+        self._again = self._challenge_texts(is_stale=True)
         self._nonces.lifetime = config.nonce_lifetime
         self.guard.limits = GuardLimits(
             config.max_failures,
@@ -145,7 +166,7 @@ class Authenticator:
         try:
             credentials = self._credentials(request)
             if credentials is None:
-                return self._challenge(request, flow, now)
+                return self._challenge(request, flow, now, self._first)
             return self._check(request, credentials, flow, now)
         except RemoteProtocolError as error:
             if not self.guard.may_challenge(host, now):
@@ -171,30 +192,30 @@ class Authenticator:
 
     def _check(self, request: sip.Request, credentials: Credentials, flow: sip.Flow, now: float) -> Outcome:
         host = flow.remote[0]
+        method = request.method
         if credentials.qop != "auth" or credentials.algorithm not in self._algorithms:
-            return self._challenge(request, flow, now)
-        if not _names(credentials.uri, request.uri):
+            return self._challenge(request, flow, now, self._first)
+        if not _names(credentials.uri, request):
             raise RemoteProtocolError("Digest uri is not the Request-URI")  # RFC 7616 §3.4.6
-        nonce, count = credentials.nonce, credentials.nonce_count
-        if not self._nonces.is_valid(nonce, host, now) or self._nonces.is_replay(nonce, count):
-            return self._challenge(request, flow, now, is_stale=True)  # the response is not looked at
+        nonces, nonce, count = self._nonces, credentials.nonce, credentials.nonce_count
+        if not nonces.is_valid(nonce, host, now) or nonces.is_replay(nonce, count):
+            return self._challenge(request, flow, now, self._again)  # the response is not looked at
         account = self._find(request, credentials.username)
         a1 = self._nobody if account is None else account.a1
-        if not credentials.is_proof_of(a1[credentials.algorithm], request.method) or account is None:
+        if not credentials.is_proof_of(a1[credentials.algorithm], method) or account is None:
             self.guard.failed(host, credentials.username, now, is_known=account is not None)
-            return self._challenge(request, flow, now)
-        self._nonces.use(nonce, count, now)
+            return self._challenge(request, flow, now, self._first)
+        nonces.use(nonce, count, now)
         self.guard.succeeded(host)
-        owner = account.owner
-        if not account.admits(request.method, host):
-            return Refused(403)
-        if isinstance(owner, AuthenticatedTrunk):
-            return Refused(403) if request.method == "REGISTER" else owner
+        if not account.admits(method, host):
+            return _FORBIDDEN
+        if isinstance(account.owner, AuthenticatedTrunk):
+            return _FORBIDDEN if method == "REGISTER" else account.outcome
         if not account.owns(request.from_.uri):
-            return Refused(403)
-        if request.method == "REGISTER" and not account.owns(request.to.uri):
-            return Refused(403)
-        return Authenticated(owner)
+            return _FORBIDDEN
+        if method == "REGISTER" and not account.owns(request.to.uri):
+            return _FORBIDDEN
+        return account.outcome
 
     def _find(self, request: sip.Request, name: str) -> _Account | None:
         """Whose name it is: in the domain of who sends, or in the one that is called by a trunk."""
@@ -206,15 +227,14 @@ class Authenticator:
         return self._accounts.get(name) if inside is None else inside.get(name)
 
     def _challenge(
-        self, request: sip.Request, flow: sip.Flow, now: float, *, is_stale: bool = False
+        self, request: sip.Request, flow: sip.Flow, now: float, around: list[tuple[str, str]]
     ) -> Outcome:
+        """``around``: what stands before and after the nonce, for each algorithm."""
         host = flow.remote[0]
         if not self.guard.may_challenge(host, now):
             return _IGNORED
         nonce = self._nonces.mint(host, now)
-        around = self._around_nonce[is_stale]
-        is_simple = flow.transport in _BROWSERS or _MD5_ONLY.match(request.get("User-Agent") or "")
-        if len(around) > 1 and is_simple:
+        if len(around) > 1 and _is_simple(request, flow):
             around = [around[self._algorithms.index("MD5")]]
         headers = tuple([("WWW-Authenticate", f"{before}{nonce}{after}") for before, after in around])
         return Challenged(401, headers)
@@ -243,6 +263,19 @@ def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(map(ip_network, texts))
 
 
-def _names(text: str, uri: sip.Uri) -> bool:
+def _is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    address = ip_address(host.partition("%")[0])
+    return any(address in network for network in networks)
+
+
+def _is_simple(request: sip.Request, flow: sip.Flow) -> bool:
+    """Whether it is to be asked for MD5 alone."""
+    if flow.transport in _BROWSERS:
+        return True
+    agent = request.get("User-Agent")
+    return agent is not None and _MD5_ONLY.match(agent) is not None
+
+
+def _names(text: str, request: sip.Request) -> bool:
     """Whether the digest's uri is the Request-URI; a proxy or a phone may have written it otherwise."""
-    return text == str(uri) or sip.Uri.parse(text).equivalent(uri)
+    return text == request.uri_text or sip.Uri.parse(text).equivalent(request.uri)

@@ -65,10 +65,16 @@ class _Levels:
         return len(self._levels)
 
     def level(self, key: str, leak: float, now: float) -> float:
-        level, since = self._levels.get(key, (0.0, now))
-        return max(0.0, level - (now - since) * leak)
+        """How full it is by now."""
+        known = self._levels.get(key)
+        if known is None:
+            return 0.0
+        level, since = known
+        level -= (now - since) * leak
+        return level if level > 0.0 else 0.0
 
     def add(self, key: str, leak: float, now: float) -> float:
+        """One more; return how full it is now."""
         level = self.level(key, leak, now) + 1.0
         self._levels[key] = level, now
         self._levels.move_to_end(key)
@@ -77,9 +83,11 @@ class _Levels:
         return level
 
     def forget(self, key: str) -> None:
+        """Empty it."""
         self._levels.pop(key, None)
 
     def take_one(self, key: str) -> None:
+        """One less."""
         known = self._levels.get(key)
         if known is None:
             return
@@ -137,8 +145,7 @@ class Guard:
 
     def succeeded(self, host: str) -> None:
         """A right answer came from this address."""
-        if self._unanswered:
-            self._unanswered.take_one(source_of(host))
+        self._unanswered.take_one(source_of(host))
 
     def failed(self, host: str, user: str, now: float, *, is_known: bool = True) -> None:
         """A wrong answer to one of our nonces came from this address, for this name."""

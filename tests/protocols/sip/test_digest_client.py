@@ -52,7 +52,8 @@ def test_the_strongest_algorithm_is_answered(offered):
     client = make_client()
     assert client.receive_challenge(challenged(*offered), make_request())
     (credentials,), _ = authorized(client)
-    assert credentials[:5] == ("1001", REALM, "n1", f"sip:{REALM}", credentials.response)
+    assert (credentials.username, credentials.realm) == ("1001", REALM)
+    assert (credentials.nonce, credentials.uri) == ("n1", f"sip:{REALM}")
     assert (credentials.algorithm, credentials.qop, credentials.nc) == (SHA_256, "auth", "00000001")
     assert credentials.is_proof_of(compute_a1("1001", REALM, "secret", SHA_256), "REGISTER")
 

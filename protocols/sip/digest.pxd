@@ -1,0 +1,24 @@
+# What the server's side of digest holds in C; digest.py runs without.
+
+cdef class Credentials:
+    cdef readonly str username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque
+
+    cpdef bint is_proof_of(self, str a1, str method) except -1
+
+cdef class Nonces:
+    cdef public double lifetime
+    cdef object _sealer, _used
+    cdef Py_ssize_t _max_used
+    cdef int _number
+    cdef double _forgotten_at
+
+    cpdef str mint(self, str source, double now)
+    cpdef bint is_valid(self, str nonce, str source, double now) except -1
+    cpdef bint is_replay(self, str nonce, long long nonce_count) except -1
+    cpdef use(self, str nonce, long long nonce_count, double now)
+    cpdef str _seal(self, str head, str source)
+
+cpdef str compute_response(
+    str a1, str method, str uri, str nonce, str algorithm=*, str qop=*, str nc=*, str cnonce=*
+)
+cpdef Credentials parse_credentials(str value)

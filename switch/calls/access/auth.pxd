@@ -1,0 +1,33 @@
+# What the authenticator holds in C; auth.py runs without.
+
+from switchroom.protocols.sip.digest cimport Credentials, Nonces
+from switchroom.protocols.sip.message cimport Request
+
+from .guard cimport Guard
+
+cdef class _Account:
+    cdef readonly object owner, outcome
+    cdef readonly dict a1
+    cdef readonly tuple sources
+    cdef readonly str name, number, domain
+    cdef readonly bint may_call, may_register
+
+    cpdef bint owns(self, uri) except -1
+    cpdef bint admits(self, str method, str host) except -1
+
+cdef class Authenticator:
+    cdef public Guard guard
+    cdef str _realm
+    cdef readonly Nonces _nonces
+    cdef dict _nobody, _accounts, _hosted, _doors
+    cdef tuple _algorithms
+    cdef list _first, _again
+
+    cpdef authenticate(self, Request request, flow, double now)
+    cpdef Credentials _credentials(self, Request request)
+    cpdef _check(self, Request request, Credentials credentials, flow, double now)
+    cpdef _Account _find(self, Request request, str name)
+    cpdef _challenge(self, Request request, flow, double now, list around)
+
+cdef bint _names(str text, Request request) except -1
+cdef bint _is_simple(Request request, flow) except -1
