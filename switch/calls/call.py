@@ -30,7 +30,7 @@ from switchroom.switch.media import NoPortsLeft
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.identity import Identity
-    from switchroom.switch.calls.registration.registrar import Binding
+    from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.routing import Plan
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media import MediaSession

@@ -19,7 +19,8 @@ from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger, Log
 from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
-from switchroom.switch.calls.registration.registrar import Binding, Registrar
+from switchroom.switch.calls.registration.bindings import Binding
+from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToApp, ToUser, clean_number
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict

@@ -33,5 +33,9 @@ class Clock:
         return self._wall() - (self._monotonic() - now)
 
     def monotonic_of(self, utc: datetime) -> float:
-        """Return the monotonic instant of a stored wall-clock time, such as when a binding expires."""
-        return self._monotonic() + (utc.timestamp() - self._wall())
+        """Return the monotonic instant of a stored wall-clock time, such as when a text expires."""
+        return self.monotonic_at(utc.timestamp())
+
+    def monotonic_at(self, posix: float) -> float:
+        """Return the monotonic instant of a stored time in seconds since 1970."""
+        return self._monotonic() + (posix - self._wall())

@@ -19,7 +19,6 @@ from .rows import (
     PLACE_COLUMNS,
     STATE_COLUMN,
     Row,
-    binding_row,
     call_row,
     clean,
     open_row,
@@ -208,7 +207,7 @@ def alive_key(slot: int) -> str:
 def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[str, list[Row]]]:
     live = [open_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
     ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
-    saved = [binding_row(binding) for binding in batch.bindings.values() if binding is not None]
+    saved: list[Row] = [binding for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]
     return [
         (_PUT_LIVE, live),

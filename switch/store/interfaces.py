@@ -73,27 +73,29 @@ class Record:
 
 
 class StoredBinding(NamedTuple):
-    """One registered contact, as it survives a restart; wall-clock time, because monotonic time does not."""
+    """One registered contact, as it survives a restart: a row of the table, times in seconds since 1970."""
 
     user: str
     contact: str
-    expires_at: datetime
+    expires_at: float
     q: float = 1.0
     call_id: str = ""
     cseq: int = 0
     transport: str = "UDP"
-    local: tuple[str, int] = ("", 0)
-    remote: tuple[str, int] = ("", 0)
+    local_host: str = ""
+    local_port: int = 0
+    remote_host: str = ""
+    remote_port: int = 0
     user_agent: str = ""
     instance: str = ""
-    path: tuple[str, ...] = ()
+    path: str = ""  # a line for each proxy
 
 
 class BindingStore(Protocol):
     """Keeps registered contacts. Writes return at once and are durable soon, or when ``flush`` returns."""
 
-    def load(self, now: datetime) -> list[StoredBinding]:
-        """Give what had not expired at ``now``; for the start, it blocks."""
+    def load(self, now: float) -> list[StoredBinding]:
+        """Give what had not expired at ``now``, in seconds since 1970; for the start, it blocks."""
 
     def save(self, binding: StoredBinding) -> None:
         """Keep the binding in place of an earlier one of the same user and contact."""

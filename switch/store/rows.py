@@ -26,10 +26,7 @@ CALL_COLUMNS = (
 _SIDE = len(Direction._fields)
 _LIVE = len(LIVE_COLUMNS)  # where what was live ends
 _ENDED = len(CALL_COLUMNS) - 2 * _SIDE  # and where media begins
-BINDING_COLUMNS = (
-    *("user", "contact", "expires_at", "q", "call_id", "cseq", "transport"),
-    *("local_host", "local_port", "remote_host", "remote_port", "user_agent", "instance", "path"),
-)
+BINDING_COLUMNS = StoredBinding._fields
 Row = tuple[Any, ...]
 
 copy_live = attrgetter(*LIVE_COLUMNS, "state")  # what the loop's thread pays: a tuple
@@ -85,33 +82,6 @@ def row_record(row: Row) -> Record:
         record.explanation = tuple(explanation.split("\n")) if explanation else ()
         record.media_a, record.media_b = Direction(*row[_ENDED:-_SIDE]), Direction(*row[-_SIDE:])
     return record
-
-
-def binding_row(binding: StoredBinding) -> Row:
-    """What SQLite takes, in the order of BINDING_COLUMNS."""
-    b = binding
-    return (
-        *(b.user, b.contact, b.expires_at.timestamp(), b.q, b.call_id, b.cseq, b.transport),
-        *(*b.local, *b.remote, b.user_agent, b.instance, "\n".join(b.path)),
-    )
-
-
-def row_binding(row: Row) -> StoredBinding:
-    """Read a row with BINDING_COLUMNS."""
-    return StoredBinding(
-        user=row[0],
-        contact=row[1],
-        expires_at=_time(row[2]),
-        q=row[3],
-        call_id=row[4],
-        cseq=row[5],
-        transport=row[6],
-        local=(row[7], row[8]),
-        remote=(row[9], row[10]),
-        user_agent=row[11],
-        instance=row[12],
-        path=tuple(row[13].split("\n")) if row[13] else (),
-    )
 
 
 def clean(row: Sequence[Any]) -> Row:

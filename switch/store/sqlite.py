@@ -24,7 +24,6 @@ from .rows import (
     STATE_COLUMN,
     copy_call,
     copy_live,
-    row_binding,
     row_record,
 )
 from .schema import StoreError, connect, create_private
@@ -48,14 +47,12 @@ class SqliteBindings:
         self._path, self._writer = path, writer
         self.refused_count = 0
 
-    def load(self, now: datetime) -> list[StoredBinding]:
-        """Give what had not expired at ``now``; for the start, it blocks."""
+    def load(self, now: float) -> list[StoredBinding]:
+        """Give what had not expired at ``now``, in seconds since 1970; for the start, it blocks."""
         with closing(connect(self._path)) as connection:
-            connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now.timestamp(),))
-            return [
-                row_binding(r)
-                for r in connection.execute(f"SELECT {', '.join(BINDING_COLUMNS)} FROM bindings")
-            ]
+            connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now,))
+            rows = connection.execute(f"SELECT {', '.join(BINDING_COLUMNS)} FROM bindings")
+            return [StoredBinding(*row) for row in rows]
 
     def save(self, binding: StoredBinding) -> None:
         """Keep the binding in place of an earlier one of the same user and contact."""

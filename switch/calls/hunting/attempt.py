@@ -12,7 +12,7 @@ from switchroom.switch.calls.routing import ToUser
 if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.hunt import Run
     from switchroom.switch.calls.leg import Leg
-    from switchroom.switch.calls.registration.registrar import Binding
+    from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.routing import Leap, Why
     from switchroom.switch.calls.trunks import Trunk
     from switchroom.switch.config import UserConfig

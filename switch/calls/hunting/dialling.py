@@ -28,7 +28,7 @@ from switchroom.switch.net.between import flow_to_worker
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.registration.registrar import Binding
+    from switchroom.switch.calls.registration.bindings import Binding
 
 Headers = Sequence[tuple[str, str]]
 

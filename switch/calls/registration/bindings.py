@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from ipaddress import ip_address
-from typing import NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -16,19 +15,45 @@ from switchroom.switch.store.interfaces import BindingStore, StoredBinding
 MAX_LOOKED_AT = 1000  # users that one timer looks at, so that the loop goes on when all expire at once
 
 
-class Binding(NamedTuple):
-    """One contact of a user, and the way that its REGISTER came (RFC 3261 §10.3)."""
+class Binding:
+    """One contact of a user, and the way that its REGISTER came (RFC 3261 §10.3); it never changes."""
 
-    user: str
-    contact: str
-    q: float
-    expires_at: float
-    call_id: str
-    cseq: int
-    flow: sip.Flow
-    user_agent: str = ""
-    instance: str = ""  # the Contact's +sip.instance and reg-id (RFC 5626 §4), as they were written
-    path: tuple[str, ...] = ()  # the proxies between us and the phone, ours first (RFC 3327)
+    __slots__ = (
+        *("user", "contact", "q", "expires_at", "call_id", "cseq"),
+        *("flow", "user_agent", "instance", "path"),
+    )
+
+    def __init__(
+        self,
+        user: str,
+        contact: str,
+        q: float,
+        expires_at: float,
+        call_id: str,
+        cseq: int,
+        flow: sip.Flow,
+        user_agent: str = "",
+        instance: str = "",
+        path: tuple[str, ...] = (),
+    ) -> None:
+        """``instance``: the Contact's +sip.instance and reg-id (RFC 5626 §4), as they were written;
+        ``path``: the proxies between us and the phone, ours first (RFC 3327).
+        """
+        self.user = user
+        self.contact = contact
+        self.q = q
+        self.expires_at = expires_at
+        self.call_id = call_id
+        self.cseq = cseq
+        self.flow = flow
+        self.user_agent = user_agent
+        self.instance = instance
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[Binding], tuple[object, ...]]:
+        """For the other workers."""
+        place = self.user, self.contact, self.q, self.expires_at, self.call_id, self.cseq, self.flow
+        return Binding, (*place, self.user_agent, self.instance, self.path)
 
 
 class _Place:
@@ -70,20 +95,20 @@ class Bindings:
             return ()
         for binding in place.bindings:
             if binding.expires_at <= now:
-                return tuple(b for b in place.bindings if b.expires_at > now)
+                return tuple([b for b in place.bindings if b.expires_at > now])
         return place.bindings
 
     def has_host(self, host: str) -> bool:
         """Whether anybody is registered from this source address."""
         return host in self._hosts
 
-    def put(self, user: str, bindings: Sequence[Binding], *, saved: Iterable[Binding] = ()) -> list[Binding]:
+    def put(self, user: str, bindings: Sequence[Binding], saved: Sequence[Binding] = ()) -> list[Binding]:
         """Make these the user's bindings, of which ``saved`` are new; return those that are gone."""
-        gone, saved = self._set(user, bindings), tuple(saved)
+        replaced = self._set(user, bindings)
         for binding in saved:
             self._store.save(self._stored(binding))
-        contacts = {b.contact for b in bindings}
-        gone = [b for b in gone if b.contact not in contacts]
+        contacts = [b.contact for b in bindings]
+        gone = [b for b in replaced if b.contact not in contacts]
         for binding in gone:
             self._store.remove(user, binding.contact)
         if self.share is not None and (saved or gone):
@@ -93,21 +118,20 @@ class Bindings:
     def learn(self, saved: Iterable[Binding], gone: Iterable[tuple[str, str]]) -> set[str]:
         """Take over what another worker has changed and written; return whose bindings these are."""
         changed: dict[str, dict[str, Binding]] = {}
-
-        def of(user: str) -> dict[str, Binding]:
-            if user not in changed:
-                place = self._places.get(user)
-                changed[user] = {b.contact: b for b in place.bindings} if place is not None else {}
-            return changed[user]
-
         for user, contact in gone:
-            of(user).pop(contact, None)
+            self._by_contact(changed, user).pop(contact, None)
         for binding in saved:
-            of(binding.user)[binding.contact] = binding
+            self._by_contact(changed, binding.user)[binding.contact] = binding
         for user, bindings in changed.items():
             if bindings or user in self._places:
                 self._set(user, tuple(bindings.values()))
         return set(changed)
+
+    def _by_contact(self, changed: dict[str, dict[str, Binding]], user: str) -> dict[str, Binding]:
+        if user not in changed:
+            place = self._places.get(user)
+            changed[user] = {b.contact: b for b in place.bindings} if place is not None else {}
+        return changed[user]
 
     def worker_lost(self, slot: int) -> list[Binding]:
         """Another worker died, and its connections with it: what was registered over them is out of reach."""
@@ -124,7 +148,7 @@ class Bindings:
     def load(self, now: float, max_expires: float) -> None:
         """Take what the store has kept over a restart."""
         known: dict[str, list[Binding]] = {}
-        for stored in self._store.load(self._clock.utc(now)):
+        for stored in self._store.load(self._clock.posix(now)):
             known.setdefault(stored.user, []).append(self._restored(stored, now + max_expires))
         for user, bindings in known.items():
             self._set(user, bindings)
@@ -168,14 +192,15 @@ class Bindings:
         place = self._places.get(user)
         if place is None:
             place = self._places[user] = _Place()
-        kept = {id(b) for b in bindings}
-        gone = [b for b in place.bindings if id(b) not in kept]
-        self._count += len(bindings) - len(place.bindings)
-        self._count_hosts(place.bindings, bindings)
+        before = place.bindings
+        gone = [b for b in before if b not in bindings]
+        self._count += len(bindings) - len(before)
+        self._count_hosts(before, bindings)
         place.bindings = tuple(sorted(bindings, key=_rank) if len(bindings) > 1 else bindings)
         for binding in gone:
-            self._disconnect(user, binding.flow.connection)
-        for binding in bindings:
+            if binding.flow.connection:
+                self._disconnect(user, binding.flow.connection)
+        for binding in place.bindings:
             if binding.flow.connection:
                 self._connections.setdefault(binding.flow.connection, set()).add(user)
         if bindings:
@@ -197,7 +222,7 @@ class Bindings:
                 del hosts[host]
 
     def _arm(self, user: str, place: _Place) -> None:
-        second = int(min(b.expires_at for b in place.bindings)) + 1
+        second = int(min([b.expires_at for b in place.bindings])) + 1
         if place.due and place.due <= second:
             return  # a refresh: it is looked at too early, and then armed again
         self._disarm(user, place)
@@ -222,39 +247,51 @@ class Bindings:
                 del self._connections[connection]
 
     def _stored(self, binding: Binding) -> StoredBinding:
-        user, contact, q, expires_at, call_id, cseq, flow, user_agent, instance, path = binding
-        transport, local, remote, _, _ = flow
-        expires = self._clock.utc(expires_at)
+        transport, local, remote, _, _ = binding.flow
         return StoredBinding(
-            user, contact, expires, q, call_id, cseq, transport, local, remote, user_agent, instance, path
+            binding.user,
+            binding.contact,
+            self._clock.posix(binding.expires_at),
+            binding.q,
+            binding.call_id,
+            binding.cseq,
+            transport,
+            local[0],
+            local[1],
+            remote[0],
+            remote[1],
+            binding.user_agent,
+            binding.instance,
+            "\n".join(binding.path) if binding.path else "",
         )
 
     def _restored(self, stored: StoredBinding, latest: float) -> Binding:
+        # Never longer than a phone can ask for, whatever the wall clock did meanwhile.
+        expires_at = min(self._clock.monotonic_at(stored.expires_at), latest)
         return Binding(
-            user=stored.user,
-            contact=stored.contact,
-            q=stored.q,
-            # Never longer than a phone can ask for, whatever the wall clock did meanwhile.
-            expires_at=min(self._clock.monotonic_of(stored.expires_at), latest),
-            call_id=stored.call_id,
-            cseq=stored.cseq,
-            flow=_flow_of(stored),
-            user_agent=sys.intern(stored.user_agent),
-            instance=stored.instance,
-            path=stored.path,
+            stored.user,
+            stored.contact,
+            stored.q,
+            expires_at,
+            stored.call_id,
+            stored.cseq,
+            _flow_of(stored),
+            sys.intern(stored.user_agent),
+            stored.instance,
+            tuple(stored.path.split("\n")) if stored.path else (),
         )
 
 
 def _flow_of(stored: StoredBinding) -> sip.Flow:
     """The way to the phone after a restart: its connection is gone, it may listen where its contact says."""
-    remote = stored.remote
+    remote = stored.remote_host, stored.remote_port
     if stored.transport != "UDP":
         try:
             uri = sip.Uri.parse(stored.contact)
             remote = str(ip_address(uri.host.strip("[]"))), uri.port or 5060
         except (RemoteProtocolError, ValueError):
             pass  # a name: the address that it came from is all we know
-    return sip.Flow(stored.transport, stored.local, remote)
+    return sip.Flow(stored.transport, (stored.local_host, stored.local_port), remote)
 
 
 def _rank(binding: Binding) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from email.utils import format_datetime
 
 from switchroom.protocols import sip
@@ -20,8 +20,6 @@ from switchroom.switch.calls.registration.outbound import (
 from switchroom.switch.config import RegistrarConfig
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store.interfaces import BindingStore
-
-__all__ = ["Binding", "Registrar"]
 
 MAX_CONTACT_SIZE = 512
 MAX_TEXT_SIZE = 128  # of User-Agent and of instance
@@ -51,7 +49,7 @@ class Registrar:
         self._is_local_host = is_local_host
         self._max_bindings = max_bindings
         self._bindings = Bindings(store, clock)
-        self._date = 0, ""
+        self._date_at, self._date = -1, ""  # the second of the latest Date, and how it is written
         self._gruus = Gruus(secret)
         self.max_contacts: Mapping[str, int] = {}  # of users who have another limit than all
         self.on_change: list[Callable[[str, float], None]] = []  # called with each user whose bindings change
@@ -70,17 +68,21 @@ class Registrar:
     def handle(self, request: sip.Request, flow: sip.Flow, account: str, now: float) -> Answer:
         """Answer a REGISTER of this user: status, reason, headers."""
         try:
-            uri = request.to.uri
-            if not self._is_local_host(uri.host.strip("[]").lower()):
+            host = request.to.uri.host
+            if not self._is_ours(host.strip("[]").lower(), flow):
                 return 404, None, ()
             contacts = request.contacts
             if contacts:
                 return self._update(request, contacts, flow, account, now)
             if request.contact_is_star:
                 return self._remove_all(request, account, now)
-            return self._ok(self._bindings.of(account, now), now, _PLAIN_WAY, uri.host)
+            return self._ok(self._bindings.of(account, now), now, _PLAIN_WAY, host)
         except RemoteProtocolError as error:
             return error.status, None, ()
+
+    def _is_ours(self, host: str, flow: sip.Flow) -> bool:
+        """Whether who sent this over the flow means us: our end of it by address, or a name of ours."""
+        return host == flow.local[0] or self._is_local_host(host)
 
     def lookup(self, user: str, now: float) -> list[Binding]:
         """Where the user can be reached, the preferred contact first; each phone once."""
@@ -92,9 +94,10 @@ class Registrar:
         named = self._gruus.read(uri)
         if named is None:
             return None
-        return next(
-            (b for b in self.lookup(named.user, now) if instance_id(b.instance) == named.instance), None
-        )
+        for binding in self.lookup(named.user, now):
+            if instance_id(binding.instance) == named.instance:
+                return binding
+        return None
 
     def forget(self, binding: Binding, now: float) -> None:
         """The flow has failed behind a proxy, which says so with 430 (RFC 5626 §5.3)."""
@@ -165,7 +168,7 @@ class Registrar:
         if request.get("Expires") != "0":
             return 400, "Contact * needs Expires 0", ()
         bindings = self._bindings.of(account, now)
-        if any(_is_older(request, b) for b in bindings):
+        if [b for b in bindings if _is_older(request, b)]:
             return _OUT_OF_ORDER
         if bindings:
             self._bindings.put(account, ())
@@ -186,7 +189,8 @@ class Registrar:
             return _TOO_MANY
         way = Way.of(request) if _has_extras(request) else _PLAIN_WAY
         is_outbound = False
-        kept, saved = list(before), list[Binding]()
+        kept = list(before)
+        saved: list[Binding] = []
         expires_header = request.expires
         user_agent = _printable(request.get("User-Agent") or "")
         for address in contacts:
@@ -231,23 +235,21 @@ class Registrar:
         if growth > 0 and len(self._bindings) + growth > self._max_bindings:
             return 503, "Too Many Registrations", (("Retry-After", "60"),)
         if kept or before:
-            self._bindings.put(account, kept, saved=saved)
+            self._bindings.put(account, kept, saved)
             self._changed(account, now)
         found = self._bindings.of(account, now)
-        return self._ok(found, now, way, request.to.uri.host, is_outbound=is_outbound)
+        more = _OUTBOUND if is_outbound else ()
+        return self._ok(found, now, way, request.to.uri.host, more)
 
-    def _ok(
-        self, bindings: Sequence[Binding], now: float, way: Way, host: str, *, is_outbound: bool = False
-    ) -> Answer:
-        texts = [_as_contact(b, now) for b in bindings]
-        if "gruu" in way.extensions:
-            texts = [text + self._gruus_of(b, host) for b, text in zip(bindings, texts, strict=True)]
-        headers: Headers = (*[("Contact", text) for text in texts], ("Date", self._date_of(now)))
-        if way.path:
-            headers += tuple([("Path", item) for item in way.path])
-        if is_outbound:
-            headers += (("Require", "outbound"), ("Flow-Timer", str(FLOW_TIMER)))
-        return 200, None, headers
+    def _ok(self, bindings: Sequence[Binding], now: float, way: Way, host: str, more: Headers = ()) -> Answer:
+        has_gruus = "gruu" in way.extensions
+        headers = []
+        for binding in bindings:
+            text = _as_contact(binding, now)
+            headers.append(("Contact", text + self._gruus_of(binding, host) if has_gruus else text))
+        headers.append(("Date", self._date_of(now)))
+        headers += [("Path", item) for item in way.path]
+        return 200, None, (*headers, *more)
 
     def _gruus_of(self, binding: Binding, host: str) -> str:
         instance = instance_id(binding.instance)
@@ -258,12 +260,13 @@ class Registrar:
 
     def _date_of(self, now: float) -> str:
         second = int(now)
-        if self._date[0] != second:
-            self._date = second, format_datetime(self._clock.utc(now), usegmt=True)
-        return self._date[1]
+        if self._date_at != second:
+            self._date_at, self._date = second, format_datetime(self._clock.utc(now), usegmt=True)
+        return self._date
 
 
 _OUT_OF_ORDER: Answer = (500, "CSeq Out of Order", ())
+_OUTBOUND: Headers = (("Require", "outbound"), ("Flow-Timer", str(FLOW_TIMER)))
 _PLAIN_WAY = Way()
 _TOO_MANY: Answer = (403, "Too Many Contacts", ())
 
@@ -288,9 +291,7 @@ def _has_extras(request: sip.Request) -> bool:
     return request.get("Supported") is not None or request.get("Path") is not None
 
 
-def _replaced(
-    bindings: Sequence[Binding], contact: str, flow_of: tuple[str, int] | None
-) -> Iterable[Binding]:
+def _replaced(bindings: Sequence[Binding], contact: str, flow_of: tuple[str, int] | None) -> list[Binding]:
     """What a contact takes the place of: itself, and what came by the same flow of the same phone."""
     same = _find(bindings, contact)
     found = [] if same is None else [same]
@@ -307,7 +308,10 @@ def _find(bindings: Sequence[Binding], contact: str) -> Binding | None:
     if not bindings:
         return None
     uri = sip.Uri.parse(contact)
-    return next((b for b in bindings if uri.equivalent(sip.Uri.parse(b.contact))), None)
+    for binding in bindings:
+        if uri.equivalent(sip.Uri.parse(binding.contact)):
+            return binding
+    return None
 
 
 def _as_contact(binding: Binding, now: float) -> str:
@@ -318,12 +322,9 @@ def _as_contact(binding: Binding, now: float) -> str:
 
 
 def _instance_of(address: sip.NameAddr) -> str:
-    for name, _ in address.params:
-        if name.lower() in _INSTANCE:
-            break
-    else:
-        return ""
     pairs = [(name, value) for name, value in address.params if name.lower() in _INSTANCE]
+    if not pairs:
+        return ""
     text = ";".join(name if value is None else f"{name}={value}" for name, value in pairs)
     return text if len(text) <= MAX_TEXT_SIZE and text.isprintable() else ""
 

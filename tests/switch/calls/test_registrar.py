@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -408,9 +406,10 @@ def test_no_contact_raises(contacts, is_uri):
 
 
 def stored(contact=DESK, user="1001", seconds=600, **more):
-    at = datetime.fromtimestamp(WALL + seconds, UTC)
-    fields = {"call_id": "c1", "cseq": 7, "remote": FLOW.remote, "local": FLOW.local, **more}
-    return StoredBinding(user, contact, at, **fields)
+    (local_host, local_port), (remote_host, remote_port) = FLOW.local, FLOW.remote
+    fields = {"local_host": local_host, "local_port": local_port, "call_id": "c1", "cseq": 7, **more}
+    at = {"remote_host": remote_host, "remote_port": remote_port}
+    return StoredBinding(user, contact, WALL + seconds, **at, **fields)
 
 
 def test_bindings_survive_a_restart():

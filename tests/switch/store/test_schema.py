@@ -44,7 +44,7 @@ async def test_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
         assert store.records.recover(NOW + timedelta(hours=1)) == 1
         await store.flush()
         crashed, ended = await store.records.recent()
-        (binding,) = store.bindings.load(NOW)
+        (binding,) = store.bindings.load(NOW.timestamp())
     assert (ended.id, ended.duration, ended.media_b.packets) == ("old-1", 5.0, 4)
     assert (ended.trunk, ended.verdict, ended.explanation) == ("", "", ())
     assert (crashed.id, crashed.reason, crashed.end_at) == ("old-2", "crash", NOW + timedelta(seconds=9))

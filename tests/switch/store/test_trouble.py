@@ -165,7 +165,7 @@ async def test_a_full_queue_keeps_room_for_the_ends_of_calls(tmp_path: Path) -> 
         for one in live:
             store.records.close(one)
         for number in range(100):
-            store.bindings.save(StoredBinding(f"u{number}", "sip:x", NOW))
+            store.bindings.save(StoredBinding(f"u{number}", "sip:x", NOW.timestamp()))
         assert store.counters["waiting"] == 100
         assert store.counters["lost"] == 25 + 85
         other.execute("COMMIT")
