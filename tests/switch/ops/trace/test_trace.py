@@ -110,7 +110,7 @@ def test_bounds() -> None:
         ring.link(f"{i}", RECORD)
     assert len(ring) == 100
     assert len(ring.records) == 100
-    assert ring.octets == 100 * 260
+    assert ring.octets == 100 * 196
     assert ring.forgotten == 150
     ring.resize(1000, 65536)
     for _ in range(10):
