@@ -26,7 +26,7 @@ class Clock:
     def utc(self, now: float) -> datetime:
         """Return the wall-clock time of a monotonic instant, by what the wall clock shows at present."""
         # No offset is kept: after a step by NTP records show the corrected time, and no timer has moved.
-        return datetime.fromtimestamp(self._wall() - (self._monotonic() - now), UTC)
+        return datetime.fromtimestamp(self.posix(now), UTC)
 
     def posix(self, now: float) -> float:
         """Return the same in seconds since 1970."""

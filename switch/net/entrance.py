@@ -25,6 +25,7 @@ from .turn import SHORTEST_TIMER, Turn
 from .udp import Datagram, Failure
 
 _SIPS_PORT = 5061
+_FIRST_LETTER = 0x41  # no message begins with an octet below it
 _PASS = Verdict.PASS
 
 
@@ -53,6 +54,7 @@ class Entrance:
         self._bus = bus
         self._owners = owners  # of messages; none: whatever comes is ours
         self._limits = limits
+        self._largest = limits.max_message_size
         self._counters = counters
         self._clock = clock
         self._faults = faults
@@ -69,6 +71,7 @@ class Entrance:
     def apply(self, limits: NetLimits) -> None:
         """Go on with other limits."""
         self._limits = limits
+        self._largest = limits.max_message_size
         self._limiter.apply(limits)
         self._refusals.limits = limits
 
@@ -87,19 +90,18 @@ class Entrance:
             self._turn.finish(now)
 
     def _judge(self, batch: list[Datagram], now: float) -> None:
-        counters, judge, take = self._counters, self._limiter.judge, self._take
         for data, flow in batch:
-            counters.octets_in += len(data)
-            verdict = judge(flow.remote[0], data, now)
+            self._counters.octets_in += len(data)
+            verdict = self._limiter.judge(flow.remote[0], data, now)
             if verdict is not _PASS:
                 self._on_excess(verdict, data, flow)
-            elif data[:1] < b"@" and is_keep_alive(data):
+            elif (not data or data[0] < _FIRST_LETTER) and is_keep_alive(data):
                 self._on_keep_alive(data, flow)
             else:
-                take(data, flow, now)
+                self._take(data, flow, now)
 
     def _take(self, data: bytes, flow: Flow, now: float) -> None:
-        if len(data) > self._limits.max_message_size:
+        if len(data) > self._largest:
             self._flows.put(self._refusals.too_large(data, flow))
         elif self._owners is not None and (slot := self._owners.owner_of(data, flow.remote[0])) is not None:
             self._bus.forward(slot, data, flow)

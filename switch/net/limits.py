@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -58,26 +58,26 @@ class NetLimits:
     receive_buffer_size: int = 4 << 20  # what comes while a pass lasts; the backlog sees to what is late
 
 
-@dataclass(slots=True)
 class NetCounters:
     """Plain numbers since the start, but for the gauge ``connections``."""
 
-    datagrams_in: int = 0
-    datagrams_out: int = 0
-    messages_in: int = 0  # over streams
-    messages_out: int = 0
-    octets_in: int = 0
-    octets_out: int = 0
-    keep_alives: int = 0
-    connections: int = 0  # open now
-    connections_accepted: int = 0
-    connections_opened: int = 0
-    handshakes: Counter[str] = field(default_factory=Counter)  # tls, ws, wss, and those that failed
-    faults: int = 0  # exceptions of our own making that one message cost
-    dropped: Counter[str] = field(default_factory=Counter)  # messages, by why
-    refused: Counter[str] = field(default_factory=Counter)  # connections not let in, by why
-    closed: Counter[str] = field(default_factory=Counter)  # connections, by why
-    failed: Counter[str] = field(default_factory=Counter)  # destinations not reached, by why
+    def __init__(self) -> None:
+        self.datagrams_in = 0
+        self.datagrams_out = 0
+        self.messages_in = 0  # over streams
+        self.messages_out = 0
+        self.octets_in = 0
+        self.octets_out = 0
+        self.keep_alives = 0
+        self.connections = 0  # open now
+        self.connections_accepted = 0
+        self.connections_opened = 0
+        self.handshakes: Counter[str] = Counter()  # tls, ws, wss, and those that failed
+        self.faults = 0  # exceptions of our own making that one message cost
+        self.dropped: Counter[str] = Counter()  # messages, by why
+        self.refused: Counter[str] = Counter()  # connections not let in, by why
+        self.closed: Counter[str] = Counter()  # connections, by why
+        self.failed: Counter[str] = Counter()  # destinations not reached, by why
 
 
 class Verdict(StrEnum):
@@ -179,22 +179,36 @@ class Limiter:
     def apply(self, limits: NetLimits) -> None:
         """Go on with other limits."""
         self._limits = limits
-        self._ongoing_rate = limits.total_rate * _ONGOING_SHARE
-        self._ongoing_burst = limits.total_burst * _ONGOING_SHARE
+        self._source_rate, self._source_burst = limits.source_rate, limits.source_burst
+        self._total_rate, self._total_burst = limits.total_rate, limits.total_burst
+
+    @property
+    def source_count(self) -> int:
+        """How many sources it remembers."""
+        return len(self._sources)
 
     def judge(self, host: str, data: bytes, now: float) -> Verdict:
         """Say whether a message may pass, and count it."""
-        limits, bans = self._limits, self._bans
+        bans = self._bans
         if bans is not None and bans.table and self._is_shut_out(host, data, now):
             return Verdict.BANNED
         bucket = self._sources.young.get(host) or self._bucket_of(host, now)
-        if not bucket.take(limits.source_rate, limits.source_burst, now):
+        if not bucket.take(self._source_rate, self._source_burst, now):
             if not self._is_trusted(host):  # asked only here: it may have to look into tables
                 return Verdict.SOURCE
-            bucket.tokens = limits.source_burst
+            bucket.tokens = self._source_burst
         if data.startswith(_ONGOING):
-            is_within = self._ongoing.take(self._ongoing_rate, self._ongoing_burst, now)
-            return _PASS if is_within else Verdict.TOTAL
+            return _PASS if self._may_go_on(now) else Verdict.TOTAL
+        if self._may_begin(host, data, now):
+            return _PASS
+        return self._judge_excess(host, data, now)
+
+    def _may_go_on(self, now: float) -> bool:
+        return self._ongoing.take(self._total_rate * _ONGOING_SHARE, self._total_burst * _ONGOING_SHARE, now)
+
+    def _may_begin(self, host: str, data: bytes, now: float) -> bool:
+        """Whether a request that opens something is within the rates."""
+        limits = self._limits
         if data.startswith(b"REGISTER "):
             rate = limits.register_rate
             is_within = self._registers.take(rate, rate, now)
@@ -202,13 +216,11 @@ class Limiter:
                 is_within &= self._is_within(
                     self._registrants, host, limits.source_register_rate, now, for_trusted=False
                 )
-        else:
-            is_within = self._new.take(limits.total_rate, limits.total_burst, now)
-            if (limits.call_rate or limits.source_call_rate) and data.startswith(b"INVITE "):
-                is_within &= self._may_call(host, now)
-        if is_within:
-            return _PASS
-        return self._judge_excess(host, data, now)
+            return is_within
+        is_within = self._new.take(self._total_rate, self._total_burst, now)
+        if (limits.call_rate or limits.source_call_rate) and data.startswith(b"INVITE "):
+            is_within &= self._may_call(host, now)
+        return is_within
 
     def may_refuse(self, now: float) -> bool:
         """Whether one more refusal is sent: they cost too."""
@@ -218,8 +230,7 @@ class Limiter:
         """What is beyond a rate: requests in dialogs go on, trunks and registered phones have a reserve."""
         limits = self._limits
         if to_tag(data) is not None:
-            is_within = self._ongoing.take(self._ongoing_rate, self._ongoing_burst, now)
-            return _PASS if is_within else Verdict.TOTAL
+            return _PASS if self._may_go_on(now) else Verdict.TOTAL
         rate, burst = limits.total_rate * _RESERVE_SHARE, limits.total_burst * _RESERVE_SHARE
         if self._is_trusted(host) and self._reserve.take(rate, burst, now):
             return Verdict.PASS

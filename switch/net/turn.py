@@ -91,7 +91,10 @@ class Turn:
 
     def take_message(self, message: sip.Request | sip.Response, flow: Flow, now: float) -> None:
         """A message for the endpoint that is parsed already."""
-        self._faults.run(self._endpoint.receive_message, message, flow, now)
+        try:
+            self._endpoint.receive_message(message, flow, now)
+        except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
+            self._faults.note()
         self.tell(now)
 
     def show(self, data: bytes, flow: Flow) -> None:
@@ -104,10 +107,9 @@ class Turn:
 
     def tell(self, now: float) -> None:
         """Give the endpoint's events to their owner."""
-        next_event, on_event = self._endpoint.next_event, self._on_event
-        while (event := next_event()) is not None:
+        while (event := self._endpoint.next_event()) is not None:
             try:
-                on_event(event, now)
+                self._on_event(event, now)
             except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
                 self._faults.note()
                 if isinstance(event, sip.RequestReceived):
@@ -115,8 +117,11 @@ class Turn:
 
     def _give_up(self, event: sip.RequestReceived, now: float) -> None:
         """Answer what our fault left unanswered, or it would be repeated, and fail, for half a minute."""
-        if event.key not in self._endpoint.servers:
-            self._faults.run(self._endpoint.reply, event, 500, now=now)
+        try:
+            if event.key not in self._endpoint.servers:
+                self._endpoint.reply(event, 500, now)
+        except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
+            self._faults.note()
 
     def fail(self, failures: list[Failure], now: float) -> None:
         """These flows lead nowhere."""

@@ -147,7 +147,10 @@ class UdpListener:
         sent = datagrams if done == len(datagrams) else datagrams[:done]
         self._sent.extend(sent)
         self._counters.datagrams_out += done
-        self._counters.octets_out += sum([len(data) for data, _ in sent])
+        octets = 0
+        for data, _ in sent:
+            octets += len(data)
+        self._counters.octets_out += octets
         return done
 
     def _wait(self, datagrams: Sequence[Datagram]) -> None:

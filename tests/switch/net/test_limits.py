@@ -109,7 +109,7 @@ def test_forged_sources_do_not_make_the_limiter_grow() -> None:
     one = limiter(max_sources=100)
     for i in range(10_000):
         one.judge(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", NEW, i * 0.001)
-    assert len(one._sources) <= 200
+    assert one.source_count <= 200
 
 
 @given(st.lists(st.integers(0, 30)), st.integers(1, 8))

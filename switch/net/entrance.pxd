@@ -1,0 +1,25 @@
+# What Entrance holds in C; entrance.py runs without.
+
+cimport cython
+
+from switchroom.protocols.sip.endpoint cimport Endpoint
+
+from .flows cimport Flows
+from .limits cimport Limiter, NetCounters
+from .turn cimport Turn
+
+cdef class Entrance:
+    cdef Endpoint _endpoint
+    cdef Turn _turn
+    cdef Flows _flows
+    cdef object _bus, _owners, _limits, _clock, _faults, _is_trusted, _is_exempt
+    cdef NetCounters _counters
+    cdef Limiter _limiter
+    cdef object _refusals, _refused, _backlog
+    cdef bint _is_serving
+    cdef Py_ssize_t _largest
+
+    cpdef receive_datagrams(self, list batch)
+    @cython.locals(data=bytes)
+    cpdef _judge(self, list batch, double now)
+    cpdef _take(self, bytes data, flow, double now)

@@ -1,0 +1,25 @@
+# What counts and judges messages holds in C; limits.py runs without.
+
+cimport cython
+
+cdef class NetCounters:
+    cdef public long long datagrams_in, datagrams_out, messages_in, messages_out, octets_in, octets_out
+    cdef public long long keep_alives, connections, connections_accepted, connections_opened, faults
+    cdef public object handshakes, dropped, refused, closed, failed
+
+cdef class Bucket:
+    cdef public double tokens, at
+
+    cpdef bint take(self, double rate, double burst, double now)
+
+cdef class Limiter:
+    cdef object _is_trusted, _bans, _mark, _limits, _sources, _callers, _registrants
+    cdef Bucket _new, _registers, _calls, _refusals, _reserve, _ongoing
+    cdef double _source_rate, _source_burst, _total_rate, _total_burst
+
+    @cython.locals(bucket=Bucket)
+    cpdef judge(self, str host, bytes data, double now)
+    cpdef bint _may_go_on(self, double now)
+    cpdef bint _may_begin(self, str host, bytes data, double now)
+    cpdef bint may_refuse(self, double now)
+    cpdef Bucket _bucket_of(self, str host, double now)
