@@ -68,7 +68,7 @@ cdef extern from "engine_core.h" nogil:
     struct kernel_stream:
         uint32_t is_open, in_interface, out_interface, max_size, address_difference, port_difference, header_sum
         uint32_t first_word, traffic_class, ssrc, clock_rate, units_per_ns, max_rate, transit, has_transit
-        uint32_t highest, timestamp
+        uint32_t highest, timestamp, recoding, leaves
         uint32_t next_hop[5]
         uint16_t source_port, sender_port
         uint64_t source[2]
@@ -192,6 +192,8 @@ KERNEL_LAYOUT = {
     "units_per_ns": <char *>&_sample.units_per_ns - _start,
     "max_rate": <char *>&_sample.max_rate - _start,
     "payload_types": <char *>&_sample.payload_types - _start,
+    "recoding": <char *>&_sample.recoding - _start,
+    "leaves": <char *>&_sample.leaves - _start,
     "base_at": <char *>&_sample.base_at - _start,
     "jitter": <char *>&_sample.jitter - _start,
     "transit": <char *>&_sample.transit - _start,

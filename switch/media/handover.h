@@ -8,6 +8,7 @@
 
 #include "checksum.h"
 #include "engine_core.h"
+#include "recoding.h"
 #include "statistics.h"
 
 enum { ORDINARY_PACKETS = 50, MAX_PATIENCE = 6400, READY_RING = 1024, TIME_TO_LIVE = 64 };
@@ -85,6 +86,13 @@ static bool is_settled(const struct latch *latch)
     return latch->chances == 0 && latch->remote.any.sa_family != AF_UNSPEC;
 }
 
+/* In its other form the kernel says sound, and nothing else: what came last has to be that. */
+static bool is_for_the_kernel(const struct end *end)
+{
+    const struct retyped *last = retyped_of(&end->program.recoding, end->statistics.payload_type);
+    return !is_recoded(&end->program) || (last != NULL && last->is_sound);
+}
+
 static bool can_be_handed_over(struct engine *engine, const struct end *end)
 {
     const struct program *program = &end->program;
@@ -93,7 +101,7 @@ static bool can_be_handed_over(struct engine *engine, const struct end *end)
         return false;
     const struct end *peer = &engine->ends[program->peer];
     return peer->is_armed && peer->program.call == program->call && is_settled(&end->latches[RTP]) &&
-           is_settled(&peer->latches[RTP]) && end->statistics.is_timed;
+           is_settled(&peer->latches[RTP]) && end->statistics.is_timed && is_for_the_kernel(end);
 }
 
 /* Asks the loop's thread for the way; what it finds comes back as a command. */
@@ -162,6 +170,18 @@ static void address_stream(struct kernel_stream *k, const struct ready *found, c
     memcpy(k->next_hop, &way->next_hop, sizeof k->next_hop);
 }
 
+static void describe_recoding(struct kernel_stream *k, const struct end *end)
+{
+    const struct recoding *recoding = &end->program.recoding;
+    uint8_t type = end->statistics.payload_type;
+    k->recoding = is_recoded(&end->program) ? 1u + recoding->form : 0;
+    if (k->recoding == 0)
+        return;
+    k->leaves = retyped_of(recoding, type)->to;
+    for (unsigned i = 0; i < 2; i++)
+        k->payload_types[i] &= type >> 6 == i ? 1ull << (type & 63) : 0;
+}
+
 static void describe_stream(struct kernel_stream *k, const struct end *end)
 {
     const struct program *program = &end->program;
@@ -172,6 +192,7 @@ static void describe_stream(struct kernel_stream *k, const struct end *end)
         if (program->clocks[i].rate == s->clock_rate && (type < 64 || (type > 95 && type < 128)))  /* RFC 5761 §4 */
             k->payload_types[type >> 6] |= 1ull << (type & 63);
     }
+    describe_recoding(k, end);
     k->ssrc = htonl(s->ssrc);
     k->clock_rate = s->clock_rate;
     k->units_per_ns = (uint32_t)(((uint64_t)s->clock_rate << 32) / SECOND);

@@ -34,6 +34,7 @@ struct kernel_stream {
     uint32_t clock_rate, units_per_ns;        /* the latter in 1/2**32 */
     uint32_t max_rate;
     uint64_t payload_types[2];                /* as bits */
+    uint32_t recoding, leaves;                /* G.711 that leaves in its other form: 1 + the form, and the payload type; 0: as it came */
     uint64_t base_at;                         /* ns; the clock of jitter begins here */
     uint64_t jitter;                          /* in 1/16 of a timestamp unit; RFC 3550 A.8 */
     uint32_t transit, has_transit;

@@ -362,7 +362,8 @@ class MediaSession:
         shield = leg.security.shield_of(line)
         if shield is not None:
             terms = terms._replace(pins_ssrc=False)  # what is authentic needs no guess
-        may_kernel = side is None and _is_plain(terms) and not self._is_shielded(line)
+        is_relayed = side is None or not side.is_converted
+        may_kernel = is_relayed and _is_plain(terms) and not self._is_shielded(line)
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
         config = self.plane.config
         return Stream(

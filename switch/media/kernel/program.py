@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping
 
 from .assembler import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, Assembler, If, Op, Register, Size
+from .recoding import Recoding
 
 Layout = Mapping[str, int]  # offsets of kernel_stream's fields
 
@@ -64,18 +65,19 @@ def _network(number: int) -> int:
     return socket.htons(number)
 
 
-def assemble(layout: Layout, keys: int, streams: int) -> bytes:
-    """Return the program; ``keys`` and ``streams`` are descriptors of maps."""
-    return bytes(_Writer(layout, keys, streams).program)
+def assemble(layout: Layout, keys: int, streams: int, tables: int) -> bytes:
+    """Return the program; ``keys``, ``streams`` and ``tables`` are descriptors of maps."""
+    return bytes(_Writer(layout, keys, streams, tables).program)
 
 
 class _Writer:
     """R6 is the context, R7 the packet, R8 its UDP header, R9 the stream."""
 
-    def __init__(self, layout: Layout, keys: int, streams: int) -> None:
+    def __init__(self, layout: Layout, keys: int, streams: int, tables: int) -> None:
         self.program = Assembler()
         self._at = layout
         self._maps = keys, streams
+        self._tables = tables
         self._open()
         for family in FAMILIES:
             self.program.label(f"ip{family.version}")
@@ -111,9 +113,14 @@ class _Writer:
         self._check_source(family)
         self._check_size(family)
         self._check_rtp(family)
+        recoding = Recoding(
+            self.program, self._at, self._tables, family.transport + _UDP, str(family.version)
+        )
+        recoding.check()
         self._take(family)
         self._rewrite(family)
-        self._send(family)
+        recoding.write()
+        self._send(family, recoding)
 
     def _check_headers(self, family: Family) -> None:
         """UDP without options or fragments, long enough for RTP's header."""
@@ -332,15 +339,16 @@ class _Writer:
         p.op(Op.XOR, R2, 0xFFFF)
         p.store(Size.HALF, R7, _ETHERNET + 10, R2)
 
-    def _send(self, family: Family) -> None:
-        p = self.program
+    def _send(self, family: Family, recoding: Recoding) -> None:
+        p, keeps = self.program, _KEEP_ZERO if family.version == 4 else 0
         for name, flags in (("address_difference", _PSEUDO_HEADER), ("port_difference", 0)):
             p.move(R1, R6)
             p.move(R2, family.transport + 6)
             p.move(R3, 0)
             self._field(Size.WORD, R4, name)
-            p.move(R5, flags | (_KEEP_ZERO if family.version == 4 else 0))
+            p.move(R5, flags | keeps)
             p.call(_L4_CHECKSUM)
+        recoding.sum_up(keeps)
         if family.version == 6:  # no sum of the header makes up for the addresses: a sum of the frame stays
             p.move(R1, R6)
             self._field(Size.WORD, R2, "address_difference")

@@ -11,9 +11,12 @@ import struct
 from collections import Counter
 from typing import Protocol
 
+from switchroom.switch.media.recoding import TABLES
+
 from .bpf import BpfError, Map, attach, closing, load_program
 from .program import KEY_SIZE, Layout, assemble, key_of
 from .reasons import reason_of
+from .recoding import open_tables
 from .ways import NoWay, Way, Ways
 
 _INDEX = struct.Struct("=I")
@@ -40,9 +43,7 @@ class KernelRelay:
             streams = Map.shared_array(size, capacity)
             with closing(streams):
                 self.memory = streams.memory(size * capacity)
-                self._program = load_program(
-                    assemble(layout, keys.descriptor, streams.descriptor), b"switchroom"
-                )
+                self._program = _load(layout, keys, streams)
         self._keys, self._streams = keys, streams
         self._check()
 
@@ -105,6 +106,15 @@ class KernelRelay:
     def _attach(self, interface: int) -> None:
         if interface not in self._links:
             self._links[interface] = attach(self._program, interface)
+
+
+def _load(layout: Layout, keys: Map, streams: Map) -> int:
+    tables = open_tables(TABLES)
+    try:
+        code = assemble(layout, keys.descriptor, streams.descriptor, tables.descriptor)
+        return load_program(code, b"switchroom")
+    finally:
+        tables.close()  # the program holds it
 
 
 def open_kernel(wanted: str, capacity: int, layout: Layout) -> tuple[KernelRelay | None, str]:

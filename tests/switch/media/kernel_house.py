@@ -35,7 +35,7 @@ class House:
 
     def __init__(self, **media: object) -> None:
         self.ended: list[object] = []
-        config = MediaConfig(ports="30000-39999", transcode=[], **media)  # type: ignore[arg-type]
+        config = MediaConfig.model_validate({"ports": "30000-39999", "transcode": [], **media})
         self.plane = MediaPlane(config, local_for, self.ended.append, quarantine=0.0)
         self._stack = ExitStack()
 

@@ -23,7 +23,7 @@ from switchroom.switch.media.kernel.program import assemble, key_of
 from switchroom.switch.media.kernel.relay import KernelRelay
 from switchroom.switch.media.kernel.ways import NoWay, Way
 
-from . import child_hold, child_kernel, child_threats
+from . import child_hold, child_kernel, child_recoding, child_threats
 from .conftest import local_for
 from .phones import Call, Phone, rtp
 
@@ -48,7 +48,11 @@ def missing() -> str:
 
 @pytest.mark.parametrize(
     ("program", "case"),
-    [(one.__name__, case) for one in (child_kernel, child_threats, child_hold) for case in one.CASES],
+    [
+        (one.__name__, case)
+        for one in (child_kernel, child_recoding, child_threats, child_hold)
+        for case in one.CASES
+    ],
 )
 def test_in_a_namespace(program: str, case: str) -> None:
     if reason := missing():
@@ -161,13 +165,13 @@ def test_jumps_go_forward_and_back_to_their_labels() -> None:
 
 
 def test_the_program_reads_only_what_is_laid_out() -> None:
-    assert len(assemble(KERNEL_LAYOUT, 3, 4)) % 8 == 0
+    assert len(assemble(KERNEL_LAYOUT, 3, 4, 5)) % 8 == 0
     offsets = [offset for name, offset in KERNEL_LAYOUT.items() if name != "size"]
     assert len(set(offsets)) == len(offsets)
     assert max(offsets) < KERNEL_LAYOUT["size"]
     assert KERNEL_LAYOUT["size"] % 8 == 0
     with pytest.raises(KeyError):
-        assemble({}, 3, 4)
+        assemble({}, 3, 4, 5)
 
 
 def test_keys() -> None:
