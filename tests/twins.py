@@ -21,12 +21,13 @@ import pytest
 
 VARIANTS = ("plain", "compiled")
 ROOT = Path(__file__).parents[1]
+ROOMS = ("switch", "codecs", "protocols")
 
 
 def stale() -> list[str]:
     """The modules that are compiled as they are and have changed since."""
     found = []
-    for types in (path for room in ("protocols", "switch") for path in (ROOT / room).rglob("*.pxd")):
+    for types in (path for room in ROOMS for path in (ROOT / room).rglob("*.pxd")):
         source = types.with_suffix(".py")
         for built in types.parent.glob(f"{types.stem}.*.so"):
             if source.exists() and built.stat().st_mtime < source.stat().st_mtime:

@@ -335,8 +335,8 @@ class Call:
                 mover.lost(leg, now)
             leg.forget()
         self.media.context = None
-        del self.a
-        self.b = self.dialling = self.early_offerer = None
+        self.a = self.b = None  # type: ignore[assignment]  # nobody asks for the legs of a call that is over
+        self.dialling = self.early_offerer = None
         self.earlies = ()
 
     # -- the clock

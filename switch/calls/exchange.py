@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls import identity, keys, passing, survival
+from switchroom.switch.calls import hearing, identity, keys, passing, survival
 from switchroom.switch.calls.access.admission import Admission
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.reception import Reception
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.farewell import turn_away
-from switchroom.switch.calls.hearing import HEARING
 from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.ledger import Ledger, Log
+from switchroom.switch.calls.ledger import Ledger
 from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
 from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.registration.registrar import Registrar
@@ -33,6 +32,7 @@ from switchroom.switch.store import RecordStore
 if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.attempt import Attempt
     from switchroom.switch.calls.hunting.dialling import Errand
+    from switchroom.switch.calls.ledger import Log
     from switchroom.switch.calls.trunks.means import FlowTo
 
 Feature = Callable[[sip.RequestReceived, Caller, str, float], bool]
@@ -144,7 +144,7 @@ class Exchange:
         elif not isinstance(owner, Leg):
             owner.handle_event(event, now)
         else:
-            hear = HEARING.get(type(event))
+            hear = hearing.HEARING.get(type(event))
             if hear is None:
                 return  # what a leg does not hear is of no use to a call
             if owner.server is None or not owner.server.hear(owner, event, now):
@@ -204,7 +204,7 @@ class Exchange:
         only = None
         if not self.is_ours(request.uri, event.flow):
             plan = None
-        elif request.uri.params and any(name == "gr" for name, _ in request.uri.params):
+        elif request.uri.param("gr") is not None:
             only = self.registrar.resolve_gruu(request.uri, now)
             plan = self._plan_for(only, who.number, caller)
         else:

@@ -6,10 +6,10 @@ to hear of is listened for in the sound of the other.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp, sip
-from switchroom.switch.calls.script.gathering import key_of_info
 from switchroom.switch.media import keying, sounding
 
 if TYPE_CHECKING:
@@ -17,7 +17,29 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.leg import Leg
 
 _RELAY = (("Content-Type", "application/dtmf-relay"),)
+_KEYS = "0123456789*#ABCD"
 _MS = 160
+_SIGNAL = re.compile(rb"signal\s{0,8}=\s{0,8}([0-9A-Da-d*#]{1,2})", re.IGNORECASE)
+_DURATION = re.compile(rb"duration\s{0,8}=\s{0,8}([0-9]{1,5})", re.IGNORECASE)
+
+
+def key_of_info(content_type: str, body: bytes) -> tuple[str, int] | None:
+    """The key in an INFO of application/dtmf-relay or application/dtmf, and its milliseconds; None: none."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/dtmf-relay":
+        signal = _SIGNAL.search(body[:512])
+        duration = _DURATION.search(body[:512])
+        text = signal[1].decode() if signal else ""
+    elif kind == "application/dtmf":
+        text, duration = body[:8].decode("ascii", "replace").strip(), None
+    else:
+        return None
+    if text.isdecimal() and 10 <= int(text) <= 15:  # some send the number of the event
+        text = _KEYS[int(text)]
+    key = text.upper()
+    if len(key) != 1 or key not in _KEYS:
+        return None
+    return key, min(int(duration[1]), 8000) if duration else 160
 
 
 def from_info(far: Leg, transaction: sip.ServerTransaction, request: sip.Request, now: float) -> bool:

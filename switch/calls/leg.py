@@ -160,9 +160,12 @@ def sdp_of(message: sip.Request | sip.Response) -> bytes:
     if message.content_type == SDP:
         return message.body
     try:
-        return next((part.body for part in sip.body_parts(message) if part.content_type == SDP), b"")
+        for part in sip.body_parts(message):
+            if part.content_type == SDP:
+                return part.body
     except RemoteProtocolError:
-        return b""
+        pass
+    return b""
 
 
 def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 
-KEYS = "0123456789*#ABCD"
 _SAME = 0.3  # seconds within which a key that comes another way is the same press
 _MAX_WAITING = 128
-_SIGNAL = re.compile(rb"signal\s{0,8}=\s{0,8}([0-9A-Da-d*#]{1,2})", re.IGNORECASE)
-_DURATION = re.compile(rb"duration\s{0,8}=\s{0,8}([0-9]{1,5})", re.IGNORECASE)
 
 
 class Keypad:
@@ -68,22 +64,3 @@ class Gathering:
         """Time has passed."""
         if self.until is not None and now >= self.until:
             self.is_over = True
-
-
-def key_of_info(content_type: str, body: bytes) -> tuple[str, int] | None:
-    """The key in an INFO of application/dtmf-relay or application/dtmf, and its milliseconds; None: none."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/dtmf-relay":
-        signal = _SIGNAL.search(body[:512])
-        duration = _DURATION.search(body[:512])
-        text = signal[1].decode() if signal else ""
-    elif kind == "application/dtmf":
-        text, duration = body[:8].decode("ascii", "replace").strip(), None
-    else:
-        return None
-    if text.isdecimal() and 10 <= int(text) <= 15:  # some send the number of the event
-        text = KEYS[int(text)]
-    key = text.upper()
-    if len(key) != 1 or key not in KEYS:
-        return None
-    return key, min(int(duration[1]), 8000) if duration else 160

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from switchroom.protocols import sip
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 from switchroom.switch.calls import bridge
+from switchroom.switch.calls.keys import key_of_info
 from switchroom.switch.calls.leg import RETRY_AFTER, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft, sounding
 
-from .gathering import Keypad, key_of_info
+from .gathering import Keypad
 from .referring import take, target_of
 
 if TYPE_CHECKING:

@@ -1,0 +1,43 @@
+# What Call holds in C; call.py runs without.
+
+cdef class Call
+
+from switchroom.protocols.sip.message cimport Message, Request, Response
+
+from .early cimport Early
+from .exchange cimport Exchange
+from .leg cimport Leg
+
+cdef class Call:
+    cdef public Exchange exchange
+    cdef public Leg a, b, early_offerer
+    cdef public object record, caller, media, dialling, plan, identity, earlies, kept
+    cdef public str id, account
+    cdef public list notes
+    cdef public int rung
+    cdef public bint has_offer, is_over, plays_early, has_survived
+    cdef public double setup_at, no_answer_at, enter_at, max_duration, probe_at, look_at, doubted_until
+    cdef public object answered_at, doubted_since
+
+    cpdef Early early_of(self, Leg leg, str remote_tag)
+    cpdef keep_changes(self)
+    cpdef start(self, event, identity, plan, double now, only=*)
+    cpdef bytes take_caller(self, event, double now)
+    cpdef dial(self, plan, errand, double now)
+    cpdef rang(self, int status, double now)
+    cpdef on_calling(self, double now)
+    cpdef on_progress(self, Leg leg, Response response, double now)
+    cpdef on_dropped(self, Leg leg, double now)
+    cpdef on_answer(self, Leg leg, Response response, double now)
+    cpdef tuple _body_of(self, Leg leg, Response response, Early known)
+    cpdef _connect(self, Leg leg, double now)
+    cpdef note_callee(self, Leg leg)
+    cpdef bint on_app(self, to, double now)
+    cpdef connect_app(self, double now)
+    cpdef on_failed(self, failure, double now)
+    cpdef on_cancelled(self, Request request, double now)
+    cpdef _hang_up_forks(self, headers, double now)
+    cpdef finish(self, int cause, str reason, str ended_by, double now)
+    cpdef double next_check(self)
+    cpdef check(self, double now)
+    cpdef _probe(self, double now)

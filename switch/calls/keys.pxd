@@ -1,0 +1,7 @@
+# The types of keys.py, which runs without.
+
+from .call cimport Call
+from .leg cimport Leg
+
+cpdef attend(Call call)
+cdef bint _has_events(Leg leg)

@@ -1,0 +1,28 @@
+# What Leg holds in C; leg.py runs without. ``call`` has no type here: a call's class knows its legs' class.
+
+from switchroom.protocols.sip.endpoint cimport Endpoint
+from switchroom.protocols.sip.message cimport Message, Response
+from switchroom.protocols.sip.server cimport ServerTransaction
+from switchroom.protocols.sip.session cimport Session
+
+cdef class Leg:
+    cdef public object call, media, dialling, attempt, trunk, mover, server
+    cdef public Session session
+    cdef public str account
+    cdef public tuple codecs, retry
+    cdef public bytes answer
+    cdef public Response early_offer
+    cdef public ServerTransaction offer_txn
+    cdef public int refer_count
+    cdef public bint is_a, is_failed, owes_answer
+
+    cpdef accept(self, event, caller, double now)
+    cpdef forget(self)
+    cpdef release(self)
+
+cpdef tuple codecs_of(config)
+cpdef bytes offered(media, Leg source, Leg target, bytes offer)
+cpdef bytes sdp_of(Message message)
+cpdef tuple sdp_headers(bytes body)
+cpdef str contact_for(flow, Endpoint endpoint)
+cpdef bint leads_elsewhere(Message message, tuple source)

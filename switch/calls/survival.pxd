@@ -1,0 +1,7 @@
+# The types of survival.py, which runs without.
+
+from .call cimport Call
+from .leg cimport Leg
+
+cpdef tuple export_call(Call call)
+cdef tuple _export_leg(Leg leg, str account)
