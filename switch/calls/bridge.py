@@ -67,7 +67,7 @@ def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reque
         leg.session.answer_reinvite(transaction, 491, now)
         return
     if far is None:  # alone: its next call is on the way, and will tell
-        leg.session.answer_reinvite(transaction, 500, now, headers=RETRY_AFTER)
+        leg.session.answer_reinvite(transaction, 500, now, b"", RETRY_AFTER)
         return
     if far.owes_answer or far.mover is not None or leg.mover is not None:
         leg.session.answer_reinvite(transaction, 491, now)
@@ -79,7 +79,7 @@ def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Reque
         leg.session.answer_reinvite(transaction, error.status, now)
         return
     except NoPortsLeft:
-        leg.session.answer_reinvite(transaction, 503, now, headers=RETRY_AFTER)
+        leg.session.answer_reinvite(transaction, 503, now, b"", RETRY_AFTER)
         return
     leg.offer_txn = transaction
     far.retry = None
@@ -132,7 +132,7 @@ def on_reinvite_rejected(leg: Leg, response: sip.Response | None, status: int, n
     transaction, far.offer_txn, leg.retry = far.offer_txn, None, None
     if transaction is not None:
         call.media.reject(far.media, leg.media)
-        far.session.answer_reinvite(transaction, status, now, headers=of_refusal(response))
+        far.session.answer_reinvite(transaction, status, now, b"", of_refusal(response))
     if status in (408, 481):
         call.hang_up("The other side is gone", now, cause=status)
 
@@ -271,7 +271,7 @@ def on_ended(leg: Leg, cause: str, request: sip.Request | None, now: float) -> N
         call.hang_up(_CAUSES.get(cause, cause), now, cause=408)
         return
     if far is not None:
-        far.session.hang_up(now, headers=of_refusal(request))
+        far.session.hang_up(now, 487, of_refusal(request))
     call.finish(200, "Normal call clearing", "caller" if leg.is_a else "callee", now)
 
 

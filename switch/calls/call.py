@@ -200,7 +200,7 @@ class Call:
         self.exchange.tell(self, now)
         for one in [one for one in self.earlies if one.leg is leg]:
             if one.tag is not None and "199" in self.a.session.request.supported:
-                self.a.session.ring(199, now, tag=one.tag)
+                self.a.session.ring(199, now, None, (), b"", one.tag)
 
     def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:
         """The first fork that answers wins; the others are cancelled."""
@@ -322,7 +322,7 @@ class Call:
         if self.dialling is not None and not self.dialling.is_over:
             self.dialling.give_up(now, headers)
         elif self.b is not None:
-            self.b.session.hang_up(now, headers=headers)
+            self.b.session.hang_up(now, 487, headers)
 
     def finish(self, cause: int, reason: str, ended_by: str, now: float) -> None:
         """Close the record and give everything back; the engine completes the dialogs by itself."""

@@ -98,7 +98,7 @@ def _offer(call: Call, leg: Leg, response: sip.Response, sdp: bytes, now: float)
     call.early_offerer = leg
     call.rang(response.status, now)
     headers = [*passing.of_progress(response), *sdp_headers(body)]
-    call.a.session.ring(response.status, now, headers=headers, body=body, is_reliable=True)
+    call.a.session.ring(response.status, now, None, headers, body, None, True)
 
 
 def on_acknowledged(
