@@ -59,13 +59,13 @@ class Music:
 
     def shown(self, session: MediaSession, source: MediaLeg, offer: Said) -> Said:
         """An offer that would have the other end hear nothing, so that it listens to us."""
-        if not session.is_confirmed or not self.of(session, source):
+        if not self.of(session, source):
             return offer
         description = offer.description
         media = tuple([self._heard(description, media) for media in description.media])
         if media == description.media:
             return offer
-        return offer._replace(description=replace(description, media=media), body=None)
+        return offer.shown_as(replace(description, media=media))
 
     @staticmethod
     def _heard(description: sdp.Description, media: sdp.Media) -> sdp.Media:
@@ -80,12 +80,10 @@ class Music:
         media = tuple([_bounded(offer.description, one, answer.description, two) for one, two in pairs])
         if media == answer.description.media:
             return answer
-        return answer._replace(description=replace(answer.description, media=media), body=None)
+        return answer.shown_as(replace(answer.description, media=media))
 
     def attend(self, session: MediaSession, agreement: Agreement, offer: Said, answer: Said) -> None:
         """Two legs have agreed to something: find out who holds whom, and who hears music."""
-        if not session.is_confirmed:
-            return
         i = next((i for i, one in enumerate(offer.description.media) if one.kind == "audio"), None)
         if i is None:
             return
@@ -150,7 +148,7 @@ class Music:
         wish = again(agreement.offer if agreement.offerer is leg else agreement.answer).wishes[i]
         stream = session.stream(leg, wish, terms, pair, pair, NO_END, wish.has_mux, None, i)
         session.plane.engine.program(pair.index, self.instead(leg, i, pair, stream))
-        leg.security.install(i, pair, stream.rtp, is_nat=leg.is_nat)
+        leg.security.install(i, pair, stream.rtp, leg.is_nat)
 
     # -- a station
 

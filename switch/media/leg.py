@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
 
@@ -11,10 +11,10 @@ from .negotiate import Line
 from .packing import swapped
 from .ports import Pair
 from .said import Agreed, Kept, Said, again, parse, undressed, written
-from .security import Guard, Security
-from .security.security import Dress
+from .security import Guard
+from .security.security import Dress, Security
 from .serving import Served
-from .stream import ALONE, NO_END, Bundled, Terms
+from .stream import NO_END, Bundled, Terms
 from .targets import parse_host, plain_host
 from .transcoding import Side
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
 
 Linked = tuple[int, Terms, Pair, Pair]  # an m-line, and the ports of who offered it and of who answered
+_NO_BUNDLES: dict[int, Bundled] = {}
 
 
 class Offer:
@@ -42,35 +43,35 @@ class Offer:
         self.rewritten = b""
 
 
-class Agreement(NamedTuple):
+class Agreement:
     """An offer and its answer, both as they came in, and what came of them."""
 
-    offerer: MediaLeg
-    answerer: MediaLeg
-    offer: Kept
-    answer: Kept
-    agreed: Agreed
+    __slots__ = ("agreed", "answer", "answerer", "offer", "offerer")
 
-    @property
-    def is_converted(self) -> bool:
-        """Whether any sound is decoded and encoded again."""
-        return any(plan is not None and plan.offerer.is_converted for plan in self.agreed.plans)
+    def __init__(
+        self, offerer: MediaLeg, answerer: MediaLeg, offer: Kept, answer: Kept, agreed: Agreed
+    ) -> None:
+        self.offerer = offerer
+        self.answerer = answerer
+        self.offer = offer
+        self.answer = answer
+        self.agreed = agreed
 
     def side_of(self, leg: MediaLeg, line: int) -> Side | None:
         """What becomes of the sound of one of the two; None: it passes as it is."""
-        decided = self.agreed.plans[line]
+        decided = self.agreed.plans[line] if self.agreed.has_plans else None
         if decided is None:
             return None
         return decided.offerer if leg is self.offerer else decided.answerer
 
     def linked(self) -> list[Linked]:
         """The m-lines that connect two pairs of ports."""
-        offerer, answerer = self.offerer, self.answerer
-        return [
-            (i, terms, one, two)
-            for i, terms in enumerate(self.agreed.terms)
-            if terms is not None and (one := offerer.pair_of(i)) and (two := answerer.pair_of(i))
-        ]
+        found = []
+        for i, terms in enumerate(self.agreed.terms):
+            one, two = self.offerer.pair_of(i), self.answerer.pair_of(i)
+            if terms is not None and one is not None and two is not None:
+                found.append((i, terms, one, two))
+        return found
 
 
 class MediaLeg:
@@ -97,7 +98,7 @@ class MediaLeg:
         "waiting",
     )
 
-    def __init__(self, number: int, toward: str, guard: Guard, *, is_nat: bool) -> None:
+    def __init__(self, number: int, toward: str, guard: Guard, is_nat: bool) -> None:
         self.number = number
         self.toward = plain_host(toward)  # where its signalling comes from
         self.is_nat = is_nat
@@ -145,9 +146,9 @@ class MediaLeg:
         return self.pairs[line] if line < len(self.pairs) else None
 
     def bundled(self, linked: list[Linked]) -> dict[int, Bundled]:
-        """The places of its agreed lines on the transports that they share."""
-        if self.security.is_bare:
-            return {line[0]: ALONE for line in linked}
+        """The places of its agreed lines on the transports that they share; what is not in it is alone."""
+        if self.security.is_bare():
+            return _NO_BUNDLES
         lines = [i for i, _, _, _ in linked]
         carriers = self.security.carriers(lines)
         found: dict[int, Bundled] = {}
@@ -166,12 +167,12 @@ class MediaLeg:
         """What its other end said last, without a hold that the opposite leg asked for; b"": nothing yet."""
         if self.agreement is None:
             return b""
-        offerer, _, offer, answer, agreed = self.agreement
-        if offerer is self:
+        offer, answer = self.agreement.offer, self.agreement.answer
+        if self.agreement.offerer is self:
             return written(again(offer))
         data = written(again(answer))
         description = again(offer).description
-        if all(_asks_for_all(description, stream) for stream in agreed.streams):
+        if all(_asks_for_all(description, stream) for stream in self.agreement.agreed.streams):
             return data
         whole = sdp.Description.parse(data)
         return bytes(sdp.make_reoffer(whole, sdp.Direction.SENDRECV))
@@ -184,7 +185,7 @@ class MediaLeg:
     def hear_offer(self, data: bytes) -> Said:
         """Read its offer; 488 when it is less secure than it has to be."""
         said = self.hear(data)
-        self.security.hear_offer(said.heard, said.description.media, is_nat=self.is_nat)
+        self.security.hear_offer(said.heard, said.description.media, self.is_nat)
         return said
 
     def hear_answer(self, data: bytes) -> Said:

@@ -65,11 +65,14 @@ def transport_of(proto: str) -> Transport | None:
     return Transport(True, "RTP/SAVP" in name, "TLS" in name.split("/"))
 
 
-class Line(NamedTuple):
+class Line:
     """Our side of one m-line: where the other end sends to; port 0 rejects it."""
 
-    port: int = 0
-    is_mux: bool = False
+    __slots__ = ("is_mux", "port")
+
+    def __init__(self, port: int = 0, is_mux: bool = False) -> None:
+        self.port = port
+        self.is_mux = is_mux
 
 
 def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[Line]) -> sdp.Description:

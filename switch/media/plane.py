@@ -92,16 +92,16 @@ class MediaPlane:
 
     def convertible(self, session: MediaSession) -> tuple[str, ...]:
         """The same for an offer: none when enough other calls are converted already."""
-        is_full = (
-            len(self._converting) >= self.config.max_transcoded and session.number not in self._converting
-        )
-        return () if is_full else self.converted
+        count = len(self._converting)
+        if count >= self.config.max_transcoded and session.number not in self._converting:
+            return ()
+        return self.converted
 
-    def note_conversion(self, session: MediaSession, *, is_converted: bool) -> None:
+    def note_conversion(self, session: MediaSession, is_converted: bool) -> None:
         """A session has agreed to something."""
         if is_converted:
             self._converting.add(session.number)
-        else:
+        elif self._converting:
             self._converting.discard(session.number)
 
     @property
@@ -112,12 +112,10 @@ class MediaPlane:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the engine's thread; what it has to say is heard in ``loop``."""
         config = self.config
-        timeouts = [at for at in (config.rtp_timeout, config.first_rtp_timeout) if at > 0]
+        intervals = [1.0, *[at / 4 for at in (config.rtp_timeout, config.first_rtp_timeout) if at > 0]]
         affordable = affordable_pairs(len(config.port_range))
         capacity = affordable if self._max_pairs is None else min(affordable, self._max_pairs)
-        self.engine = Engine(
-            capacity, tick=self._tick, sweep_interval=max(0.02, min([1.0, *(at / 4 for at in timeouts)]))
-        )
+        self.engine = Engine(capacity, tick=self._tick, sweep_interval=max(0.02, min(intervals)))
         self.is_raw = config.raw_sockets and self.engine.send_raw()
         self.gathering, self.gathering_reason = open_gathering(
             config.one_socket, self.engine, config.port_range, GATE_LAYOUT
@@ -215,12 +213,11 @@ class MediaPlane:
         self._users[pair.index] = session
         return pair
 
-    def give_back(self, *pairs: Pair) -> None:
-        """Take pairs back."""
-        for pair in pairs:
-            del self._users[pair.index]
-            self.guard.forget(pair)
-        self._ports.give_back(*pairs)
+    def give_back(self, pair: Pair) -> None:
+        """Take a pair back."""
+        del self._users[pair.index]
+        self.guard.forget(pair)
+        self._ports.give_back(pair)
         if self._tidying is None and self._loop is not None:
             self._tidying = self._loop.call_later(IDLE_TIMEOUT, self._tidy)
 

@@ -109,14 +109,12 @@ class Ports:
         self.in_use += 1
         return pair
 
-    def give_back(self, *pairs: Pair) -> None:
-        """A call is over, or needs them no more: the pairs rest."""
-        now = self._now()
-        for pair in pairs:
-            self._sockets.release(pair.index)
-            pair.released_at = now
-            self._hosts[pair.host].resting.append(pair)
-        self.in_use -= len(pairs)
+    def give_back(self, pair: Pair) -> None:
+        """A call is over, or needs it no more: the pair rests."""
+        self._sockets.release(pair.index)
+        pair.released_at = self._now()
+        self._hosts[pair.host].resting.append(pair)
+        self.in_use -= 1
 
     def close_idle(self) -> bool:
         """Close some of what rested for long, so that a peak's sockets go in time; whether any still rest."""

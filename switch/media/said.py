@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from .security.security import Dress, Security
 
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
-_ORIGIN = re.compile(rb"v=0\r\no=[!-~]{1,64} [0-9]{1,18} [0-9]{1,18} IN IP4 ([0-9.]{7,15})")
 _SESSION = re.compile(rb"[ -~]{0,64}\r\nc=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})")
 _MEDIA = re.compile(rb"RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
-_PORT = re.compile(rb"[1-9][0-9]{0,4}")
+_ZERO, _NINE = 48, 57
 _MAX_SIZE = 1500  # octets; what is kept of a phone is not more
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
@@ -40,46 +39,69 @@ _QUICK_PORT = 9
 Target = tuple[str, int] | None
 
 
-class Wish(NamedTuple):
+class Wish:
     """Where one m-line wants its packets, and of what kind they are."""
 
-    kind: str
-    transport: Transport | None
-    port: int
-    host: str | None
-    rtcp: sdp.Rtcp | None = None
-    has_mux: bool = False
+    __slots__ = ("can_be_relayed", "has_mux", "host", "kind", "port", "rtcp", "transport")
 
-    @property
-    def can_be_relayed(self) -> bool:
-        """Not rejected, and over UDP."""
-        return self.port != 0 and self.transport is not None
+    def __init__(
+        self,
+        kind: str,
+        transport: Transport | None,
+        port: int,
+        host: str | None,
+        rtcp: sdp.Rtcp | None = None,
+        has_mux: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.transport = transport
+        self.port = port
+        self.host = host
+        self.rtcp = rtcp
+        self.has_mux = has_mux
+        self.can_be_relayed = port != 0 and transport is not None  # not rejected, and over UDP
 
 
-class Said(NamedTuple):
+class Said:
     """A description that came in: the long form always fits ``answers`` and ``rewrite``."""
 
-    description: sdp.Description
-    wishes: list[Wish]
-    body: _Body | None = None
-    data: bytes = b""  # as it came
-    heard: tuple[Heard, ...] | None = None  # what it said about its protection; None: nothing
+    __slots__ = ("body", "data", "description", "heard", "wishes")
+
+    def __init__(
+        self,
+        description: sdp.Description,
+        wishes: list[Wish],
+        body: Body | None = None,
+        data: bytes = b"",
+        heard: tuple[Heard, ...] | None = None,
+    ) -> None:
+        self.description = description
+        self.wishes = wishes
+        self.body = body
+        self.data = data  # as it came
+        self.heard = heard  # what it said about its protection; None: nothing
+
+    def shown_as(self, description: sdp.Description, body: Body | None = None) -> Said:
+        """The same from the same end, with other lines in it."""
+        return Said(description, self.wishes, body, self.data, self.heard)
 
     def write(self, origin: sdp.Origin, host: str, lines: list[Line], dress: Dress | None = None) -> bytes:
         """Return it for the other leg."""
-        line = lines[0] if lines else None
         if dress is not None:
             return bytes(dress(rewrite(self.description, origin, host, lines)))
-        if self.body is None or line is None or not line.port:
+        body = self.body
+        if body is None or not lines or not lines[0].port:
             return bytes(rewrite(self.description, origin, host, lines))
-        return b"v=0\r\no=%s\r\ns=-\r\nc=IN %s %s%s%d%s" % (
-            str(origin).encode(),
-            origin.family.encode(),
-            host.encode(),
-            self.body.head,
-            line.port,
-            self.body.muxed if line.is_mux else self.body.plain,
+        line = lines[0]
+        username, number, version, family, own = origin
+        session = str(number)
+        count = session if version == number else str(version)
+        tail = body.muxed if line.is_mux else body.plain
+        text = (
+            f"v=0\r\no={username} {session} {count} IN {family} {own}\r\ns=-\r\n"
+            f"c=IN {family} {host}{body.head}{line.port}{tail}"
         )
+        return text.encode()
 
 
 def written(said: Said) -> bytes:
@@ -95,7 +117,7 @@ def written(said: Said) -> bytes:
     return bytes(whole)
 
 
-class _Body:
+class Body:
     """What descriptions with the same lines behind the address share; address and port hold places."""
 
     __slots__ = ("description", "has_mux", "head", "muxed", "plain")
@@ -103,20 +125,21 @@ class _Body:
     def __init__(self, description: sdp.Description) -> None:
         self.description = description
         self.has_mux = self.description.media[0].has_rtcp_mux
-        self.head, self.plain = self._cut(Line(_QUICK_PORT))
-        _, self.muxed = self._cut(Line(_QUICK_PORT, is_mux=True))
+        self.head, self.plain = _cut(description, Line(_QUICK_PORT))
+        _, self.muxed = _cut(description, Line(_QUICK_PORT, True))
 
-    def _cut(self, line: Line) -> tuple[bytes, bytes]:
-        """The rewritten description, between host and port, and behind the port."""
-        data = bytes(rewrite(self.description, _PLACE, "192.0.2.0", [line]))
-        head, _, tail = data.partition(b"m=audio %d " % _QUICK_PORT)
-        return head[head.index(b"\r\nt=") :] + b"m=audio ", b" " + tail
+
+def _cut(description: sdp.Description, line: Line) -> tuple[str, str]:
+    """The rewritten description, between host and port, and behind the port."""
+    text = bytes(rewrite(description, _PLACE, "192.0.2.0", [line])).decode()
+    head, _, tail = text.partition(f"m=audio {_QUICK_PORT} ")
+    return head[head.index("\r\nt=") :] + "m=audio ", f" {tail}"
 
 
 @lru_cache(maxsize=256)
-def _body(attributes: bytes, rest: bytes) -> _Body:
+def _body(attributes: bytes, rest: bytes) -> Body:
     text = b"v=0\r\no=%s\r\ns=-\r\nc=IN IP4 192.0.2.0\r\nt=0 0\r\n%sm=audio %d %s"
-    return _Body(sdp.Description.parse(text % (str(_PLACE).encode(), attributes, _QUICK_PORT, rest)))
+    return Body(sdp.Description.parse(text % (str(_PLACE).encode(), attributes, _QUICK_PORT, rest)))
 
 
 def parse(data: bytes) -> Said:
@@ -162,51 +185,69 @@ def extended(said: Said, allowed: Names, converted: Names) -> Said:
         return said
     if said.body is not None:
         body = _extended(said.body, allowed, converted)
-        return said if body is said.body else said._replace(description=body.description, body=body)
+        return said if body is said.body else said.shown_as(body.description, body)
     description = extend(said.description, allowed, converted)
     if description is said.description:
         return said
-    ports = [media.port for media in description.media]
-    wishes = [wish._replace(port=port) for wish, port in zip(said.wishes, ports, strict=True)]
-    return said._replace(description=description, wishes=wishes)
+    wishes = [
+        Wish(wish.kind, wish.transport, media.port, wish.host, wish.rtcp, wish.has_mux)
+        for wish, media in zip(said.wishes, description.media, strict=True)
+    ]
+    return Said(description, wishes, None, said.data, said.heard)
 
 
 @lru_cache(maxsize=512)
-def _extended(body: _Body, allowed: Names, converted: Names) -> _Body:
+def _extended(body: Body, allowed: Names, converted: Names) -> Body:
     description = extend(body.description, allowed, converted)
-    return body if description is body.description else _Body(description)
+    return body if description is body.description else Body(description)
 
 
-class Agreed(NamedTuple):
+class Agreed:
     """What an offer and its answer come to, by m-line."""
 
-    streams: tuple[sdp.Stream, ...]
-    terms: tuple[Terms | None, ...]  # None: rejected
-    plans: tuple[Plan | None, ...]  # None: packets pass as they are
-    told: _Body | None = None  # what the offerer is told where the answer is another's, if it is short
+    __slots__ = ("has_plans", "is_converted", "plans", "streams", "terms", "told")
+
+    def __init__(
+        self,
+        streams: tuple[sdp.Stream, ...],
+        terms: tuple[Terms | None, ...],
+        plans: tuple[Plan | None, ...],
+        told: Body | None = None,
+    ) -> None:
+        self.streams = streams
+        self.terms = terms  # None: rejected
+        self.plans = plans  # None: packets pass as they are
+        self.told = told  # what the offerer is told where the answer is another's, if it is short
+        self.has_plans = any(plans)
+        # Whether any sound is decoded and encoded again
+        self.is_converted = any(one is not None and one.offerer.is_converted for one in plans)
 
 
 def agree(offer: Said, sent: Said, lines: list[Line], answer: Said, converted: Names) -> Agreed:
     """Check an answer against its offer, as that was ``sent`` on with ``lines``; RFC 3264 §6."""
     if sent.body is not None and offer.body is not None and answer.body is not None and lines[0].port:
         return _agreed(offer.body, sent.body, answer.body, converted)
-    description = sent.description
-    if any(media.port and not line.port for media, line in zip(description.media, lines, strict=True)):
-        media = [
-            media if line.port else replace(media, port=0)
-            for media, line in zip(description.media, lines, strict=True)
+    return _agree(offer.description, _given_up(sent.description, lines), answer.description, converted)
+
+
+def _given_up(sent: sdp.Description, lines: list[Line]) -> sdp.Description:
+    """An offer without the m-lines that were not sent on."""
+    media = tuple(
+        [
+            media if line.port or not media.port else replace(media, port=0)
+            for media, line in zip(sent.media, lines, strict=True)
         ]
-        description = replace(description, media=tuple(media))
-    return _agree(offer.description, description, answer.description, converted)
+    )
+    return sent if media == sent.media else replace(sent, media=media)
 
 
 def told(answer: Said, agreed: Agreed) -> Said:
     """Return an answer as the offerer may see it: with codecs that it knows."""
-    if not any(agreed.plans):
+    if not agreed.has_plans:
         return answer
     if agreed.told is not None:
-        return answer._replace(description=agreed.told.description, body=agreed.told)
-    return answer._replace(description=_told(answer.description, agreed.plans), body=None)
+        return answer.shown_as(agreed.told.description, agreed.told)
+    return answer.shown_as(_told(answer.description, agreed.plans))
 
 
 def _told(answer: sdp.Description, plans: tuple[Plan | None, ...]) -> sdp.Description:
@@ -227,45 +268,89 @@ def _agree(
 
 
 @lru_cache(maxsize=1024)
-def _agreed(offer: _Body, sent: _Body, answer: _Body, converted: Names) -> Agreed:
+def _agreed(offer: Body, sent: Body, answer: Body, converted: Names) -> Agreed:
     agreed = _agree(offer.description, sent.description, answer.description, converted)
-    if any(agreed.plans):
-        return agreed._replace(told=_Body(_told(answer.description, agreed.plans)))
+    if agreed.has_plans:
+        agreed.told = Body(_told(answer.description, agreed.plans))
     return agreed
 
 
 def _parse_quickly(data: bytes) -> Said | None:
-    before, _, line = data.partition(b"\r\nm=audio ")
-    origin, _, session = before.partition(b"\r\ns=")
-    port, _, media = line.partition(b" ")
-    is_from = _ORIGIN.fullmatch(origin)
-    if is_from is None or _PORT.fullmatch(port) is None or len(data) > _MAX_SIZE:
+    middle = data.find(b"\r\ns=")
+    end = data.find(b"\r\nm=audio ", middle)
+    start = end + 10
+    behind = data.find(b" ", start)
+    number = _port_in(data[start:behind])
+    if middle < 0 or end < 0 or behind < 0 or not number or len(data) > _MAX_SIZE:
         return None
-    number = int(port)
-    if b"a=ssrc:" in media:
+    own = _host_in(data[:middle])
+    media = data[behind + 1 :]
+    if b"\na=ssrc:" in media:
         media = _SSRC.sub(b"", media)  # as negotiate leaves it out
-    if b"a=rtcp:" in media:
+    if b"\na=rtcp:" in media:
         media = media.replace(b"\na=rtcp:%d\r\n" % (number + 1), b"\n")  # says what goes without saying
-    found = _look(session, media)
-    if found is None or number > 65534:
+    known = _look(own, data[middle + 4 : end], media) if own else None
+    if known is None:
         return None
-    host, attributes, body = found
-    if is_from[1] in attributes or is_from[1] in media:
-        return None
-    return Said(body.description, [Wish("audio", _SOUND, number, host, None, body.has_mux)], body, data)
+    body = known.body
+    return Said(
+        body.description, [Wish("audio", _SOUND, number, known.host, None, body.has_mux)], body, data, None
+    )
+
+
+def _port_in(word: bytes) -> int:
+    """The port that it says, if the next one is a port too; else 0."""
+    number = 0
+    if not word or len(word) > 5 or word.startswith(b"0"):
+        return 0
+    for octet in word:
+        if octet < _ZERO or octet > _NINE:
+            return 0
+        number = 10 * number + octet - _ZERO
+    return number if number < 65535 else 0
+
+
+def _host_in(origin: bytes) -> bytes:
+    """The address in "v=0" and an o= line as nearly everybody writes it; else b""."""
+    words = origin.split(b" ")
+    if len(words) != 6 or words[3] != b"IN" or words[4] != b"IP4":
+        return b""
+    name, session, version, host = words[0], words[1], words[2], words[5]
+    if not name.startswith(b"v=0\r\no=") or not 8 <= len(name) <= 71 or not 7 <= len(host) <= 15:
+        return b""
+    if not (0 < len(session) < 19 and 0 < len(version) < 19 and session.isdigit() and version.isdigit()):
+        return b""
+    return host if _is_within(name[7:], 33, 126) and _is_within(host, 46, 57) and b"/" not in host else b""
+
+
+def _is_within(text: bytes, least: int, most: int) -> bool:
+    for octet in text:  # noqa: SIM110 - no generator where C is called
+        if octet < least or octet > most:
+            return False
+    return True
+
+
+class Known:
+    """What was said before, but for the port: the address of a session, and what it shares with others."""
+
+    __slots__ = ("body", "host")
+
+    def __init__(self, host: str, body: Body) -> None:
+        self.host = host
+        self.body = body
 
 
 @lru_cache(maxsize=2048)
-def _look(session: bytes, media: bytes) -> tuple[str, bytes, _Body] | None:
-    """Return the address that a session has, its attributes, and what it shares with others."""
+def _look(own: bytes, session: bytes, media: bytes) -> Known | None:
+    """Read all but the port; ``own`` is the address in its origin."""
     found = _SESSION.fullmatch(session)
     if found is None or _MEDIA.fullmatch(media) is None:
         return None
     host, attributes = found[1], found[2][2:] + b"\r\n" if found[2] else b""
     known_by = attributes + media
-    if _DIFFERS_EACH_TIME.search(known_by) or host in known_by:
+    if _DIFFERS_EACH_TIME.search(known_by) or host in known_by or own in known_by:
         return None
-    return host.decode(), attributes, _body(attributes, media)
+    return Known(host.decode(), _body(attributes, media))
 
 
 _SOUND = transport_of("RTP/AVP")

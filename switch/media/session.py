@@ -47,15 +47,15 @@ class MediaSession:
         self._watched = NO_END  # where the chain begins
         self._report: MediaReport | None = None
 
-    def leg(self, *, toward: str, is_nat: bool) -> MediaLeg:
+    def leg(self, toward: str, is_nat: bool) -> MediaLeg:
         """A new leg; ``toward`` is the source address of its signalling."""
-        leg = MediaLeg(len(self.legs), toward, self.plane.guard, is_nat=is_nat)
+        leg = MediaLeg(len(self.legs), toward, self.plane.guard, is_nat)
         self.legs.append(leg)
         return leg
 
     def adopt(self, other: MediaLeg) -> MediaLeg:
         """A leg in place of another session's, in the same dialog: its origin goes on (RFC 3264 §8)."""
-        leg = self.leg(toward=other.toward, is_nat=other.is_nat)
+        leg = self.leg(other.toward, other.is_nat)
         if other.host:
             leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
         leg.security.take_over(other.security)
@@ -65,10 +65,9 @@ class MediaSession:
         """Return the offer of ``source`` as ``target`` may see it, which may use ``codecs`` (empty: all)."""
         said = source.hear_offer(data)
         sent = extended(said, codecs, self.plane.convertible(self))
-        sent = self.plane.music.shown(self, source, sent)
-        dress = target.security.make_offer(
-            target, sent.description.media, is_secured=source.security.is_secured
-        )
+        if self.is_confirmed:
+            sent = self.plane.music.shown(self, source, sent)
+        dress = target.security.make_offer(target, sent.description.media, source.security.is_secured())
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self.resolve(target)
@@ -103,7 +102,7 @@ class MediaSession:
         if self.is_confirmed:
             shown = self.plane.music.told(offer.said, shown)
         offer.rewritten = target.write(shown, lines, dress)
-        if not all(line.port for line in lines):
+        if 0 in [line.port for line in lines]:  # refused
             self.prune(source)
             self.prune(target)
         if self.is_confirmed:
@@ -141,8 +140,10 @@ class MediaSession:
         self.prune(leg)
         if partner is not None:
             for other in self.legs:
-                if other is not partner and other.agreement is not None and partner in other.agreement[:2]:
-                    agreement = other.agreement
+                agreement = other.agreement
+                if agreement is None or other is partner:
+                    continue
+                if agreement.offerer is partner or agreement.answerer is partner:
                     self._link(agreement, again(agreement.offer), again(agreement.answer))
                     return
 
@@ -154,10 +155,13 @@ class MediaSession:
         agreement = one.agreement
         if agreement is None or one.partner is not two or two.agreement is not agreement:
             return None
-        if one.security.is_secured or two.security.is_secured:
+        if one.security.is_secured() or two.security.is_secured():
             return None
-        flags = _FIRST_OFFERED * (agreement.offerer is one)
-        flags |= _FIRST_HOLDS * one.is_holding | _SECOND_HOLDS * two.is_holding
+        flags = _FIRST_OFFERED if agreement.offerer is one else 0
+        if one.is_holding:
+            flags |= _FIRST_HOLDS
+        if two.is_holding:
+            flags |= _SECOND_HOLDS
         offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)
         return flags, offer, answer, one.export(), two.export()
 
@@ -168,7 +172,7 @@ class MediaSession:
         """
         flags, offer, answer, *legs = state
         for toward, is_nat, bound, host, sent, ports in legs:
-            leg = self.leg(toward=toward, is_nat=is_nat)
+            leg = self.leg(toward, is_nat)
             leg.take_up(bound, host, _octets(sent))
             for port in ports:
                 leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
@@ -231,13 +235,13 @@ class MediaSession:
         if self._report is None:
             self._report = report
             self.plane.observer.end(self)
-            pairs: list[Pair] = []
             for leg in self.legs:
                 let_go(leg)
                 leg.partner = leg.agreement = leg.offer = None
-                pairs += [pair for pair in leg.pairs if pair is not None]
+                for pair in leg.pairs:
+                    if pair is not None:
+                        self.plane.give_back(pair)
                 leg.pairs = []
-            self.plane.give_back(*pairs)
             self.plane.forget(self)
         return report
 
@@ -267,7 +271,8 @@ class MediaSession:
 
     def resolve(self, leg: MediaLeg) -> None:
         if not leg.host:
-            leg.take_origin(*self.plane.hosts_for(leg.toward))
+            bound, host = self.plane.hosts_for(leg.toward)
+            leg.take_origin(bound, host)
 
     def prune(self, leg: MediaLeg) -> None:
         """Give back the ports that neither an agreement nor an open offer needs."""
@@ -304,32 +309,36 @@ class MediaSession:
             offerer.partner, answerer.partner = answerer, offerer
         offerer.agreement = answerer.agreement = agreement
         offerer.served = answerer.served = None
-        self.plane.note_conversion(self, is_converted=agreement.is_converted)
-        self.plane.music.attend(self, agreement, offer, answer)
-        following, engine, music = NO_END, self.plane.engine, self.plane.music
+        self.plane.note_conversion(self, agreement.agreed.is_converted)
+        if self.is_confirmed:
+            self.plane.music.attend(self, agreement, offer, answer)
+        following = NO_END
         linked = agreement.linked()
         ones, twos = offerer.bundled(linked), answerer.bundled(linked)
         for i, terms, one, two in reversed(linked):
             # Each end names the next: the chain is made from its tail
             offered, answered = offer.wishes[i], answer.wishes[i]
             is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
-            side = agreement.side_of(answerer, i)
-            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i, twos[i])
-            engine.program(two.index, music.instead(answerer, i, two, stream))
-            if twos[i].carrier == NO_END:
-                answerer.security.install(i, two, stream.rtp, is_nat=answerer.is_nat)
-            side = agreement.side_of(offerer, i)
+            side, place = agreement.side_of(answerer, i), twos.get(i, ALONE)
+            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i, place)
+            self._program(answerer, i, two, stream)
+            side, place = agreement.side_of(offerer, i), ones.get(i, ALONE)
             is_mux = offered.has_mux
-            stream = self.stream(offerer, offered, terms, one, two, two.index, is_mux, side, i, ones[i])
-            engine.program(one.index, music.instead(offerer, i, one, stream))
-            if ones[i].carrier == NO_END:
-                offerer.security.install(i, one, stream.rtp, is_nat=offerer.is_nat)
+            stream = self.stream(offerer, offered, terms, one, two, two.index, is_mux, side, i, place)
+            self._program(offerer, i, one, stream)
             following = one.index
-        for leg in (offerer, answerer):
-            renew_tap(self, leg)
+        renew_tap(self, offerer)
+        renew_tap(self, answerer)
         self._watched = following
         if self.is_confirmed and following != NO_END:
-            engine.watch(following)
+            self.plane.engine.watch(following)
+
+    def _program(self, leg: MediaLeg, i: int, pair: Pair, stream: Stream) -> None:
+        """Tell the engine what comes in at one end, and then its keys."""
+        told = stream if leg.waiting is None else self.plane.music.instead(leg, i, pair, stream)
+        self.plane.engine.program(pair.index, told)
+        if leg.security.channels and stream.bundled.carrier == NO_END:
+            leg.security.install(i, pair, stream.rtp, leg.is_nat)
 
     def unlink(self, leg: MediaLeg) -> None:
         partner = leg.partner
@@ -387,7 +396,10 @@ class MediaSession:
 
     def _is_shielded(self, line: int) -> bool:
         """Whether any leg has keys of ours there: then packets are touched."""
-        return any(leg.security.shield_of(line) is not None for leg in self.legs if leg.security.channels)
+        for leg in self.legs:  # noqa: SIM110 - no generator where C is called
+            if leg.security.shield_of(line) is not None:
+                return True
+        return False
 
 
 def _is_plain(terms: Terms) -> bool:

@@ -52,7 +52,7 @@ def propose(
     """Offer a leg sound that ends here, with the codec named ``first`` before others. NoPortsLeft."""
     description = serving.make_offer(serving.codecs_here(session.plane.converted, codecs), first, direction)
     ports = _ports(session, leg, description, 0, has_mux=False)
-    dress = leg.security.make_offer(leg, description.media, is_secured=False)
+    dress = leg.security.make_offer(leg, description.media, False)
     offer = leg.write(Said(description, []), ports, dress)
     leg.proposed = leg.hear(offer)
     return offer
@@ -165,7 +165,7 @@ def _agree(
 ) -> None:
     """Program the leg's end: what comes from it is heard here, what is said here goes to it."""
     session.unlink(leg)
-    leg.inner = leg.inner or MediaLeg(-1, "", session.plane.guard, is_nat=False)
+    leg.inner = leg.inner or MediaLeg(-1, "", session.plane.guard, False)
     offerer, answerer = (leg, leg.inner) if is_offerer else (leg.inner, leg)
     streams = sdp.answers(offer.description, answer.description)
     terms = tuple([terms_of(one) if i == served.line else None for i, one in enumerate(streams)])
@@ -185,7 +185,7 @@ def _agree(
     own, at = own._replace(codec=served.codec), served.line
     stream = session.stream(leg, wish, own, pair, pair, NO_END, is_mux, None, at)
     session.plane.engine.program(pair.index, stream._replace(conversion=line, kernel=None))
-    leg.security.install(at, pair, stream.rtp, is_nat=leg.is_nat)
+    leg.security.install(at, pair, stream.rtp, leg.is_nat)
     if session.is_confirmed:
         session.plane.engine.watch(pair.index)
     session.prune(leg)

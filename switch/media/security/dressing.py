@@ -22,8 +22,8 @@ def dress(
     security: Security,
     leg: MediaLeg,
     description: sdp.Description,
-    pending: Sequence[Wanted],
     *,
+    pending: Sequence[Wanted],
     is_answer: bool,
 ) -> sdp.Description:
     """Return a description with what its lines are about to be."""

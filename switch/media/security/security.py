@@ -7,6 +7,7 @@ told something. Nothing is agreed before ``settle``: an offer that fails leaves 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ _NONE: Mapping[int, Any] = MappingProxyType({})  # most legs are in the clear: t
 _BEST_EFFORT = "RTP/AVP"
 _BROWSER = "UDP/TLS/RTP/SAVPF"
 _PROTOS = {Mode.CLEAR: "RTP/AVP", Mode.SDES: "RTP/SAVP", Mode.DTLS: "UDP/TLS/RTP/SAVP"}
+_CLEAR = Mode.CLEAR
+_IN_THE_CLEAR = Mode.CLEAR, _BEST_EFFORT
 
 
 Dress = Callable[[sdp.Description], sdp.Description]
@@ -55,9 +58,7 @@ class Security:
 
     # -- the leg offers
 
-    def hear_offer(
-        self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media], *, is_nat: bool
-    ) -> None:
+    def hear_offer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media], is_nat: bool) -> None:
         """Decide what its lines will be; 488 when the policy does not allow it."""
         if heard is None:
             self._hear_plain_offer(len(media))
@@ -82,14 +83,15 @@ class Security:
         """Whether keys are ours at all; else SRTP passes from end to end as it comes."""
         return self._guard.has_srtp
 
-    @property
     def is_secured(self) -> bool:
         """Whether the leg's own offer, or what is agreed, has SRTP."""
-        if not self._pending and not self.channels:
-            return False
-        return any(one.mode is not Mode.CLEAR for one in self._pending) or any(
-            channel is not None and channel.mode is not Mode.CLEAR for channel in self.channels
-        )
+        for one in self._pending:
+            if one.mode is not _CLEAR:
+                return True
+        for channel in self.channels:  # noqa: SIM110 - no generator where C is called
+            if channel is not None and channel.mode is not _CLEAR:
+                return True
+        return False
 
     def _wanted(self, i: int, heard: Heard, line: sdp.Media, *, is_nat: bool) -> Wanted:
         if line.is_rejected or not heard.is_rtp:
@@ -116,18 +118,17 @@ class Security:
 
     def dress_answer(self, leg: MediaLeg) -> Dress | None:
         """How our answer to its offer is written; None: as it is."""
-        pending = self._pending
-        return (
-            (lambda description: dress(self, leg, description, pending, is_answer=True)) if pending else None
-        )
+        if not self._pending:
+            return None
+        return partial(dress, self, leg, pending=self._pending, is_answer=True)
 
     # -- the leg is offered something
 
-    def make_offer(self, leg: MediaLeg, media: Sequence[sdp.Media], *, is_secured: bool) -> Dress | None:
+    def make_offer(self, leg: MediaLeg, media: Sequence[sdp.Media], is_secured: bool) -> Dress | None:
         """Decide what it is offered; ``is_secured``: who offers has SRTP. None: plain RTP."""
-        mode, proto = self._offered_mode(is_secured=is_secured)
+        mode, proto = self._offered_mode(is_secured)
         self._said = self._pending = self._offered = ()
-        if mode is Mode.CLEAR and not self.channels:
+        if mode is _CLEAR and not self.channels:
             return None
         if not self._guard.has_srtp:
             if proto == _BEST_EFFORT:
@@ -138,9 +139,9 @@ class Security:
         offered = self._offered = [
             self._offer_line(i, line, mode, proto, leads.get(i)) for i, line in enumerate(media)
         ]
-        return lambda description: dress(self, leg, description, offered, is_answer=False)
+        return partial(dress, self, leg, pending=offered, is_answer=False)
 
-    def _offered_mode(self, *, is_secured: bool) -> tuple[Mode, str]:
+    def _offered_mode(self, is_secured: bool) -> tuple[Mode, str]:
         policy = self.policy
         if policy.is_browser:
             return Mode.DTLS, _BROWSER
@@ -148,7 +149,7 @@ class Security:
             mode = Mode(policy.keying.upper())
             return mode, _PROTOS[mode]
         if policy.srtp == "off" or not (is_secured or policy.srtp == "offered"):
-            return Mode.CLEAR, _BEST_EFFORT
+            return _IN_THE_CLEAR
         return Mode(policy.keying.upper()), _BEST_EFFORT
 
     def _offer_line(self, i: int, line: sdp.Media, mode: Mode, proto: str, lead: int | None) -> Wanted:
@@ -174,7 +175,10 @@ class Security:
         """Compare its answer with what it was offered; 488 when the keys are missing."""
         if heard is None:
             self._hear_plain_answer()
-            return
+        else:
+            self._hear_secured_answer(heard, media)
+
+    def _hear_secured_answer(self, heard: tuple[Heard, ...], media: Sequence[sdp.Media]) -> None:
         if not self._offered:
             if any(one.is_secured and line.port for one, line in zip(heard, media, strict=True)):
                 raise RemoteProtocolError("SRTP in answer to an offer without", status=488)
@@ -185,9 +189,10 @@ class Security:
         self._pending = [self._answered(i, *pair) for i, pair in enumerate(pairs)]
 
     def _hear_plain_answer(self) -> None:
-        if any(one.mode is not Mode.CLEAR and one.proto != _BEST_EFFORT for one in self._offered):
-            raise RemoteProtocolError("SRTP was offered, and the answer has none", status=488)
-        self._pending = tuple([one._replace(mode=Mode.CLEAR) for one in self._offered])
+        for one in self._offered:
+            if one.mode is not _CLEAR and one.proto != _BEST_EFFORT:
+                raise RemoteProtocolError("SRTP was offered, and the answer has none", status=488)
+        self._pending = [one._replace(mode=_CLEAR) for one in self._offered]
 
     def _answered(self, i: int, wanted: Wanted, heard: Heard, line: sdp.Media) -> Wanted:
         if line.is_rejected or wanted.mode is Mode.CLEAR:
@@ -256,7 +261,6 @@ class Security:
         """By line, which one's ports it uses; ``lines`` are those that are agreed."""
         return carriers(self.channels, lines)
 
-    @property
     def is_bare(self) -> bool:
         """Whether no line of it has ever had keys, or shared a transport."""
         return not self.channels and not self._payloads
@@ -279,7 +283,7 @@ class Security:
         channel = self.channels[line] if line < len(self.channels) else None
         return channel is not None and channel.agent is not None
 
-    def install(self, line: int, pair: Pair, target: tuple[str, int] | None, *, is_nat: bool) -> None:
+    def install(self, line: int, pair: Pair, target: tuple[str, int] | None, is_nat: bool) -> None:
         """The engine was told what was agreed: now it gets the keys, or the handshake begins."""
         channel = self.channels[line] if line < len(self.channels) else None
         if channel is not None:

@@ -84,7 +84,8 @@ def outcome(way: object, data: bytes, line: Line) -> object:
         result = way(data)
     except RemoteProtocolError as error:
         return error.status
-    return result.wishes, result.write(ORIGIN, "2001:db8::1", [line])
+    wishes = [[getattr(wish, name) for name in said.Wish.__slots__] for wish in result.wishes]
+    return wishes, result.write(ORIGIN, "2001:db8::1", [line])
 
 
 @settings(max_examples=800)

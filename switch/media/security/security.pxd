@@ -1,0 +1,26 @@
+# What Security holds in C; security.py runs without.
+
+from ..ports cimport Pair
+
+cdef class Security:
+    cdef public object policy
+    cdef readonly tuple channels
+    cdef object _guard, _pending, _offered, _mids, _payloads
+    cdef tuple _said
+
+    cpdef hear_offer(self, tuple heard, tuple media, bint is_nat)
+    cpdef _hear_plain_offer(self, Py_ssize_t count)
+    cpdef bint is_secured(self) except -1
+    cpdef object dress_answer(self, leg)
+    cpdef object make_offer(self, leg, tuple media, bint is_secured)
+    cpdef tuple _offered_mode(self, bint is_secured)
+    cpdef hear_answer(self, tuple heard, tuple media)
+    cpdef _hear_plain_answer(self)
+    cpdef settle(self, leg)
+    cpdef bint is_bare(self)
+    cpdef object shield_of(self, Py_ssize_t line)
+    cpdef bint has_mux(self, Py_ssize_t line) except -1
+    cpdef install(self, Py_ssize_t line, Pair pair, target, bint is_nat)
+    cpdef uninstall(self)
+    cpdef take_over(self, Security other)
+    cpdef str describe(self, Py_ssize_t line)
