@@ -23,9 +23,14 @@ from .rows import (
     clean,
     open_row,
 )
-from .schema import RECORD_COLUMNS, connect, migrate
+from .schema import PRAGMAS, RECORD_COLUMNS, connect, migrate
 from .texts import TEXT_COLUMNS
 from .writer import Batch, CommitError
+
+try:
+    from ._transaction import Transactions, is_there
+except ImportError:  # not built: the sqlite3 module does it, slower
+    is_there = False
 
 # Rows a statement. SQLite runs a statement without the interpreter's lock, but each hand-over of the lock may
 # wait for the loop's thread: a batch must need few of them, however large it is.
@@ -49,6 +54,7 @@ _DROP_BINDING = "DELETE FROM bindings WHERE (user, contact) IN (VALUES "
 _PUT_TEXT = f"INSERT OR REPLACE INTO texts ({', '.join(TEXT_COLUMNS)}) VALUES "
 _DROP_TEXT = "DELETE FROM texts WHERE (id) IN (VALUES "
 _PUT_STATE = "INSERT OR REPLACE INTO state (key, value) VALUES "
+_PURGE = "DELETE FROM bindings WHERE expires_at <= "
 _ENDINGS = {
     _PUT_CALL: " ON CONFLICT (id) DO NOTHING",
     **dict.fromkeys((_DROP_LIVE, _DROP_BINDING, _DROP_TEXT), ")"),
@@ -62,6 +68,8 @@ _SELECT_LINES = f"""
     )
 """
 
+Work = list[tuple[str, list[Row]]]  # beginnings of statements and the rows that they are done for
+
 log = structlog.get_logger("switchroom.store")
 
 
@@ -72,6 +80,7 @@ class Committer:
         self._path, self._sink, self._place = path, sink, place
         self._alive_key = alive_key(place[0])
         self._connection: sqlite3.Connection | None = None
+        self._at_once: Transactions | None = None
         self._sunk_seq = self._marked_seq = self._sunk_size = 0
         self._marked_at = 0.0
         self._is_sink_failing = False
@@ -117,21 +126,35 @@ class Committer:
             raise CommitError(str(error)) from None
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        work = [
+            (statement, rows) for statement, rows in _statements(batch, self._place, self._alive_key) if rows
+        ]
+        if self._write_at_once(work):
+            return
         try:
-            self._transact(connection, batch, is_careful=False)
+            self._transact(connection, work, is_careful=False)
         except _BAD_ROW:
-            self._transact(connection, batch, is_careful=True)
+            self._transact(connection, work, is_careful=True)
 
-    def _transact(self, connection: sqlite3.Connection, batch: Batch, *, is_careful: bool) -> None:
+    def _write_at_once(self, work: Work) -> bool:
+        """Without the interpreter's lock; False: nothing was written, and the sqlite3 module says why."""
+        if not is_there:
+            return False
+        try:
+            if self._at_once is None:
+                self._at_once = Transactions(str(self._path), PRAGMAS)
+        except sqlite3.Error:
+            return False
+        return self._at_once.write([(_sql(statement, len(rows[0]), 1), rows) for statement, rows in work])
+
+    def _transact(self, connection: sqlite3.Connection, work: Work, *, is_careful: bool) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in _statements(batch, self._place, self._alive_key):
+            for statement, rows in work:
                 if is_careful:
                     self._run_each(connection, statement, rows)
                 else:
                     _run(connection, statement, rows)
-            if batch.purge_at:
-                connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (batch.purge_at,))
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
@@ -147,6 +170,9 @@ class Committer:
                 log.error("store.row_refused", row=repr(row)[:500], reason=str(error))
 
     def _disconnect(self) -> None:
+        if self._at_once is not None:
+            self._at_once.close()
+            self._at_once = None
         if self._connection is not None:
             connection, self._connection = self._connection, None
             try:
@@ -204,7 +230,7 @@ def alive_key(slot: int) -> str:
     return f"alive_at.{slot}" if slot else "alive_at"
 
 
-def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[str, list[Row]]]:
+def _statements(batch: Batch, place: tuple[int, int], alive: str) -> Work:
     live = [open_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
     ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
     saved: list[Row] = [binding for binding in batch.bindings.values() if binding is not None]
@@ -219,6 +245,7 @@ def _statements(batch: Batch, place: tuple[int, int], alive: str) -> list[tuple[
         (_DROP_TEXT, [(id,) for id, row in batch.texts.items() if row is None]),
         (_PUT_STATE, [(alive, str(batch.alive_at))] if batch.alive_at else []),
         (_PUT_STATE, list(batch.settings.items())),
+        (_PURGE, [(batch.purge_at,)] if batch.purge_at else []),
     ]
 
 

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 _APPLICATION_ID = 0x53575243  # "SWRC"
+# A commit is on the disk when it returns
+PRAGMAS = ("synchronous = FULL", "journal_size_limit = 67108864", "busy_timeout = 1000")
 _READABLE = "schema.readable_by"  # in the table of state
 
 _LIVE_COLUMNS = """
@@ -141,8 +143,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
-        connection.execute("PRAGMA journal_size_limit = 67108864")
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()
         raise
