@@ -1,10 +1,10 @@
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
-from ._values cimport Octets
+from ._spans cimport Octets
 
 cdef enum:
     UNKNOWN, VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, ROUTE, RECORD_ROUTE, KEPT  # the typed values that are kept
-    CONTENT_LENGTH, MAX_FORWARDS, CONTENT_TYPE
+    CONTENT_LENGTH, MAX_FORWARDS, CONTENT_TYPE, TIMESTAMP
 
 cdef struct Line:
     int32_t start
@@ -25,6 +25,7 @@ cdef class Lines:
     cdef Line* lines
     cdef Py_ssize_t count, line_room
     cdef list kept  # typed values by the number of their header, None before the first is asked for
+    cdef uint32_t marked  # a bit for each header up to KEPT whose parts were found
 
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef Line* new_line(self) except NULL
@@ -47,3 +48,6 @@ cdef class Lines:
     cpdef _copy_all(self, Lines other)
     cpdef _append(self, str key, str text)
     cdef int copy_line(self, Lines other, Line line) except -1
+    cdef int repeat(self, Lines other, int number, str tag) except -1
+    cdef void forget(self, int number) noexcept
+    cdef void forget_all(self) noexcept

@@ -3,11 +3,12 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove
 
-from ._values cimport ascii, count_controls, skip_space, text_of
+from ._spans cimport count_controls, skip_space
+from ._values cimport ascii, text_of
 
 from .grammar import COMPACT, SINGLE, TOKEN_LETTERS, header_key, unfold
 
@@ -17,7 +18,7 @@ cdef enum:
     MOST_NAMES = 128
 
 KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "", "content-length",
-        "max-forwards", "content-type"]
+        "max-forwards", "content-type", "timestamp"]
 cdef str OTHERS = """accept accept-encoding accept-language alert-info allow authentication-info authorization
     call-info content-language error-info in-reply-to p-asserted-identity p-preferred-identity path privacy
     proxy-authenticate proxy-authorization proxy-require reason remote-party-id require service-route session-id
@@ -276,15 +277,17 @@ cdef class Lines:
 
     cdef int double(self) noexcept:
         """The number of a header that stands again although it may stand only once; 0: there is none."""
-        cdef uint8_t seen[MOST_NAMES]
+        cdef uint64_t seen[2]
         cdef Py_ssize_t at
         cdef int number
-        memset(seen, 0, MOST_NAMES)
+        cdef uint64_t bit
+        seen[0] = seen[1] = 0
         for at in range(self.count):
             number = self.lines[at].number
-            if IS_SINGLE[number] and seen[number]:
+            bit = <uint64_t>1 << (number & 63)
+            if IS_SINGLE[number] and seen[number >> 6] & bit:
                 return number
-            seen[number] = True
+            seen[number >> 6] |= bit
         return 0
 
     cdef int write(self, str name, object value, Line* line) except -1:
@@ -313,8 +316,7 @@ cdef class Lines:
         memcpy(self.octets + line.start, name_octets, name_size)
         memcpy(self.octets + line.start + name_size, b": ", 2)
         self.used = line.end + 2
-        if self.kept is not None and line.number < KEPT:
-            self.kept[line.number] = None
+        self.forget(line.number)
         return self.extend(line, octets, size)
 
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1:
@@ -360,8 +362,7 @@ cdef class Lines:
         for at in reversed(places):
             if not 0 <= at < self.count:
                 raise IndexError(at)
-            if self.kept is not None and self.lines[at].number < KEPT:
-                self.kept[self.lines[at].number] = None
+            self.forget(self.lines[at].number)
             memmove(&self.lines[at], &self.lines[at + 1], (self.count - at - 1) * sizeof(Line))
             self.count -= 1
 
@@ -388,14 +389,39 @@ cdef class Lines:
             for at in range(other.count):
                 if other.lines[at].number == number:
                     self.copy_line(other, other.lines[at])
-        self.kept = None
+        self.forget_all()
 
     cpdef _copy_all(self, Lines other):
         """Take over all lines, unchanged."""
         cdef Py_ssize_t at
         for at in range(other.count):
             self.copy_line(other, other.lines[at])
+        self.forget_all()
+
+    cdef void forget(self, int number) noexcept:
+        """A line of this name is another than before: what was read of it is void."""
+        if number < KEPT:
+            self.marked &= ~(<uint32_t>1 << number)
+            if self.kept is not None:
+                self.kept[number] = None
+
+    cdef void forget_all(self) noexcept:
+        self.marked = 0
         self.kept = None
+
+    cdef int repeat(self, Lines other, int number, str tag) except -1:
+        """Take over the lines of this header; the tag comes behind the first."""
+        cdef Py_ssize_t at, size
+        cdef Octets more
+        for at in range(other.count):
+            if other.lines[at].number == number:
+                self.copy_line(other, other.lines[at])
+                if tag is not None:
+                    kept = view(tag, &more, &size)
+                    self.extend(&self.lines[self.count - 1], b";tag=", 5)
+                    self.extend(&self.lines[self.count - 1], more, size)
+                    tag = None
+        return 0
 
     cpdef _append(self, str key, str text):
         """Put more at the end of the first line of this name."""
@@ -411,4 +437,4 @@ cdef class Lines:
         line = self.lines[self.count]
         self.extend(&line, more, size)
         self.find(number)[0] = line
-        self.kept = None
+        self.forget(number)

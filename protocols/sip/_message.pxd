@@ -1,26 +1,36 @@
-from ._values cimport Octets
-from ._lines cimport Line, Lines
+from ._lines cimport Line
+from ._spans cimport Address, Hop
+from ._written cimport Written
 
-cdef class Head(Lines):
-    cdef public str method, reason, _uri_text
-    cdef public int status
-    cdef public bytes body
+cdef class Head(Written):
     cdef object kept_uri
+    cdef str kept_from_tag, kept_to_tag, kept_call_id
+    # Where the parts of lines are whose bit is in ``marked``
+    cdef Hop top
+    cdef Address sender, receiver, contact
+    cdef int id, id_end, sequence, sequence_method, sequence_end
+    cdef long long sequence_number
 
-    cdef bint read_usual(self, bytes data, tuple limits) except -1
-    cdef bint read_start(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1
-    cdef bint cut_body(self, Octets p, Py_ssize_t start, Py_ssize_t size) except -1
-    cdef int adopt(self, bytes data, limits) except -1
-    cdef bytes pack(self, str start)
-    cpdef _read(self, bytes data, limits)
-    cpdef _pack(self, str start)
-    cpdef _check_typed(self)
-    cpdef _is_sound(self)
-    cpdef _top_via(self)
+    cdef bint mark_line(self, int number, Line* line) noexcept
+    cdef bint mark(self, int number) noexcept
+    cpdef _from_tag(self)
+    cpdef _to_tag(self)
+    cpdef str _call_id(self)
+    cpdef long long _number(self) except -1
+    cpdef str _method_of_number(self)
+    cpdef _top_branch(self)
+    cpdef bint is_sent_by(self, str sent_by) except -1
+    cpdef str transaction_key(self)
+    cpdef str merge_key(self)
+    cpdef stamp(self, source)
+    cpdef int reply_port(self) except -1
+    cpdef bint lacks_to_tag(self) except -1
     cdef object single(self, int number)
     cdef tuple listed(self, int number)
     cdef int read_list(self, int number, Line* line, list found) except -1
-    cdef int check_typed(self) except -1
-    cdef bint has_usual_type(self) noexcept
-
-cdef object tag_of(object address)
+    cpdef _check_typed(self)
+    cpdef _is_sound(self)
+    cpdef _top_via(self)
+    cdef bint is_usual(self, int number, Line* line) noexcept
+    cdef bint is_usual_list(self, int number, Line* line) noexcept
+    cdef bint has_own_method(self) noexcept

@@ -5,28 +5,40 @@ It reads the usual form only. Whatever is folded, escaped, oddly spaced or wrong
 which knows all forms and all errors: so the answers of both are the same by construction.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcmp, memcpy
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport uint32_t
+from libc.string cimport memcmp, memcpy
 
 from ._lines cimport (
-    CALL_ID, CONTACT, CONTENT_LENGTH, CONTENT_TYPE, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO,
-    UNKNOWN, VIA, Line, Lines, is_same_name, view,
+    CALL_ID, CONTACT, CONTENT_LENGTH, CONTENT_TYPE, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA, Line,
+    is_same_name,
+)
+from ._spans cimport (
+    Address, Hop, Octets, Params, UriParts, find_address, find_cseq, find_hop, find_uri, is_media_type, is_word, read_number,
 )
 from ._values cimport (
-    Octets, ascii, count_controls, read_cseq, read_name_addr, read_number, read_uri, read_via, skip_space, skip_token,
-    text_of,
+    PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, read_address, read_cseq, read_hop, read_uri, uri_text,
 )
+from ._written cimport Written, skip_line_ends
 
 from ..errors import RemoteProtocolError
 from .grammar import find_param
 
-cdef object head = None, headers = None, uri = None
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+
+cdef enum:
+    NEEDED = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ
+
+cdef object head = None, headers = None, matching = None, uri = None
 
 
 cdef int bind() except -1:
     """Get the plain twins at the first use: their modules import this one."""
-    global head, headers, uri
-    from . import head, headers, uri
+    global head, headers, matching, uri
+    from . import head, headers, matching, uri
     return 0
 
 
@@ -53,7 +65,7 @@ def parse_name_addr(str text):
     """The address that the whole text is; RemoteProtocolError when it is none."""
     cdef bytes data = octets_of(text)
     cdef Py_ssize_t at = 0, end = PyBytes_GET_SIZE(data)
-    value = read_name_addr(<Octets>PyBytes_AS_STRING(data), &at, end)
+    value = read_address(<Octets>PyBytes_AS_STRING(data), &at, end)
     if value is not None and at == end:
         return value
     if headers is None:
@@ -66,28 +78,6 @@ def is_response(bytes data):
     cdef Octets p = <Octets>PyBytes_AS_STRING(data)
     cdef Py_ssize_t end = PyBytes_GET_SIZE(data), at = skip_line_ends(p, end)
     return end - at > 3 and p[at + 3] == c"/" and is_same_name(p + at, b"SIP", 3)
-
-
-cdef Py_ssize_t skip_line_ends(Octets p, Py_ssize_t end) noexcept:
-    """The place of the start line (§7.5)."""
-    cdef Py_ssize_t at = 0
-    while end - at > 1 and p[at] == c"\r" and p[at + 1] == c"\n":
-        at += 2
-    return at
-
-
-cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
-    """The place of the next CRLF; -1 when there is none, or a lone LF."""
-    cdef const void* found = memchr(p + at, c"\n", end - at)
-    cdef Py_ssize_t stop = -1 if found == NULL else <Octets>found - p - 1
-    return stop if stop >= at and p[stop] == c"\r" else -1
-
-
-cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
-    cdef Py_ssize_t count = 0
-    for at in range(at, end):
-        count += p[at] == c","
-    return count
 
 
 cdef object tag_of(object address):
@@ -103,165 +93,188 @@ cdef object tag_of(object address):
     return None
 
 
-cdef class Head(Lines):
-    """A start line, header lines, a body; typed values are made once and kept."""
+cdef class Head(Written):
+    """A start line, header lines, a body; typed values are made when they are asked for, and kept."""
 
-    def __cinit__(self):
-        self.method = self.reason = self._uri_text = ""
-        self.body = b""
+    # -- what is where
 
-    # -- reading
-
-    cpdef _read(self, bytes data, limits):
-        """Read a whole message; octets after its Content-Length are not its own (§18.3)."""
-        if not isinstance(limits, tuple) or len(limits) != 4:
-            raise TypeError("limits are not Limits")
-        if not self.read_usual(data, <tuple>limits):
-            self.adopt(data, limits)
-
-    cdef bint read_usual(self, bytes data, tuple limits) except -1:
-        """One pass over the lines; False for whatever is not quite usual."""
-        cdef Octets p = <Octets>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t message_size = limits[0], header_count = limits[1], header_size = limits[2], vias = limits[3]
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), line_ends = 1, first, base, at, stop
-        cdef Line* line = NULL
-        if size > message_size:
+    cdef bint mark_line(self, int number, Line* line) noexcept:
+        """Find the parts of this line; False when it is not quite usual."""
+        cdef Py_ssize_t at = line.value
+        cdef bint is_usual = False
+        if line.is_folded:
             return False
-        first = skip_line_ends(p, size)
-        stop = find_line_end(p, first, size)
-        if stop < 0 or stop - first > header_size or not self.read_start(p, first, stop):
-            return False
-        base = at = stop + 2
-        while True:
-            stop = find_line_end(p, at, size)
-            if stop < 0:
-                return False
-            if stop == at:
-                break
-            if p[at] != c" " and p[at] != c"\t":
-                if self.count == header_count or not self.index(p + base, at - base, stop - base):
-                    return False
-                line = &self.lines[self.count - 1]
-                vias -= line.number == VIA
-            elif line == NULL:
-                return False
-            else:  # folded
-                line.end = stop - base
-                line.is_folded = True
-            if line.number == VIA:
-                vias -= count_commas(p, at, stop)
-            if line.end - line.start > header_size or vias < 0:
-                return False
-            line_ends += 1
-            at = stop + 2
-        if count_controls(p + first, at - first) != 2 * line_ends:
-            return False
-        self.reserve(at - base + 1)  # some memory even for no lines
-        memcpy(self.octets, p + base, at - base)
-        self.used = at - base
-        return self.cut_body(p, stop + 2, size)
+        if number == VIA:
+            is_usual = find_hop(self.octets, &at, line.value_end, &self.top)
+        elif number == FROM:
+            self.kept_from_tag = None
+            is_usual = find_address(self.octets, &at, line.value_end, &self.sender) and at == line.value_end
+        elif number == TO:
+            self.kept_to_tag = None
+            is_usual = find_address(self.octets, &at, line.value_end, &self.receiver) and at == line.value_end
+        elif number == CONTACT:
+            is_usual = find_address(self.octets, &at, line.value_end, &self.contact)
+        elif number == CALL_ID:
+            self.kept_call_id = None
+            self.id, self.id_end = at, line.value_end
+            is_usual = is_word(self.octets, at, line.value_end)
+        elif number == CSEQ:
+            self.sequence, self.sequence_end = at, line.value_end
+            self.sequence_method = find_cseq(self.octets, at, line.value_end, &self.sequence_number)
+            is_usual = self.sequence_method > 0
+        if is_usual:
+            self.marked |= <uint32_t>1 << number
+        return is_usual
 
-    cdef bint read_start(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1:
-        """Read a request line or a status line in its usual form."""
-        cdef Py_ssize_t at = start
-        if end - at >= 11 and memcmp(p + at, b"SIP/2.0 ", 8) == 0:
-            at += 8
-            self.status = read_number(p, &at, end)
-            self.reason = text_of(p, at + 1, end) if at < end else ""
-            return at - start == 11 and 100 <= self.status < 700 and (at == end or p[at] == c" ")
-        at = skip_token(p, at, end)
-        end -= 8
-        if at == start or at + 1 >= end or p[at] != c" " or memcmp(p + end, b" SIP/2.0", 8) != 0:
-            return False
-        self.method = ascii(p, start, at)
-        self._uri_text = text_of(p, at + 1, end)
-        return memchr(p + at + 1, c" ", end - at - 1) == NULL and memchr(p + at, c"\t", end - at) == NULL
+    cdef bint mark(self, int number) noexcept:
+        """Whether the parts of the first line of this header are known."""
+        cdef Line* line
+        if self.marked & (<uint32_t>1 << number):
+            return True
+        line = self.find(number)
+        return line != NULL and self.mark_line(number, line)
 
-    cdef bint cut_body(self, Octets p, Py_ssize_t start, Py_ssize_t size) except -1:
-        """Take as much of the rest as the only Content-Length says."""
-        cdef Py_ssize_t place, at, length = size - start
-        cdef Line* line = NULL
-        for place in range(self.count):
-            if self.lines[place].number == CONTENT_LENGTH:
-                if line != NULL:
-                    return False
-                line = &self.lines[place]
-        if line != NULL:
-            at = line.value
-            length = read_number(self.octets, &at, line.value_end)
-            if line.is_folded or at != line.value_end or not 0 <= length <= size - start:
-                return False
-        self.body = PyBytes_FromStringAndSize(<const char*>p + start, length)
-        return True
+    cpdef _from_tag(self):
+        """The tag of From."""
+        if not self.mark(FROM) or self.sender.params.is_odd:
+            return tag_of(self.single(FROM))
+        if self.kept_from_tag is None and self.sender.params.value:
+            self.kept_from_tag = ascii(self.octets, self.sender.params.value, self.sender.params.value_end)
+        return self.kept_from_tag
 
-    cdef int adopt(self, bytes data, limits) except -1:
-        """Let the plain twin read, and take over what it found."""
-        if head is None:
-            bind()
-        self.used = self.count = 0
-        plain = head.PlainHead()
-        plain._read(data, limits)
-        self.method, self._uri_text, self.body = plain.method, plain._uri_text, plain.body
-        self.status, self.reason = plain.status, plain.reason
-        for _, line in plain._lines:
-            self.add_octets(line.encode("utf-8", "surrogateescape"))
-        return 0
+    cpdef _to_tag(self):
+        """The tag of To."""
+        if not self.mark(TO) or self.receiver.params.is_odd:
+            return tag_of(self.single(TO))
+        if self.kept_to_tag is None and self.receiver.params.value:
+            self.kept_to_tag = ascii(self.octets, self.receiver.params.value, self.receiver.params.value_end)
+        return self.kept_to_tag
 
-    # -- writing
+    cpdef str _call_id(self):
+        """Call-ID."""
+        if not self.mark(CALL_ID):
+            return self.single(CALL_ID)
+        if self.kept_call_id is None:
+            self.kept_call_id = ascii(self.octets, self.id, self.id_end)
+        return self.kept_call_id
 
-    cpdef _pack(self, str start):
-        """The message on the wire."""
-        return self.pack(start)
+    cpdef long long _number(self) except -1:
+        """The number of CSeq."""
+        return self.sequence_number if self.mark(CSEQ) else self.single(CSEQ)[0]
 
-    cdef bytes pack(self, str start):
-        """The message on the wire; this is the only place where one is written."""
-        cdef Octets text
-        cdef Py_ssize_t size, at, total, span
-        cdef bytes message, length = b"Content-Length: %d\r\n\r\n" % PyBytes_GET_SIZE(self.body)
-        cdef char* p
-        kept = view(start, &text, &size)
-        total = size + 2 + PyBytes_GET_SIZE(length) + PyBytes_GET_SIZE(self.body)
-        for at in range(self.count):
-            if self.lines[at].number != CONTENT_LENGTH:
-                total += self.lines[at].end - self.lines[at].start + 2
-        message = PyBytes_FromStringAndSize(NULL, total)
-        p = PyBytes_AS_STRING(message)
-        memcpy(p, text, size)
-        memcpy(p + size, b"\r\n", 2)
-        p += size + 2
-        for at in range(self.count):
-            if self.lines[at].number != CONTENT_LENGTH:
-                span = self.lines[at].end - self.lines[at].start + 2
-                memcpy(p, self.octets + self.lines[at].start, span)
-                p += span
-        memcpy(p, PyBytes_AS_STRING(length), PyBytes_GET_SIZE(length))
-        memcpy(p + PyBytes_GET_SIZE(length), PyBytes_AS_STRING(self.body), PyBytes_GET_SIZE(self.body))
-        return message
+    cpdef str _method_of_number(self):
+        """The method of CSeq."""
+        if not self.mark(CSEQ):
+            return self.single(CSEQ)[1]
+        return ascii(self.octets, self.sequence_method, self.sequence_end)
+
+    # -- where it belongs
+
+    cpdef _top_branch(self):
+        """The branch of the top Via."""
+        if not self.mark(VIA) or self.top.params.is_odd:
+            return find_param((<tuple>self._top_via())[3], "branch")
+        return ascii(self.octets, self.top.params.value, self.top.params.value_end) if self.top.params.value else None
+
+    cpdef bint is_sent_by(self, str sent_by) except -1:
+        """Whether the top Via names this host and port."""
+        cdef Py_ssize_t size
+        cdef Octets octets = <Octets>PyUnicode_AsUTF8AndSize(sent_by, &size)
+        if self.mark(VIA) and self.top.port_end - self.top.host == size:
+            if memcmp(octets, self.octets + self.top.host, size) == 0:
+                return True
+        return plain().is_sent_by(self, sent_by)
+
+    cpdef str transaction_key(self):
+        """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
+        cdef Params* params = &self.top.params
+        cdef str method = "INVITE" if self.method == "ACK" else self.method
+        if (
+            not self.mark(VIA) or params.is_odd or params.value_end - params.value < 8
+            or memcmp(self.octets + params.value, b"z9hG4bK", 7) != 0
+        ):
+            return plain().transaction_key(self)
+        return join(
+            self.octets + params.value, params.value_end - params.value,
+            self.octets + self.top.host, self.top.port_end - self.top.host, method,
+        )
+
+    cpdef str merge_key(self):
+        """What two copies of a request have in common that came by different ways (RFC 3261 §8.2.2.2)."""
+        cdef str tag = self._from_tag()
+        if not self.mark(CALL_ID) or not self.mark(CSEQ) or not tag:
+            return plain().merge_key(self)
+        return join(
+            self.octets + self.sequence, self.sequence_end - self.sequence,
+            self.octets + self.id, self.id_end - self.id, tag,
+        )
+
+    cpdef stamp(self, source):
+        """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
+        cdef Params* params = &self.top.params
+        cdef Line* old
+        cdef Line line
+        cdef bytes host, port
+        if not self.mark(VIA) or params.is_odd or not params.rport or params.has_received:
+            plain().stamp(self, source)
+            return
+        old = self.find(VIA)
+        host, port = b";received=%b" % (<str>source[0]).encode(), b"=%d" % source[1]
+        self.reserve(old.end - old.start + PyBytes_GET_SIZE(host) + PyBytes_GET_SIZE(port))
+        line.start = self.used
+        line.number = VIA
+        line.name_size = old.name_size
+        line.is_folded = False
+        line.value = line.start + old.value - old.start
+        line.end = line.start
+        self.extend(&line, self.octets + old.start, params.start - old.start)
+        self.extend(&line, <Octets>PyBytes_AS_STRING(host), PyBytes_GET_SIZE(host))
+        self.extend(&line, self.octets + params.start, params.rport - params.start)
+        self.extend(&line, <Octets>PyBytes_AS_STRING(port), PyBytes_GET_SIZE(port))
+        self.extend(&line, self.octets + params.rport, old.value_end - params.rport)
+        old[0] = line
+        params.rport = 0  # what else was found stays true
+        params.has_received = True
+        if self.kept is not None:
+            self.kept[VIA] = None
+
+    cpdef int reply_port(self) except -1:
+        """The port at its source's host that the answer to a datagram goes to; 0: the one that it came from."""
+        if not self.mark(VIA) or self.top.params.is_odd:
+            return plain().reply_port(self)
+        if self.top.params.has_rport:
+            return 0
+        return self.top.port if self.top.port > 0 else 5060
+
+    cpdef bint lacks_to_tag(self) except -1:
+        """Whether To wants our tag; one that nobody can read is repeated as it is."""
+        if self.mark(TO) and not self.receiver.params.is_odd:
+            return self.receiver.params.value == 0
+        return plain().lacks_to_tag(self)
 
     # -- typed values
 
     cdef object single(self, int number):
         """The value of a header that stands once."""
         cdef Line* line
-        cdef Py_ssize_t at
         if self.kept is None:
             self.kept = [None] * KEPT
         value = self.kept[number]
         if value is not None:
             return value
-        line = self.find(number)
-        if line == NULL:
-            raise RemoteProtocolError(f"{KEYS[number]} is missing")
-        at = line.value
-        if not line.is_folded:
-            if number == CSEQ:
-                value = read_cseq(self.octets, at, line.value_end)
-            elif number == CALL_ID:
-                value = read_word(self.octets, at, line.value_end)
+        if self.mark(number):
+            if number == FROM:
+                value = make_address(self.octets, &self.sender)
+            elif number == TO:
+                value = make_address(self.octets, &self.receiver)
+            elif number == CSEQ:
+                value = read_cseq(self.octets, self.sequence, self.sequence_end)
             else:
-                value = read_name_addr(self.octets, &at, line.value_end)
-                value = value if at == line.value_end else None
-        if value is None:
+                value = self._call_id()
+        else:
+            line = self.find(number)
+            if line == NULL:
+                raise RemoteProtocolError(f"{KEYS[number]} is missing")
             if head is None:
                 bind()
             parse = head.parse_call_id if number == CALL_ID else \
@@ -290,9 +303,9 @@ cdef class Head(Lines):
         cdef Py_ssize_t at = line.value, before = len(found)
         while not line.is_folded:
             if number == VIA:
-                value = read_via(self.octets, &at, line.value_end)
+                value = read_hop(self.octets, &at, line.value_end)
             else:
-                value = read_name_addr(self.octets, &at, line.value_end)
+                value = read_address(self.octets, &at, line.value_end)
             if value is None:
                 break
             found.append(value)
@@ -306,11 +319,9 @@ cdef class Head(Lines):
         found.extend(head.typed(KEYS[number], parse, self.text(line)))
         return 0
 
-    cpdef _check_typed(self):
-        """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
-        self.check_typed()
+    # -- checks
 
-    cdef int check_typed(self) except -1:
+    cpdef _check_typed(self):
         """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""
         if not self.listed(VIA):
             raise RemoteProtocolError("via is missing")
@@ -319,41 +330,71 @@ cdef class Head(Lines):
         self.single(CALL_ID)
         self.single(CSEQ)
         self.max_forwards
-        if self.find(CONTACT) != NULL and not self.contact_is_star:
+        if not self.contact_is_star:
             self.listed(CONTACT)
-        if self.find(ROUTE) != NULL:
-            self.listed(ROUTE)
-        if self.find(RECORD_ROUTE) != NULL:
-            self.listed(RECORD_ROUTE)
-        return 0
+        self.listed(ROUTE)
+        self.listed(RECORD_ROUTE)
 
     cpdef _is_sound(self):
         """Whether all that ``validate`` wants is there in its usual form; False: it has to look itself."""
-        if self.double():
+        cdef int number = self.double()
+        cdef Py_ssize_t at, vias = 0
+        if number:
             return False
-        self.check_typed()
-        if not self.has_usual_type():
+        for at in range(self.count):
+            number = self.lines[at].number
+            if number and number <= CONTENT_TYPE and not self.is_usual(number, &self.lines[at]):
+                return False
+            vias += number == VIA
+        if self.marked & NEEDED != NEEDED:
             return False
         if self.status:
-            return len(self.listed(VIA)) == 1
-        return (<tuple>self.single(CSEQ))[1] == self.method and not (<tuple>self.uri)[6]
+            return vias == 1 and self.octets[self.top.params.end] == c"\r"
+        return self.has_own_method() and has_plain_uri(self._uri_text)
 
-    cdef bint has_usual_type(self) noexcept:
-        """Whether Content-Type is type/subtype without spaces, or not there."""
-        cdef Line* line = self.find(CONTENT_TYPE)
-        cdef Py_ssize_t at, middle
-        if line == NULL:
-            return True
-        if line.is_folded or line.value_end - line.value > 200:
+    cdef bint is_usual(self, int number, Line* line) noexcept:
+        """Whether a line is in its usual form, if that matters; where its parts are is kept."""
+        cdef Py_ssize_t at = line.value, hops
+        if number == CONTENT_LENGTH:
+            return True  # that was looked at when it was read
+        if line.is_folded:
             return False
-        middle = skip_token(self.octets, line.value, line.value_end)
-        if middle == line.value or middle == line.value_end or self.octets[middle] != c"/":
-            return False
-        at = skip_token(self.octets, middle + 1, line.value_end)
-        if at == middle + 1:
-            return False
-        at = skip_space(self.octets, at, line.value_end)
-        return at == line.value_end or self.octets[at] == c";"
+        if number in (FROM, TO, CALL_ID, CSEQ):
+            return self.mark_line(number, line)
+        if number == MAX_FORWARDS:
+            hops = read_number(self.octets, &at, line.value_end)
+            return 0 <= hops <= 255 and at == line.value_end and at - line.value <= 3
+        if number == CONTENT_TYPE:
+            return is_media_type(self.octets, line.value, line.value_end)
+        return self.is_usual_list(number, line)
+
+    cdef bint is_usual_list(self, int number, Line* line) noexcept:
+        """Whether a line of hops or addresses is in its usual form; where the first of all is is kept."""
+        cdef Py_ssize_t at = line.value
+        cdef Address address
+        cdef Hop hop
+        if not self.marked & (<uint32_t>1 << number) and number in (VIA, CONTACT):
+            if not self.mark_line(number, line):
+                return False
+            at = self.top.params.end if number == VIA else self.contact.params.end
+            if at == line.value_end:
+                return True
+            at += 1  # the comma
+        while True:
+            if number == VIA:
+                if not find_hop(self.octets, &at, line.value_end, &hop):
+                    return False
+            elif not find_address(self.octets, &at, line.value_end, &address):
+                return False
+            if at == line.value_end:
+                return True
+            at += 1
+
+    cdef bint has_own_method(self) noexcept:
+        """Whether CSeq names the method of the request."""
+        cdef Py_ssize_t size = self.sequence_end - self.sequence_method
+        return size == PyUnicode_GET_LENGTH(self.method) and \
+            memcmp(self.octets + self.sequence_method, PyUnicode_1BYTE_DATA(self.method), size) == 0
 
     @property
     def uri(self):
@@ -369,8 +410,8 @@ cdef class Head(Lines):
 
     @uri.setter
     def uri(self, value):
-        cdef str text = str(value)
-        if not is_word(text):
+        cdef str text = value if isinstance(value, str) else uri_text(value) if isinstance(value, tuple) else str(value)
+        if not is_visible(text):
             if head is None:
                 bind()
             head.check_uri_text(text)
@@ -402,17 +443,17 @@ cdef class Head(Lines):
     @property
     def from_tag(self):
         """The tag of From."""
-        return tag_of(self.single(FROM))
+        return self._from_tag()
 
     @property
     def to_tag(self):
         """The tag of To."""
-        return tag_of(self.single(TO))
+        return self._to_tag()
 
     @property
     def call_id(self):
         """Call-ID."""
-        return self.single(CALL_ID)
+        return self._call_id()
 
     @property
     def cseq(self):
@@ -459,19 +500,33 @@ cdef class Head(Lines):
         return self.listed(RECORD_ROUTE)
 
 
-cdef bint is_word(str text) except -1:
+cdef object plain():
+    """The plain twin of what finds where a message belongs."""
+    if matching is None:
+        bind()
+    return matching.Matched
+
+
+cdef bint has_plain_uri(str text) except -1:
+    """Whether this is a URI in its usual form, without headers (§19.1.1)."""
+    cdef UriParts parts
+    return PyUnicode_IS_ASCII(text) and \
+        find_uri(<Octets>PyUnicode_1BYTE_DATA(text), 0, PyUnicode_GET_LENGTH(text), &parts)
+
+
+cdef bint is_visible(str text) noexcept:
     """Whether the text is visible ASCII and nothing else."""
-    cdef Py_UCS4 letter
-    for letter in text:
-        if not 32 < letter < 127:
-            return False
-    return len(text) > 0
+    return PyUnicode_IS_ASCII(text) and is_word(<Octets>PyUnicode_1BYTE_DATA(text), 0, PyUnicode_GET_LENGTH(text))
 
 
-cdef str read_word(Octets p, Py_ssize_t start, Py_ssize_t end):
-    """Visible ASCII, None for anything else."""
-    cdef Py_ssize_t at
-    for at in range(start, end):
-        if not 32 < p[at] < 127:
-            return None
-    return ascii(p, start, end) if start < end else None
+cdef str join(Octets one, Py_ssize_t one_size, Octets two, Py_ssize_t two_size, str three):
+    """Three pieces of ASCII with spaces between them."""
+    cdef str text = PyUnicode_New(one_size + two_size + PyUnicode_GET_LENGTH(three) + 2, 127)
+    cdef char* p = <char*>PyUnicode_1BYTE_DATA(text)
+    memcpy(p, one, one_size)
+    p[one_size] = c" "
+    p += one_size + 1
+    memcpy(p, two, two_size)
+    p[two_size] = c" "
+    memcpy(p + two_size + 1, PyUnicode_1BYTE_DATA(three), PyUnicode_GET_LENGTH(three))
+    return text

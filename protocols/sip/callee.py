@@ -39,7 +39,7 @@ class Callee(Conversation):
     ) -> None:
         request, flow, key = event.request, event.flow, event.key
         tag = core.mint.tag()
-        super().__init__(core, request, flow, contact, (tag, request.from_tag or ""))
+        super().__init__(core, request, flow, contact, (tag, request._from_tag() or ""))
         self._dialogs: dict[str, Dialog | None] = {tag: None}  # by local tag; made when they are needed
         self._progress: dict[str, Progress] | None = None  # by local tag: reliable provisional responses
         self._held: tuple[int, Headers, bytes, str] | None = None  # the 2xx that waits for a PRACK
@@ -162,7 +162,7 @@ class Callee(Conversation):
 
     def _send_answer(self, status: int, headers: Headers, body: bytes, tag: str, now: float) -> None:
         assert self._invited is not None
-        self._unacknowledged[self.request.cseq.number] = self._invited
+        self._unacknowledged[self.request._number()] = self._invited
         if self._progress is not None:
             for progress in self._progress.values():
                 progress.stop()
@@ -232,10 +232,10 @@ class Callee(Conversation):
             Conversation.on_lost(self, transaction, cause, now)
 
     def _dialog_of(self, request: Request) -> Dialog | None:
-        return self.dialog or self._early_dialog(request.to_tag or "")
+        return self.dialog or self._early_dialog(request._to_tag() or "")
 
     def _dialog_sent(self, request: Request) -> Dialog | None:
-        return self.dialog or self._early_dialog(request.from_tag or "")
+        return self.dialog or self._early_dialog(request._from_tag() or "")
 
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
         if self.dialog is not None:

@@ -36,7 +36,7 @@ class Caller(Conversation):
     def __init__(
         self, core: Core, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
     ) -> None:
-        tag, contact = request.from_tag, request.get("Contact")
+        tag, contact = request._from_tag(), request.get("Contact")
         if not tag or not contact:
             raise LocalProtocolError("an INVITE needs a From tag and a Contact")
         super().__init__(core, request, flow, contact, (tag, ""))
@@ -100,7 +100,7 @@ class Caller(Conversation):
         if self._given_up is not None:
             invite.cancel(now, self._cancel_headers)
         elif response.status > 100:
-            tag = response.to_tag
+            tag = response._to_tag()
             if tag and len(self._early) < _MAX_FORKS and not isinstance(self._early.get(tag), Dialog):
                 self._early[tag] = response
             if "require" not in response or self._is_new_progress(response, now):
@@ -108,7 +108,7 @@ class Caller(Conversation):
 
     def _is_new_progress(self, response: Response, now: float) -> bool:
         """Acknowledge a reliable provisional response; one out of order is not heard (RFC 3262 §4)."""
-        tag = response.to_tag or ""
+        tag = response._to_tag() or ""
         rseq = response.rseq
         if OPTION not in response.require or rseq is None:
             return True
@@ -121,7 +121,7 @@ class Caller(Conversation):
             self.core.counters.retransmissions_in += 1
             return False
         self._heard[tag] = rseq
-        rack = RAck(rseq, self.request.cseq.number, "INVITE")
+        rack = RAck(rseq, self.request._number(), "INVITE")
         if has_sdp(response) and not dialog.is_agreed:
             if not self.request.body:  # it is an offer, and the answer goes in the PRACK (§5)
                 self._unanswered = {**(self._unanswered or {}), tag: rack}
@@ -142,7 +142,7 @@ class Caller(Conversation):
         self, response: Response, now: float, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer the offer in a reliable provisional response."""
-        tag = response.to_tag or ""
+        tag = response._to_tag() or ""
         rack = self._unanswered.pop(tag, None) if self._unanswered else None
         dialog = self.dialog or self._early_dialog(tag)
         if rack is None or dialog is None or self.state is _TERMINATED:
@@ -153,7 +153,7 @@ class Caller(Conversation):
         self._send_prack(dialog, rack, now, headers, body)
 
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
-        self.remote_tag = response.to_tag or ""
+        self.remote_tag = response._to_tag() or ""
         self.dialog = Dialog.of_caller(response, self.request.uri)
         self.dialog.share(self.call_id, self.local_tag)
         if self._early:
@@ -207,10 +207,10 @@ class Caller(Conversation):
             self._give_up((408, "timeout"), now, ())
 
     def _dialog_of(self, request: Request) -> Dialog | None:
-        return self.dialog or self._early_dialog(request.from_tag or "")
+        return self.dialog or self._early_dialog(request._from_tag() or "")
 
     def _dialog_sent(self, request: Request) -> Dialog | None:
-        return self.dialog or self._early_dialog(request.to_tag or "")
+        return self.dialog or self._early_dialog(request._to_tag() or "")
 
     def _own_dialog(self, tag: str | None = None) -> Dialog | None:
         if self.dialog is not None or not self._early:

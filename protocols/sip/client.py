@@ -202,7 +202,7 @@ class InviteClient(ClientTransaction):
         if state is None:
             return  # a provisional response that was overtaken
         if before is _ACCEPTED:
-            if response.to_tag != self.to_tag:
+            if response._to_tag() != self.to_tag:
                 self.inviter.on_fork(self, response, now)
             return  # a retransmission; the ACK follows as soon as the owner acknowledges
         if before is _CALLING or response.status > 100:  # another 100 is no news (§16.6.11)
@@ -225,7 +225,7 @@ class InviteClient(ClientTransaction):
         if state is _PROCEEDING:
             self.give_up_at = min(now + timers.c, self._expire_at)
         else:
-            self.to_tag = response.to_tag
+            self.to_tag = response._to_tag()
             self.give_up_at = now + timers.timeout  # M
         self._arm(now)
 
@@ -233,7 +233,7 @@ class InviteClient(ClientTransaction):
         """The ACK to a refusal belongs to the transaction and takes the INVITE's way (§17.1.1.3)."""
         request = self.request
         headers = [(name, value) for name in _SAME_IN_ACK for value in request.get_all(name)]
-        headers += [("To", response.get("To") or ""), ("CSeq", f"{request.cseq.number} ACK")]
+        headers += [("To", response.get("To") or ""), ("CSeq", f"{request._number()} ACK")]
         headers.append(("Max-Forwards", MAX_FORWARDS))
         ack = Request("ACK", request.uri, [("Via", self.core.make_via(self.flow, self.branch)), *headers])
         data = ack.encode()
@@ -257,7 +257,7 @@ class InviteClient(ClientTransaction):
         self._arm(now)
         request = self.request
         same = [(name, value) for name in _SAME_IN_CANCEL for value in request.get_all(name)]
-        same += [("CSeq", f"{request.cseq.number} CANCEL"), ("Max-Forwards", MAX_FORWARDS), *headers]
+        same += [("CSeq", f"{request._number()} CANCEL"), ("Max-Forwards", MAX_FORWARDS), *headers]
         ClientTransaction(
             self.core, Request("CANCEL", request.uri, same), self.flow, now, NOBODY, branch=self.branch
         )

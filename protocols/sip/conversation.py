@@ -42,7 +42,7 @@ class Conversation(Offering):
 
     def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
         """Take a new request inside the dialog, neither ACK nor CANCEL."""
-        method, number = request.method, request.cseq.number
+        method, number = request.method, request._number()
         dialog = self._dialog_of(request)
         if dialog is None or (self.state is _TERMINATED and method != "BYE"):
             self.core.answer(request, reply_flow(request, flow), 481)
@@ -114,7 +114,7 @@ class Conversation(Offering):
         if not refresh.is_unchanged(transaction.request.body):
             return False
         self._invited = transaction
-        refresh.silent_cseq = transaction.request.cseq.number
+        refresh.silent_cseq = transaction.request._number()
         self.answer_reinvite(transaction, 200, now, body=refresh.sent)
         return True
 
@@ -126,7 +126,7 @@ class Conversation(Offering):
 
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK to a 2xx."""
-        transaction = self._unacknowledged.pop(request.cseq.number, None)
+        transaction = self._unacknowledged.pop(request._number(), None)
         if transaction is None:
             self.core.counters.retransmissions_in += 1
             return
@@ -137,7 +137,7 @@ class Conversation(Offering):
         self.is_acknowledged = True
         if self.state is _CONFIRMED:
             if self.refresh is not None:
-                if self.refresh.silent_cseq == request.cseq.number:
+                if self.refresh.silent_cseq == request._number():
                     return
                 self.refresh.note(heard=request.body)
             self.core.emit(SessionAcknowledged(self, request))
@@ -150,7 +150,7 @@ class Conversation(Offering):
 
     def on_ack_timeout(self, transaction: InviteServer, now: float) -> None:
         """No ACK in 64*T1: the dialog is confirmed, but the session has to end (§13.3.1.4)."""
-        self._unacknowledged.pop(transaction.request.cseq.number, None)
+        self._unacknowledged.pop(transaction.request._number(), None)
         if self.state is _CONFIRMED:
             self._end("ack-timeout", now)
         elif self._bye_headers is not None and not self._unacknowledged:
@@ -197,7 +197,7 @@ class Conversation(Offering):
         if self.state is _TERMINATED and transaction.method != "BYE":
             return False
         dialog = self._dialog_sent(transaction.request)
-        number = 1 + (transaction.request.cseq.number if dialog is None else dialog.local_cseq)
+        number = 1 + (transaction.request._number() if dialog is None else dialog.local_cseq)
         if status == 422:
             assert self.refresh is not None
             is_sent = self.refresh.ask_longer(transaction, response, number, now)

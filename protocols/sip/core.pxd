@@ -49,5 +49,4 @@ cdef class Core:
     cpdef watch(self, Filed watcher)
     cpdef unwatch(self, Filed watcher)
 
-cpdef str merge_key(Request request)
 cpdef object reply_flow(Request request, flow)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..wheel import Slots, Timed, Wheel
 from .flow import Flow
-from .grammar import find_param
 from .head import LIMITS, Limits
 from .identifiers import Mint
 from .inspection import METHODS
@@ -272,7 +271,7 @@ class Core:
 
     def remember_merge(self, request: Request, key: str, now: float) -> None:
         """Note a request outside a dialog: another way to us must not make a second one (§8.2.2.2)."""
-        merge = merge_key(request)
+        merge = request.merge_key()
         self.merges[merge] = key
         self._graves.add(merge, now + self.timers.timeout)
 
@@ -310,12 +309,6 @@ def _answer_malformed(flow: Flow) -> bool:
     return False
 
 
-def merge_key(request: Request) -> str:
-    """What two copies of one request have in common that came by different ways (RFC 3261 §8.2.2.2)."""
-    number, method = request.cseq
-    return f"merge {request.from_tag} {request.call_id} {number} {method}"
-
-
 def bracketed(host: str) -> str:
     """A host as SIP writes it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
@@ -325,9 +318,5 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     """Where the responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4)."""
     if flow.transport != "UDP":
         return flow  # the connection that it came by
-    via = request.via
-    if find_param(via.params, "rport") is not None:
-        return flow
-    # maddr is ignored: an unproven source could name anybody with it
-    port = via.port or 5060
-    return flow if port == flow.remote[1] else Flow("UDP", flow.local, (flow.remote[0], port))
+    port = request.reply_port()  # maddr is ignored: an unproven source could name anybody with it
+    return flow if port in (0, flow.remote[1]) else Flow("UDP", flow.local, (flow.remote[0], port))

@@ -61,26 +61,26 @@ class Dialog:
         contacts = response.contacts
         target = contacts[0].uri if contacts else fallback  # a 2xx must have one, but a call is a call
         return cls(
-            response.call_id,
+            response._call_id(),
             response.get("From") or "",
             response.get("To") or "",
-            (response.from_tag or "", response.to_tag or ""),
+            (response._from_tag() or "", response._to_tag() or ""),
             target,
             response.record_routes[::-1],
-            (response.cseq.number, 0),
+            (response._number(), 0),
         )
 
     @classmethod
     def of_callee(cls, request: Request, local_tag: str) -> Dialog:
         """The dialog that a response of ours makes (§12.1.1); the INVITE must have a Contact."""
         return cls(
-            request.call_id,
+            request._call_id(),
             f"{request.get('To')};tag={local_tag}",
             request.get("From") or "",
-            (local_tag, request.from_tag or ""),
+            (local_tag, request._from_tag() or ""),
             request.contacts[0].uri,
             request.record_routes,
-            (0, request.cseq.number),
+            (0, request._number()),
         )
 
     def share(self, call_id: str, local_tag: str) -> None:

@@ -36,6 +36,3 @@ cdef class Endpoint(Core):
     cpdef on_response(self, transaction, Response response, double now)
     cpdef on_failure(self, transaction, str reason, double now)
 
-cpdef str sent_by(via)
-cpdef stamp(Request request, flow)
-cpdef str transaction_key(Request request)

@@ -12,12 +12,9 @@ from .authorization import Applicant, Authorizer
 from .callee import Callee
 from .caller import Caller
 from .client import ClientTransaction
-from .core import Core, Headers, Usage, merge_key, reply_flow
+from .core import Core, Headers, Usage, reply_flow
 from .events import Event, RequestFailed, RequestReceived, ResponseReceived
 from .flow import Flow
-from .grammar import find_param
-from .headers import Via
-from .identifiers import MAGIC_COOKIE
 from .message import ParseError, Request, Response, parse
 from .notifier import Notifier, Source
 from .refresh import SessionTiming
@@ -28,7 +25,6 @@ from .subscription import Terms
 from .survivor import SessionState, Survivor
 
 _REPEATED = ("Via", "From", "To", "Call-ID", "CSeq")  # §8.2.6.2
-_ASKS_FOR_PORT = ("rport", None)
 _RETRY_AFTER = "5"  # seconds that we ask for when there are too many transactions
 
 
@@ -72,7 +68,7 @@ class Endpoint(Core):
         if request is None or request.method == "ACK" or any(request.get(name) is None for name in _REPEATED):
             return
         try:
-            stamp(request, flow)
+            request.stamp(flow.remote)
             to = reply_flow(request, flow)
         except RemoteProtocolError:
             to = flow  # it is the Via that is malformed: at least the source is known
@@ -106,12 +102,12 @@ class Endpoint(Core):
         method = request.method
         counts = self.counters.requests_in
         counts[method if method in counts else "other"] += 1
-        key = transaction_key(request)
+        key = request.transaction_key()
         known = self.servers.get(key)
         if method == "ACK":
             self._receive_ack(request, known, now)
             return
-        stamp(request, flow)
+        request.stamp(flow.remote)
         if known is None:
             self._receive_new(request, flow, key, now)
         elif isinstance(known, ServerTransaction):
@@ -136,7 +132,7 @@ class Endpoint(Core):
         if request.method == "CANCEL":
             self._receive_cancel(request, flow, key, now)
             return
-        if request.to_tag is not None:
+        if request._to_tag() is not None:
             self._receive_inside(request, flow, key, now)
         elif request.method == "INVITE" and not request.contacts:
             raise RemoteProtocolError("contact is missing")  # §8.1.1.8
@@ -169,8 +165,10 @@ class Endpoint(Core):
 
     def _find_session(self, request: Request) -> Usage | None:
         """The session that a request names: found by our tag, which nobody can guess."""
-        session = self.sessions.get(request.to_tag or "")
-        if session is None or session.call_id != request.call_id or not session.has_remote(request.from_tag):
+        session = self.sessions.get(request._to_tag() or "")
+        if session is None or session.call_id != request._call_id():
+            return None
+        if not session.has_remote(request._from_tag()):
             return None
         return session
 
@@ -190,8 +188,7 @@ class Endpoint(Core):
     def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
         response.validate()
         self.counters.responses_in[response.status] += 1
-        via = response.via
-        branch, method = find_param(via.params, "branch") or "", response.cseq.method
+        branch, method = response._top_branch() or "", response._method_of_number()
         known = self.clients.get(branch if method != "CANCEL" else f"{branch} CANCEL")
         if isinstance(known, ClientTransaction):
             self._receive_awaited(known, response, method, now)
@@ -201,7 +198,7 @@ class Endpoint(Core):
             self._receive_late(known, branch, response, flow, now)
 
     def _receive_awaited(self, known: ClientTransaction, response: Response, method: str, now: float) -> None:
-        if known.request.method == method and known.sent_by == sent_by(response.via):  # §17.1.3, §18.1.2
+        if known.request.method == method and response.is_sent_by(known.sent_by):  # §17.1.3, §18.1.2
             known.receive(response, now)
         else:
             self.counters.strays += 1
@@ -214,7 +211,7 @@ class Endpoint(Core):
         is_accepted, tag, ack = grave
         if not ack or response.status < 200 or is_accepted != (response.status < 300):
             return
-        if is_accepted and tag != (response.to_tag or ""):
+        if is_accepted and tag != (response._to_tag() or ""):
             forks.refuse(self, branch, response, flow, now)
         else:
             self.send_again(ack, flow)
@@ -236,7 +233,7 @@ class Endpoint(Core):
         if key in self.servers:
             self.counters.retransmissions_in += 1
             return False
-        if self.merges.get(merge_key(request), key) == key:
+        if self.merges.get(request.merge_key(), key) == key:
             return True
         self.counters.merged += 1
         self.answer(request, reply_flow(request, flow), 482)  # §8.2.2.2: it came by another way, too
@@ -343,41 +340,6 @@ class Endpoint(Core):
     def on_failure(self, transaction: ClientTransaction, reason: str, now: float) -> None:
         """Pass on that none will come."""
         self.emit(RequestFailed(transaction, reason))
-
-
-def stamp(request: Request, flow: Flow) -> None:
-    """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
-    host, port = flow.remote
-    via = request.via
-    if _ASKS_FOR_PORT not in via.params or find_param(via.params, "received") is not None:
-        request.via = via.with_source(host, port)
-        return
-    text = f"SIP/2.0/{via.transport} {sent_by(via)};received={host}"  # nearly all ask: in half the time
-    for name, value in via.params:
-        if value is not None:
-            text += f";{name}={value}"
-        else:
-            text += f";rport={port}" if name == "rport" else f";{name}"
-    request.replace_top("Via", text)
-
-
-def sent_by(via: Via) -> str:
-    """Host and port as the sender of the request wrote them."""
-    return via.host if via.port is None else f"{via.host}:{via.port}"
-
-
-def transaction_key(request: Request) -> str:
-    """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
-    via = request.via
-    method = request.method
-    if method == "ACK":
-        method = "INVITE"
-    branch = find_param(via.params, "branch")
-    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
-        return f"{branch} {via.host} {via.port} {method}"
-    # RFC 2543 had no unique branches. The To tag is left out: an ACK's is that of the response
-    cseq = request.cseq
-    return f"{request.uri} {request.from_tag} {request.call_id} {cseq.number} {via.sent_by} {branch} {method}"
 
 
 def hops_left(request: Request) -> int | None:

@@ -17,7 +17,7 @@ from .grammar import (
     quote,
     split_list,
 )
-from .head import PlainHead, parse_call_id, typed
+from .head import parse_call_id, typed
 from .headers import MAX_CSEQ, NameAddr, parse_name_addr
 
 MAX_RSEQ = 2**32 - 1  # RFC 3262 §7.1
@@ -204,7 +204,9 @@ def _number(text: str | None) -> int | None:
 try:
     from ._message import Head
 except ImportError:  # not built: the same answers, slower
-    globals()["Head"] = PlainHead  # compiled, this module knows Head as a class that nobody may assign to
+    from .matching import Matched
+
+    globals()["Head"] = Matched  # compiled, this module knows Head as a class that nobody may assign to
 
 
 class Extended(Head):

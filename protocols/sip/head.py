@@ -153,9 +153,9 @@ class Head:
         self._lines[at] = key, self._lines[at][1] + check_writable(text)
         self._cache.clear()
 
-    def _pack(self, start: str) -> bytes:
-        """The message on the wire; this is the only place where one is written."""
-        check_writable(start)
+    def _pack(self, first: str, second: str, third: str) -> bytes:
+        """The message on the wire, with a start line of these; only here one is written."""
+        start = check_writable(f"{first} {second} {third}")
         lines = [line for key, line in self._lines if key != "content-length"]
         head = "\r\n".join([start, *lines, f"Content-Length: {len(self.body)}", "", ""])
         return encode(head) + self.body

@@ -15,7 +15,6 @@ cdef class Message(Extended):
 
 cdef class Request(Message):
     cpdef Response response(self, int status, str reason=*, str to_tag=*, headers=*, bytes body=*)
-    cpdef bint _lacks_to_tag(self)
 
 cdef class Response(Message):
     pass

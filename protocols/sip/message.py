@@ -196,7 +196,7 @@ class Request(Message):
 
     def encode(self) -> bytes:
         """The request on the wire."""
-        return self._pack(f"{self.method} {self._uri_text} SIP/2.0")
+        return self._pack(self.method, self._uri_text, "SIP/2.0")
 
     def response(
         self,
@@ -208,22 +208,9 @@ class Request(Message):
     ) -> Response:
         """The response with this status: what §8.2.6.2 repeats is copied, unchanged."""
         response = Response(status, reason, (), body)
-        response._copy(self, _ANSWERED)
-        if status == 100:
-            response._copy(self, ("timestamp",))  # §8.2.6.1
-        elif status < 300:
-            response._copy(self, ("record-route",))  # §12.1.1
-        if to_tag is not None and status > 100 and self._lacks_to_tag():
-            response._append("to", f";tag={to_tag}")
+        response._answer(self, to_tag if status > 100 and self.lacks_to_tag() else None)
         response._add_all(headers)
         return response
-
-    def _lacks_to_tag(self) -> bool:
-        """Whether To wants our tag; one that nobody can read is repeated as it is."""
-        try:
-            return self.to_tag is None
-        except RemoteProtocolError:
-            return False
 
     def _check(self) -> None:
         Message._check(self)
@@ -257,7 +244,7 @@ class Response(Message):
 
     def encode(self) -> bytes:
         """The response on the wire."""
-        return self._pack(f"SIP/2.0 {self.status} {self.reason}")
+        return self._pack("SIP/2.0", str(self.status), self.reason)
 
     def _check(self) -> None:
         Message._check(self)

@@ -71,7 +71,7 @@ class Session:
         self.core = core
         self._request: Request | None = request  # the INVITE, until its ACK
         self.flow = flow  # requests inside the dialog go here; the owner may change it
-        self.call_id = request.call_id
+        self.call_id = request._call_id()
         self.local_tag, self.remote_tag = tags
         self.dialog: Dialog | None = None
         self.is_caller = False
@@ -169,7 +169,7 @@ class Session:
             return
         request = invite.request
         credentials = [(name, value) for name in _CREDENTIALS for value in request.get_all(name)]  # §22.1
-        ack = self.dialog.request("ACK", request.cseq.number, [*credentials, *typed(headers, body)], body)
+        ack = self.dialog.request("ACK", request._number(), [*credentials, *typed(headers, body)], body)
         self.is_acknowledged = True
         if self.refresh is not None:
             self.refresh.note(sent=body)
@@ -231,7 +231,7 @@ class Session:
         if 200 <= status < 300:
             self.dialog.refresh(transaction.request)
             self._follow(transaction.flow)
-            self._unacknowledged[transaction.request.cseq.number] = transaction
+            self._unacknowledged[transaction.request._number()] = transaction
         headers = typed(headers, body)
         if 100 < status < 300:
             headers.append(("Contact", self._contact))

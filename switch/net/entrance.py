@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.protocols.sip.endpoint import transaction_key
 from switchroom.protocols.sip.flow import Flow
 
 from .answers import Refusals, answer_keep_alive, is_keep_alive
@@ -154,7 +153,7 @@ class Entrance:
         """Whether a request that waited repeats one that was taken: its call must not be refused now."""
         try:
             message = sip.parse(data, self._endpoint.limits)
-            return isinstance(message, sip.Request) and transaction_key(message) in self._endpoint.servers
+            return isinstance(message, sip.Request) and message.transaction_key() in self._endpoint.servers
         except RemoteProtocolError:
             return False
 

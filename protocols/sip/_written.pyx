@@ -1,0 +1,200 @@
+# cython: wraparound=False, boundscheck=False
+"""A whole message: read from octets in one pass, and written to them (RFC 3261 §7)."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcmp, memcpy
+
+from ._lines cimport (
+    CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line, Lines, is_same_name, view,
+)
+from ._spans cimport Octets, count_controls, read_number, skip_token
+from ._values cimport ascii, text_of
+
+cdef object head = None
+
+
+cdef int bind() except -1:
+    """Get the plain twin at the first use: its module imports this one."""
+    global head
+    from . import head
+    return 0
+
+
+cdef Py_ssize_t skip_line_ends(Octets p, Py_ssize_t end) noexcept:
+    """The place of the start line (§7.5)."""
+    cdef Py_ssize_t at = 0
+    while end - at > 1 and p[at] == c"\r" and p[at + 1] == c"\n":
+        at += 2
+    return at
+
+
+cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+    """The place of the next CRLF; -1 when there is none, or a lone LF."""
+    cdef const void* found = memchr(p + at, c"\n", end - at)
+    cdef Py_ssize_t stop = -1 if found == NULL else <Octets>found - p - 1
+    return stop if stop >= at and p[stop] == c"\r" else -1
+
+
+cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+    cdef Py_ssize_t count = 0
+    for at in range(at, end):
+        count += p[at] == c","
+    return count
+
+
+cdef class Written(Lines):
+    """A start line, header lines, a body."""
+
+    def __cinit__(self):
+        self.method = self.reason = self._uri_text = ""
+        self.body = b""
+
+    # -- reading
+
+    cpdef _read(self, bytes data, limits):
+        """Read a whole message; octets after its Content-Length are not its own (§18.3)."""
+        if not isinstance(limits, tuple) or len(limits) != 4:
+            raise TypeError("limits are not Limits")
+        if not self.read_usual(data, <tuple>limits):
+            self.adopt(data, limits)
+
+    cdef bint read_usual(self, bytes data, tuple limits) except -1:
+        """One pass over the lines; False for whatever is not quite usual."""
+        cdef Octets p = <Octets>PyBytes_AS_STRING(data)
+        cdef Py_ssize_t message_size = limits[0], header_count = limits[1], header_size = limits[2], vias = limits[3]
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), line_ends = 1, first, base, at, stop
+        cdef Line* line = NULL
+        if size > message_size:
+            return False
+        first = skip_line_ends(p, size)
+        stop = find_line_end(p, first, size)
+        if stop < 0 or stop - first > header_size or not self.read_start(p, first, stop):
+            return False
+        base = at = stop + 2
+        while True:
+            stop = find_line_end(p, at, size)
+            if stop < 0:
+                return False
+            if stop == at:
+                break
+            if p[at] != c" " and p[at] != c"\t":
+                if self.count == header_count or not self.index(p + base, at - base, stop - base):
+                    return False
+                line = &self.lines[self.count - 1]
+                vias -= line.number == VIA
+            elif line == NULL:
+                return False
+            else:  # folded
+                line.end = stop - base
+                line.is_folded = True
+            if line.number == VIA:
+                vias -= count_commas(p, at, stop)
+            if line.end - line.start > header_size or vias < 0:
+                return False
+            line_ends += 1
+            at = stop + 2
+        if count_controls(p + first, at - first) != 2 * line_ends:
+            return False
+        self.reserve(at - base + 1)  # some memory even for no lines
+        memcpy(self.octets, p + base, at - base)
+        self.used = at - base
+        return self.cut_body(p, stop + 2, size)
+
+    cdef bint read_start(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1:
+        """Read a request line or a status line in its usual form."""
+        cdef Py_ssize_t at = start
+        if end - at >= 11 and memcmp(p + at, b"SIP/2.0 ", 8) == 0:
+            at += 8
+            self.status = read_number(p, &at, end)
+            self.reason = text_of(p, at + 1, end) if at < end else ""
+            return at - start == 11 and 100 <= self.status < 700 and (at == end or p[at] == c" ")
+        at = skip_token(p, at, end)
+        end -= 8
+        if at == start or at + 1 >= end or p[at] != c" " or memcmp(p + end, b" SIP/2.0", 8) != 0:
+            return False
+        self.method = ascii(p, start, at)
+        self._uri_text = text_of(p, at + 1, end)
+        return memchr(p + at + 1, c" ", end - at - 1) == NULL and memchr(p + at, c"\t", end - at) == NULL
+
+    cdef bint cut_body(self, Octets p, Py_ssize_t start, Py_ssize_t size) except -1:
+        """Take as much of the rest as the only Content-Length says."""
+        cdef Py_ssize_t place, at, length = size - start
+        cdef Line* line = NULL
+        for place in range(self.count):
+            if self.lines[place].number == CONTENT_LENGTH:
+                if line != NULL:
+                    return False
+                line = &self.lines[place]
+        if line != NULL:
+            at = line.value
+            length = read_number(self.octets, &at, line.value_end)
+            if line.is_folded or at != line.value_end or not 0 <= length <= size - start:
+                return False
+        self.body = PyBytes_FromStringAndSize(<const char*>p + start, length)
+        return True
+
+    cdef int adopt(self, bytes data, limits) except -1:
+        """Let the plain twin read, and take over what it found."""
+        if head is None:
+            bind()
+        self.used = self.count = 0
+        plain = head.PlainHead()
+        plain._read(data, limits)
+        self.method, self._uri_text, self.body = plain.method, plain._uri_text, plain.body
+        self.status, self.reason = plain.status, plain.reason
+        for _, line in plain._lines:
+            self.add_octets(line.encode("utf-8", "surrogateescape"))
+        return 0
+
+    # -- writing
+
+    cpdef _pack(self, str first, str second, str third):
+        """The message on the wire, with a start line of these; only here one is written."""
+        cdef Octets texts[3]
+        cdef Py_ssize_t sizes[3]
+        cdef char digits[24]
+        cdef Py_ssize_t at, total, span, body = PyBytes_GET_SIZE(self.body), left = body
+        cdef int place = 24
+        cdef bytes message
+        cdef char* p
+        kept = view(first, &texts[0], &sizes[0]), view(second, &texts[1], &sizes[1]), view(third, &texts[2], &sizes[2])
+        while left or place == 24:
+            place -= 1
+            digits[place] = c"0" + <char>(left % 10)
+            left //= 10
+        total = sizes[0] + sizes[1] + sizes[2] + 4 + 16 + 24 - place + 4 + body
+        for at in range(self.count):
+            if self.lines[at].number != CONTENT_LENGTH:
+                total += self.lines[at].end - self.lines[at].start + 2
+        message = PyBytes_FromStringAndSize(NULL, total)
+        p = PyBytes_AS_STRING(message)
+        p = put(put(p, <const char*>texts[0], sizes[0]), b" ", 1)
+        p = put(put(p, <const char*>texts[1], sizes[1]), b" ", 1)
+        p = put(put(p, <const char*>texts[2], sizes[2]), b"\r\n", 2)
+        for at in range(self.count):
+            if self.lines[at].number != CONTENT_LENGTH:
+                span = self.lines[at].end - self.lines[at].start + 2
+                p = put(p, <const char*>self.octets + self.lines[at].start, span)
+        p = put(p, b"Content-Length: ", 16)
+        p = put(put(p, digits + place, 24 - place), b"\r\n\r\n", 4)
+        put(p, PyBytes_AS_STRING(self.body), body)
+        return message
+
+    cpdef _answer(self, Written request, str to_tag):
+        """Take over what an answer repeats (§8.2.6.2), with a tag in To when that has none."""
+        self.reserve(request.used + 64)
+        self.repeat(request, VIA, None)
+        self.repeat(request, FROM, None)
+        self.repeat(request, TO, to_tag)
+        self.repeat(request, CALL_ID, None)
+        self.repeat(request, CSEQ, None)
+        if self.status == 100:
+            self.repeat(request, TIMESTAMP, None)  # §8.2.6.1
+        elif self.status < 300:
+            self.repeat(request, RECORD_ROUTE, None)  # §12.1.1
+        self.forget_all()
+
+
+cdef inline char* put(char* place, const char* octets, Py_ssize_t size) noexcept:
+    memcpy(place, octets, size)
+    return place + size
