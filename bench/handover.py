@@ -59,7 +59,7 @@ def read_options() -> argparse.Namespace:
 def run(traffic: Path, calls: int, seconds: float) -> Row:
     """Speak for so long; the relay ends when its input does."""
     flows = 2 * calls
-    numbers = [rtp_relay.FIRST_PORT, flows, flows * PACKETS, seconds, 3.0, 0]
+    numbers = [rtp_relay.FIRST_PORT, flows, flows * PACKETS, seconds, 3.0, 0, 0]
     command = [str(traffic / "rtp_frames"), PLACE.frames(is_direct=False), *map(str, numbers)]
     child = [sys.executable, __file__, "--serve", "--calls", str(calls)]
     with (

@@ -1,10 +1,11 @@
 /* Phones for bench/rtp_relay.py --frames: RTP packets as whole frames, many in one system call, so that two hundred
  * thousand a second leave most of a small machine to the relay. What comes back bench/sink.py counts in the kernel.
  *
- *   rtp_frames PLACE[,PLACE] FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP CPU
+ *   rtp_frames PLACE[,PLACE] FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP CPU TYPE
  * PLACE is HOST@NAMESPACE/INTERFACE/HARDWARE_ADDRESS_OF_THE_OTHER_SIDE. It prints "ready", reads one "HOST PORT" a line
  * for each flow (where it sends; flow i comes from port FIRST_PORT + 2 i, places in turn), runs, and prints one line of
- * JSON. Each packet has the time of the monotonic clock in its payload and, in the measured interval, a marker.
+ * JSON. TYPE is the payload type of flows of odd number; the others have 0. Each packet has the time of the monotonic
+ * clock, in 1,024 ns, as its time stamp, which no relay changes, and a marker in the measured interval.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -51,6 +52,7 @@ static struct place places[MAX_PLACES];
 static struct flow flows[MAX_FLOWS];
 static unsigned place_count;
 static uint64_t sent, refused;
+static uint8_t odd_type;
 
 static int64_t nanoseconds(clockid_t clock)
 {
@@ -130,6 +132,9 @@ static void prepare(struct flow *flow, const struct place *place, int first_port
                              .uh_ulen = htons(sizeof f->udp + RTP_SIZE)};
     uint32_t ssrc = htonl(0x5352 + (uint32_t)number);
     f->rtp[0] = 0x80;
+    f->rtp[1] = number % 2 ? odd_type : 0;
+    for (int i = 12; i < RTP_SIZE; i++)
+        f->rtp[i] = (uint8_t)rand();
     memcpy(f->rtp + 8, &ssrc, sizeof ssrc);
 }
 
@@ -152,12 +157,11 @@ static void put(struct flow *flow, struct place *place, int is_marked)
     if (place->count == BATCH)
         flush(place, is_marked);
     uint8_t *rtp = flow->frame.rtp;
-    uint32_t timestamp = htonl(flow->next_seq * 160);
-    rtp[1] = is_marked ? MARKER : 0;
+    uint32_t timestamp = htonl((uint32_t)(now >> 10));
+    rtp[1] = (uint8_t)((rtp[1] & ~MARKER) | (is_marked ? MARKER : 0));
     rtp[2] = (uint8_t)(flow->next_seq >> 8);
     rtp[3] = (uint8_t)flow->next_seq;
     memcpy(rtp + 4, &timestamp, 4);
-    memcpy(rtp + 12, &now, 8);
     flow->next_seq++;
     place->frames[place->count++] = flow->frame;
 }
@@ -192,12 +196,13 @@ static void say(const char *word)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_FLOWS) {
-        fprintf(stderr, "usage: rtp_frames PLACES FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP CPU\n");
+    if (argc != 9 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_FLOWS) {
+        fprintf(stderr, "usage: rtp_frames PLACES FIRST_PORT FLOWS PACKETS_PER_SECOND SECONDS WARM_UP CPU TYPE\n");
         return 2;
     }
     int first = atoi(argv[2]), count = atoi(argv[3]);
     double rate = atof(argv[4]), seconds = atof(argv[5]);
+    odd_type = (uint8_t)atoi(argv[8]);
     if (atoi(argv[7]) >= 0) {
         cpu_set_t set;
         CPU_ZERO(&set);

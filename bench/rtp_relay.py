@@ -5,6 +5,7 @@
     python bench/rtp_relay.py --frames --busy ...    # how late packets are while Python is busy
     python bench/rtp_relay.py --wires [--six] ...    # as root: through the kernel too (docs/media.md)
     python bench/rtp_relay.py --frames --rates 200000 ...    # the same with phones that cost little
+    python bench/rtp_relay.py --g711 ...             # the same, where one side has u-law, the other A-law
 
 Phones (bench/rtp_traffic_core.c, compiled on the spot) send numbered packets to each other: directly, then
 through the relay. CPU is the sum of all processes that take part, soft interrupts on their account included;
@@ -27,6 +28,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ def main() -> None:
     if options.serve:
         asyncio.run(serve(place_of(options), options.serve))
         return
+    options.frames = options.frames or options.g711
     options.wires = options.wires or options.frames
     if options.wires:
         wires.enter()
@@ -57,6 +60,8 @@ def main() -> None:
     relays = ["direct", *ours, *options.peer]
     if options.busy:
         relays = ["direct", *(["kernel-busy"] if options.wires else []), "busy"]
+    if options.g711:
+        relays = ["direct", "kernel", "kernel-g711", "switchroom", "g711"]
     if options.srtp:
         relays = ["direct", "switchroom", "srtp", *(f"{peer}-srtp" for peer in options.peer)]
     results: dict[tuple[str, int], list[Row]] = {}
@@ -76,6 +81,7 @@ def main() -> None:
         + ("_wires" if options.wires else "")
         + ("_frames" if options.frames else "")
         + ("_busy" if options.busy else "")
+        + ("_g711" if options.g711 else "")
         + ("_six" if options.six else "")
     )
     report.save(name, rows, meta)
@@ -97,6 +103,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--wires", action="store_true", help="in network namespaces instead of the loopback")
     parser.add_argument("--frames", action="store_true", help="the same, with phones that cost little")
     parser.add_argument("--busy", action="store_true", help="while Python has more to do than it can")
+    parser.add_argument(
+        "--g711", action="store_true", help="what it costs to say u-law as A-law, with --frames"
+    )
     parser.add_argument("--srtp", action="store_true", help="what keys on one side cost")
     parser.add_argument("--six", action="store_true", help="over IPv6, with --wires")
     parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
@@ -142,7 +151,8 @@ def run(
     numbers = [str(FIRST_PORT), str(flows), str(rate), str(seconds), str(warm_up), "0"]
     is_direct = relay == "direct"
     if is_framed:
-        command = [str(traffic / "rtp_frames"), place.frames(is_direct=is_direct), *numbers]
+        odd = "8" if relay.endswith("g711") else "0"
+        command = [str(traffic / "rtp_frames"), place.frames(is_direct=is_direct), *numbers, odd]
     else:
         hosts = place.hosts(is_direct=is_direct) if place.namespaces[0] else HOST
         command = [
@@ -252,48 +262,6 @@ def switchroom(
 
 
 @contextmanager
-def kernel(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """The same, with the kernel's part."""
-    with switchroom(flows, place, "required,raw,one") as found:
-        yield found
-
-
-@contextmanager
-def busy(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """Ours, while Python has more to do than it can."""
-    with switchroom(flows, place, "off,raw,one,busy") as found:
-        yield found
-
-
-@contextmanager
-def kernel_busy(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """The same, with the kernel's part."""
-    with switchroom(flows, place, "required,raw,one,busy") as found:
-        yield found
-
-
-@contextmanager
-def ports(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """Ours without the right to one socket for all ports."""
-    with switchroom(flows, place, "off,raw") as found:
-        yield found
-
-
-@contextmanager
-def plain(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """Ours without any right."""
-    with switchroom(flows, place, "off") as found:
-        yield found
-
-
-@contextmanager
-def srtp(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
-    """Ours, with keys on one side of each call."""
-    with switchroom(flows, place, "off,raw,one,srtp") as found:
-        yield found
-
-
-@contextmanager
 def rtpengine_srtp(flows: int, place: wires.Place) -> Iterator[tuple[int, list[Target]]]:
     """rtpengine, with keys on one side of each call."""
     with rtpengine(flows, place, is_secured=True) as found:
@@ -319,13 +287,15 @@ def rtpengine(
 
 RELAYS = {
     "direct": no_relay,
-    "kernel": kernel,
+    "kernel": partial(switchroom, way="required,raw,one"),
     "switchroom": switchroom,
-    "busy": busy,
-    "kernel-busy": kernel_busy,
-    "ports": ports,
-    "plain": plain,
-    "srtp": srtp,
+    "busy": partial(switchroom, way="off,raw,one,busy"),  # Python has more to do than it can
+    "kernel-busy": partial(switchroom, way="required,raw,one,busy"),
+    "ports": partial(switchroom, way="off,raw"),  # without the right to one socket for all ports
+    "plain": partial(switchroom, way="off"),  # without any right
+    "srtp": partial(switchroom, way="off,raw,one,srtp"),  # with keys on one side of each call
+    "g711": partial(switchroom, way="off,raw,one,g711"),  # one side knows u-law, the other A-law
+    "kernel-g711": partial(switchroom, way="required,raw,one,g711"),
     "rtpengine": rtpengine,
     "rtpengine-srtp": rtpengine_srtp,
 }
@@ -335,13 +305,15 @@ def phone_port(i: int) -> int:
     return FIRST_PORT + 2 * i
 
 
-def describe(i: int, place: wires.Place, *, is_secured: bool = False) -> bytes:
+def describe(i: int, place: wires.Place, *, is_secured: bool = False, is_alaw: bool = False) -> bytes:
     """The SDP of a phone."""
+    number, codec = (8, "PCMA") if is_alaw else (0, "PCMU")
     host = place.phones[i % 2]
     family = "IP6" if ":" in host else "IP4"
     lines = (
         "v=0", f"o=- {i} {i} IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0",
-        f"m=audio {phone_port(i)} RTP/{'SAVP' if is_secured else 'AVP'} 0", "a=rtpmap:0 PCMU/8000",
+        f"m=audio {phone_port(i)} RTP/{'SAVP' if is_secured else 'AVP'} {number}",
+        f"a=rtpmap:{number} {codec}/8000",
         *([f"a=crypto:1 {SUITE} inline:{'A' * 40}"] if is_secured else []),
     )  # fmt: skip
     return ("\r\n".join(lines) + "\r\n").encode()
@@ -372,7 +344,8 @@ async def serve(place: wires.Place, way: str) -> None:
         session = plane.session(str(call))
         a, b = (session.leg(toward=host, is_nat=False) for host in place.phones)
         to_b = session.offer(a, b, describe(2 * call, place, is_secured="srtp" in more))
-        targets += [target_in(session.answer(b, a, describe(2 * call + 1, place))), target_in(to_b)]
+        answer = describe(2 * call + 1, place, is_alaw="g711" in more)
+        targets += [target_in(session.answer(b, a, answer)), target_in(to_b)]
         session.confirm()
     sys.stdout.write(json.dumps(targets) + "\n")
     sys.stdout.flush()

@@ -31,10 +31,11 @@ _DATA, _END = 76, 80  # of struct __sk_buff
 _LOOKUP, _NOW = 1, 5
 _NEXT, _DROP = -1, 2
 _PORTS, _RTP = 34, 42  # in a frame of Ethernet with IPv4
-_STAMP = _RTP + 12
+_STAMP = _RTP + 4
+_UNIT = 1.024  # microseconds of a time stamp
 _ETHERTYPE_IP = 0x0008  # as a load of the octets gives it
 _UDP = 17
-_BUCKETS = 65536  # of a microsecond
+_BUCKETS = 65536  # of a unit
 _KEY_AT = -4
 
 
@@ -76,10 +77,10 @@ class Sink:
 
 def _percentile(delays: list[int], share: float) -> int:
     wanted, seen = sum(delays) * share, 0
-    for us, count in enumerate(delays):
+    for units, count in enumerate(delays):
         seen += count
         if seen > wanted:
-            return us
+            return round(units * _UNIT)
     return _BUCKETS
 
 
@@ -90,7 +91,7 @@ def _assemble(counts: int, delays: int, first_port: int, flows: int) -> bytes:
     p.load(Size.WORD, R7, R6, _DATA)
     p.load(Size.WORD, R2, R6, _END)
     p.move(R3, R7)
-    p.add(R3, _STAMP + 8)
+    p.add(R3, _RTP + 12)
     p.jump_if(If.GT, R3, R2, "pass")
     p.load(Size.HALF, R2, R7, 12)
     p.jump_if(If.NE, R2, _ETHERTYPE_IP, "pass")
@@ -106,9 +107,10 @@ def _assemble(counts: int, delays: int, first_port: int, flows: int) -> bytes:
     p.jump_if(If.LT, R2, 0x80, "drop")  # of the warm-up
     p.call(_NOW)
     p.move(R9, R0)
-    p.load(Size.DOUBLE, R2, R7, _STAMP)
-    p.op(Op.SUB, R9, R2)
-    p.op(Op.DIV, R9, 1000)
+    p.op(Op.RSH, R9, 10)
+    p.load(Size.WORD, R2, R7, _STAMP)
+    p.to_big_endian(R2, 32)
+    p.op(Op.SUB, R9, R2, bits=32)
     p.jump_if(If.LT, R9, _BUCKETS, "within")
     p.move(R9, _BUCKETS - 1)
     p.label("within")

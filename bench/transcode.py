@@ -1,23 +1,31 @@
 """What does it cost to convert a call between two codecs, and how many such calls does a core carry?
 
     python bench/transcode.py [--calls 200] [--seconds 2]
+    python bench/transcode.py --kernel ...     # as root: what the kernel takes, too
 
 Each call has 50 packets of 20 ms a second in each direction. "codecs" is what decoding and encoding alone
 cost, "resampling" the way between their rates, "converter" the whole conversion of a packet without
 sockets, all through Python, whose share is about 0.3 µs each, the best of some rounds; "overhead" is what
 the converter adds to the two. "engine" is the CPU of the media thread for a packet that comes in at one
-socket and leaves, converted, at another, the mean of a second of calls in real time; "rtpengine" is that of
-rtpengine's process, if it is installed. All are microseconds for one packet, the mean of both directions.
+socket and leaves for another end, the mean of a second of calls in real time over the loopback, so that the
+delivery to the phone's socket is in it; "rtpengine" is that of rtpengine's process, if it is installed.
+"kernel" (between the two forms of G.711, which are relayed octet by octet and need no converter) is what all
+processes take beyond sending directly, soft interrupts included, by bench/rtp_relay.py --g711 in network
+namespaces. All are microseconds for one packet, the mean of both directions; calls a core are 10,000 through
+that: "alone" by the converter, "with sockets" by the engine, "kernel".
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import select
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,11 +42,12 @@ from switchroom.switch.media import MediaPlane
 from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.stream import Conversion, Incoming
 
+HERE, G711 = Path(__file__).parent, "PCMU-PCMA"
 HOST, PACKETS, WARMING = "127.0.0.1", 50, 3
 NARROW, FULL = {"sample_rate": 8000, "channels": 1}, {"sample_rate": 48000, "channels": 1, "complexity": 0}
 # what is shown, two codecs, settings of the second, wanted calls a core, whether a call comes to be like this
 SUBJECTS: tuple[tuple[str, str, str, dict[str, int], int | None, bool], ...] = (
-    ("PCMU-PCMA", "PCMU", "PCMA", {}, 5000, True),
+    (G711, "PCMU", "PCMA", {}, 5000, True),
     ("PCMU-G722", "PCMU", "G722", {}, 600, True),
     ("PCMU-opus (8 kHz, complexity 5)", "PCMU", "opus", NARROW, None, True),
     ("PCMU-opus (8 kHz, complexity 0)", "PCMU", "opus", {**NARROW, "complexity": 0}, None, False),
@@ -222,6 +231,7 @@ def measure(
     target: int | None,
     calls: int,
     seconds: float,
+    kernel: float | None,
 ) -> dict[str, Any]:
     one, two = find(first), find(second)
     wide = {"sample_rate": settings["sample_rate"]} if first == "opus" else {}
@@ -240,17 +250,34 @@ def measure(
         "overhead_percent": round(100 * (converter / (codecs + resampling) - 1), 1),
         "engine_us": engine,
         "rtpengine_us": cost_of_rtpengine(one, a, two, b, calls) if calls else None,
-        "calls_a_core": round(1e4 / converter),
+        "kernel_us": kernel,
+        "calls_alone": round(1e4 / converter),
         "calls_with_sockets": None if engine is None else round(1e4 / engine),
+        "calls_kernel": None if kernel is None else round(1e4 / kernel),
         "target": target,
     }
 
 
-def rows_of(subjects: Sequence[Any], calls: int, seconds: float) -> list[dict[str, Any]]:
+def cost_in_the_kernel(seconds: float) -> float | None:
+    """Between the two forms of G.711, of the whole machine beyond sending directly."""
+    name = "rtp_relay_wires_frames_g711"
+    numbers = ["--rates", "50000", "--repeats", "1", "--seconds", str(seconds)]
+    done = subprocess.run([sys.executable, HERE / "rtp_relay.py", "--g711", *numbers], check=False)
+    if done.returncode:
+        return None
+    rows = json.loads((HERE / "results" / f"{name}.json").read_text())["rows"]
+    [row] = [row for row in rows if row["relay"] == "kernel-g711"]
+    return float(row["beyond_direct_us"]) if row["loss_percent"] == 0 else None
+
+
+def rows_of(
+    subjects: Sequence[Any], calls: int, seconds: float, kernel: float | None
+) -> list[dict[str, Any]]:
     rows = []
     for name, one, two, settings, target, is_real in subjects:
         if find(one).is_offered and find(two).is_offered:
-            rows.append(measure(name, one, two, settings, target, calls if is_real else 0, seconds))
+            count, found = calls if is_real else 0, kernel if name == G711 else None
+            rows.append(measure(name, one, two, settings, target, count, seconds, found))
     return rows
 
 
@@ -261,9 +288,11 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, default=200, help="at once (default 200)")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each figure (default 1)")
+    parser.add_argument("--kernel", action="store_true", help="as root: in network namespaces, too")
     options = parser.parse_args()
+    kernel = cost_in_the_kernel(5 * options.seconds) if options.kernel else None
     load = os.getloadavg()[0]
-    rows = rows_of(SUBJECTS, options.calls, options.seconds)
+    rows = rows_of(SUBJECTS, options.calls, options.seconds, kernel)
     report.show("µs for a packet of 20 ms, and calls of 100 packets/s on a core", rows)
     report.save(
         "transcode", rows, {"calls": options.calls, "seconds": options.seconds, "load": round(load, 2)}
@@ -272,8 +301,9 @@ def main() -> None:
         {"pair": row["pair"], "of": label, "calls": row[key]}
         for row in rows
         for label, key in (
-            ("converter", "calls_a_core"),
+            ("converter alone", "calls_alone"),
             ("with sockets", "calls_with_sockets"),
+            ("kernel", "calls_kernel"),
             ("target", "target"),
         )
     ]
