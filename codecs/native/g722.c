@@ -17,14 +17,16 @@ static const struct codec_setting settings[] = {
 
 #define TAPS 12       /* of each phase of the quadrature mirror filter */
 #define BLOCK 160     /* octets that are worked on at once: 20 ms */
+#define LEVELS 32
 
 /* Table 11: every second of the 24 coefficients; the other phase has them in reverse. */
 static const int16_t forth[TAPS] = {3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11};
 static const int16_t back[TAPS] = {-11, 53, -156, 362, -805, 3876, 951, -210, 32, 12, -11, 3};
 
-/* Table 14: decision levels of the lower band's quantizer; and its codes by interval, tables 15. */
-static const int16_t q6[32] = {0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786,
-                               858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919};
+/* Table 14: decision levels of the lower band's quantizer, times 16; the first three are always passed. */
+static const uint16_t q6[LEVELS] = {
+    0, 0, 0, 560, 1152, 1760, 2400, 3040, 3728, 4416, 5168, 5920, 6752, 7568, 8480, 9392, 10400, 11424,
+    12576, 13728, 15040, 16368, 17936, 19504, 21424, 23328, 25792, 28240, 31680, 35120, 40912, 46704};
 /* Tables 16 to 18: what each code stands for, with four, five and six bits of it. */
 static const int16_t qm4[16] = {0, -20456, -12896, -8968, -6288, -4240, -2584, -1200,
                                 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0};
@@ -44,13 +46,15 @@ static const int16_t ilb[32] = {2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 
                                 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091, 3158, 3228,
                                 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008};
 
+typedef int16_t lanes __attribute__((vector_size(16)));
+
 struct band {
     int log_step, step;   /* NB, DET */
     int s, sz;            /* the prediction, and its share from the zeros */
     int a1, a2;           /* the poles */
     int p1, p2, r1, r2;   /* partly and wholly reconstructed signal, one and two samples ago */
-    int16_t b[8];         /* six zeros; two lanes are always 0 */
-    int16_t d[8];         /* the six differences before */
+    lanes b;              /* six zeros */
+    lanes d;              /* the six differences before, twice; two lanes are always 0 */
 };
 
 struct coder {
@@ -83,16 +87,29 @@ static inline void scale(struct band *band, int change, int most, int shift)
     band->step = (down < 0 ? mantissa << -down : mantissa >> down) << 2;
 }
 
-/* UPZERO and FILTEZ: the six zeros move towards the signs of what was, and filter it. */
+/* The newest of the differences comes to the others, the oldest of six goes. */
+static inline lanes pushed(lanes d, int newest)
+{
+    lanes new = {(int16_t)newest};
+#ifdef __clang__
+    return __builtin_shufflevector(d, new, 8, 0, 1, 2, 3, 4, 14, 15);
+#else
+    return __builtin_shuffle(d, new, (lanes){8, 0, 1, 2, 3, 4, 14, 15});
+#endif
+}
+
+/* UPZERO and FILTEZ: the six zeros move towards the signs of what was, and filter it. They leak by 1/256, rounded up. */
 static inline int zeros(struct band *band, int d)
 {
-    int move = d ? 128 : 0, sum = 0;
-    for (int i = 0; i < 6; i++)
-        band->b[i] = (int16_t)((band->b[i] * 32640 >> 15) + (((band->d[i] ^ d) >> 31 | 1) * move));
-    memmove(band->d + 1, band->d, 5 * sizeof *band->d);
-    band->d[0] = (int16_t)d;
-    for (int i = 0; i < 6; i++)
-        sum += saturate(2 * band->d[i]) * band->b[i] >> 15;
+    int twice = saturate(2 * d), sum = 0;
+    int16_t differences[8], factors[8];
+    lanes move = (((band->d ^ (int16_t)twice) >> 15) | 1) << 7;
+    band->b = band->b - (band->b >> 8) + ((band->b & 255) != 0) + (d ? move : (lanes){0});
+    band->d = pushed(band->d, twice);
+    memcpy(differences, &band->d, sizeof differences);
+    memcpy(factors, &band->b, sizeof factors);
+    for (int i = 0; i < 8; i++)
+        sum += differences[i] * factors[i] >> 15;
     return saturate(sum);
 }
 
@@ -113,18 +130,13 @@ static inline void predict(struct band *band, int d)
     band->r2 = band->r1, band->r1 = r;
 }
 
-/* Block 1L: which interval of the quantizer a difference lies in, 1 to 30. */
+/* Block 1L: which interval of the quantizer a difference lies in, 1 to 30. All levels at once take less than a search. */
 static inline int interval_of(int magnitude, int step)
 {
-    int low = 1, high = 30;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (magnitude < q6[middle] * step >> 12)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    uint16_t passed = 0;
+    for (int i = 0; i < LEVELS; i++)
+        passed += (uint16_t)((uint32_t)q6[i] * (uint16_t)step >> 16) <= (uint16_t)magnitude;
+    return passed - 2;
 }
 
 static inline int encode_low(struct band *band, int x)
