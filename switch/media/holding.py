@@ -16,6 +16,7 @@ from switchroom.protocols import sdp
 
 from ._sound import Line, Station
 from .clips import Clips, Sound
+from .entering import Entries
 from .negotiate import direction_of
 from .said import Said, again
 from .serving import LineTerms, spoken
@@ -48,6 +49,7 @@ class Music:
         self.choose: Callable[[MediaSession, MediaLeg], tuple[Sound, ...]] = lambda session, holder: ()
         self.on_fault: Callable[[str], object] = lambda text: None
         self.clips = clips
+        self.entries = Entries(_terms)
         self._sounds = sounds
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,6 +86,10 @@ class Music:
 
     def attend(self, session: MediaSession, agreement: Agreement, offer: Said, answer: Said) -> None:
         """Two legs have agreed to something: find out who holds whom, and who hears music."""
+        self._attend(session, agreement, offer, answer)
+        self.entries.renew(agreement)
+
+    def _attend(self, session: MediaSession, agreement: Agreement, offer: Said, answer: Said) -> None:
         i = next((i for i, one in enumerate(offer.description.media) if one.kind == "audio"), None)
         if i is None:
             return
@@ -114,10 +120,10 @@ class Music:
         return True
 
     def instead(self, leg: MediaLeg, i: int, pair: Pair, stream: Stream) -> Stream:
-        """What the engine is told of a leg that is on hold or holds."""
+        """What the engine is told of a leg that is on hold or holds, or whose call is spoken into."""
         waiting = leg.waiting
         if waiting is None or waiting.line != i:
-            return stream
+            return self.entries.instead(leg, i, pair, stream)
         line = Line(waiting.terms, waiting.station)
         terms = stream.terms._replace(is_counted=False)
         return stream._replace(peer=pair.index, conversion=line, kernel=None, terms=terms)

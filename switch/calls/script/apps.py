@@ -19,7 +19,7 @@ from .call import Call, Headers
 from .dialling import NotAnswered
 from .menu import Menu
 from .outward import Outward
-from .overhearing import overhear
+from .overhearing import OnStart, Overhearing
 from .recording import CallRecordings
 from .seat import CallEnded
 from .targets import Manner, aim
@@ -135,16 +135,17 @@ class Apps:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self.house.recorder.stop)
 
-    async def overhear(self, call: Call, call_id: str) -> None:
+    async def overhear(self, call: Call, call_id: str, *, on_start: OnStart | None = None) -> None:
         """Let a call hear both sides of another one, of two telephones, until either ends.
 
-        Nobody is told: whether that is allowed is the program's affair. LookupError: there is no such call,
-        or its sound is not known here.
+        ``on_start`` gets what he may be heard by: ``whisper``, ``join``, and ``listen`` again. Nobody is told:
+        whether that is allowed is the program's affair. LookupError: there is no such call, or its sound is
+        not known here.
         """
         other = self.house.exchange.calls.get(call_id)
         if other is None:
             raise LookupError(f"no call {call_id}")
-        await overhear(self.house, self.recordings, call, other)
+        await Overhearing(self.house, self.recordings, call, other).run(on_start)
 
     # -- for the exchange
 
