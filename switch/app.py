@@ -177,6 +177,7 @@ class Switch:
             rooms = Rooms(self.apps.house.conferences, self.bus, self.features.elsewhere)
             self.exchange.on_planned = rooms.take
         self.apps.set_menus(config.menus)
+        self.apps.supervision.code = config.features.supervise
         self.apps.house.voicemail.tell = self.attendance.tell_voicemail
         self.on_call = self.apps.on_call  # @switch.on_call("9*"): a coroutine for each call
         self.neighbours = Neighbours(
@@ -376,6 +377,7 @@ class Switch:
         self.features.reconfigure(config.features)
         self.apps.house.reconfigure(config.sound, config.voicemail)
         self.apps.set_menus(config.menus)
+        self.apps.supervision.code = config.features.supervise
         self.endpoint.timers = settings.timers(config)
         self.face.apply(settings.limits(config))
         self.face.apply_transports(tls, settings.websocket(config), settings.public(config))

@@ -23,6 +23,7 @@ CODES = (
     "forward_unreachable",
     "do_not_disturb",
     "do_not_disturb_off",
+    "supervise",
 )
 
 
@@ -75,6 +76,11 @@ class FeaturesConfig(Section):
     forward_unreachable: Code = key("Forwards calls when no phone can be reached.", "*62")
     do_not_disturb: Code = key("No call rings any more.", "*78")
     do_not_disturb_off: Code = key("Calls ring again.", "*79")
+    supervise: Code = key(
+        "Attends the call of the user whose number stands behind it, if users.supervises allows that: 4 "
+        "listens, 5 whispers to that user, 6 joins both.",
+        "*55",
+    )
 
     @cached_property
     def slots(self) -> dict[str, None]:

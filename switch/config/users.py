@@ -104,6 +104,11 @@ class UserConfig(Section):
         False,
     )
     pickup_group: Name | None = key("Those of one group may pick up each other's calls.", None)
+    supervises: Patterns | None = key(
+        "The numbers of the users whose calls this user may listen to and speak into (features.supervise): "
+        "patterns as in a route. Not given: none.",
+        None,
+    )
     allowed: Patterns | None = key(
         "The numbers that this user may call, beside other users and emergency numbers: patterns as in a "
         "route. Not given: all.",

@@ -1,7 +1,7 @@
 """A call between two telephones that somebody speaks into: for that time the sound of both ends here.
 
-Nothing is negotiated for it. Each leg goes on in its codec; what its other end hears is made here, as it is for
-one who is on hold.
+Nothing is negotiated for it. Each leg goes on in its codec; what its other end hears is made here, as it is
+for one who is on hold.
 """
 
 from __future__ import annotations

@@ -133,6 +133,8 @@ class Features:
     def _code(
         self, event: sip.RequestReceived, caller: Caller, number: str, name: str, rest: str, now: float
     ) -> bool:
+        if name == "supervise":
+            return False  # a program's
         if name == "pickup":
             return self._pick_up(event, caller, number, rest, now)
         if name in _KEYS:

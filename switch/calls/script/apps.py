@@ -22,6 +22,7 @@ from .outward import Outward
 from .overhearing import OnStart, Overhearing
 from .recording import CallRecordings
 from .seat import CallEnded
+from .supervising import Supervision
 from .targets import Manner, aim
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Apps:
         self._menus: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.recordings = CallRecordings(house)
+        self.supervision = Supervision(self)
         house.exchange.claim = self._claim
         house.exchange.on_app = self._on_app
         house.exchange.on_call_state.append(self._on_call_state)
@@ -138,7 +140,7 @@ class Apps:
     async def overhear(self, call: Call, call_id: str, *, on_start: OnStart | None = None) -> None:
         """Let a call hear both sides of another one, of two telephones, until either ends.
 
-        ``on_start`` gets what he may be heard by: ``whisper``, ``join``, and ``listen`` again. Nobody is told:
+        ``on_start`` gets what lets him be heard: ``whisper``, ``join``, and ``listen`` again. Nobody is told:
         whether that is allowed is the program's affair. LookupError: there is no such call, or its sound is
         not known here.
         """

@@ -1,4 +1,4 @@
-"""A call between two telephones that somebody else attends: he hears both; none, one or both of them hear him.
+"""A call between two telephones that somebody else attends: he hears both; none, one or both hear him.
 
 As long as he only listens, what passes is not touched. While he speaks its sound ends here and is mixed.
 """

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 
+from switchroom.protocols import sip
 from switchroom.switch.calls.script import Apps, Call
 from switchroom.switch.calls.script.overhearing import Overhearing
 from tests.codecs.sounds import tone
 from tests.switch.calls.world import World
 
-from .handset import Handset, pitches, run, until
+from .handset import Handset, run, until
 
 Phones = Callable[..., Handset]
+TYPED = (("Content-Type", "application/sdp"),)
+
+
+def tones(phone: Handset) -> list[int]:
+    """Which of the tones that are said here somebody has heard."""
+    heard = np.asarray(phone.sound, float)
+    if not len(heard):
+        return []
+    power = np.abs(np.fft.rfft(heard)) ** 2
+    at = np.fft.rfftfreq(len(heard), 1 / phone.rate)
+    loud = {hertz: power[np.abs(at - hertz) < 25].sum() for hertz in (500, 600, 900, 1000, 1400)}
+    return [hertz for hertz, energy in loud.items() if energy > 0.005 * power.sum() and energy > 1e9]
 
 
 class Attended:
@@ -53,10 +69,10 @@ class Attended:
         await asyncio.sleep(0.25)
         for phone in (self.a, self.b, self.c):
             phone.parts.clear()
-        for phone, hertz in ((self.a, 500), (self.b, 900), (self.c, 1400)):
-            await phone.say(tone(hertz, phone.rate, 0.6))
+        said = ((self.a, 500), (self.b, 900), (self.c, 1400))
+        await asyncio.gather(*[phone.say(tone(hertz, phone.rate, 0.5)) for phone, hertz in said])
         await asyncio.sleep(0.25)
-        return pitches(self.a.sound, 8000), pitches(self.b.sound, 8000), pitches(self.c.sound, 16000)
+        return tones(self.a), tones(self.b), tones(self.c)
 
 
 @pytest.fixture
@@ -101,10 +117,8 @@ def test_the_call_goes_on_when_the_one_who_speaks_leaves(world: World, attended:
         await until(lambda: attended.outcome)
         for phone in (attended.a, attended.b):
             phone.parts.clear()
-        await asyncio.gather(
-            attended.a.say(tone(600, 8000, 0.5)), attended.b.say(tone(1000, 8000, 0.5))
-        )
-        heard.extend([pitches(attended.a.sound, 8000), pitches(attended.b.sound, 8000)])
+        await asyncio.gather(attended.a.say(tone(600, 8000, 0.5)), attended.b.say(tone(1000, 8000, 0.5)))
+        heard.extend([tones(attended.a), tones(attended.b)])
         attended.a.hang_up()
         await until(lambda: attended.b.is_over)
 
@@ -126,3 +140,156 @@ def test_keys_pass_beside_the_mix(world: World, attended: Attended) -> None:
 
     run(world, story(), 20)
     assert {key for key, _, _ in attended.b.events} == {7}
+
+
+async def reinvite(one: Handset, body: bytes, other: Handset, answer: str) -> None:
+    world = one.world
+    one.session.reinvite(world.now, body=body, headers=TYPED)
+    world.settle()
+    await obey_reinvite(other, answer)
+    one.phone.take(sip.ReinviteAnswered)
+    one.session.acknowledge(world.now)
+    world.settle()
+
+
+async def obey_reinvite(phone: Handset, answer: str = "sendrecv") -> None:
+    await until(lambda: phone.phone.has(sip.ReinviteReceived))
+    event = phone.phone.take(sip.ReinviteReceived)
+    phone.obey(event.request.body)
+    phone.session.answer_reinvite(
+        event.transaction, 200, phone.world.now, body=phone.describe(answer), headers=TYPED
+    )
+    phone.world.settle()
+
+
+def test_hold_and_resume_while_he_speaks(world: World, attended: Attended) -> None:
+    heard = dict[str, object]()
+
+    async def story() -> None:
+        a, b = attended.a, attended.b
+        it = await attended.begin()
+        it.join()
+        await reinvite(a, a.describe("sendonly"), b, "recvonly")
+        heard["held"] = await attended.talk()
+        await reinvite(a, a.describe(), b, "sendrecv")
+        heard["resumed"] = await attended.talk()
+        a.hang_up()
+        await until(lambda: attended.outcome)
+
+    run(world, story(), 30)
+    held = heard["held"]
+    assert isinstance(held, tuple)
+    assert held[0] == []  # who holds hears nobody
+    assert heard["resumed"] == ([900, 1400], [500, 1400], [500, 900])
+
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_he_stays_with_a_call_that_is_transferred(
+    world: World, attended: Attended, handset: Phones, side: Literal["caller", "callee"]
+) -> None:
+    """Whom he whispers to he whispers to still; when that one leaves, he only listens."""
+    heard, d = dict[str, object](), handset("127.0.0.4", "bob")
+
+    async def story() -> None:
+        a, b = attended.a, attended.b
+        it = await attended.begin()
+        it.whisper(side)
+        b.session.send_request("REFER", world.now, headers=(("Refer-To", "<sip:200@127.0.0.1>"),))
+        world.settle()
+        await d.rings()
+        d.answer()
+        await obey_reinvite(a)
+        attended.b = d
+        heard["after"] = await attended.talk()
+        heard["manner"] = it.manner
+        a.hang_up()
+        await until(lambda: attended.outcome)
+
+    run(world, story(), 30)
+    is_kept = side == "caller"
+    assert heard["manner"] == ("whisper" if is_kept else "listen")
+    assert heard["after"] == ([900, 1400] if is_kept else [900], [500], [500, 900])
+    assert attended.outcome == ["over", "left"]
+    assert not attended.apps.house.media.sounds.count
+
+
+class Boss:
+    """A phone of a user who may attend the calls of 201."""
+
+    def __init__(self, apps: Apps, handset: Phones) -> None:
+        apps.supervision.code = "*55"
+        self.a, self.b = handset(), handset("127.0.0.3", "carol")
+        self.c = handset("127.0.0.4", "bob", 9)
+
+    async def connect(self) -> None:
+        self.a.call("201")
+        await self.b.rings()
+        self.b.answer()
+        await self.a.answered()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, users={"bob": {"supervises": "201"}})
+    yield world
+    world.close()
+
+
+def test_a_supervisor_dials_the_code_and_chooses_by_keys(world: World, apps: Apps, handset: Phones) -> None:
+    boss, heard = Boss(apps, handset), list[object]()
+    a, b, c = boss.a, boss.b, boss.c
+
+    async def talk() -> tuple[list[int], list[int], list[int]]:
+        await asyncio.sleep(0.3)
+        for phone in (a, b, c):
+            phone.parts.clear()
+        said = ((a, 500), (b, 900), (c, 1400))
+        await asyncio.gather(*[phone.say(tone(hertz, phone.rate, 0.5)) for phone, hertz in said])
+        await asyncio.sleep(0.25)
+        return tones(a), tones(b), tones(c)
+
+    async def story() -> None:
+        await boss.connect()
+        c.call("*55201", account="bob")
+        await c.answered()
+        for key in "x564":
+            if key != "x":
+                await c.press(key)
+            heard.append(await talk())
+        a.hang_up()
+        await until(lambda: c.is_over)
+
+    run(world, story(), 30)
+    assert heard == [
+        ([900], [500], [500, 900]),
+        ([900], [500, 1400], [500, 900]),
+        ([900, 1400], [500, 1400], [500, 900]),
+        ([900], [500], [500, 900]),
+    ]
+    assert ("call.supervised", {"by": "bob"}) in [
+        (event, {"by": values.get("by")}) for event, values in world.log.lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "number", "status"),
+    [
+        ("carol", "*55200", 403),  # she may attend nobody's
+        ("bob", "*55100", 403),  # not hers
+        ("bob", "*55201", 480),  # nobody talks there
+        ("", "*55201", 401),  # a stranger
+    ],
+)
+def test_who_may_not_attend_is_told_no_more(
+    world: World, apps: Apps, handset: Phones, account: str, number: str, status: int
+) -> None:
+    apps.supervision.code = "*55"
+    c, refused = handset("127.0.0.4"), list[int]()
+
+    async def story() -> None:
+        c.call(number, account=account)
+        await until(lambda: c.phone.has(sip.SessionRejected))
+        refused.append(c.phone.take(sip.SessionRejected).status)
+
+    run(world, story())
+    assert refused == [status]
