@@ -50,6 +50,7 @@ class Entries:
                 self._forget(one, two)
                 raise LookupError("the sound of the call cannot be spoken into")
             self._of[leg] = Entry(*found, station)
+            leg.is_entered = True
         _link_again(session, agreement)
         return stations
 
@@ -60,14 +61,10 @@ class Entries:
         if agreement is not None and agreement is two.agreement and one.partner is two:
             _link_again(session, agreement)
 
-    def has(self, leg: MediaLeg) -> bool:
-        """Whether the sound of a leg ends here for that."""
-        return leg in self._of
-
     def renew(self, agreement: Agreement) -> None:
         """Two legs have agreed to something else: whoever speaks into their call does so still, if he can."""
         legs = agreement.offerer, agreement.answerer
-        if not self._of or not any(leg in self._of for leg in legs):
+        if not any(leg.is_entered for leg in legs):
             return
         found = [self._terms(agreement, leg) if leg in self._of else None for leg in legs]
         for leg, terms in zip(legs, found, strict=True):
@@ -99,7 +96,7 @@ class Entries:
 
     def _forget(self, *legs: MediaLeg) -> None:
         for leg in legs:
-            entry = self._of.pop(leg, None)
+            entry, leg.is_entered = self._of.pop(leg, None), False
             if entry is not None:
                 entry.station.close()
 

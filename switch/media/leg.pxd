@@ -21,7 +21,7 @@ cdef class Agreement:
 cdef class MediaLeg:
     cdef readonly int number
     cdef readonly str toward
-    cdef public bint is_nat, is_holding
+    cdef public bint is_nat, is_holding, is_entered
     cdef public str bound, host
     cdef public object origin, served, station, waiting
     cdef public list pairs

@@ -82,6 +82,7 @@ class MediaLeg:
         "bound",
         "host",
         "inner",
+        "is_entered",
         "is_holding",
         "is_nat",
         "number",
@@ -118,6 +119,7 @@ class MediaLeg:
         # Hold: whether its other end does not listen any more, and what stands for its partner meanwhile
         self.is_holding = False
         self.waiting: Waiting | None = None
+        self.is_entered = False  # somebody speaks into its call: entering.py
         self.security = Security(guard)
 
     def take_origin(self, bound: str, host: str) -> None:

@@ -335,8 +335,10 @@ class MediaSession:
 
     def _program(self, leg: MediaLeg, i: int, pair: Pair, stream: Stream) -> None:
         """Tell the engine what comes in at one end, and then its keys."""
-        told = stream if leg.waiting is None else self.plane.music.instead(leg, i, pair, stream)
-        self.plane.engine.program(pair.index, told)
+        if leg.waiting is None and not leg.is_entered:
+            self.plane.engine.program(pair.index, stream)
+        else:
+            self.plane.engine.program(pair.index, self.plane.music.instead(leg, i, pair, stream))
         if leg.security.channels and stream.bundled.carrier == NO_END:
             leg.security.install(i, pair, stream.rtp, leg.is_nat)
 
