@@ -145,7 +145,7 @@ def test_a_codec_with_pauses_of_its_own_makes_them() -> None:
     made = line.wait(3.0)
     sizes = {len(one.payload) for one in made}
     assert len(made) < 75
-    assert 2 in sizes
+    assert sizes & {2, 12}  # a description of silence, alone or behind the last speech
 
 
 def speech(seconds: float, rate: int, height: int) -> Samples:
