@@ -81,7 +81,7 @@ class Baresip:
         if encryption:
             self._modules.append(encryption.partition("-")[0])
         family = codec.partition("/")[0].partition("-")[0].lower()
-        if family in ("gsm", "l16", "amr"):
+        if family in ("gsm", "l16", "amr", "g726"):
             self._modules.append(family)
         rate, channels = (int(part) for part in codec.split("/")[1:])
         write_tone(folder / "tone.wav", tone, rate=rate, channels=channels)

@@ -18,6 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .baresip import read_wave, write_tone
 from .ports import TETHER, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -43,14 +47,17 @@ class Pjsua:
         ca: str = "",
         srtp: str = "off",
         codec: str = "",
+        tone: float = 0.0,
     ) -> None:
         """``transport``: udp, tcp or tls; ``ca``: the file that the switch's certificate is checked with;
+        ``tone``: what it says, 0: what it hears;
         ``codec``: the only one that it speaks, as it names it (iLBC/8000);
         ``srtp``: off, required, or with keys and a suite: SDES AEAD_AES_256_GCM, DTLS."""
         self.user, self.password, self.transport = user, password, transport
         self.host = f"{switch[0]}:{switch[1]}"
         self.port = free_port()
         self.log = folder / f"pjsua-{user}-{self.port}.log"
+        self._heard = folder / f"pjsua-{user}-{self.port}.wav"
         options = {
             "host": "127.0.0.1",
             "port": self.port,
@@ -61,6 +68,9 @@ class Pjsua:
             "codec": codec,
             "log": str(self.log),
         }
+        if tone:
+            options["tone"] = str(write_tone(folder / f"pjsua-{user}-tone.wav", tone))
+            options["heard"] = str(self._heard)
         self.events: list[Event] = []
         self._changed = threading.Condition()
         self._errors = (folder / f"pjsua-{user}-{self.port}.err").open("wb")
@@ -102,6 +112,10 @@ class Pjsua:
                 except ValueError:
                     continue  # the library talks, too
                 self._changed.notify_all()
+
+    def heard(self) -> tuple[NDArray[np.float64], int]:
+        """All samples that it heard, if it has a tone of its own; and their rate."""
+        return read_wave(self._heard) if self._heard.exists() else (np.zeros(0), 8000)
 
     # -- what it tells
 

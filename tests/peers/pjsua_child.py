@@ -45,7 +45,10 @@ class Call(pj.Call):  # type: ignore[misc]
             tell("media", call=self.number, index=index, status=media.status, direction=media.dir)
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 audio = self.getAudioMedia(index)
-                audio.startTransmit(audio)  # an echo, so that something flows
+                if self.phone.options.get("tone"):
+                    self.phone.connect_files(audio)
+                else:
+                    audio.startTransmit(audio)  # an echo, so that something flows
 
     def onCallTransferStatus(self, prm: Any) -> None:  # noqa: N802
         tell("transfer_status", call=self.number, status=prm.statusCode, final=prm.finalNotify)
@@ -155,6 +158,15 @@ class Phone:
             endpoint.codecSetPriority(codec.codecId, 255 if is_it else 0)
         self.account: Account
         self.options = options
+
+    def connect_files(self, audio: Any) -> None:
+        """Say what is in one file, and write what is heard to another."""
+        player, recorder = pj.AudioMediaPlayer(), pj.AudioMediaRecorder()
+        player.createPlayer(self.options["tone"])
+        recorder.createRecorder(self.options["heard"])
+        player.startTransmit(audio)
+        audio.startTransmit(recorder)
+        self.keep += [player, recorder]
 
     def number_call(self, call: Call) -> int:
         self.last += 1

@@ -31,12 +31,14 @@ OF_LINPHONE = [
     "speex/16000",
 ]
 OF_PJSIP = ["iLBC/8000", "speex/8000"]
+OF_BARESIP = [f"G726-{kbit}/8000" for kbit in (16, 24, 40)]  # by spandsp
 TALKING = 4  # seconds, so that one of them is whole on a busy machine too
 
 
 @pytest.fixture(scope="module")
 def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
-    spoken = [*(name for name in OF_LINPHONE + OF_PJSIP), *("PCMU", "PCMA", "G722", "opus", "GSM", "AMR-WB")]
+    others = OF_LINPHONE + OF_PJSIP + [f"AAL2-{name}" for name in OF_BARESIP]
+    spoken = [*others, "PCMU", "PCMA", "G722", "opus", "GSM", "AMR-WB"]
     known = [
         user(ALICE),
         user(BOB) | {"g726": "aal2"},
@@ -102,7 +104,7 @@ def test_an_echo_is_as_loud_and_as_high(
     """PJSIP gives back what it decoded: through the converter and its codec and back again."""
     skip_without(other)
     if codec == GSM:
-        pytest.skip("four times coded, twice by GSM and twice by another: no more the tone that it was")
+        pytest.skip("four times coded, twice by GSM and twice by another; the next test has two who talk")
     bob = stack.enter_context(pjsua.Pjsua(tmp_path, BOB, PASSWORD, switch.address, codec=other))
     bob.register()
     phone = alice(stack, tmp_path, switch, codec)
@@ -112,4 +114,41 @@ def test_an_echo_is_as_loud_and_as_high(
     wait_until(lambda: has_whole_second(*phone.heard(), LOW, HIGH), 15, "its own tone")
     phone.hang_up()
     bob.unregister()
+    switch.wait_record(lambda row: other.lower() in row["codecs"].lower())
+
+
+@pytest.mark.skipif(not pjsua.is_installed(), reason="pjsua2-python is not installed")
+@pytest.mark.parametrize(("codec", "other"), pairs(OF_PJSIP, [(GSM, "iLBC/8000")]))
+def test_each_hears_the_tone_of_pjsip_or_baresip(
+    switch: Switch, stack: ExitStack, tmp_path: Path, codec: str, other: str
+) -> None:
+    skip_without(other)
+    bob = stack.enter_context(pjsua.Pjsua(tmp_path, BOB, PASSWORD, switch.address, codec=other, tone=HIGH))
+    bob.register()
+    phone = alice(stack, tmp_path, switch, codec)
+    phone.dial(BOB)
+    bob.answer(bob.incoming())
+    phone.wait_for("CALL_ESTABLISHED")
+    wait_until(lambda: has_whole_second(*phone.heard(), HIGH, LOW), 15, "the tone of PJSIP")
+    wait_until(lambda: has_whole_second(*bob.heard(), LOW, HIGH), 15, "the tone at PJSIP")
+    phone.hang_up()
+    bob.unregister()
+    switch.wait_record(lambda row: other.lower() in row["codecs"].lower())
+
+
+@pytest.mark.parametrize(("codec", "other"), pairs(OF_BARESIP, [(PCMU, other) for other in OF_BARESIP]))
+def test_each_hears_the_tone_through_g726(
+    switch: Switch, stack: ExitStack, tmp_path: Path, codec: str, other: str
+) -> None:
+    """Of 16, 24 and 40 kbit/s, by baresip's spandsp, which packs it as AAL2 has it."""
+    bob = Baresip(tmp_path / BOB, BOB, PASSWORD, switch.address, tone=HIGH, codec=f"{other}/1")
+    stack.callback(bob.stop)
+    bob.start()
+    phone = alice(stack, tmp_path, switch, codec)
+    bob.wait_registered()
+    phone.dial(BOB)
+    phone.wait_for("CALL_ESTABLISHED")
+    wait_until(lambda: has_whole_second(*phone.heard(), HIGH, LOW), 15, "the tone of G.726")
+    wait_until(lambda: has_whole_second(*bob.heard(), LOW, HIGH), 15, "the tone at G.726")
+    phone.hang_up()
     switch.wait_record(lambda row: other.lower() in row["codecs"].lower())
