@@ -67,7 +67,7 @@ _USUAL = frozenset(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NONCE_COUNT = re.compile(r"[0-9a-fA-F]{8}")
+_HEXADECIMAL = "0123456789abcdefABCDEF"
 
 
 def compute_a1(username: str, realm: str, password: str, algorithm: str = MD5) -> str:
@@ -209,7 +209,7 @@ def parse_credentials(value: str) -> Credentials:
         qop = qop.lower()
         if nc is None or cnonce is None:
             raise RemoteProtocolError("Digest credentials with qop need nc and cnonce (RFC 7616 §3.4)")
-    if nc is not None and not _NONCE_COUNT.fullmatch(nc):
+    if nc is not None and (len(nc) != 8 or nc.strip(_HEXADECIMAL)):
         raise RemoteProtocolError("Digest nc is not eight hexadecimal digits")
     algorithm = found.get("algorithm", MD5).upper()
     return Credentials(

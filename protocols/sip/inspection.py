@@ -22,7 +22,6 @@ class Refusal(NamedTuple):
 
 def inspect_request(
     request: Request,
-    *,
     methods: Collection[str],
     extensions: Collection[str] = (),
     schemes: Collection[str] = ("sip", "sips", "tel"),

@@ -74,11 +74,9 @@ class Attendance:
         self._sharing = Sharing(bus, self.presence, exchange.clock.now)
         self.texts.on_waiting.append(self.presence.mailboxes.on_change)
         registrar.on_change += [self.texts.on_registration, self.presence.on_registration]
-        exchange.reception.on_method |= {
-            "MESSAGE": self.texts.handle,
-            "SUBSCRIBE": self.presence.subscribe,
-            "PUBLISH": self.presence.publish,
-        }
+        exchange.reception.attend("MESSAGE", self.texts.handle)
+        exchange.reception.attend("SUBSCRIBE", self.presence.subscribe)
+        exchange.reception.attend("PUBLISH", self.presence.publish)
 
     def start(self, now: float) -> None:
         """Take up the texts that wait, and the mailboxes; the registrations are known by now."""

@@ -5,6 +5,9 @@ from switchroom.protocols.sip.message cimport Request
 
 from .guard cimport Guard
 
+cdef class Authenticated:
+    cdef readonly object caller, user
+
 cdef class _Account:
     cdef readonly object owner, outcome
     cdef readonly dict a1

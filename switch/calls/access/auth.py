@@ -12,6 +12,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
 from switchroom.switch.calls.access.guard import Guard, GuardLimits
+from switchroom.switch.calls.rules import Caller
 from switchroom.switch.config import AuthConfig, HostedTrunk, HostedUser, TrunkConfig, UserConfig
 
 MAX_AUTHORIZATIONS = 8
@@ -24,10 +25,17 @@ _BROWSERS = frozenset(("WS", "WSS"))
 Headers = tuple[tuple[str, str], ...]
 
 
-class Authenticated(NamedTuple):
+class Authenticated:
     """The request is this user's."""
 
-    user: UserConfig
+    __slots__ = ("caller", "user")
+
+    def __init__(self, user: UserConfig) -> None:
+        self.user = user
+        self.caller = Caller(user.name, user.own_number, user=user)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Authenticated) and self.user == other.user
 
 
 class AuthenticatedTrunk(NamedTuple):

@@ -27,7 +27,7 @@ class Proportion:
         size = len(bytes(request)) - _stamped(request, flow)
         if size >= _ROOMY:
             return headers
-        room = self.factor * size - len(bytes(request.response(status, to_tag=_TAG)))
+        room = self.factor * size - len(bytes(request.response(status, None, _TAG)))
         kept: list[tuple[str, str]] = []
         if room >= 0:
             for name, value in headers:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.inspection import inspect_request
 from switchroom.switch.calls.access.auth import Authenticated, AuthenticatedTrunk, Challenged, Refused
 from switchroom.switch.calls.access.proportion import Proportion
 from switchroom.switch.calls.leg import ALLOW, EXTENSIONS, SDP
@@ -32,16 +32,24 @@ class Reception:
         peer_names: Callable[[sip.Flow], Sequence[str]],
     ) -> None:
         """``peer_names`` tells what the certificate at the other end of a flow says."""
-        # Asked once it is known who sends the request
-        self.on_method: dict[str, OnMethod] = {"REGISTER": self._register}
+        self._on_method: dict[str, OnMethod] = {}
+        self._methods: tuple[str, ...] = ()  # those of dialogs, and those outside that somebody deals with
         self.strangers: Strangers | None = None  # those who are not answered at all
         self.elsewhere: Elsewhere | None = None  # what other workers have
         # Takes the INVITEs that other workers send as one end of a call
         self.on_other_worker: Callable[[sip.RequestReceived, float], None] | None = None
         self.proportion = Proportion(exchange.is_trusted)
         self._exchange = exchange
+        self._endpoint = exchange.endpoint
+        self._registrar = exchange.registrar
         self._authenticator = authenticator
         self._peer_names = peer_names
+        self.attend("REGISTER", self._register)
+
+    def attend(self, method: str, handler: OnMethod) -> None:
+        """Have requests of a method dealt with, once it is known who sends them."""
+        self._on_method[method] = handler
+        self._methods = tuple(dict.fromkeys((*ALLOW.split(", "), *self._on_method)))
 
     def receive(self, event: sip.RequestReceived, now: float) -> None:
         """A request that belongs to no dialog."""
@@ -72,30 +80,28 @@ class Reception:
         if method == "INVITE":
             self._exchange.invite(event, caller, refusal, now)
             return
-        handler = self.on_method.get(method)
+        handler = self._on_method.get(method)
         if refusal is not None:
-            self._exchange.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
-        elif caller.is_guest and method != "REGISTER":
-            self._exchange.endpoint.reply(event, 403, now=now)  # texts and lamps are for users of the file
+            self._endpoint.reply(event, refusal.status, now, None, refusal.headers)
+        elif method != "REGISTER" and caller.is_guest:
+            self._endpoint.reply(event, 403, now)  # texts and lamps are for users of the file
         elif handler is not None:
             handler(event, caller, now)
         else:  # OPTIONS for another host: we are no proxy; the rest belongs into a dialog
-            self._exchange.endpoint.reply(event, 404 if method == "OPTIONS" else 481, now=now)
+            self._endpoint.reply(event, 404 if method == "OPTIONS" else 481, now)
 
     def _inspect(self, request: sip.Request) -> sip.Refusal | None:
-        return sip.inspect_request(request, methods=_methods(tuple(self.on_method)), extensions=EXTENSIONS)
+        return inspect_request(request, self._methods, EXTENSIONS)
 
     def _register(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
-        status, reason, headers = self._exchange.registrar.handle(
-            event.request, event.flow, caller.account, now
-        )
-        self._exchange.endpoint.respond(event, status, now, reason=reason, headers=headers)
+        status, reason, headers = self._registrar.handle(event.request, event.flow, caller.account, now)
+        self._endpoint.respond(event, status, now, reason, headers)
 
     def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
         """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
         shed = self._exchange.admission.shed(self._exchange.router.is_emergency, event.request)
         if isinstance(shed, sip.Refusal):
-            self._exchange.endpoint.reply(event, shed.status, now=now, headers=shed.headers)
+            self._endpoint.reply(event, shed.status, now, None, shed.headers)
             return True
         return shed
 
@@ -109,27 +115,28 @@ class Reception:
                 return trunk.caller
         verdict = self._authenticator.authenticate(request, flow, now)
         if isinstance(verdict, Authenticated):
-            return Caller(verdict.user.name, verdict.user.own_number, user=verdict.user)
+            return verdict.caller
         if isinstance(verdict, AuthenticatedTrunk):
             trunk = self._exchange.trunks.get(verdict.name)
             if trunk is not None:
                 return trunk.caller
-            self._exchange.endpoint.reply(event, 403, now=now)
+            self._endpoint.reply(event, 403, now)
         elif isinstance(verdict, Challenged):
-            self._answer_stranger(event, verdict.status, verdict.headers, now, least=1)
+            self._answer_stranger(event, verdict.status, verdict.headers, now, 1)
         elif isinstance(verdict, Refused):
-            self._exchange.endpoint.reply(
-                event, verdict.status, now=now, reason=verdict.reason, headers=verdict.headers
-            )
+            self._endpoint.reply(event, verdict.status, now, verdict.reason, verdict.headers)
         return None  # Ignored: a banned source hears nothing
 
     def _options(self, event: sip.RequestReceived, now: float) -> None:
         refusal = self._inspect(event.request)
         if refusal is not None:
-            self._exchange.endpoint.reply(event, refusal.status, now=now, headers=refusal.headers)
+            self._endpoint.reply(event, refusal.status, now, None, refusal.headers)
         else:
-            allow = ", ".join(_methods(tuple(self.on_method)))
-            headers = (("Allow", allow), ("Accept", SDP), ("Supported", ", ".join(EXTENSIONS)))
+            headers = (
+                ("Allow", ", ".join(self._methods)),
+                ("Accept", SDP),
+                ("Supported", ", ".join(EXTENSIONS)),
+            )
             self._answer_stranger(event, 200, headers, now)
 
     def _answer_stranger(
@@ -138,15 +145,8 @@ class Reception:
         status: int,
         headers: Sequence[tuple[str, str]],
         now: float,
-        *,
         least: int = 0,
     ) -> None:
         fitting = self.proportion.fit(event, status, headers, least)
         if fitting is not None:
-            self._exchange.endpoint.reply(event, status, now=now, headers=tuple(fitting))
-
-
-@lru_cache(maxsize=8)
-def _methods(others: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of dialogs, and those outside that somebody deals with."""
-    return tuple(dict.fromkeys((*ALLOW.split(", "), *others)))
+            self._endpoint.reply(event, status, now, None, tuple(fitting))

@@ -78,7 +78,7 @@ class Features:
         exchange.on_replaces = self.replacements.on_replaces
         exchange.on_refer = self.transfers.on_refer
         exchange.on_notify = self.transfers.handover.on_notify
-        exchange.reception.on_method["REFER"] = self._refuse_refer
+        exchange.reception.attend("REFER", self._refuse_refer)
         bus.subscribe(_TOPIC, self._hear)
         self.reconfigure(config)
 

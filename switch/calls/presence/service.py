@@ -173,13 +173,16 @@ class Presence:
 
     def changed(self, package: str, topic: str, now: float) -> None:
         """The state of a user is another: tell who watches it."""
-        for notifier in list(self._by_topic.get((package, topic), ())):
-            notifier.changed(now)
+        watchers = self._by_topic.get((package, topic))
+        if watchers:
+            for notifier in list(watchers):
+                notifier.changed(now)
 
     def on_registration(self, user: str, now: float) -> None:
         """The user's registrations changed."""
-        self.changed("reg", user, now)
-        self.changed("presence", user, now)
+        if self._by_topic:
+            self.changed("reg", user, now)
+            self.changed("presence", user, now)
 
     def _on_dialogs(self, topic: str, now: float) -> None:
         self.changed("dialog", topic, now)

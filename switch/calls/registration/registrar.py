@@ -195,7 +195,7 @@ class Registrar:
         user_agent = _printable(request.get("User-Agent") or "")
         for address in contacts:
             contact = _contact_of(address)
-            expires = address.expires
+            expires = address.expires if address.params else None
             if expires is None:
                 expires = config.default_expires if expires_header is None else expires_header
             if 0 < expires < config.min_expires:
@@ -218,7 +218,7 @@ class Registrar:
                 binding = Binding(
                     account,
                     contact,
-                    address.q,
+                    address.q if address.params else 1.0,
                     now + min(expires, config.max_expires),
                     request.call_id,
                     request.cseq.number,
@@ -322,6 +322,8 @@ def _as_contact(binding: Binding, now: float) -> str:
 
 
 def _instance_of(address: sip.NameAddr) -> str:
+    if not address.params:
+        return ""
     pairs = [(name, value) for name, value in address.params if name.lower() in _INSTANCE]
     if not pairs:
         return ""

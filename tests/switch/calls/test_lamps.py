@@ -35,7 +35,7 @@ class Watched(World):
             mailboxes=Mailboxes(),
             registrations=Registrations(lookup, self.mint),
         )
-        self.exchange.reception.on_method["SUBSCRIBE"] = self.presence.subscribe
+        self.exchange.reception.attend("SUBSCRIBE", self.presence.subscribe)
 
     def watch(self, phone: Phone, number: str, account: str = "carol") -> sip.Subscriber:
         request = sip.Request(

@@ -1,0 +1,9 @@
+# Functions that are called in C; inspection.py runs without.
+
+from .message cimport Request
+
+cpdef inspect_request(Request request, methods, extensions=*, schemes=*, content_types=*)
+cdef _inspect_method(Request request, methods)
+cdef _inspect_addresses(Request request, schemes)
+cdef _inspect_require(Request request, extensions)
+cdef _inspect_content(Request request, content_types)
