@@ -32,6 +32,7 @@ cdef class MediaLeg:
     cdef public Said proposed
     cdef public Security security
 
+    cpdef bint is_ours(self)
     cpdef take_origin(self, str bound, str host)
     cpdef tuple export(self)
     cpdef take_up(self, str bound, str host, bytes sent)

@@ -122,6 +122,16 @@ class MediaLeg:
         self.is_entered = False  # somebody speaks into its call: entering.py
         self.security = Security(guard)
 
+    def is_ours(self) -> bool:
+        """Whether anything of the switch itself is at its other end, or hears it."""
+        return (
+            self.station is not None
+            or self.served is not None
+            or self.waiting is not None
+            or self.inner is not None
+            or self.proposed is not None
+        )
+
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
         self.bound, self.host = bound, host

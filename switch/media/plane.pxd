@@ -1,10 +1,12 @@
 # What MediaPlane holds in C; plane.py runs without.
 
 from .ports cimport Pair, Ports
+from .quality.observer cimport Observer
 from .session cimport MediaSession
 
 cdef class MediaPlane:
-    cdef public object config, engine, sounds, clips, music, now, observer, captures, kernel, gathering, guard
+    cdef public object config, engine, sounds, clips, music, now, captures, kernel, gathering, guard
+    cdef public Observer observer
     cdef public int session_count
     cdef public str gathering_reason, kernel_reason
     cdef public bint is_raw

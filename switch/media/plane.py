@@ -17,7 +17,7 @@ from .clips import Clips
 from .holding import Music
 from .kernel import Gathering, KernelRelay, open_gathering, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
-from .quality import Observer
+from .quality.observer import Observer
 from .security import Guard
 from .session import MediaSession
 from .sounds import Sounds
@@ -216,7 +216,8 @@ class MediaPlane:
     def give_back(self, pair: Pair) -> None:
         """Take a pair back."""
         del self._users[pair.index]
-        self.guard.forget(pair)
+        if self.guard.lines:
+            self.guard.forget(pair)
         self._ports.give_back(pair)
         if self._tidying is None and self._loop is not None:
             self._tidying = self._loop.call_later(IDLE_TIMEOUT, self._tidy)

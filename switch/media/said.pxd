@@ -44,11 +44,14 @@ cpdef Said extended(Said said, tuple allowed, tuple converted)
 @cython.locals(line=Line)
 cpdef Agreed agree(Said offer, Said sent, list lines, Said answer, tuple converted)
 cpdef Said told(Said answer, Agreed agreed)
-@cython.locals(middle=Py_ssize_t, end=Py_ssize_t, start=Py_ssize_t, behind=Py_ssize_t, number=int, own=bytes, media=bytes, known=Known, body=Body)
+@cython.locals(before=bytes, line=bytes, origin=bytes, session=bytes, head=bytes, own=bytes, port=bytes, media=bytes,
+               number=int, known=Known, body=Body, wish=Wish)
 cdef Said _parse_quickly(bytes data)
 @cython.locals(number=int, octet=cython.uchar)
 cdef int _port_in(bytes word)
-@cython.locals(words=list, name=bytes, session=bytes, version=bytes, host=bytes)
-cdef bytes _host_in(bytes origin)
+@cython.locals(words=int, size=int, i=int, least=int, most=int, longest=int, octet=cython.uchar)
+cdef bint _is_origin(bytes head)
 @cython.locals(octet=cython.uchar)
-cdef bint _is_within(bytes text, int least, int most)
+cdef bint _is_host(bytes word)
+
+cdef unsigned char _SPACE, _DOT, _ZERO, _NINE, _TILDE

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
 _SESSION = re.compile(rb"[ -~]{0,64}\r\nc=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})")
 _MEDIA = re.compile(rb"RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
-_ZERO, _NINE = 48, 57
+_SPACE, _DOT, _ZERO, _NINE, _TILDE = b" .09~"
 _MAX_SIZE = 1500  # octets; what is kept of a phone is not more
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
@@ -276,32 +276,29 @@ def _agreed(offer: Body, sent: Body, answer: Body, converted: Names) -> Agreed:
 
 
 def _parse_quickly(data: bytes) -> Said | None:
-    middle = data.find(b"\r\ns=")
-    end = data.find(b"\r\nm=audio ", middle)
-    start = end + 10
-    behind = data.find(b" ", start)
-    number = _port_in(data[start:behind])
-    if middle < 0 or end < 0 or behind < 0 or not number or len(data) > _MAX_SIZE:
+    before, _, line = data.partition(b"\r\nm=audio ")
+    origin, _, session = before.partition(b"\r\ns=")
+    head, _, own = origin.partition(b" IN IP4 ")
+    port, _, media = line.partition(b" ")
+    number = _port_in(port)
+    if not number or not _is_origin(head) or not _is_host(own) or len(data) > _MAX_SIZE:
         return None
-    own = _host_in(data[:middle])
-    media = data[behind + 1 :]
-    if b"\na=ssrc:" in media:
+    if media.find(b"\na=ssrc:") >= 0:
         media = _SSRC.sub(b"", media)  # as negotiate leaves it out
-    if b"\na=rtcp:" in media:
+    if media.find(b"\na=rtcp:") >= 0:
         media = media.replace(b"\na=rtcp:%d\r\n" % (number + 1), b"\n")  # says what goes without saying
-    known = _look(own, data[middle + 4 : end], media) if own else None
+    known = _look(own, session, media)
     if known is None:
         return None
     body = known.body
-    return Said(
-        body.description, [Wish("audio", _SOUND, number, known.host, None, body.has_mux)], body, data, None
-    )
+    wish = Wish("audio", _SOUND, number, known.host, None, body.has_mux)
+    return Said(body.description, [wish], body, data, None)
 
 
 def _port_in(word: bytes) -> int:
     """The port that it says, if the next one is a port too; else 0."""
     number = 0
-    if not word or len(word) > 5 or word.startswith(b"0"):
+    if len(word) > 5 or word.startswith(b"0"):
         return 0
     for octet in word:
         if octet < _ZERO or octet > _NINE:
@@ -310,24 +307,31 @@ def _port_in(word: bytes) -> int:
     return number if number < 65535 else 0
 
 
-def _host_in(origin: bytes) -> bytes:
-    """The address in "v=0" and an o= line as nearly everybody writes it; else b""."""
-    words = origin.split(b" ")
-    if len(words) != 6 or words[3] != b"IN" or words[4] != b"IP4":
-        return b""
-    name, session, version, host = words[0], words[1], words[2], words[5]
-    if not name.startswith(b"v=0\r\no=") or not 8 <= len(name) <= 71 or not 7 <= len(host) <= 15:
-        return b""
-    if not (0 < len(session) < 19 and 0 < len(version) < 19 and session.isdigit() and version.isdigit()):
-        return b""
-    return host if _is_within(name[7:], 33, 126) and _is_within(host, 46, 57) and b"/" not in host else b""
-
-
-def _is_within(text: bytes, least: int, most: int) -> bool:
-    for octet in text:  # noqa: SIM110 - no generator where C is called
-        if octet < least or octet > most:
+def _is_origin(head: bytes) -> bool:
+    """Whether this is "v=0", and in an o= line a name of 64 characters at most and two numbers of 18."""
+    words = size = 0
+    least, most, longest = _SPACE + 1, _TILDE, 64
+    if not head.startswith(b"v=0\r\no="):
+        return False
+    for i, octet in enumerate(head):
+        if i < 7:
+            continue
+        size += 1
+        if octet == _SPACE and size > 1:
+            words += 1
+            size = 0
+            least, most, longest = _ZERO, _NINE, 18
+        elif octet < least or octet > most or size > longest:
             return False
-    return True
+    return words == 2 and size > 0
+
+
+def _is_host(word: bytes) -> bool:
+    """Whether it may be an address of IPv4: 7 to 15 digits and dots."""
+    for octet in word:
+        if octet != _DOT and (octet < _ZERO or octet > _NINE):
+            return False
+    return 7 <= len(word) <= 15
 
 
 class Known:

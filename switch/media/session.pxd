@@ -6,16 +6,20 @@ from .leg cimport Agreement, MediaLeg, Offer
 from .negotiate cimport Line
 from .plane cimport MediaPlane
 from .ports cimport Pair
+from .quality.observer cimport Watch
+from .report cimport MediaReport
 from .said cimport Agreed, Said, Wish
 
 cdef class MediaSession:
     cdef public str key
     cdef readonly unsigned int number
-    cdef public object context, watch
+    cdef public object context
+    cdef public Watch watch
     cdef readonly list legs
     cdef readonly bint is_confirmed
     cdef readonly MediaPlane plane
-    cdef object _past, _report
+    cdef object _past
+    cdef MediaReport _report
     cdef unsigned int _watched
 
     cpdef MediaLeg leg(self, str toward, bint is_nat)
@@ -28,9 +32,9 @@ cdef class MediaSession:
     @cython.locals(agreement=Agreement, flags=int)
     cpdef tuple export(self, MediaLeg one, MediaLeg two)
     @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, other=int)
-    cpdef object report(self)
+    cpdef MediaReport report(self)
     @cython.locals(leg=MediaLeg, pair=Pair)
-    cpdef object close(self)
+    cpdef MediaReport close(self)
     cpdef Line _offered_line(self, MediaLeg source, MediaLeg target, Py_ssize_t i, Wish wish)
     cpdef Line _answered_line(self, Offer offer, MediaLeg source, MediaLeg target, Py_ssize_t i, stream)
     @cython.locals(pair=Pair)
@@ -39,7 +43,7 @@ cdef class MediaSession:
     @cython.locals(pair=Pair)
     cpdef _count(self, list streams, MediaLeg leg, Py_ssize_t i, str kind, str codec)
     @cython.locals(offerer=MediaLeg, answerer=MediaLeg, following=cython.uint, linked=list, ones=dict, twos=dict,
-                   i=Py_ssize_t, one=Pair, two=Pair, offered=Wish, answered=Wish, is_mux=bint)
+                   i=Py_ssize_t, one=Pair, two=Pair, offered=Wish, answered=Wish, is_mux=bint, leg=MediaLeg)
     cpdef _link(self, Agreement agreement, Said offer, Said answer)
     cpdef _program(self, MediaLeg leg, Py_ssize_t i, Pair pair, stream)
     @cython.locals(partner=MediaLeg, pair=Pair)

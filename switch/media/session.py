@@ -12,7 +12,7 @@ from .leg import Agreement, LegState, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .quality.observer import Watch
-from .report import MediaReport, StreamReport, sum_up, with_quality
+from .report import MediaReport, StreamReport, judge_sound, sum_up
 from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
 from .sounding import let_go, renew_tap, watch_served
 from .stream import ALONE, NO_END, Bundled, Stream, Terms
@@ -126,13 +126,16 @@ class MediaSession:
             self.plane.observer.begin(self)
             if self._watched != NO_END:
                 self.plane.engine.watch(self._watched)
-            watch_served(self)
+            for leg in self.legs:
+                if leg.served is not None:
+                    watch_served(self, leg)
 
     def drop(self, leg: MediaLeg) -> None:
         """A fork lost: its ports go back, and whom it talked to hears the one that is left."""
         partner = leg.partner
         self.unlink(leg)
-        let_go(leg)
+        if leg.is_ours():
+            let_go(leg)
         leg.agreement = leg.offer = None
         for other in self.legs:
             if other.offer is not None and other.offer.by is leg:
@@ -218,8 +221,8 @@ class MediaSession:
                     codecs[codec] = None
                 self._count(streams, leg, i, stream.answer.kind, codec)
         other = second.number if second is not None else 1
-        streams = with_quality(streams)
-        troubles = () if self.watch is None else tuple(self.watch.texts(self.plane.now()))
+        judge_sound(streams)
+        troubles = () if self.watch is None else self.watch.texts(self.plane.now())
         return MediaReport(
             tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams), troubles
         )
@@ -236,7 +239,8 @@ class MediaSession:
             self._report = report
             self.plane.observer.end(self)
             for leg in self.legs:
-                let_go(leg)
+                if leg.is_ours():
+                    let_go(leg)
                 leg.partner = leg.agreement = leg.offer = None
                 for pair in leg.pairs:
                     if pair is not None:
@@ -327,8 +331,9 @@ class MediaSession:
             stream = self.stream(offerer, offered, terms, one, two, two.index, is_mux, side, i, place)
             self._program(offerer, i, one, stream)
             following = one.index
-        renew_tap(self, offerer)
-        renew_tap(self, answerer)
+        for leg in (offerer, answerer):
+            if leg.station is not None:
+                renew_tap(self, leg)
         self._watched = following
         if self.is_confirmed and following != NO_END:
             self.plane.engine.watch(following)

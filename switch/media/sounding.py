@@ -104,7 +104,7 @@ def untap(session: MediaSession, leg: MediaLeg) -> None:
 
 def renew_tap(session: MediaSession, leg: MediaLeg) -> None:
     """The leg has agreed to something else: whoever listens to it does so still."""
-    if leg.station is not None and leg.served is None:
+    if leg.served is None:
         _set_tap(session, leg)
 
 
@@ -132,11 +132,10 @@ def _tap_line(leg: MediaLeg) -> tuple[int, LineTerms] | None:
     return None
 
 
-def watch_served(session: MediaSession) -> None:
-    """From now on the silence of each such leg counts."""
-    for leg in session.legs:
-        if leg.served is not None and (pair := leg.pair_of(leg.served.line)) is not None:
-            session.plane.engine.watch(pair.index)
+def watch_served(session: MediaSession, leg: MediaLeg) -> None:
+    """From now on its silence counts."""
+    if leg.served is not None and (pair := leg.pair_of(leg.served.line)) is not None:
+        session.plane.engine.watch(pair.index)
 
 
 def let_go(leg: MediaLeg) -> None:

@@ -71,9 +71,11 @@ class Watch:
         self.present: tuple[Trouble, ...] = ()  # at most one of each leg
         self.troubles: tuple[Trouble, ...] = ()  # that are over
 
-    def texts(self, now: float) -> list[str]:
+    def texts(self, now: float) -> tuple[str, ...]:
         """Who was not heard, and why."""
-        return [trouble.text(now) for trouble in (*self.troubles, *self.present)]
+        if not self.troubles and not self.present:
+            return ()
+        return tuple([trouble.text(now) for trouble in (*self.troubles, *self.present)])
 
     def ear(self, leg: int, line: int) -> _Ear:
         """The one of that leg and m-line."""

@@ -36,7 +36,7 @@ class Guard:
         self._is_lite = is_lite
         self._engine: Engine
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lines: dict[int, tuple[Pair, int, Channel]] = {}  # by the pair's index; its generation
+        self.lines: dict[int, tuple[Pair, int, Channel]] = {}  # by the pair's index; its generation
         self._due: list[tuple[float, int]] = []  # a heap: when, the pair's index
         self._planned: dict[int, float] = {}  # what of it counts
         self._timer: asyncio.TimerHandle | None = None
@@ -64,7 +64,7 @@ class Guard:
         if self._timer is not None:
             self._timer.cancel()
         self._loop = self._timer = None
-        self._lines.clear()
+        self.lines.clear()
 
     # -- for legs
 
@@ -79,9 +79,9 @@ class Guard:
     def install(self, channel: Channel, pair: Pair, target: tuple[str, int] | None) -> None:
         """A pair serves a channel, as the engine was told just now."""
         line = (pair, pair.generation, channel)
-        if self._lines.get(pair.index) != line:
+        if self.lines.get(pair.index) != line:
             channel.is_installed = False
-        self._lines[pair.index] = line
+        self.lines[pair.index] = line
         now = self.now()
         channel.reach(target, now)
         self._push(channel, pair)
@@ -91,8 +91,7 @@ class Guard:
 
     def forget(self, pair: Pair) -> None:
         """A pair serves nobody any more."""
-        if self._lines:
-            self._lines.pop(pair.index, None)
+        self.lines.pop(pair.index, None)
 
     # -- turns
 
@@ -127,7 +126,7 @@ class Guard:
             handed = self._engine.next_handed()
             if handed is None:
                 return
-            found = self._lines.get(handed.end)
+            found = self.lines.get(handed.end)
             if found is not None and found[1] == handed.generation:
                 self._tell(found, handed.data, (handed.host, handed.port), now)
         self._loop.call_soon(self._read)  # others have their turn first
@@ -166,7 +165,7 @@ class Guard:
             if self._planned.get(index) != at:
                 continue
             del self._planned[index]
-            found = self._lines.get(index)
+            found = self.lines.get(index)
             if found is not None:
                 self._on_due(found, now)
         if self._due:

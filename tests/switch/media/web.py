@@ -108,7 +108,7 @@ class WebPhone:
 
 def lines_of(plane: MediaPlane) -> int:
     """How many transports have a handshake."""
-    return len(plane.guard._lines)
+    return len(plane.guard.lines)
 
 
 __all__ = ["PICTURE", "SOUND", "WebPhone", "lines_of", "rtp"]

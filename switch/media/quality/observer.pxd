@@ -1,0 +1,18 @@
+# What the observer remembers is held in C; observer.py runs without.
+
+cdef class Watch:
+    cdef readonly double began_at
+    cdef public tuple ears, present, troubles
+
+    cpdef tuple texts(self, double now)
+
+cdef class Observer:
+    cdef public object log
+    cdef public dict counts
+    cdef object _plane, _clock, _timer, _loop
+    cdef double _slot
+    cdef list _slots
+    cdef int _turn
+
+    cpdef begin(self, session)
+    cpdef end(self, session)
