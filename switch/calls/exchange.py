@@ -200,7 +200,7 @@ class Exchange:
                 return
         who = self.identity_of(request, caller)
         if verdict is not None:
-            who = who._replace(verstat=verdict.verstat)
+            who = who.changed(verstat=verdict.verstat)
         only = None
         if not self.is_ours(request.uri, event.flow):
             plan = None
@@ -270,7 +270,7 @@ class Exchange:
         user = caller.user
         is_private = user is not None and user.privacy
         if not is_private and "privacy" in request:
-            is_private = identity.read(request, is_trusted=False).is_private
+            is_private = identity.read(request, False).is_private
         name = request.from_.display_name
         return Identity(caller.number, identity.plain(name) if name else "", is_private)
 

@@ -28,6 +28,7 @@ ASSERTING = frozenset(
 
 _HIDING = frozenset(("header", "user", "id"))
 _PRIVACIES = frozenset(("header", "session", "user", "none", "critical", "id", "history"))
+_NO_WISHES: frozenset[str] = frozenset()
 _MAX_NAME = 80
 _MAX_DIVERSIONS = 10
 _CAUSES = {  # RFC 7544 §4: reason of a Diversion -> cause of RFC 4458
@@ -63,15 +64,51 @@ class Diversion(NamedTuple):
     is_private: bool = False
 
 
-class Identity(NamedTuple):
+class Identity:
     """A caller: what is known of it, and what it wants others to know."""
 
-    number: str
-    name: str = ""
-    is_private: bool = False
-    diversions: tuple[Diversion, ...] = ()  # the last one first
-    is_asserted: bool = False  # somebody trusted says so, not the caller
-    verstat: str = ""  # what a signature about the number is worth (STIR), passed on to phones
+    __slots__ = ("diversions", "is_asserted", "is_private", "name", "number", "verstat")
+
+    def __init__(
+        self,
+        number: str,
+        name: str = "",
+        is_private: bool = False,
+        diversions: tuple[Diversion, ...] = (),
+        is_asserted: bool = False,
+        verstat: str = "",
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.is_private = is_private
+        self.diversions = diversions  # the last one first
+        self.is_asserted = is_asserted  # somebody trusted says so, not the caller
+        self.verstat = verstat  # what a signature about the number is worth (STIR), passed on to phones
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and self._parts() == other._parts()
+
+    __hash__ = None  # type: ignore[assignment]  # nobody looks a caller up
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.number, self.name, self.is_private, self.diversions, self.is_asserted, self.verstat
+
+    def changed(
+        self,
+        number: str | None = None,
+        name: str | None = None,
+        diversions: tuple[Diversion, ...] | None = None,
+        verstat: str | None = None,
+    ) -> Identity:
+        """The same caller with something else in place of what is given."""
+        return Identity(
+            self.number if number is None else number,
+            self.name if name is None else name,
+            self.is_private,
+            self.diversions if diversions is None else diversions,
+            self.is_asserted,
+            self.verstat if verstat is None else verstat,
+        )
 
     @property
     def is_plain(self) -> bool:
@@ -82,38 +119,39 @@ class Identity(NamedTuple):
 # -- reading
 
 
-def read(request: sip.Request, *, is_trusted: bool) -> Identity:
+def read(request: sip.Request, is_trusted: bool) -> Identity:
     """Who calls; from somebody untrusted this is a claim, and its number may be anything."""
     shown = request.from_
+    uri = shown.uri
     wishes = privacy_of(request)
-    is_anonymous = _is_anonymous(shown.uri)
-    is_private = is_anonymous or bool(wishes & _HIDING)
+    is_anonymous = _is_anonymous(uri)
+    is_private = is_anonymous or not wishes.isdisjoint(_HIDING)
     found = _asserted(request) if is_trusted else None
+    diversions = diversions_of(request) if is_trusted else ()
     if found is None:
-        number = "" if is_anonymous else number_in(shown.uri)
-        diversions = diversions_of(request, is_trusted) if is_trusted else ()
+        number = "" if is_anonymous else number_in(uri)
         return Identity(number, plain(shown.display_name), is_private, diversions)
     address, is_hidden = found
     return Identity(
         number_in(address.uri),
         plain(address.display_name or ("" if is_anonymous else shown.display_name)),
         "none" not in wishes and (is_private or is_hidden),
-        diversions_of(request, is_trusted),
-        is_asserted=True,
+        diversions,
+        True,
     )
 
 
 def privacy_of(message: sip.Message) -> frozenset[str]:
     """The kinds of privacy that are asked for (RFC 3323 §4.2)."""
     if "privacy" not in message:
-        return frozenset()
+        return _NO_WISHES
     text = ";".join(message.get_all("Privacy")[:4]).lower().replace(",", ";")
-    return frozenset(word.strip() for word in text.split(";")) & _PRIVACIES
+    return frozenset([word.strip() for word in text.split(";")]) & _PRIVACIES
 
 
-def diversions_of(message: sip.Message, is_trusted: bool) -> tuple[Diversion, ...]:
+def diversions_of(message: sip.Message) -> tuple[Diversion, ...]:
     """Who forwarded the call, the last one first; from Diversion, else from History-Info."""
-    if not is_trusted or ("Diversion" not in message and "History-Info" not in message):
+    if "Diversion" not in message and "History-Info" not in message:
         return ()
     found = [_diversion(address) for address in _addresses(message, "Diversion")]
     return tuple(found or _from_history(_addresses(message, "History-Info")))[:_MAX_DIVERSIONS]
@@ -121,10 +159,10 @@ def diversions_of(message: sip.Message, is_trusted: bool) -> tuple[Diversion, ..
 
 def number_in(uri: sip.Uri) -> str:
     """The user or the telephone number of a URI, without what only makes it readable."""
-    user = uri.user_unescaped or ""
+    user = uri.user or ""
     if user.isdigit():
         return user  # as nearly always
-    user = user.partition(";")[0]  # RFC 3966 parameters inside a user part
+    user = (uri.user_unescaped or "").partition(";")[0]  # RFC 3966 parameters inside a user part
     digits = user.translate(_SEPARATORS)
     return digits if digits.lstrip("+").isdigit() else user
 
@@ -133,7 +171,7 @@ def plain(text: str) -> str:
     """A display name that can be written anywhere."""
     if text.isprintable() and len(text) <= _MAX_NAME:
         return text
-    return "".join(c for c in text if c.isprintable())[:_MAX_NAME].strip()
+    return "".join([c for c in text if c.isprintable()])[:_MAX_NAME].strip()
 
 
 def called_party(request: sip.Request) -> sip.Uri | None:

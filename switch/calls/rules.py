@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.trunks.trunk import Trunk
 
 
-@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: an authenticated user, or a trunk; ``account`` is the user's name or trunk:NAME."""
 
-    account: str
-    number: str
-    user: UserConfig | None = None
-    trunk: Trunk | None = None
+    __slots__ = ("account", "number", "trunk", "user")
+
+    def __init__(
+        self, account: str, number: str, user: UserConfig | None = None, trunk: Trunk | None = None
+    ) -> None:
+        self.account = account
+        self.number = number
+        self.user = user
+        self.trunk = trunk
 
     @property
     def config(self) -> UserConfig | TrunkConfig | None:

@@ -112,5 +112,5 @@ def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
     who, leap, diversions = errand.identity, attempt.leap, attempt.run.diversions
     if diversions:
         told = tuple([Diversion(one.number, one.reason) for one in diversions])
-        who = who._replace(diversions=told + who.diversions)
-    return who if leap.caller == who.number else who._replace(number=leap.caller)
+        who = who.changed(diversions=told + who.diversions)
+    return who if leap.caller == who.number else who.changed(leap.caller)

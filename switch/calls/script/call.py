@@ -184,7 +184,7 @@ class Call(Party):
         known = self._call.identity
         if known is None or caller is not None:
             return Identity(caller if caller is not None else self.caller, name or "")
-        return known._replace(name=name) if name is not None else known
+        return known.changed(name=name) if name is not None else known
 
     def _plan(self, targets: tuple[str, ...], shown: str, timeout: float) -> Plan:
         return self._aim(targets, shown, timeout).plan

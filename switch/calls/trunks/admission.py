@@ -50,7 +50,7 @@ class Admission:
         self._allowed = [compile_pattern(pattern) for pattern in config.allow]
         self._blocked = [compile_pattern(pattern) for pattern in config.block]
 
-    def admit(self, number: str, now: float, *, is_emergency: bool, is_outgoing: bool) -> sip.Refusal | None:
+    def admit(self, number: str, now: float, is_emergency: bool, is_outgoing: bool) -> sip.Refusal | None:
         """Why a call may not go over the trunk now; emergency calls always may."""
         if is_emergency:
             return None

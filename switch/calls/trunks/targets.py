@@ -32,12 +32,15 @@ _MAX_HOPS = 10
 _FRESH = 1.0  # seconds for which a call takes the only address as the last one found it
 
 
-class Way(NamedTuple):
+class Way:
     """A flow for a call: silent for ``timeout`` seconds, and the next way is tried."""
 
-    flow: sip.Flow
-    timeout: float
-    is_probe: bool = False  # dead, as far as is known
+    __slots__ = ("flow", "is_probe", "timeout")
+
+    def __init__(self, flow: sip.Flow, timeout: float, is_probe: bool = False) -> None:
+        self.flow = flow
+        self.timeout = timeout
+        self.is_probe = is_probe  # dead, as far as is known
 
 
 class Probing(NamedTuple):
@@ -70,7 +73,7 @@ class Target(Timed):
     )
 
     def __init__(self, group: Targets, hop: Hop) -> None:
-        super().__init__()
+        Timed.__init__(self)
         self._group = group
         self.hop = hop
         self.is_dead = False
@@ -245,6 +248,7 @@ class Targets(Timed):
         "_found",
         "_known",
         "_known_until",
+        "_known_way",
         "_targets",
         "addresses",
         "is_fenced",
@@ -264,7 +268,7 @@ class Targets(Timed):
         is_proxy: bool = False,
         is_fenced: bool = False,
     ) -> None:
-        super().__init__()
+        Timed.__init__(self)
         self.is_proxy = is_proxy
         self.is_fenced = is_fenced  # a stranger names them: a name may lead inside by now
         self.name = name
@@ -274,7 +278,8 @@ class Targets(Timed):
         self._found: dict[TrunkAddress, list[Hop]] = {}
         self._targets: dict[Hop, Target] = {}
         self._known_until = 0.0  # how long the one address and its way need not be looked for again
-        self._known: tuple[Target, Way]
+        self._known: Target
+        self._known_way: Way
 
     def start(self, now: float) -> None:
         """Look up the names, and begin to probe what they lead to."""
@@ -331,12 +336,10 @@ class Targets(Timed):
             found |= dict.fromkeys(self._found.get(one, ()))
         return list(found)
 
-    def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
+    def ways(self, now: float, dead_too: bool = False) -> list[Way]:
         """The live ones, or else those that only OPTIONS say to be dead; ``dead_too``: all, these last."""
-        if now < self._known_until and not dead_too:
-            target, way = self._known
-            if target.is_live(now):
-                return [way]
+        if now < self._known_until and not dead_too and self._known.is_live(now):
+            return [self._known_way]
         live, dead, doubted = [], [], []
         for hop in self.hops():
             flow = self.means.way_to(hop)
@@ -347,16 +350,18 @@ class Targets(Timed):
                 found = target
                 live.append(Way(flow, self.probing.timeout))
             else:
-                dead.append(Way(flow, self.probing.timeout, is_probe=True))
+                dead.append(Way(flow, self.probing.timeout, True))
                 if target.is_doubted:
                     doubted.append(dead[-1])
         if len(live) == 1 and not dead:  # of several, chance may order them anew each time
-            self._known = found, live[0]
+            self._known, self._known_way = found, live[0]
             self._known_until = now + _FRESH
         return live + dead if dead_too else live or doubted
 
     def target_of(self, flow: sip.Flow) -> Target | None:
         """The address at the other end of a flow; a long request may have gone by TCP instead of UDP."""
+        if self._known_until and flow is self._known_way.flow:
+            return self._known
         host, port = flow.remote
         found = None
         for target in self._targets.values():

@@ -9,6 +9,8 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls import identity
 from switchroom.switch.calls.identity import Header, Identity
+from switchroom.switch.calls.leg import codecs_of
+from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.calls.trunks.admission import Admission
 from switchroom.switch.calls.trunks.header_rules import HeaderRules
@@ -19,13 +21,16 @@ from switchroom.switch.calls.trunks.targets import Probing, Targets, Way
 from switchroom.switch.config import HostedTrunk, RegisterConfig, TrunkAddress, TrunkConfig
 
 
-class Dress(NamedTuple):
+class Dress:
     """How an INVITE to the trunk is written; From and To without tags."""
 
-    uri: str
-    from_: str
-    to: str
-    headers: list[Header]
+    __slots__ = ("from_", "headers", "to", "uri")
+
+    def __init__(self, uri: str, from_: str, to: str, headers: list[Header]) -> None:
+        self.uri = uri
+        self.from_ = from_
+        self.to = to
+        self.headers = headers
 
 
 class TrunkNews(NamedTuple):
@@ -56,9 +61,19 @@ class Trunk:
         self.rules = HeaderRules(config.headers)
         # Read once, not for every call: what the configuration makes of its texts each time it is asked
         self._proxies, self._domain = config.proxies, sip.bracketed(config.shown_domain)
+        self._from_user, self._caller_id = config.from_user, config.caller_id
+        self._number_in, self._called_in = config.number_in, config.called_in
         self._shows_as_is = (
             config.number_out == "as-is" and not config.caller_number and config.privacy != "always"
         )
+        self.policy = policy_of(config, "")  # of its media
+        self.codecs = codecs_of(config)  # that its legs may use; empty: all
+        self.has_rules = bool(config.headers)
+        self.has_password = bool(config.username)
+        self.is_trusted = config.trusted
+        self.is_nat = config.nat
+        self.rings_back = config.ring_back
+        self.signs = config.sign or config.pass_identity
 
     def _set_line(self, config: TrunkConfig) -> None:
         """What leads to the trunk."""
@@ -150,10 +165,10 @@ class Trunk:
         self._admission.spend(began, now)
 
     def admit(
-        self, number: str, now: float, *, is_emergency: bool = False, is_outgoing: bool = True
+        self, number: str, now: float, is_emergency: bool = False, is_outgoing: bool = True
     ) -> sip.Refusal | None:
         """Why a call may not go over the trunk; None: it may, and has taken its share of the rate."""
-        return self._admission.admit(number, now, is_emergency=is_emergency, is_outgoing=is_outgoing)
+        return self._admission.admit(number, now, is_emergency, is_outgoing)
 
     def take(self) -> None:
         """A call over the trunk began."""
@@ -165,13 +180,13 @@ class Trunk:
 
     # -- where it is
 
-    def ways(self, now: float, *, dead_too: bool = False) -> list[Way]:
+    def ways(self, now: float, dead_too: bool = False) -> list[Way]:
         """The flows for a call, in order; the server that we are registered at comes first."""
-        ways = self._targets.ways(now, dead_too=dead_too)
-        ours = self._registered(now) if self.registrations else None
-        if ours is not None and ours.flow is not None and len(ways) > 1:
-            remote = ours.flow.remote
-            ways.sort(key=lambda way: (way.is_probe, way.flow.remote != remote))
+        ways = self._targets.ways(now, dead_too)
+        if len(ways) > 1 and self.registrations:
+            ours = self._registered(now)
+            if ours is not None and ours.flow is not None:
+                return _ordered(ways, ours.flow.remote)
         return ways
 
     def report(
@@ -181,9 +196,11 @@ class Trunk:
         target = self._targets.target_of(flow)
         if target is None:
             return
-        if outcome == "timeout" and target.heard_at > now - self.config.timeout:
+        if outcome == "answered":
+            target.heard(now)
+        elif outcome == "timeout" and target.heard_at > now - self.config.timeout:
             return  # it answered others meanwhile
-        if outcome in ("timeout", "transport"):
+        elif outcome in ("timeout", "transport"):
             target.bad(str(outcome), now)
         elif outcome == 503 and retry_after:
             target.bad("503", now, retry_after)
@@ -198,10 +215,9 @@ class Trunk:
 
     def authorizer(self) -> sip.Authorizer | None:
         """Who answers the challenges of one leg; None: nobody does (THREATS C2)."""
-        config = self.config
-        if not config.username:
+        if not self.has_password:
             return None
-        client = self._client(config.username, config.password.get_secret_value())
+        client = self._client(self.config.username, self.config.password.get_secret_value())
         return None if client is None else sip.DigestAuthorizer(client)
 
     def routes(self, now: float) -> tuple[str, ...]:
@@ -223,19 +239,21 @@ class Trunk:
 
     def dress(self, caller: Identity, number: str, flow: sip.Flow, now: float) -> Dress:
         """How an INVITE for the number is written to the trunk."""
-        config = self.config
         domain = self._domain or sip.bracketed(flow.remote[0])
-        called = number if self._shows_as_is else write_number(number, config.number_out, self._plan)
-        shown = caller if self._shows_as_is and caller.is_plain else self._shown(caller)
-        if config.from_user and not shown.is_private:
-            from_ = identity.address(config.from_user, domain, shown.name)
+        called, shown = number, caller
+        if not self._shows_as_is:
+            called = write_number(number, self.config.number_out, self._plan)
+        if not self._shows_as_is or not caller.is_plain:
+            shown = self._shown(caller)
+        if self._from_user and not shown.is_private:
+            from_ = identity.address(self._from_user, domain, shown.name)
         else:
             from_ = identity.from_header(shown, domain)
         headers = [("Route", route) for route in self.routes(now)]
-        headers += identity.identity_headers(shown, config.caller_id, domain)
+        headers += identity.identity_headers(shown, self._caller_id, domain)
         if caller.diversions:
             headers += self._forwardings(caller, called, domain)
-        if config.headers:
+        if self.has_rules:
             headers = self.rules.kept("out", headers) + self.rules.added("out")
         return Dress(self._uri(called, flow), from_, identity.address(called, domain), headers)
 
@@ -291,29 +309,18 @@ class Trunk:
 
     def undress(self, request: sip.Request) -> Identity:
         """Who calls, in our own form of numbers."""
-        config = self.config
-        found = identity.read(request, is_trusted=config.trusted)
-        if config.number_in == "as-is":
+        found = identity.read(request, self.is_trusted)
+        if self._number_in == "as-is":
             return found
-        return Identity(
-            read_number(found.number, config.number_in, self._plan),
-            found.name,
-            found.is_private,
-            tuple(
-                identity.Diversion(
-                    read_number(one.number, config.number_in, self._plan),
-                    one.reason,
-                    one.counter,
-                    one.is_private,
-                )
-                for one in found.diversions
-            ),
-            found.is_asserted,
-        )
+        diversions = [
+            identity.Diversion(self.whole_in(one.number), one.reason, one.counter, one.is_private)
+            for one in found.diversions
+        ]
+        return found.changed(self.whole_in(found.number), None, tuple(diversions))
 
     def whole_in(self, number: str) -> str:
         """A number as the trunk writes it, in E.164."""
-        return read_number(number, self.config.number_in, self._plan)
+        return read_number(number, self._number_in, self._plan)
 
     def whole_out(self, number: str) -> str:
         """A number as we write it to the trunk, in E.164."""
@@ -322,14 +329,13 @@ class Trunk:
     def called(self, request: sip.Request) -> str:
         """The number that a call from the trunk is for."""
         uri = request.uri
-        if self.config.called_in == "to":
+        if self._called_in == "to":
             uri = request.to.uri
-        elif self.config.called_in == "p-called-party-id":
+        elif self._called_in == "p-called-party-id":
             uri = identity.called_party(request) or uri
         number = identity.number_in(uri)
         number = self._aliases.get(number, number)
-        form = self.config.number_in
-        return number if form == "as-is" else read_number(number, form, self._plan)
+        return number if self._number_in == "as-is" else self.whole_in(number)
 
     def headers_in(self, source: sip.Message | None) -> list[Header]:
         """What rules copy from the trunk's request to the other leg, and what they add there."""
@@ -383,6 +389,11 @@ _LINE = (
 def _line(config: TrunkConfig) -> tuple[object, ...]:
     """What of a configuration decides how the trunk is reached."""
     return tuple(getattr(config, name) for name in _LINE)
+
+
+def _ordered(ways: list[Way], first: tuple[str, int]) -> list[Way]:
+    """The live ones, those dead, and in each half what leads to this address first."""
+    return sorted(ways, key=lambda way: (way.is_probe, way.flow.remote != first))
 
 
 def _user(aor: str) -> str:

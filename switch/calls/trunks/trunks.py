@@ -96,11 +96,10 @@ class Trunks:
         found = self._at(flow.remote[0])
         if self._has_guests and found:
             found = _meant(found, request.uri.host.lower())
-        if not found:
+        if not found and self._registering:
             found = tuple([trunk for trunk in self._registering if trunk.owns(flow, now)])
         if len(found) > 1:  # several accounts at one carrier
-            user = request.uri.user_unescaped or ""
-            return next((trunk for trunk in found if trunk.expects(user)), found[0])
+            return _expecting(found, request.uri.user_unescaped or "")
         return found[0] if found else None
 
     def is_source(self, host: str) -> bool:
@@ -108,10 +107,9 @@ class Trunks:
         return host in self._means.hosts or bool(self._at(host))
 
     def _at(self, host: str) -> tuple[Trunk, ...]:
-        try:
-            return self._of_host[host]
-        except KeyError:
-            pass
+        known = self._of_host.get(host)
+        if known is not None:
+            return known
         address = ip_address(host.partition("%")[0])
         found: dict[Trunk, None] = {}
         for network, trunk in self._sources:
@@ -168,6 +166,10 @@ def _meant(found: Sequence[Trunk], host: str) -> tuple[Trunk, ...]:
     guests = [trunk for trunk in found if isinstance(trunk.config, HostedTrunk)]
     named = tuple(trunk for trunk in guests if trunk.config.domain == host)
     return named or tuple(trunk for trunk in found if trunk not in guests)
+
+
+def _expecting(found: Sequence[Trunk], user: str) -> Trunk:
+    return next((trunk for trunk in found if trunk.expects(user)), found[0])
 
 
 def _plain_name(name: str) -> str:

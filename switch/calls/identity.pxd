@@ -1,0 +1,18 @@
+# What Identity holds in C, and what is called in C; identity.py runs without.
+
+cdef class Identity:
+    cdef readonly str number, name, verstat
+    cdef readonly bint is_private, is_asserted
+    cdef readonly tuple diversions
+
+    cpdef tuple _parts(self)
+    cpdef Identity changed(self, str number=*, str name=*, tuple diversions=*, str verstat=*)
+
+cpdef Identity read(request, bint is_trusted)
+cpdef privacy_of(message)
+cpdef tuple diversions_of(message)
+cpdef str number_in(uri)
+cpdef str plain(str text)
+cpdef str from_header(Identity identity, str domain)
+cpdef list identity_headers(Identity identity, str form, str domain)
+cdef bint _is_anonymous(uri)
