@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -295,8 +294,8 @@ class Switch:
         """Go on with the calls that a crash left, as far as that can be, and end the others in the books."""
         died_at = self._place and self._place.died_at
         recovered = self.store.records.recover(
-            self.clock.utc(now),
-            died_at=datetime.fromtimestamp(died_at, UTC) if died_at else None,
+            self.clock.posix(now),
+            died_at=died_at or None,
             restore=self._restore if self.config.calls.survive_restart else None,
         )
         if self.survival.count:
@@ -304,10 +303,10 @@ class Switch:
         if recovered:
             self.log.warning("records.recovered", count=recovered)
 
-    def _restore(self, record: Record, state: list[Any], slot: int, alive_at: datetime) -> bool:
+    def _restore(self, record: Record, state: list[Any], slot: int, alive_at: float) -> bool:
         now = self.clock.now()
         try:
-            return self.survival.restore(record, state, self.clock.monotonic_of(alive_at), now)
+            return self.survival.restore(record, state, self.clock.monotonic_at(alive_at), now)
         except Exception:  # whatever is wrong with one call, the others are to go on
             self.log.exception("call.not_restored", call=record.id)
             return False
@@ -351,9 +350,9 @@ class Switch:
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-            self.store.records.heartbeat(self.clock.utc(self.clock.now()))
+            self.store.records.heartbeat(self.clock.posix(self.clock.now()))
             if self._place is not None and self.bus.is_leader:
-                self.store.purge(self.clock.utc(self.clock.now()))
+                self.store.purge(self.clock.posix(self.clock.now()))
             self._refresh_hosts()
 
     async def reload(self, config: Config) -> list[str]:

@@ -181,7 +181,7 @@ class Call:
         """The caller is about to be told that it rings."""
         self.rung = status
         if self.record.ring_at is None:
-            self.record.ring_at = self.exchange.clock.utc(now)
+            self.record.ring_at = self.exchange.clock.posix(now)
             self.exchange.tell(self, now)
 
     def on_calling(self, now: float) -> None:
@@ -252,7 +252,7 @@ class Call:
         self.answered_at = now
         exchange, record = self.exchange, self.record
         self.probe_at = now + (exchange.config.probe_interval or NEVER)
-        record.answer_at = exchange.clock.utc(now)
+        record.answer_at = exchange.clock.posix(now)
         if leg is not None:
             self.note_callee(leg)
         exchange.call_answered(self, now)

@@ -54,7 +54,7 @@ class Ledger:
             from_user=caller.account,
             to_user=to_user,
             trunk=trunk,
-            setup_at=self._clock.utc(now),
+            setup_at=self._clock.posix(now),
         )
 
     def refused(self, record: Record, status: int, reason: str, plan: Plan | None, why: str) -> None:
@@ -87,7 +87,7 @@ class Ledger:
             ended_at = max(call.doubted_since, call.answered_at)  # later nobody knows of it
         else:
             ended_at = now
-        record.end_at = self._clock.utc(ended_at)
+        record.end_at = self._clock.posix(ended_at)
         record.duration = 0.0 if call.answered_at is None else ended_at - call.answered_at
         record.verdict = "; ".join((verdict.of(call, cause, reason, ended_by, now), *report.troubles))
         if call.plan is not None:

@@ -76,8 +76,8 @@ class Survival:
         while len(media.legs) < 2:
             media.leg(toward="", is_nat=False)
         call = Call(exchange, record, self._caller(a_state[0]), media, now)
-        call.setup_at = exchange.clock.monotonic_of(record.setup_at)
-        call.answered_at = exchange.clock.monotonic_of(record.answer_at)
+        call.setup_at = exchange.clock.monotonic_at(record.setup_at)
+        call.answered_at = exchange.clock.monotonic_at(record.answer_at)
         call.has_survived = True
         call.doubted_since, call.doubted_until = min(died_at, now), now + DOUBT
         call.a = self._leg(call, a_state, media.legs[0], now, is_a=True)

@@ -26,7 +26,8 @@ Event = MutableMapping[str, Any]
 
 def get_logger(name: str) -> Any:
     """A logger whose lines carry ``room=name``."""
-    return structlog.get_logger(name)
+    logger = structlog.get_logger(name)
+    return logger.bind() if structlog.is_configured() else logger  # else each line looks for its logger
 
 
 class Limiter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..store.interfaces import Direction, Record, RecordStore
@@ -94,7 +94,7 @@ async def recent(store: RecordStore, limit: int) -> list[dict[str, object]]:
     return [
         {
             "id": record.id,
-            "at": record.setup_at.isoformat(timespec="seconds"),
+            "at": _iso(record.setup_at, "seconds"),
             "caller": record.caller,
             "callee": record.callee,
             "cause": record.cause,
@@ -112,10 +112,14 @@ async def find(store: RecordStore, record: str) -> dict[str, object]:
         raise LookupError(f"record: {record}: {'several begin so' if found else 'there is no such record'}")
     fields = dataclasses.asdict(found[0])
     return {
-        name: value.isoformat()
-        if isinstance(value, datetime)
+        name: _iso(value)
+        if name.endswith("_at") and value is not None
         else list(value)
         if isinstance(value, tuple)
         else value
         for name, value in fields.items()
     }
+
+
+def _iso(at: float, precision: str = "auto") -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec=precision)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -43,8 +42,8 @@ def live_row(copied: Row) -> Row:
     """The same without the state."""
     id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs, trunk = copied
     return (
-        *(id, a, b, caller, callee, from_user, to_user, setup.timestamp()),
-        *(ring and ring.timestamp(), answer and answer.timestamp(), _codecs_text(codecs), trunk),
+        *(id, a, b, caller, callee, from_user, to_user, setup),
+        *(ring, answer, _codecs_text(codecs), trunk),
     )
 
 
@@ -53,7 +52,7 @@ def call_row(copied: Row) -> Row:
     end, duration, cause, reason, ended_by, verdict, explanation, media_a, media_b = copied[_LIVE:]
     return (
         *live_row(copied[:_LIVE]),
-        *(end and end.timestamp(), duration, cause, reason, ended_by, verdict, "\n".join(explanation)),
+        *(end, duration, cause, reason, ended_by, verdict, "\n".join(explanation)),
         *media_a,
         *media_b,
     )
@@ -69,15 +68,14 @@ def row_record(row: Row) -> Record:
         callee=row[4],
         from_user=row[5],
         to_user=row[6],
-        setup_at=_time(row[7]),
-        ring_at=row[8] and _time(row[8]),
-        answer_at=row[9] and _time(row[9]),
+        setup_at=row[7],
+        ring_at=row[8],
+        answer_at=row[9],
         codecs=tuple(json.loads(row[10])),
         trunk=row[11],
     )
     if len(row) == len(CALL_COLUMNS):
-        end_at, record.duration, record.cause, record.reason, record.ended_by = row[_LIVE : _LIVE + 5]
-        record.end_at = end_at and _time(end_at)
+        record.end_at, record.duration, record.cause, record.reason, record.ended_by = row[_LIVE : _LIVE + 5]
         record.verdict, explanation = row[_LIVE + 5 : _ENDED]
         record.explanation = tuple(explanation.split("\n")) if explanation else ()
         record.media_a, record.media_b = Direction(*row[_ENDED:-_SIDE]), Direction(*row[-_SIDE:])
@@ -95,10 +93,6 @@ def _as_json(value: Any) -> Any:
 
 
 _encode_state = json.JSONEncoder(default=_as_json, check_circular=False, separators=(",", ":")).encode
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 @lru_cache(maxsize=256)

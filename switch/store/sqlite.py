@@ -9,7 +9,6 @@ import os
 import secrets
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -91,25 +90,23 @@ class SqliteRecords:
 
     def open(self, record: Record) -> None:
         """A call is being set up."""
-        self._put(record, is_closed=False)
+        self._put(record, False)
 
     def answered(self, record: Record) -> None:
         """It was answered."""
-        self._put(record, is_closed=False)
+        self._put(record, False)
 
     def close(self, record: Record) -> None:
         """It ended; nothing is written about it after this."""
-        self._put(record, is_closed=True)
+        self._put(record, True)
 
-    def heartbeat(self, now: datetime) -> None:
+    def heartbeat(self, now: float) -> None:
         """The switch lives; after a crash this is the end of the calls that were up."""
         with self._writer.lock:
-            self._writer.pending.alive_at = now.timestamp()
+            self._writer.pending.alive_at = now
             self._writer.wake()
 
-    def recover(
-        self, now: datetime, *, died_at: datetime | None = None, restore: Restore | None = None
-    ) -> int:
+    def recover(self, now: float, *, died_at: float | None = None, restore: Restore | None = None) -> int:
         """Close what a crash left open and count it; for the start, before the first ``open``; it blocks.
 
         A worker closes what earlier lives of its slot left; whoever saw them die knows when, else the last
@@ -124,9 +121,9 @@ class SqliteRecords:
         restored = 0
         for *row, kept, slot, generation in left:
             record, alive = row_record(tuple(row)), state.get(alive_key(slot))
-            alive_at = died_at or (datetime.fromtimestamp(float(alive), UTC) if alive else None)
+            alive_at = died_at or (float(alive) if alive else None)
             last_at = max(filter(None, (alive_at, record.answer_at)), default=now)
-            may_live = bool(kept) and abs((now - last_at).total_seconds()) <= MAX_GAP
+            may_live = bool(kept) and abs(now - last_at) <= MAX_GAP
             if (
                 may_live
                 and restore is not None
@@ -159,7 +156,7 @@ class SqliteRecords:
         with closing(connect(self._path)) as connection:
             return [row_record(row) for row in connection.execute(query, values)]
 
-    def _put(self, record: Record, *, is_closed: bool) -> None:
+    def _put(self, record: Record, is_closed: bool) -> None:
         writer = self._writer
         with writer.lock:
             records = writer.pending.records
@@ -238,10 +235,10 @@ class SqliteStore:
             self._writer.pending.has_lines = True
             self._writer.wake()
 
-    def purge(self, now: datetime) -> None:
+    def purge(self, now: float) -> None:
         """Forget bindings that have expired; for one of several workers, of which none does it by itself."""
         with self._writer.lock:
-            self._writer.pending.purge_at = now.timestamp()
+            self._writer.pending.purge_at = now
             self._writer.wake()
 
     @property
@@ -282,10 +279,10 @@ def lock_store(path: Path) -> int:
     return descriptor
 
 
-def _end_by_crash(record: Record, alive_at: datetime | None) -> None:
+def _end_by_crash(record: Record, alive_at: float | None) -> None:
     began = record.answer_at or record.ring_at or record.setup_at
     record.end_at = max(alive_at or began, began)
-    record.duration = (record.end_at - record.answer_at).total_seconds() if record.answer_at else 0.0
+    record.duration = record.end_at - record.answer_at if record.answer_at else 0.0
     record.cause, record.reason, record.ended_by = 500, "crash", "switch"
     state = "was up" if record.answer_at else "was being set up"
     record.verdict = f"the switch ended without warning while the call {state}"

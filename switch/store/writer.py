@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -23,17 +22,17 @@ class CommitError(Exception):
     """Nothing of the batch was written; it can be tried again."""
 
 
-@dataclass(slots=True)
 class Batch:
     """What waits to be written: of each record and binding only its latest state."""
 
-    records: dict[str, tuple[bool, Row]] = field(default_factory=dict)  # id: is closed, copied record
-    bindings: dict[tuple[str, str], StoredBinding | None] = field(default_factory=dict)  # None: removed
-    texts: dict[int, Row | None] = field(default_factory=dict)  # None: removed
-    settings: dict[str, str] = field(default_factory=dict)
-    alive_at: float = 0.0  # of the last heartbeat
-    purge_at: float = 0.0  # bindings that expired until then are to go
-    has_lines: bool = False  # others have ended calls whose lines are ours to write
+    def __init__(self) -> None:
+        self.records: dict[str, tuple[bool, Row]] = {}  # id: is closed, copied record
+        self.bindings: dict[tuple[str, str], StoredBinding | None] = {}  # None: removed
+        self.texts: dict[int, Row | None] = {}  # None: removed
+        self.settings: dict[str, str] = {}
+        self.alive_at = 0.0  # of the last heartbeat
+        self.purge_at = 0.0  # bindings that expired until then are to go
+        self.has_lines = False  # others have ended calls whose lines are ours to write
 
     def __len__(self) -> int:
         return len(self.records) + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks

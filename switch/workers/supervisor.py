@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ class Supervisor:
         with store:
             self._generation, self._secret = store.identity()
             count = store.records.recover(
-                datetime.now(UTC), restore=(lambda *left: left[2] < self.count) if survive else None
+                time.time(), restore=(lambda *left: left[2] < self.count) if survive else None
             )
         if count:
             self.log.warning("records.recovered", count=count)

@@ -48,7 +48,7 @@ def pass_on(house: House, call: SipCall, leg: SipLeg, plan: Plan, passing: Passi
         caller=before.caller,
         callee=plan.inquiry.called,
         from_user=before.from_user,
-        setup_at=exchange.clock.utc(now),
+        setup_at=exchange.clock.posix(now),
     )
     exchange.ledger.started += 1
     following = onward.begin(exchange, record, call.caller, passing, "Passed on by an application", now)

@@ -66,7 +66,7 @@ class Trace:
         return [
             {
                 "at": entry.at,
-                "time": self._clock.utc(entry.at).timestamp(),
+                "time": self._clock.posix(entry.at),
                 "direction": entry.direction,
                 "transport": entry.flow.transport,
                 "local": join_address(*entry.flow.local),
@@ -94,7 +94,7 @@ class Trace:
     def _tell(self, direction: str, data: bytes, flow: Flow) -> None:
         if self.exporter is not None:
             call_id = call_id_of(data)
-            at = self._clock.utc(self._clock.now()).timestamp()
+            at = self._clock.posix(self._clock.now())
             self.exporter.send(at, direction, data, flow, self.ring.records.get(call_id, call_id))
         if self._show is not None:
             self._show(direction, data, flow)

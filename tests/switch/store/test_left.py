@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from switchroom.switch.store import Record, SqliteStore
 
-NOW = datetime(2026, 5, 17, 12, 0, 0, tzinfo=UTC)
+NOW = 1_779_019_200.0  # 2026-05-17 12:00 UTC
 STATE = (1, ("media", b"v=0\r\n\xe4", [40000]), frozenset(("BYE",)), None)
 AS_JSON = [1, ["media", "v=0\r\n\xe4", [40000]], ["BYE"], None]
 
@@ -18,10 +17,10 @@ def open_store(folder: Path, place: tuple[int, int] | None = None) -> SqliteStor
     return SqliteStore(folder / "switchroom.db", place=place)
 
 
-async def leave(folder: Path, alive_at: datetime, place: tuple[int, int] | None = None) -> Record:
+async def leave(folder: Path, alive_at: float, place: tuple[int, int] | None = None) -> Record:
     """A call that is up when its process dies: here it just stops."""
-    record = Record(setup_at=NOW - timedelta(seconds=100), call_id_a="a", caller="1001", state=STATE)
-    record.answer_at = NOW - timedelta(seconds=90)
+    record = Record(setup_at=NOW - 100, call_id_a="a", caller="1001", state=STATE)
+    record.answer_at = NOW - 90
     with open_store(folder, place) as store:
         store.records.answered(record)
         store.records.heartbeat(alive_at)
@@ -30,7 +29,7 @@ async def leave(folder: Path, alive_at: datetime, place: tuple[int, int] | None 
 
 
 async def test_it_is_offered_as_it_was_kept_and_stays_open(tmp_path: Path) -> None:
-    left = await leave(tmp_path, NOW - timedelta(seconds=5))
+    left = await leave(tmp_path, NOW - 5)
     offers: list[tuple[object, ...]] = []
 
     def restore(*offer: object) -> bool:
@@ -44,15 +43,15 @@ async def test_it_is_offered_as_it_was_kept_and_stays_open(tmp_path: Path) -> No
     [(record, state, slot, alive_at)] = offers
     assert isinstance(record, Record)
     assert (record.id, record.answer_at, record.caller) == (left.id, left.answer_at, "1001")
-    assert (state, slot, alive_at) == (AS_JSON, 0, NOW - timedelta(seconds=5))
+    assert (state, slot, alive_at) == (AS_JSON, 0, NOW - 5)
     with open_store(tmp_path) as store:  # nobody said that it ended: it is offered again
-        assert store.records.recover(NOW + timedelta(seconds=1), restore=restore) == 0
+        assert store.records.recover(NOW + 1, restore=restore) == 0
     assert len(offers) == 2
 
 
 @pytest.mark.parametrize("why", ["too old", "refused", "not asked for", "without a state"])
 async def test_what_nobody_goes_on_with_is_closed(tmp_path: Path, why: str) -> None:
-    left = await leave(tmp_path, NOW - timedelta(seconds=61 if why == "too old" else 5))
+    left = await leave(tmp_path, NOW - (61 if why == "too old" else 5))
     if why == "without a state":
         with open_store(tmp_path) as store:
             left.state = None

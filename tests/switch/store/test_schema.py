@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,14 @@ from switchroom.switch.ops.records import RecordLines
 from switchroom.switch.store import Record, SqliteStore
 from switchroom.switch.store.schema import MIGRATIONS, StoreError, connect, migrate
 
-NOW = datetime(2026, 5, 17, 12, 0, 0, tzinfo=UTC)
+NOW = 1_779_019_200.0  # 2026-05-17 12:00 UTC
 
 
 def first_version(path: Path) -> None:
     """What the first Switchroom left behind: an ended call, one that is up, and a phone."""
     connection = connect(path)
     migrate(connection, MIGRATIONS[:1])
-    at = NOW.timestamp()
+    at = NOW
     connection.execute(
         "INSERT INTO calls VALUES (1, 'old-1', 'a', 'b', '1001', '1002', '1001', '1002', ?, NULL, ?, '[]',"
         " ?, 5, 200, 'OK', 'caller', 1, 2, 3, 0.5, 4, 5, 6, 0.7)",
@@ -41,13 +40,13 @@ def first_version(path: Path) -> None:
 async def test_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     first_version(tmp_path / "switchroom.db")
     with SqliteStore(tmp_path / "switchroom.db", RecordLines(tmp_path / "cdr.jsonl")) as store:
-        assert store.records.recover(NOW + timedelta(hours=1)) == 1
+        assert store.records.recover(NOW + 3600) == 1
         await store.flush()
         crashed, ended = await store.records.recent()
-        (binding,) = store.bindings.load(NOW.timestamp())
+        (binding,) = store.bindings.load(NOW)
     assert (ended.id, ended.duration, ended.media_b.packets) == ("old-1", 5.0, 4)
     assert (ended.trunk, ended.verdict, ended.explanation) == ("", "", ())
-    assert (crashed.id, crashed.reason, crashed.end_at) == ("old-2", "crash", NOW + timedelta(seconds=9))
+    assert (crashed.id, crashed.reason, crashed.end_at) == ("old-2", "crash", NOW + 9)
     assert crashed.verdict == "the switch ended without warning while the call was up"
     assert (binding.user, binding.cseq) == ("1001", 7)
     lines = [json.loads(line) for line in (tmp_path / "cdr.jsonl").read_text().splitlines()]
@@ -89,13 +88,13 @@ async def test_a_worker_closes_what_its_slot_left_and_nothing_else(tmp_path: Pat
     for slot in (0, 1):
         with SqliteStore(path, place=(slot, 3)) as store:
             store.records.answered(Record(setup_at=NOW, answer_at=NOW, call_id_a=f"of-{slot}"))
-            store.records.heartbeat(NOW + timedelta(seconds=slot))
+            store.records.heartbeat(NOW + slot)
     with SqliteStore(path, place=(1, 4)) as store:
-        assert store.records.recover(NOW + timedelta(hours=1), died_at=NOW + timedelta(seconds=30)) == 1
+        assert store.records.recover(NOW + 3600, died_at=NOW + 30) == 1
         await store.flush()
         (crashed,) = await store.records.recent()
         assert (crashed.call_id_a, crashed.duration) == ("of-1", 30.0)
         assert crashed.verdict.endswith("(worker 1, life 3)")
         assert store.records.recover(NOW) == 0
     with SqliteStore(path) as store:  # one process alone: everything is its own
-        assert store.records.recover(NOW + timedelta(hours=1)) == 1
+        assert store.records.recover(NOW + 3600) == 1
