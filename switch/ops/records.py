@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..store.interfaces import Direction, Record, RecordStore
+from ..store.interfaces import RecordStore
+from ..store.record import Direction, Record
 
 __all__ = ["Direction", "Record", "RecordLines", "find", "recent"]
 
@@ -110,7 +110,7 @@ async def find(store: RecordStore, record: str) -> dict[str, object]:
     found = await store.beginning(record) if record else []
     if len(found) != 1:
         raise LookupError(f"record: {record}: {'several begin so' if found else 'there is no such record'}")
-    fields = dataclasses.asdict(found[0])
+    fields = {name: getattr(found[0], name) for name in Record.__slots__}
     return {
         name: _iso(value)
         if name.endswith("_at") and value is not None

@@ -1,6 +1,7 @@
 """What must last, behind small interfaces; SQLite on one machine."""
 
-from .interfaces import BindingStore, Direction, Record, RecordSink, RecordStore, StoredBinding, record_id
+from .interfaces import BindingStore, RecordSink, RecordStore, StoredBinding
+from .record import Direction, Record, record_id
 from .schema import StoreError
 from .settings import SettingStore
 from .sqlite import SqliteStore, lock_store

@@ -2,76 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-_VARIANT = dict(
-    zip("0123456789abcdef", 4 * "89ab", strict=True)
-)  # what the first digit of the clock sequence is
-
-
-def _random_tails() -> Iterator[str]:
-    """What follows the time in ids; the kernel is asked for 400 at once, which is most of what one costs."""
-    while True:
-        pool = os.urandom(4000).hex()
-        for at in range(0, len(pool), 20):
-            d = pool[at : at + 20]
-            yield f"-7{d[:3]}-{_VARIANT[d[3]]}{d[4:7]}-{d[7:19]}"
-
-
-_tails = _random_tails()
-
-
-def record_id() -> str:
-    """A new unique id: a UUID of version 7 (RFC 9562 §5.7), so that ids are in the order of time."""
-    moment = time.time_ns() // 1_000_000
-    return f"{moment >> 16:08x}-{moment & 0xFFFF:04x}{next(_tails)}"
-
-
-class Direction(NamedTuple):
-    """What came from one side of a call, all its streams together."""
-
-    packets: int = 0
-    size: int = 0
-    lost: int = 0
-    jitter_ms: float = 0.0
-    mos: float = 0.0  # of its sound, from 1 to 4.5 (G.107); 0: there was none
-    round_trip_ms: float = 0.0  # to that side and back; 0: not known
-    secured: str = ""  # how its sound was protected, SDES or DTLS and the suite; "": it was not
-
-
-_NOTHING = Direction()
-
-
-@dataclass(slots=True)
-class Record:
-    """One call; times are seconds of UTC since 1970, the duration is of the monotonic clock."""
-
-    setup_at: float
-    call_id_a: str = ""
-    call_id_b: str = ""
-    caller: str = ""  # number or address, as it was shown
-    callee: str = ""  # what was dialled
-    from_user: str = ""  # the account or "trunk:NAME" that made the call
-    to_user: str = ""  # the account or trunk that answered, or was tried last
-    ring_at: float | None = None
-    answer_at: float | None = None
-    end_at: float | None = None
-    duration: float = 0.0  # seconds from answer to end
-    cause: int = 0  # SIP status; 200 after an answered call
-    reason: str = ""
-    ended_by: str = ""  # caller | callee | switch
-    codecs: tuple[str, ...] = ()
-    media_a: Direction = _NOTHING  # what the caller sent
-    media_b: Direction = _NOTHING  # what the callee sent
-    trunk: str = ""  # the trunk that the call went out by, or that was tried last
-    verdict: str = ""  # what became of the call, in plain words
-    explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
-    state: Sequence[Any] | None = None  # what another process needs to go on with the call; for JSON
-    id: str = field(default_factory=record_id)
+from .record import Record
 
 
 class StoredBinding(NamedTuple):

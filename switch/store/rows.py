@@ -8,7 +8,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from .interfaces import Direction, Record, StoredBinding
+from .interfaces import StoredBinding
+from .record import Direction, Record
 
 LIVE_COLUMNS = (
     *("id", "call_id_a", "call_id_b", "caller", "callee", "from_user", "to_user"),

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from .commit import Committer, alive_key
-from .interfaces import Record, RecordSink, Restore, StoredBinding
+from .interfaces import RecordSink, Restore, StoredBinding
+from .record import Record
 from .rows import (
     BINDING_COLUMNS,
     CALL_COLUMNS,

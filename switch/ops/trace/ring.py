@@ -30,22 +30,23 @@ class Ring:
         self.size, self.max_octets = size, max_octets
         # Each entry's four values in a row: an object for each message would keep the garbage collector busy
         self._values: deque[Any] = deque()
-        self.octets = 0
+        self.count = self.octets = 0
         # Call-ID of a leg -> id of the call's record; a plain dict would look for its first one ever longer
         self.records: OrderedDict[str, str] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
-        return len(self._values) // len(Entry._fields)
+        return self.count
 
     def put(self, direction: str, messages: Sequence[tuple[bytes, Flow]]) -> None:
         """Keep messages that came or went at once."""
-        now, octets, keep = self._now(), self.octets, self._values.extend
+        now, octets, count, keep = self._now(), self.octets, self.count, self._values.extend
         for data, flow in messages:
             keep((now, direction, data, flow))
             octets += len(data) + _OVERHEAD
-        self.octets = octets
-        if octets > self.max_octets or len(self) > self.size:
+            count += 1
+        self.octets, self.count = octets, count
+        if octets > self.max_octets or count > self.size:
             self._shrink()
 
     def link(self, sip_call_id: str, record_id: str) -> None:
@@ -73,7 +74,8 @@ class Ring:
         """Make room: for some at once, as this is not to be done for each message."""
         size, max_octets = self.size - (self.size >> _ROOM), self.max_octets - (self.max_octets >> _ROOM)
         take = self._values.popleft
-        while self._values and (self.octets > max_octets or len(self) > size):
+        while self.count and (self.octets > max_octets or self.count > size):
             _, _, data, _ = take(), take(), take(), take()
             self.octets -= len(data) + _OVERHEAD
+            self.count -= 1
             self.forgotten += 1

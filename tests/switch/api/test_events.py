@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import httpcore
 from websockets.asyncio.client import connect
 
 from switchroom.switch.api.room import ApiRoom
-from switchroom.switch.store.interfaces import Record
+from switchroom.switch.store import Record
 
 from .conftest import SID, TOKEN, call, make_client, make_config
 
@@ -117,7 +117,7 @@ class AnyCall:
 
     def __init__(self, id: str) -> None:
         self.id, self.is_over, self.answered_at = id, False, None
-        self.record = Record(datetime.now(UTC), caller="1001", callee="1002", from_user="1001")
+        self.record = Record(time.time(), caller="1001", callee="1002", from_user="1001")
 
 
 async def test_what_happens_in_the_switch_is_in_the_stream(base: str, room: ApiRoom, tmp_path: Path) -> None:

@@ -1,0 +1,7 @@
+# What Record holds in C; record.py runs without.
+
+cdef class Record:
+    cdef public object id, call_id_a, call_id_b, caller, callee, from_user, to_user, trunk
+    cdef public object reason, ended_by, verdict
+    cdef public object setup_at, ring_at, answer_at, end_at, duration, cause
+    cdef public object codecs, media_a, media_b, explanation, state

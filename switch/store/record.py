@@ -1,0 +1,90 @@
+"""The record of a call, and its id."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+_VARIANT = dict(zip("0123456789abcdef", 4 * "89ab", strict=True))  # of a digit, the two bits of RFC 9562 §4.1
+
+
+def _random_tails() -> Iterator[str]:
+    """What follows the time in ids; the kernel is asked for 400 at once, which is most of what one costs."""
+    while True:
+        pool = os.urandom(4000).hex()
+        for at in range(0, len(pool), 20):
+            d = pool[at : at + 20]
+            yield f"-7{d[:3]}-{_VARIANT[d[3]]}{d[4:7]}-{d[7:19]}"
+
+
+_tails = _random_tails()
+
+
+def record_id() -> str:
+    """A new unique id: a UUID of version 7 (RFC 9562 §5.7), so that ids are in the order of time."""
+    moment = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{moment[:8]}-{moment[8:]}{next(_tails)}"
+
+
+class Direction(NamedTuple):
+    """What came from one side of a call, all its streams together."""
+
+    packets: int = 0
+    size: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    mos: float = 0.0  # of its sound, from 1 to 4.5 (G.107); 0: there was none
+    round_trip_ms: float = 0.0  # to that side and back; 0: not known
+    secured: str = ""  # how its sound was protected, SDES or DTLS and the suite; "": it was not
+
+
+_NOTHING = Direction()
+
+
+class Record:
+    """One call; times are seconds of UTC since 1970, the duration is of the monotonic clock."""
+
+    __slots__ = (
+        "answer_at", "call_id_a", "call_id_b", "callee", "caller", "cause", "codecs", "duration", "end_at",
+        "ended_by", "explanation", "from_user", "id", "media_a", "media_b", "reason", "ring_at", "setup_at",
+        "state", "to_user", "trunk", "verdict",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        setup_at: float,
+        call_id_a: str = "",
+        call_id_b: str = "",
+        caller: str = "",
+        callee: str = "",
+        from_user: str = "",
+        to_user: str = "",
+        ring_at: float | None = None,
+        answer_at: float | None = None,
+        end_at: float | None = None,
+        cause: int = 0,
+        codecs: tuple[str, ...] = (),
+        trunk: str = "",
+        state: Sequence[Any] | None = None,
+        id: str = "",
+    ) -> None:
+        self.id = id or record_id()
+        self.setup_at, self.ring_at, self.answer_at, self.end_at = setup_at, ring_at, answer_at, end_at
+        self.call_id_a, self.call_id_b = call_id_a, call_id_b
+        self.caller = caller  # number or address, as it was shown
+        self.callee = callee  # what was dialled
+        self.from_user = from_user  # the account or "trunk:NAME" that made the call
+        self.to_user = to_user  # the account or trunk that answered, or was tried last
+        self.trunk = trunk  # the trunk that the call went out by, or that was tried last
+        self.duration = 0.0  # seconds from answer to end
+        self.cause = cause  # SIP status; 200 after an answered call
+        self.reason = ""
+        self.ended_by = ""  # caller | callee | switch
+        self.codecs = codecs
+        self.media_a = _NOTHING  # what the caller sent
+        self.media_b = _NOTHING  # what the callee sent
+        self.verdict = ""  # what became of the call, in plain words
+        self.explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
+        self.state = state  # what another process needs to go on with the call; for JSON
