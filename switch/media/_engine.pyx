@@ -49,6 +49,7 @@ cdef extern from "engine_core.h" nogil:
         uint64_t first_timeout, timeout
         uint32_t peer, next, carrier, rider, generation, call, max_rate, traffic_class
         uint64_t payloads[2]
+        uint32_t declared[8]
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
         shield shield
@@ -368,7 +369,9 @@ cdef class Engine:
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
             conversion, kernel, shield, bundled,
         ) = stream
-        p.carrier, p.rider, payloads = bundled
+        p.carrier, p.rider, payloads, sources = bundled
+        for i in range(8):  # DECLARED
+            p.declared[i] = sources[i] if i < len(sources) else 0
         p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
         p.may_kernel, p.traffic_class = kernel is not None, kernel or 0

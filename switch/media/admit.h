@@ -62,7 +62,7 @@ static enum drop admit_rtp(
     if (end->program.pins_ssrc && !latch_admits_ssrc(latch, rtp.ssrc, now))
         return DROP_SSRC;
     if (is_bundle(end))
-        *owner = end = owner_of(ends, end, rtp.payload_type);
+        *owner = end = owner_of(ends, end, rtp.payload_type, rtp.ssrc);
     if (is_too_many(end, now))
         return DROP_RATE;
     if (!end->program.pins_ssrc)

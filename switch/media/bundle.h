@@ -1,8 +1,8 @@
 /* Several m-lines on one transport; RFC 8843.
  *
  * An end that is carried has a count, a converter and a peer of its own, but another end's sockets, place and keys. What
- * comes in there belongs to the end whose payload types it has (section 9.2: nobody here says MID); RTCP goes to every end
- * that it speaks of.
+ * comes in there belongs to the end whose payload types it has (section 9.2: nobody here says MID), and of several that
+ * have the same to the one that has named the source; RTCP goes to every end that it speaks of.
  */
 #ifndef SWITCHROOM_BUNDLE_H
 #define SWITCHROOM_BUNDLE_H
@@ -35,14 +35,27 @@ static inline bool has_payload(const struct program *program, uint8_t payload_ty
     return program->payloads[payload_type >> 6] >> (payload_type & 63) & 1;
 }
 
-/* Whose packet it is that came in at the carrier. */
-static inline struct end *owner_of(struct end *ends, struct end *carrier, uint8_t payload_type)
+static inline bool has_declared(const struct program *program, uint32_t ssrc)
 {
-    struct end *end = carrier;
-    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end))
-        if (has_payload(&end->program, payload_type) && end->is_armed && end->program.call == carrier->program.call)
+    for (int i = 0; i < DECLARED && program->declared[i] != 0; i++)
+        if (program->declared[i] == ssrc)
+            return true;
+    return false;
+}
+
+/* Whose packet it is that came in at the carrier: of a source that nobody has named, the first's that has named none. */
+static inline struct end *owner_of(struct end *ends, struct end *carrier, uint8_t payload_type, uint32_t ssrc)
+{
+    struct end *found = NULL, *end = carrier;
+    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end)) {
+        if (!has_payload(&end->program, payload_type) || !end->is_armed || end->program.call != carrier->program.call)
+            continue;
+        if (has_declared(&end->program, ssrc))
             return end;
-    return carrier;
+        if (found == NULL || (found->program.declared[0] != 0 && end->program.declared[0] == 0))
+            found = end;
+    }
+    return found == NULL ? carrier : found;
 }
 
 static inline void note_source(struct end *end, uint32_t ssrc)
@@ -57,7 +70,7 @@ static inline bool has_source(const struct end *end, uint32_t ssrc)
 {
     if (ssrc == 0)
         return false;  /* nobody has said anything yet */
-    if (end->statistics.ssrc == ssrc || end->made.ssrc == ssrc)
+    if (end->statistics.ssrc == ssrc || end->made.ssrc == ssrc || has_declared(&end->program, ssrc))
         return true;
     for (int i = 0; i < SOURCES; i++)
         if (end->sources[i] == ssrc)

@@ -62,6 +62,8 @@ struct recoding {
     struct retyped types[MAX_CLOCKS];
 };
 
+enum { DECLARED = 8 };
+
 /* What one end is told when its call is answered or negotiated again. */
 struct program {
     union address signalled[CHANNELS], home;  /* home: where the signalling comes from (the host counts) */
@@ -71,6 +73,7 @@ struct program {
     uint32_t next;                            /* the call's next end; the chain begins at the watched one */
     uint32_t carrier, rider;                  /* of a bundle: whose sockets serve it, and the next one that they serve */
     uint64_t payloads[2];                     /* of a bundle: bits of the payload types that are its own */
+    uint32_t declared[DECLARED];              /* of a bundle: the sources that it said it has; 0: no more */
     uint32_t generation;                      /* which use of the pair this is */
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */

@@ -170,7 +170,8 @@ class MediaLeg:
             assert carrier is not None
             assert pair is not None
             end = NO_END if carrier is pair else carrier.index
-            found[i] = Bundled(end, riders.get(carriers[i], NO_END), self.security.payloads_of(i))
+            rider, security = riders.get(carriers[i], NO_END), self.security
+            found[i] = Bundled(end, rider, security.payloads_of(i), security.sources_of(i))
             riders[carriers[i]] = pair.index
         return found
 

@@ -106,6 +106,7 @@ class Bundled(NamedTuple):
     carrier: int = NO_END  # the end whose sockets, place and keys serve it; NO_END: its own
     rider: int = NO_END  # the next end that the carrier's serve
     payloads: int = 0  # bits of the payload types that are this end's
+    sources: tuple[int, ...] = ()  # that it said it has, where others have the same payload types
 
 
 ALONE = Bundled()

@@ -1,7 +1,8 @@
 """Which m-lines of a description share one transport; RFC 8843.
 
-What comes in there is told apart by its payload type (§9.2): a line whose payload types another one has, too,
-does not join, and gets a transport of its own.
+What comes in there is told apart by its payload type (§9.2), or, where several lines have the same, by the
+sources that each of them names (RFC 5576). A line of which neither is its own does not join, and gets a
+transport of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 BUNDLE_ONLY = "bundle-only"
+_MAX_SOURCES = 8  # DECLARED
 _SOMEWHERE = 9  # the port of a line that has none of its own
 
 
@@ -26,16 +28,34 @@ def payloads_of(line: sdp.Media) -> int:
     return bits
 
 
-def leads_of(lines: Sequence[sdp.Media], members: Iterable[int]) -> dict[int, int]:
-    """Return by line which one leads the bundle that it is in; ``members`` are those that may be."""
+def sources_of(line: sdp.Media) -> tuple[int, ...]:
+    """The sources that a line names, in their order; RFC 5576 §4.1."""
+    words = [value.partition(" ")[0] for value in line.get_all("ssrc")]
+    numbers = [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) <= 10]
+    return tuple(dict.fromkeys([one for one in numbers if 0 < one < 1 << 32]))[:_MAX_SOURCES]
+
+
+def leads_of(
+    lines: Sequence[sdp.Media], members: Iterable[int], *, by_source: bool = False
+) -> dict[int, int]:
+    """Return by line which one leads the bundle that it is in; ``members`` are those that may be.
+
+    ``by_source``: whoever sends in these lines has named its sources there.
+    """
     leads: dict[int, int] = {}
-    taken = 0
     for i in members:
         bits = payloads_of(lines[i])
-        if bits and not bits & taken:
+        rivals = [lines[j] for j in leads if payloads_of(lines[j]) & bits]
+        if bits and (not rivals or (by_source and _are_distinct([*rivals, lines[i]]))):
             leads[i] = min(leads, default=i)
-            taken |= bits
     return leads
+
+
+def _are_distinct(lines: Sequence[sdp.Media]) -> bool:
+    """Whether every line says what its sources are, and no two have the same."""
+    named = [sources_of(line) for line in lines]
+    every = [source for sources in named for source in sources]
+    return all(named) and len(set(every)) == len(every)
 
 
 def members_of(description: sdp.Description) -> list[int]:

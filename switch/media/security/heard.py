@@ -71,7 +71,7 @@ def undress(
     ``toward`` stands for an address that is not known yet; without ``has_srtp`` of an offer's two lines for
     one stream the plain one stays, else the secured one (RFC 4568 has no other way to say "either").
     """
-    leads = leads_of(description.media, members_of(description))
+    leads = leads_of(description.media, members_of(description), by_source=True)
     heard = _hear_all(description, leads)
     twins = _twins(description, has_srtp=has_srtp)
     lines = [

@@ -18,7 +18,7 @@ from switchroom.protocols.stun import Candidate
 
 from ..stream import Shield
 from ..targets import target_host
-from .bundle import carriers, leads_of, payloads_of
+from .bundle import carriers, leads_of, payloads_of, sources_of
 from .channel import Channel, Mode
 from .dressing import dress
 from .heard import Heard
@@ -44,7 +44,17 @@ Dress = Callable[[sdp.Description], sdp.Description]
 class Security:
     """Of one leg, by m-line."""
 
-    __slots__ = ("_guard", "_mids", "_offered", "_payloads", "_pending", "_said", "channels", "policy")
+    __slots__ = (
+        "_guard",
+        "_mids",
+        "_offered",
+        "_payloads",
+        "_pending",
+        "_said",
+        "_sources",
+        "channels",
+        "policy",
+    )
 
     def __init__(self, guard: Guard) -> None:
         self.policy: Policy = DEFAULT
@@ -55,6 +65,7 @@ class Security:
         self._said: tuple[Heard, ...] = ()
         self._mids: Mapping[int, str] = _NONE  # by line, as agreed
         self._payloads: Mapping[int, int] = _NONE
+        self._sources: Mapping[int, tuple[int, ...]] = _NONE
 
     # -- the leg offers
 
@@ -66,7 +77,9 @@ class Security:
         if heard == self._said and self._pending:
             return  # the same offer, for another fork
         self._pending = [
-            self._wanted(i, one, line, is_nat=is_nat)._replace(lead=one.lead, payloads=payloads_of(line))
+            self._wanted(i, one, line, is_nat=is_nat)._replace(
+                lead=one.lead, payloads=payloads_of(line), sources=sources_of(line)
+            )
             for i, (one, line) in enumerate(zip(heard, media, strict=True))
         ]
         self._said = heard
@@ -244,6 +257,8 @@ class Security:
 
     def _remember(self, i: int, wanted: Wanted) -> None:
         self._payloads = {**self._payloads, i: wanted.payloads}
+        if wanted.sources or i in self._sources:
+            self._sources = {**self._sources, i: wanted.sources}
         if wanted.heard is not None and wanted.heard.mid:
             self._mids = {**self._mids, i: wanted.heard.mid}
 
@@ -273,6 +288,10 @@ class Security:
         """The payload types of a line that is in a bundle, as bits."""
         return self._payloads.get(line, 0)
 
+    def sources_of(self, line: int) -> tuple[int, ...]:
+        """The sources that such a line has named."""
+        return self._sources.get(line, ())
+
     def shield_of(self, line: int) -> Shield | None:
         """What the engine must know about a line; None: it is in the clear."""
         channel = self.channels[line] if line < len(self.channels) else None
@@ -300,7 +319,7 @@ class Security:
         self.policy = other.policy
         moved = {id(channel): channel.moved() for channel in other.channels if channel is not None}
         self.channels = tuple([None if channel is None else moved[id(channel)] for channel in other.channels])
-        self._mids, self._payloads = other._mids, other._payloads
+        self._mids, self._payloads, self._sources = other._mids, other._payloads, other._sources
 
     def describe(self, line: int) -> str:
         """How a line is protected, "" when it is not."""

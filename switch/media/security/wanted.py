@@ -23,6 +23,7 @@ class Wanted(NamedTuple):
     heard: Heard | None = None
     lead: int | None = None  # the line that leads the bundle that it is in
     payloads: int = 0  # of its own, as bits
+    sources: tuple[int, ...] = ()  # that it named
 
     @property
     def is_browser(self) -> bool:
