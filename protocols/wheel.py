@@ -13,6 +13,7 @@ from typing import Any
 
 NEVER = inf
 
+_NEVER = inf  # compiled, a number of C
 _SLOTS_PER_SECOND = 128
 _HOP = 8.0  # seconds
 
@@ -29,7 +30,10 @@ class Slots:
 
     def add(self, item: Any, at: float) -> float:
         """File an item under ``at`` and return when its slot comes."""
-        tick = -int(-at * self._per_second // 1)  # rounded up
+        slot = at * self._per_second
+        tick = int(slot)
+        if tick < slot:
+            tick += 1  # rounded up
         items = self._items.get(tick)
         if items is None:
             self._items[tick] = [item]
@@ -40,13 +44,19 @@ class Slots:
 
     def next_at(self) -> float | None:
         """When the first slot in use comes due."""
-        return self._ticks[0] / self._per_second if self._ticks else None
+        if not self._ticks:
+            return None
+        tick = self._ticks[0]
+        return tick / self._per_second
 
     def take(self, now: float) -> tuple[float, list[Any]] | None:
         """Remove the first slot that is due: its time and its items."""
-        if not self._ticks or self._ticks[0] > now * self._per_second:
+        if not self._ticks:
             return None
-        tick = heappop(self._ticks)
+        tick = self._ticks[0]
+        if tick > now * self._per_second:
+            return None
+        heappop(self._ticks)
         return tick / self._per_second, self._items.pop(tick)
 
 
@@ -56,9 +66,13 @@ class Timed:
     __slots__ = ("_filed_at", "_timer", "wake_at")
 
     def __init__(self) -> None:
-        self.wake_at = NEVER
+        self._rest()
+
+    def _rest(self) -> None:
+        """Wait for nothing."""
+        self.wake_at = _NEVER
         self._timer = 0  # its number in the wheel; 0 when the wheel does not know it
-        self._filed_at = NEVER  # the slot whose entry counts; other entries are stale
+        self._filed_at = _NEVER  # the slot whose entry counts; other entries are stale
 
     def handle_timer(self, now: float) -> None:
         """React to the time that was asked for."""
@@ -82,7 +96,7 @@ class Wheel:
         """Set or move the one timer of ``timed``; NEVER takes it away."""
         timed.wake_at = at
         if at > now + _HOP:
-            if at == NEVER:
+            if at == _NEVER:
                 return
             at = now + _HOP
         if at >= timed._filed_at:
@@ -98,7 +112,7 @@ class Wheel:
         if timed._timer:
             del self._armed[timed._timer]
             timed._timer = 0
-        timed._filed_at = timed.wake_at = NEVER
+        timed._filed_at = timed.wake_at = _NEVER
 
     def next_at(self) -> float | None:
         """When to be called again."""
@@ -112,9 +126,9 @@ class Wheel:
                 timed = self._armed.get(number)
                 if timed is None or timed._filed_at != at:
                     continue  # given up, or filed again for an earlier slot
-                timed._filed_at = NEVER
+                timed._filed_at = _NEVER
                 if timed.wake_at <= now:
-                    timed.wake_at = NEVER
+                    timed.wake_at = _NEVER
                     timed.handle_timer(now)
                 else:
                     self.arm(timed, timed.wake_at, now)

@@ -5,9 +5,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memmove
+from libc.string cimport memchr, memcmp, memcpy, memmove
 
-from ._spans cimport count_controls, skip_space
+from ._spans cimport has_controls, skip_space
 from ._values cimport ascii, text_of
 
 from .grammar import COMPACT, SINGLE, TOKEN_LETTERS, header_key, unfold
@@ -33,6 +33,7 @@ cdef list USUAL = []  # keeps what the next table points at
 cdef const char* SPELLED[MOST_NAMES]  # the usual spelling
 cdef Py_ssize_t SIZES[MOST_NAMES]
 cdef uint8_t BY_HASH[256]  # open addressing, by the name in lower case; 0 is a free slot
+cdef uint8_t BY_SHAPE[256]  # by the usual spelling
 cdef uint8_t BY_LETTER[256]  # compact forms
 cdef uint8_t IS_SINGLE[MOST_NAMES]  # may stand only once in a message
 cdef uint8_t LOWER[256]  # a token's letters in lower case; 0 for what is none
@@ -67,10 +68,17 @@ cdef int add_name(int number, str key) except -1:
     while BY_HASH[hashed & 255]:
         hashed += 1
     BY_HASH[hashed & 255] = number
+    if BY_SHAPE[shape(<Octets>SPELLED[number], SIZES[number])] == UNKNOWN:
+        BY_SHAPE[shape(<Octets>SPELLED[number], SIZES[number])] = number
     return 0
 
 
 fill_tables()
+
+
+cdef inline uint8_t shape(Octets name, Py_ssize_t size) noexcept:
+    """What tells most names apart."""
+    return <uint8_t>(7 * size + 13 * name[0] + 31 * name[size - 1])
 
 
 cdef int number_of(str name) except -1:
@@ -104,11 +112,29 @@ cdef int identify(Octets name, Py_ssize_t size, uint32_t hashed) noexcept:
 
 # ---- lines ---------------------------------------------------------------------------------------------------
 
+cdef inline void find_value(Octets p, Py_ssize_t at, Py_ssize_t end, Line* line) noexcept:
+    """Find the value behind the colon."""
+    at = skip_space(p, at, end)
+    while end > at and (p[end - 1] == c" " or p[end - 1] == c"\t"):
+        end -= 1
+    line.value = at
+    line.value_end = end
+
+
 cdef bint index_line(Octets p, Py_ssize_t start, Py_ssize_t end, Line* line) noexcept:
     """Find the parts of a header line; False when it has no name."""
-    cdef Py_ssize_t at = start, value_end = end
+    cdef Py_ssize_t at = start, size
+    cdef int number
     cdef uint32_t hashed = 0
     cdef uint8_t letter
+    cdef const void* colon = memchr(p + start, c":", end - start)
+    if colon != NULL:  # as nearly all write it
+        size = <Octets>colon - p - start
+        number = BY_SHAPE[shape(p + start, size)] if size else UNKNOWN
+        if number != UNKNOWN and SIZES[number] == size and memcmp(p + start, SPELLED[number], size) == 0:
+            line.start, line.name_size, line.number, line.end, line.is_folded = start, size, number, end, False
+            find_value(p, start + size + 1, end, line)
+            return True
     while at < end:
         letter = LOWER[p[at]]
         if not letter:
@@ -125,11 +151,7 @@ cdef bint index_line(Octets p, Py_ssize_t start, Py_ssize_t end, Line* line) noe
     at = skip_space(p, at, end)
     if at == end or p[at] != c":":
         return False
-    at = skip_space(p, at + 1, end)
-    while value_end > at and (p[value_end - 1] == c" " or p[value_end - 1] == c"\t"):
-        value_end -= 1
-    line.value = at
-    line.value_end = value_end
+    find_value(p, at + 1, end, line)
     return True
 
 
@@ -143,7 +165,7 @@ cdef object view(str text, Octets* p, Py_ssize_t* size):
         from .head import encode
         kept = data = encode(text)
         p[0], size[0] = <Octets>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)
-    if count_controls(p[0], size[0]):
+    if has_controls(p[0], size[0]):
         from .head import check_writable
         check_writable(text)
     return kept

@@ -20,6 +20,8 @@ cdef class Head(Written):
     cpdef str _method_of_number(self)
     cpdef _top_branch(self)
     cpdef bint is_sent_by(self, str sent_by) except -1
+    cpdef str _contact_uri(self)
+    cpdef bint has_contact(self) except -1
     cpdef str transaction_key(self)
     cpdef str merge_key(self)
     cpdef stamp(self, source)
@@ -29,6 +31,7 @@ cdef class Head(Written):
     cdef tuple listed(self, int number)
     cdef int read_list(self, int number, Line* line, list found) except -1
     cpdef _check_typed(self)
+    cpdef _set_uri(self, value)
     cpdef _is_sound(self)
     cpdef _top_via(self)
     cdef bint is_usual(self, int number, Line* line) noexcept

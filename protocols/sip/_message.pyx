@@ -18,7 +18,7 @@ from ._spans cimport (
     Address, Hop, Octets, Params, UriParts, find_address, find_cseq, find_hop, find_uri, is_media_type, is_word, read_number,
 )
 from ._values cimport (
-    PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, read_address, read_cseq, read_hop, read_uri, uri_text,
+    PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, method_name, read_address, read_cseq, read_hop, read_uri, uri_text,
 )
 from ._written cimport Written, skip_line_ends
 
@@ -166,7 +166,7 @@ cdef class Head(Written):
         """The method of CSeq."""
         if not self.mark(CSEQ):
             return self.single(CSEQ)[1]
-        return ascii(self.octets, self.sequence_method, self.sequence_end)
+        return method_name(self.octets, self.sequence_method, self.sequence_end)
 
     # -- where it belongs
 
@@ -184,6 +184,16 @@ cdef class Head(Written):
             if memcmp(octets, self.octets + self.top.host, size) == 0:
                 return True
         return plain().is_sent_by(self, sent_by)
+
+    cpdef str _contact_uri(self):
+        """The URI of the first Contact; None: there is none, or they are all."""
+        if self.mark(CONTACT):
+            return ascii(self.octets, self.contact.uri, self.contact.uri_end)
+        return plain()._contact_uri(self)
+
+    cpdef bint has_contact(self) except -1:
+        """Whether there is a Contact that is an address."""
+        return self.mark(CONTACT) or plain().has_contact(self)
 
     cpdef str transaction_key(self):
         """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
@@ -410,6 +420,9 @@ cdef class Head(Written):
 
     @uri.setter
     def uri(self, value):
+        self._set_uri(value)
+
+    cpdef _set_uri(self, value):
         cdef str text = value if isinstance(value, str) else uri_text(value) if isinstance(value, tuple) else str(value)
         if not is_visible(text):
             if head is None:

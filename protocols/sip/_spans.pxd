@@ -44,6 +44,7 @@ cdef inline Py_ssize_t skip_space(Octets p, Py_ssize_t at, Py_ssize_t end) noexc
         at += 1
     return at
 
+cdef bint has_controls(Octets p, Py_ssize_t size) noexcept
 cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
 cdef Py_ssize_t skip_class(Octets p, Py_ssize_t at, Py_ssize_t end, uint8_t flag) noexcept
 cdef Py_ssize_t skip_token(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept

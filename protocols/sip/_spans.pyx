@@ -5,7 +5,8 @@ Each reader gets a piece of memory and its end, never looks behind that, and mak
 False for whatever is escaped, oddly spaced or wrong: then the plain code in uri.py and headers.py decides.
 """
 
-from libc.string cimport memchr, memcmp, memset
+from libc.stdint cimport uint64_t
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 # ---- letters -----------------------------------------------------------------------------------------------
 
@@ -31,6 +32,23 @@ cdef void fill_classes():
 fill_classes()
 
 # ---- pieces of text ----------------------------------------------------------------------------------------
+
+cdef bint has_controls(Octets p, Py_ssize_t size) noexcept:
+    """Whether there is a control octet other than HTAB; by eights, as what is written is short."""
+    cdef uint64_t eight, ones = 0x0101010101010101, tops = 0x8080808080808080
+    cdef Py_ssize_t at = 0
+    while size - at >= 8:
+        memcpy(&eight, p + at, 8)
+        # the top bit of an octet that is below 32, or 127 once its lowest seven bits are turned around
+        if ((eight - 32 * ones) | ((eight ^ (127 * ones)) - ones)) & ~eight & tops:
+            return count_controls(p + at, size - at) > 0
+        at += 8
+    while at < size:
+        if (p[at] < 32 and p[at] != 9) or p[at] == 127:
+            return True
+        at += 1
+    return False
+
 
 cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept:
     """The number of control octets other than HTAB; in blocks, which the C compiler makes vectors of."""

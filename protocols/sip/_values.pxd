@@ -16,6 +16,7 @@ cdef inline str ascii(Octets p, Py_ssize_t start, Py_ssize_t end):
     return text
 
 cpdef object find_param(tuple params, str name)
+cdef str method_name(Octets p, Py_ssize_t start, Py_ssize_t end)
 cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end)
 cdef object read_uri(Octets p, Py_ssize_t at, Py_ssize_t end)
 cdef object make_address(Octets p, Address* found)

@@ -55,6 +55,20 @@ cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end):
     return PyUnicode_DecodeUTF8(<const char*>p + start, end - start, "surrogateescape")
 
 
+cdef list METHODS = "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split()
+
+
+cdef str method_name(Octets p, Py_ssize_t start, Py_ssize_t end):
+    """A method; the usual ones are not made anew."""
+    cdef str method
+    cdef Py_ssize_t at
+    for at in range(len(METHODS)):
+        method = METHODS[at]
+        if len(method) == end - start and memcmp(p + start, PyUnicode_1BYTE_DATA(method), end - start) == 0:
+            return method
+    return ascii(p, start, end)
+
+
 cdef inline str param_name(Octets p, Py_ssize_t start, Py_ssize_t end):
     """The name of a parameter; the usual ones are not made anew."""
     cdef Py_ssize_t size = end - start
@@ -197,7 +211,7 @@ cdef object read_cseq(Octets p, Py_ssize_t at, Py_ssize_t end):
         bind()
     value = new_value(CSeq, 2)
     put(value, 0, number)
-    put(value, 1, ascii(p, method, end))
+    put(value, 1, method_name(p, method, end))
     return value
 
 # ---- and back ------------------------------------------------------------------------------------------------

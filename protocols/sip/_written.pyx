@@ -8,7 +8,7 @@ from ._lines cimport (
     CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line, Lines, is_same_name, view,
 )
 from ._spans cimport Octets, count_controls, read_number, skip_token
-from ._values cimport ascii, text_of
+from ._values cimport method_name, text_of
 
 cdef object head = None
 
@@ -112,7 +112,7 @@ cdef class Written(Lines):
         end -= 8
         if at == start or at + 1 >= end or p[at] != c" " or memcmp(p + end, b" SIP/2.0", 8) != 0:
             return False
-        self.method = ascii(p, start, at)
+        self.method = method_name(p, start, at)
         self._uri_text = text_of(p, at + 1, end)
         return memchr(p + at + 1, c" ", end - at - 1) == NULL and memchr(p + at, c"\t", end - at) == NULL
 

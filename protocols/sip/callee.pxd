@@ -1,13 +1,16 @@
 # What Callee holds in C; callee.py runs without.
 
 from .conversation cimport Conversation
+from .core cimport Core
 from .dialog cimport Dialog
+from .events cimport RequestReceived
 from .refresh cimport Refresh
 
 cdef class Callee(Conversation):
     cdef public dict _dialogs, _progress
     cdef public tuple _held
 
+    cpdef _take(self, Core core, RequestReceived event, double now, str contact)
     cpdef _keep_time(self, Refresh refresh, double now)
     cpdef _ring_reliably(self, ringing, str tag, double now)
     cpdef bytes send_progress(self, ringing, str tag, long long rseq, double now)

@@ -39,7 +39,7 @@ class Caller(Conversation):
         tag, contact = request._from_tag(), request.get("Contact")
         if not tag or not contact:
             raise LocalProtocolError("an INVITE needs a From tag and a Contact")
-        super().__init__(core, request, flow, contact, (tag, ""))
+        self._begin_session(core, request, flow, contact, tag, "")
         self.is_caller = True
         self.state = _CALLING
         self._early: dict[str, Response | Dialog] = {}  # by remote tag; a dialog is made when it is needed
@@ -154,7 +154,7 @@ class Caller(Conversation):
 
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
         self.remote_tag = response._to_tag() or ""
-        self.dialog = Dialog.of_caller(response, self.request.uri)
+        self.dialog = Dialog.of_caller(response, self.request._uri_text)
         self.dialog.share(self.call_id, self.local_tag)
         if self._early:
             early = self._early.pop(self.remote_tag, None)
@@ -221,5 +221,5 @@ class Caller(Conversation):
         early = self._early.get(tag)
         if isinstance(early, Response):
             self._note_allow(early)
-            early = self._early[tag] = Dialog.of_caller(early, self.request.uri)
+            early = self._early[tag] = Dialog.of_caller(early, self.request._uri_text)
         return early

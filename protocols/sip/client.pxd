@@ -10,6 +10,7 @@ cdef class ClientTransaction(Transaction):
     cdef public str branch, sent_by
     cdef public object owner
 
+    cpdef _open(self, Core core, Request request, flow, double now, owner, str branch, state)
     cpdef _start(self, double now)
     cpdef bytes _move_to_stream(self)
     cpdef _fall_back(self, double now)

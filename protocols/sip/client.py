@@ -8,7 +8,7 @@ from ..wheel import NEVER
 from .dialog import MAX_FORWARDS
 from .flow import Flow
 from .message import Request, Response
-from .transaction import CAME, INVITE_CLIENT, REQUEST_CLIENT, Transaction, TransactionState
+from .transaction import CAME, INVITE_CLIENT, REQUEST_CLIENT, Transaction, TransactionState, rows
 
 if TYPE_CHECKING:
     from .core import ClientGrave, Core, Headers
@@ -19,6 +19,8 @@ _PROCEEDING = TransactionState.PROCEEDING
 _ACCEPTED = TransactionState.ACCEPTED
 _COMPLETED = TransactionState.COMPLETED
 _TERMINATED = TransactionState.TERMINATED
+
+_ON_RESPONSE, _ON_ANSWER = rows(REQUEST_CLIENT), rows(INVITE_CLIENT)
 
 # §17.1.1.3, §22.1; and §9.1
 _SAME_IN_ACK = ("Route", "From", "Call-ID", "Authorization", "Proxy-Authorization")
@@ -55,10 +57,22 @@ class ClientTransaction(Transaction):
         branch: str | None = None,
         state: TransactionState = _TRYING,
     ) -> None:
+        self._open(core, request, flow, now, owner, branch, state)
+
+    def _open(
+        self,
+        core: Core,
+        request: Request,
+        flow: Flow,
+        now: float,
+        owner: Owner,
+        branch: str | None,
+        state: TransactionState,
+    ) -> None:
         self.branch = branch or core.mint.branch()
         # only a CANCEL shares its branch with another transaction
         key = self.branch if branch is None else f"{branch} {request.method}"
-        super().__init__(core, key, request, flow, state)
+        self._prepare(core, key, request, flow, state)
         self.owner = owner
         self.attempts = 0  # how often a challenge was answered
         self._fallback: Flow | None = None
@@ -111,8 +125,8 @@ class ClientTransaction(Transaction):
 
     def receive(self, response: Response, now: float) -> None:
         """Take a response that bears our branch."""
-        came = CAME[response.status // 100]
-        state = REQUEST_CLIENT[self.state, came]  # a transaction in any other state is not in the table
+        state = _ON_RESPONSE[self.state][CAME[response.status // 100]]
+        assert state is not None  # a transaction in any other state is not in the table of them
         self.state = state
         if state is _COMPLETED:
             reliable = self.flow.transport != "UDP"
@@ -192,13 +206,13 @@ class InviteClient(ClientTransaction):
         self.inviter = inviter
         self.is_cancelled = False
         self.to_tag: str | None = None  # of the 2xx that was first
-        super().__init__(core, request, flow, now, inviter, state=_CALLING)
+        self._open(core, request, flow, now, inviter, None, _CALLING)
         self._expire_at = now + self.core.timers.invite_lifetime
 
     def receive(self, response: Response, now: float) -> None:
         """Take a response that bears our branch."""
         before = self.state
-        state = INVITE_CLIENT.get((before, CAME[response.status // 100]))
+        state = _ON_ANSWER[before][CAME[response.status // 100]]
         if state is None:
             return  # a provisional response that was overtaken
         if before is _ACCEPTED:

@@ -14,6 +14,7 @@ cdef class Filed(Timed):
     cdef public str key
     cdef public flow
 
+    cpdef _file(self, str key, flow)
     cpdef on_flow_failed(self, str reason, double now)
 
 cdef class Core:
@@ -27,7 +28,8 @@ cdef class Core:
     cdef public dict clients, servers, sessions, merges
     cdef public Slots _graves
     cdef public dict _watchers
-    cdef public object _events
+    cdef public list _events
+    cdef public Py_ssize_t _told
     cdef public list _out
 
     cpdef list datagrams_to_send(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -92,7 +91,10 @@ class Filed(Timed):
     __slots__ = ("flow", "key")
 
     def __init__(self, key: str, flow: Flow) -> None:
-        super().__init__()
+        self._file(key, flow)
+
+    def _file(self, key: str, flow: Flow) -> None:
+        self._rest()
         self.key = key
         self.flow = flow
 
@@ -107,6 +109,7 @@ class Core:
         "_events",
         "_graves",
         "_out",
+        "_told",
         "_watchers",
         "advertise",
         "clients",
@@ -152,7 +155,8 @@ class Core:
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
         self._graves: Slots = Slots(1)  # keys of the three tables above, which differ by their form
         self._watchers: dict[tuple[str, int], set[Filed]] = {}
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
+        self._told = 0  # so many of them the owner has heard
         self._out: list[tuple[bytes, Flow]] = []
 
     # The way out

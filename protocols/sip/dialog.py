@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .headers import NameAddr
 from .message import Request, Response
+from .uri import parse_uri
 
 if TYPE_CHECKING:
     from .client import ClientTransaction
@@ -30,8 +31,8 @@ class Dialog:
         "remote",
         "remote_cseq",
         "remote_tag",
-        "remote_target",
         "route_set",
+        "target",
     )
 
     def __init__(
@@ -40,7 +41,7 @@ class Dialog:
         local: str,
         remote: str,
         tags: tuple[str, str],
-        remote_target: Uri,
+        remote_target: Uri | str,
         route_set: tuple[NameAddr, ...],
         cseqs: tuple[int, int],
     ) -> None:
@@ -48,7 +49,7 @@ class Dialog:
         self.local = local  # the header values, tags included
         self.remote = remote
         self.local_tag, self.remote_tag = tags
-        self.remote_target = remote_target
+        self.target = str(remote_target)
         self.route_set = route_set
         self.local_cseq, self.remote_cseq = cseqs  # 0: none yet
         self.is_agreed = False  # offer and answer of the INVITE were both exchanged before its 2xx
@@ -56,10 +57,9 @@ class Dialog:
         self.asked: OfferServer | None = None  # an UPDATE or PRACK whose offer we have not answered
 
     @classmethod
-    def of_caller(cls, response: Response, fallback: Uri) -> Dialog:
+    def of_caller(cls, response: Response, fallback: Uri | str) -> Dialog:
         """The dialog that a response makes for whoever sent the INVITE (§12.1.2)."""
-        contacts = response.contacts
-        target = contacts[0].uri if contacts else fallback  # a 2xx must have one, but a call is a call
+        target = response._contact_uri() or fallback  # a 2xx must have one, but a call is a call
         return cls(
             response._call_id(),
             response.get("From") or "",
@@ -73,12 +73,14 @@ class Dialog:
     @classmethod
     def of_callee(cls, request: Request, local_tag: str) -> Dialog:
         """The dialog that a response of ours makes (§12.1.1); the INVITE must have a Contact."""
+        target = request._contact_uri()
+        assert target is not None  # that was looked at when it came
         return cls(
             request._call_id(),
             f"{request.get('To')};tag={local_tag}",
             request.get("From") or "",
             (local_tag, request._from_tag() or ""),
-            request.contacts[0].uri,
+            target,
             request.record_routes,
             (0, request._number()),
         )
@@ -95,9 +97,14 @@ class Dialog:
 
     def refresh(self, message: Request | Response) -> None:
         """Take a new remote target from a re-INVITE or UPDATE, or from the 2xx to ours (§12.2)."""
-        contacts = message.contacts
-        if contacts:
-            self.remote_target = contacts[0].uri
+        target = message._contact_uri()
+        if target is not None:
+            self.target = target
+
+    @property
+    def remote_target(self) -> Uri:
+        """Where its requests go (§12.1.1)."""
+        return parse_uri(self.target)
 
     def next_cseq(self) -> int:
         """The number of the next request but ACK and CANCEL (§12.2.1.1)."""
@@ -107,20 +114,17 @@ class Dialog:
     def request(self, method: str, number: int, headers: Headers = (), body: bytes = b"") -> Request:
         """A request to the remote target along the route set (§12.2.1.1), without a Via."""
         uri, routes = self._route()
-        return Request(
-            method,
-            uri,
-            [
-                *[("Route", route) for route in routes],
-                ("Max-Forwards", MAX_FORWARDS),
-                ("From", self.local),
-                ("To", self.remote),
-                ("Call-ID", self.call_id),
-                ("CSeq", f"{number} {method}"),
-                *headers,
-            ],
-            body,
-        )
+        request = Request.__new__(Request)
+        request._begin(method, uri, body)
+        for route in routes:
+            request.add("Route", route)
+        request.add("Max-Forwards", MAX_FORWARDS)
+        request.add("From", self.local)
+        request.add("To", self.remote)
+        request.add("Call-ID", self.call_id)
+        request.add("CSeq", f"{number} {method}")
+        request._add_all(headers)
+        return request
 
     def invite(self, contact: str, *, is_caller: bool) -> Request:
         """An INVITE as the one that began the dialog, as far as anybody asks for it afterwards."""
@@ -128,23 +132,23 @@ class Dialog:
         number = self.local_cseq if is_caller else self.remote_cseq
         return Request(
             "INVITE",
-            self.remote_target,
+            self.target,
             [
                 ("From", ends[0]),
                 ("To", ends[1]),
                 ("Call-ID", self.call_id),
                 ("CSeq", f"{number} INVITE"),
-                ("Contact", contact if is_caller else f"<{self.remote_target}>"),
+                ("Contact", contact if is_caller else f"<{self.target}>"),
             ],
         )
 
-    def _route(self) -> tuple[Uri, tuple[NameAddr, ...]]:
+    def _route(self) -> tuple[Uri | str, tuple[NameAddr, ...]]:
         """Request-URI and Route values."""
         if not self.route_set:
-            return self.remote_target, ()
+            return self.target, ()
         first = self.route_set[0].uri
         if first.param("lr") is not None:
-            return self.remote_target, self.route_set
+            return self.target, self.route_set
         # a strict router of RFC 2543 wants itself in the Request-URI and the target at the end of the list
         uri = first.without_params("method").replace(headers="")  # §19.1.1: neither is allowed there
         return uri, (*self.route_set[1:], NameAddr("", self.remote_target))

@@ -37,7 +37,7 @@ class Endpoint(Core):
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """Take a datagram, whatever is in it."""
-        if data[:1] < b" ":  # no message begins with a control octet, but keep-alives do
+        if not data or data[0] < 32:  # no message begins with a control octet, but keep-alives do
             data = self._receive_keepalive(data, flow)
             if not data:
                 return
@@ -134,7 +134,7 @@ class Endpoint(Core):
             return
         if request._to_tag() is not None:
             self._receive_inside(request, flow, key, now)
-        elif request.method == "INVITE" and not request.contacts:
+        elif request.method == "INVITE" and not request.has_contact():
             raise RemoteProtocolError("contact is missing")  # §8.1.1.8
         elif len(self.servers) >= self.max_transactions:
             self._refuse_overload(request, flow)
@@ -220,11 +220,13 @@ class Endpoint(Core):
 
     def next_event(self) -> Event | None:
         """The oldest news, or None."""
-        events = self._events
-        while events:
-            event = events.popleft()
-            if type(event) is not RequestReceived or self._is_new(event):
+        while self._told < len(self._events):
+            event = self._events[self._told]
+            self._told += 1
+            if not isinstance(event, RequestReceived) or self._is_new(event):
                 return event
+        self._events.clear()
+        self._told = 0
         return None
 
     def _is_new(self, event: RequestReceived) -> bool:

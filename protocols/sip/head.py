@@ -246,6 +246,9 @@ class Head:
 
     @uri.setter
     def uri(self, uri: Uri | str) -> None:
+        self._set_uri(uri)
+
+    def _set_uri(self, uri: Uri | str) -> None:
         self._uri_text = check_uri_text(str(uri))
         self._cache.pop("uri", None)
 

@@ -1,5 +1,9 @@
 # What Mint holds in C; identifiers.py runs without.
 
+cimport cython
+
+cdef Py_ssize_t _DIGITS
+
 cdef class Mint:
     cdef object _random
     cdef bytes _secret
@@ -8,5 +12,6 @@ cdef class Mint:
 
     cpdef str branch(self)
     cpdef str call_id(self)
+    @cython.locals(at=cython.Py_ssize_t)
     cpdef str tag(self)
     cpdef str tag_for(self, str key)

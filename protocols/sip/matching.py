@@ -32,6 +32,14 @@ class Matched(PlainHead):
     def _top_branch(self) -> str | None:
         return self._top_via().branch
 
+    def _contact_uri(self) -> str | None:
+        contacts = self.contacts
+        return str(contacts[0].uri) if contacts else None
+
+    def has_contact(self) -> bool:
+        """Whether there is a Contact that is an address."""
+        return bool(self.contacts)
+
     def is_sent_by(self, sent_by: str) -> bool:
         """Whether the top Via names this host and port."""
         return self._top_via().sent_by == sent_by

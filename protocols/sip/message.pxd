@@ -1,5 +1,7 @@
 # The methods of messages that are called in C; message.py runs without.
 
+cimport cython
+
 from .extensions cimport Extended
 
 cdef class Message(Extended):
@@ -13,8 +15,15 @@ cdef class Message(Extended):
     cpdef validate(self)
     cpdef _check(self)
 
+cdef class Response(Message)
+
 cdef class Request(Message):
+    cpdef _begin(self, str method, uri, bytes body)
+    @cython.locals(response=Response)
     cpdef Response response(self, int status, str reason=*, str to_tag=*, headers=*, bytes body=*)
 
 cdef class Response(Message):
-    pass
+    cpdef _begin(self, int status, str reason, bytes body)
+
+@cython.locals(message=Message)
+cpdef Message parse(bytes data, limits=*)

@@ -179,12 +179,16 @@ class Request(Message):
     def __init__(
         self, method: str, uri: Uri | str, headers: Iterable[tuple[str, object]] = (), body: bytes = b""
     ) -> None:
+        self._begin(method, uri, body)
+        self._add_all(headers)
+
+    def _begin(self, method: str, uri: Uri | str, body: bytes) -> None:
+        """Be a request without headers."""
         if method not in METHODS and not is_token(method):
             raise LocalProtocolError(f"method is not a token: {method!r:.40}")
         self.method = method
-        self.uri = uri
+        self._set_uri(uri)
         self.body = body
-        self._add_all(headers)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._uri_text}>"
@@ -207,7 +211,8 @@ class Request(Message):
         body: bytes = b"",
     ) -> Response:
         """The response with this status: what §8.2.6.2 repeats is copied, unchanged."""
-        response = Response(status, reason, (), body)
+        response = Response.__new__(Response)
+        response._begin(status, reason, body)
         response._answer(self, to_tag if status > 100 and self.lacks_to_tag() else None)
         response._add_all(headers)
         return response
@@ -232,12 +237,16 @@ class Response(Message):
         headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",
     ) -> None:
+        self._begin(status, reason, body)
+        self._add_all(headers)
+
+    def _begin(self, status: int, reason: str | None, body: bytes) -> None:
+        """Be a response without headers."""
         if not 100 <= status < 700:
             raise LocalProtocolError(f"status is not between 100 and 699: {status}")
         self.status = status
         self.reason = REASONS.get(status, "") if reason is None else reason
         self.body = body
-        self._add_all(headers)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}>"
@@ -267,12 +276,11 @@ def _media_type(value: str) -> str:
 
 def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
     """The message that a datagram (or a framed piece of a stream) holds; ParseError when there is none."""
-    kind: type[Request | Response] = Response if is_response(data) else Request
-    message = kind.__new__(kind)
+    message = Response.__new__(Response) if is_response(data) else Request.__new__(Request)
     try:
         message._read(data, limits)
     except RemoteProtocolError as error:
-        request = salvage(data, limits) if kind is Request else None
+        request = salvage(data, limits) if isinstance(message, Request) else None
         raise ParseError(str(error), status=error.status, request=request) from error
     return message
 

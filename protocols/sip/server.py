@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..wheel import NEVER
 from .message import Request, Response
-from .transaction import CAME, INVITE_SERVER, REQUEST_SERVER, Transaction, TransactionState
+from .transaction import CAME, INVITE_SERVER, REQUEST_SERVER, Transaction, TransactionState, rows
 
 if TYPE_CHECKING:
     from .core import Core, Headers
@@ -17,6 +17,8 @@ _PROCEEDING = TransactionState.PROCEEDING
 _ACCEPTED = TransactionState.ACCEPTED
 _COMPLETED = TransactionState.COMPLETED
 _TERMINATED = TransactionState.TERMINATED
+
+_ON_REQUEST, _ON_INVITE = rows(REQUEST_SERVER), rows(INVITE_SERVER)
 
 ABSORB = b""  # the tombstone of what needs no answer
 
@@ -36,7 +38,7 @@ class ServerTransaction(Transaction):
         to_tag: str,
         state: TransactionState = _TRYING,
     ) -> None:
-        super().__init__(core, key, request, flow, state)
+        self._prepare(core, key, request, flow, state)
         self.to_tag = to_tag  # for a request that has none
         self._start(now)
 
@@ -51,7 +53,7 @@ class ServerTransaction(Transaction):
         self, status: int, now: float, reason: str | None = None, headers: Headers = (), body: bytes = b""
     ) -> None:
         """Answer; nothing happens when a final answer was given already or the client has given up."""
-        state = REQUEST_SERVER.get((self.state, CAME[status // 100]))
+        state = _ON_REQUEST[self.state][CAME[status // 100]]
         if state is None:
             return
         response = self.request.response(status, reason, to_tag=self.to_tag, headers=headers, body=body)
@@ -126,8 +128,10 @@ class InviteServer(ServerTransaction):
         to_tag: str,
         invitee: Invitee,
     ) -> None:
+        self._prepare(core, key, request, flow, _PROCEEDING)
+        self.to_tag = to_tag
         self.invitee = invitee
-        super().__init__(core, key, request, flow, now, to_tag, _PROCEEDING)
+        self._start(now)
 
     @property
     def is_accepted(self) -> bool:
@@ -146,7 +150,7 @@ class InviteServer(ServerTransaction):
         self, status: int, now: float, reason: str | None = None, headers: Headers = (), body: bytes = b""
     ) -> None:
         """Answer; nothing happens when a final answer was given already."""
-        if (self.state, CAME[status // 100]) in INVITE_SERVER:
+        if _ON_INVITE[self.state][CAME[status // 100]] is not None:
             self.send_response(
                 self.request.response(status, reason, to_tag=self.to_tag, headers=headers, body=body), now
             )
@@ -154,7 +158,9 @@ class InviteServer(ServerTransaction):
     def send_response(self, response: Response, now: float) -> None:
         """Send what the owner has put together."""
         status = response.status
-        self.state = state = INVITE_SERVER[self.state, CAME[status // 100]]
+        state = _ON_INVITE[self.state][CAME[status // 100]]
+        assert state is not None
+        self.state = state
         self.data = response.encode()
         core, timers = self.core, self.core.timers
         core.send_response(status, self.data, self.flow)

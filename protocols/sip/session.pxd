@@ -20,6 +20,9 @@ cdef class Session:
     cdef public InviteServer _invited
     cdef public dict _unacknowledged
 
+    cpdef _begin_session(
+        self, Core core, Request request, flow, str contact, str local_tag, str remote_tag
+    )
     cpdef cancel(self, double now, headers=*)
     cpdef acknowledge_progress(self, Response response, double now, bytes body=*, headers=*)
     cpdef ring(self, int status, double now, str reason=*, headers=*, bytes body=*, str tag=*, is_reliable=*)

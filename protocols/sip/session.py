@@ -68,11 +68,16 @@ class Session:
     )
 
     def __init__(self, core: Core, request: Request, flow: Flow, contact: str, tags: tuple[str, str]) -> None:
+        self._begin_session(core, request, flow, contact, tags[0], tags[1])
+
+    def _begin_session(
+        self, core: Core, request: Request, flow: Flow, contact: str, local_tag: str, remote_tag: str
+    ) -> None:
         self.core = core
         self._request: Request | None = request  # the INVITE, until its ACK
         self.flow = flow  # requests inside the dialog go here; the owner may change it
         self.call_id = request._call_id()
-        self.local_tag, self.remote_tag = tags
+        self.local_tag, self.remote_tag = local_tag, remote_tag
         self.dialog: Dialog | None = None
         self.is_caller = False
         self.is_acknowledged = False

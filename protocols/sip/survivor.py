@@ -44,7 +44,7 @@ def export_session(session: Session) -> SessionState | None:
         dialog.remote,
         dialog.local_tag,
         dialog.remote_tag,
-        dialog.remote_target,
+        dialog.target,
         dialog.route_set,
         dialog.local_cseq,
         dialog.remote_cseq,
@@ -110,14 +110,19 @@ class Survivor(Conversation):
         return self.dialog
 
 
-def _uri(state: Any) -> Uri:
+def _uri(state: Any) -> Uri | str:
+    """The remote target; an earlier version has kept its fields."""
+    return state if isinstance(state, str) else _fields(state)
+
+
+def _fields(state: Any) -> Uri:
     scheme, user, password, host, port, params, headers = state
     return Uri(scheme, user, password, host, port, _params(params), headers)
 
 
 def _name_addr(state: Any) -> NameAddr:
     name, uri, params = state
-    return NameAddr(name, _uri(uri), _params(params))
+    return NameAddr(name, _fields(uri), _params(params))
 
 
 def _params(state: Any) -> tuple[tuple[str, str | None], ...]:

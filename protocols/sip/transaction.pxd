@@ -10,6 +10,7 @@ cdef class Transaction(Filed):
     cdef public bytes data
     cdef public double interval, resend_at, give_up_at
 
+    cpdef _prepare(self, Core core, str key, Request request, flow, state)
     cpdef handle_timer(self, double now)
     cpdef _arm(self, double now)
     cpdef _send_again(self, double now)

@@ -85,6 +85,16 @@ REQUEST_SERVER = {
 }
 
 
+Rows = tuple[tuple[TransactionState | None, ...], ...]
+
+
+def rows(table: dict[tuple[TransactionState, Came], TransactionState]) -> Rows:
+    """A table by state and then by what came, None where it has nothing: found in half the time."""
+    states, kinds = range(_S.TERMINATED + 1), range(Came.FAILURE + 1)
+    numbers = {(int(state), int(came)): after for (state, came), after in table.items()}
+    return tuple([tuple([numbers.get((state, came)) for came in kinds]) for state in states])
+
+
 class Transaction(Filed):
     """One request and its responses; at most one time to send again and one to give up."""
 
@@ -100,7 +110,10 @@ class Transaction(Filed):
     )
 
     def __init__(self, core: Core, key: str, request: Request, flow: Flow, state: TransactionState) -> None:
-        super().__init__(key, flow)
+        self._prepare(core, key, request, flow, state)
+
+    def _prepare(self, core: Core, key: str, request: Request, flow: Flow, state: TransactionState) -> None:
+        self._file(key, flow)
         self.core = core
         self.request = request
         self.state = state
