@@ -3,7 +3,7 @@
     python bench/impaired.py [--seconds 10]
 
 Phones talk in real time: one speaks PCMU over a network of ours that drops, repeats, delays and
-overtakes packets by a seed; the switch passes them on ("passed"), or converts them to PCMA
+overtakes packets by a seed; the switch passes them on ("passed"), or converts them to L16
 ("converted"); the other phone has a buffer of 120 ms, conceals what is missing, and is compared with
 what it hears over a good network. All calls run at the same time. "distance" is that of the spectra, in
 dB (0: the same; 1 is hard to hear, above 5 everybody hears it); "heard" is the share of frames that came
@@ -31,8 +31,8 @@ from switchroom.switch.media import MediaPlane, MediaSession
 
 HOST, RATE, FRAME = "127.0.0.1", 8000, 160
 BUFFER = 0.12  # seconds, of who listens
-NAMES = {"PCMU": 0, "PCMA": 8}
-WAYS = {"passed": "PCMU", "converted": "PCMA"}
+NAMES = {"PCMU": 0, "L16": 96}
+WAYS = {"passed": "PCMU", "converted": "L16"}
 Sound = npt.NDArray[np.float64]
 
 
@@ -153,7 +153,7 @@ class Ear:
         return len(self.frames) / (max(self.frames) + 1)
 
     def sound(self) -> Sound:
-        decoder, concealer = find(self.codec).decoder(), Concealer()
+        decoder, concealer = find(f"{self.codec}/{RATE}").decoder(), Concealer()
         heard = []
         for place in range(max(self.frames) + 1):
             frame = self.frames.get(place)
@@ -229,7 +229,7 @@ async def speak(call: Call, packets: list[bytes], began: float) -> None:
 async def talk(seconds: float) -> list[Call]:
     """All calls at once; returns them with what was heard."""
     loop = asyncio.get_running_loop()
-    config = MediaConfig.model_validate({"transcode": ["PCMU", "PCMA"], "kernel": "off"})
+    config = MediaConfig.model_validate({"transcode": ["PCMU", "L16/8000"], "kernel": "off"})
     plane = MediaPlane(config, lambda toward: HOST, lambda session: None)
     plane.start(loop)
     encoder, sound = find("PCMU").encoder(), voice(seconds)
