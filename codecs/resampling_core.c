@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define BLOCK 960          /* input samples converted at once */
 #define ROWS_MAX (1 << 22) /* taps of all phases together: 16 MiB */
 #define LANES 16
+#define TOGETHER 3         /* output samples that are made at once */
 
 typedef float eight __attribute__((vector_size(32)));  /* two of 16 octets where the processor has no more */
 
@@ -122,18 +124,23 @@ static void release_rows(const struct rows *rows)
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE float dot(const float *a, const float *b, int count)
+/* One window with several rows, or one row with several windows: what they share is loaded once. */
+INLINE void dots(const float *one, const float *others, ptrdiff_t stride, int count, int n, float *results)
 {
-    eight sums[2] = {{0}};
+    eight sums[TOGETHER][2] = {{{0}}};
     for (int k = 0; k < count; k += LANES)
         for (int j = 0; j < 2; j++) {
-            eight x, y;
-            memcpy(&x, a + k + 8 * j, sizeof x);
-            memcpy(&y, b + k + 8 * j, sizeof y);
-            sums[j] += x * y;
+            eight shared, other;
+            memcpy(&shared, one + k + 8 * j, sizeof shared);
+            for (int i = 0; i < n; i++) {
+                memcpy(&other, others + i * stride + k + 8 * j, sizeof other);
+                sums[i][j] += shared * other;
+            }
         }
-    eight sum = sums[0] + sums[1];
-    return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+    for (int i = 0; i < n; i++) {
+        eight sum = sums[i][0] + sums[i][1];
+        results[i] = ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+    }
 }
 
 INLINE int16_t rounded(float value)
@@ -154,9 +161,21 @@ INLINE int run_any(struct resampler *resampler, const int16_t *in, int count, in
     int phase = (int)(resampler->position % rows->up);
     int step = rows->down / rows->up, rest = rows->down % rows->up;
     while (whole < starts) {
-        out[produced++] = rounded(dot(buffer + whole, rows->taps + (size_t)phase * rows->width, rows->width));
-        whole += step;
-        if ((phase += rest) >= rows->up) {
+        const float *window = buffer + whole, *row = rows->taps + (size_t)phase * rows->width;
+        float made[TOGETHER];
+        int n = 1;
+        if (step == 0 && phase + (TOGETHER - 1) * rest < rows->up)
+            dots(window, row, (ptrdiff_t)rest * rows->width, rows->width, n = TOGETHER, made);
+        else if (step == 0 && phase + rest < rows->up)
+            dots(window, row, (ptrdiff_t)rest * rows->width, rows->width, n = 2, made);
+        else if (rest == 0 && whole + (TOGETHER - 1) * step < starts)
+            dots(row, window, step, rows->width, n = TOGETHER, made);
+        else
+            dots(window, row, 0, rows->width, n, made);
+        for (int i = 0; i < n; i++)
+            out[produced++] = rounded(made[i]);
+        whole += n * step;
+        if ((phase += n * rest) >= rows->up) {
             phase -= rows->up;
             whole++;
         }
