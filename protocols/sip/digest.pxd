@@ -1,5 +1,7 @@
 # What the server's side of digest holds in C; digest.py runs without.
 
+import cython
+
 cdef class Credentials:
     cdef readonly str username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque
 
@@ -21,4 +23,6 @@ cdef class Nonces:
 cpdef str compute_response(
     str a1, str method, str uri, str nonce, str algorithm=*, str qop=*, str nc=*, str cnonce=*
 )
+@cython.locals(found=dict, username=str, realm=str, nonce=str, uri=str, response=str, qop=str, nc=str, cnonce=str)
 cpdef Credentials parse_credentials(str value)
+cdef double _minted_at(str nonce) except? -1

@@ -20,6 +20,7 @@ MAX_AUTHORIZATIONS = 8
 # browsers (SIP.js, JsSIP), whose name their pages may change, when the last one does.
 # Nothing is lost by believing the name: a phone may choose MD5 anyway.
 _MD5_ONLY = re.compile(r"baresip v(?:[012]\.|3\.(?:[0-9]|1[01])\.)|SIP\.js/|JsSIP ")
+_SIMPLE = ("baresip ", "SIP.js/", "JsSIP ")  # what their names begin with
 _BROWSERS = frozenset(("WS", "WSS"))
 
 Headers = tuple[tuple[str, str], ...]
@@ -281,7 +282,7 @@ def _is_simple(request: sip.Request, flow: sip.Flow) -> bool:
     if flow.transport in _BROWSERS:
         return True
     agent = request.get("User-Agent")
-    return agent is not None and _MD5_ONLY.match(agent) is not None
+    return agent is not None and agent.startswith(_SIMPLE) and _MD5_ONLY.match(agent) is not None
 
 
 def _names(text: str, request: sip.Request) -> bool:
