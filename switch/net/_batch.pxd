@@ -94,6 +94,7 @@ cdef struct Path:  # where a datagram goes, as the kernel wants it
 cdef class BatchSocket:
     cdef int fd
     cdef int family
+    cdef int filled  # slots that the last receive used
     cdef bint is_wildcard
     cdef object make_flow
     cdef size_t cache_size

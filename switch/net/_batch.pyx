@@ -15,7 +15,7 @@ cdef class BatchSocket:
     def __cinit__(self, int fd, int family, bint is_wildcard, make_flow, size_t cache_size=8192):
         cdef int i
         self.fd, self.family, self.is_wildcard = fd, family, is_wildcard
-        self.make_flow, self.cache_size = make_flow, cache_size
+        self.make_flow, self.cache_size, self.filled = make_flow, cache_size, BATCH
         self.flows, self.old_flows, self.paths, self.old_paths, self.failures = {}, {}, {}, {}, []
         self.buffers = <char*>malloc(BATCH * <size_t>SLOT)  # pages that are not used stay untouched
         if self.buffers == NULL:
@@ -42,7 +42,7 @@ cdef class BatchSocket:
         """Return what has come, at most 64 datagrams: [(data, flow), ...]."""
         cdef int i, count, attempt
         cdef list received = []
-        for i in range(BATCH):
+        for i in range(self.filled):  # those alone: all of them are 64 lines of the cache
             self.incoming[i].msg_hdr.msg_namelen = sizeof(sockaddr_in6)
             self.incoming[i].msg_hdr.msg_controllen = CONTROL if self.is_wildcard else 0
         for attempt in range(3):
@@ -53,6 +53,7 @@ cdef class BatchSocket:
             # A pending ICMP error, or nothing to read but woken: epoll reports a queue of errors as readable.
             if not self._read_errors():
                 break
+        self.filled = max(count, 0)
         for i in range(count):
             received.append((
                 PyBytes_FromStringAndSize(self.buffers + i * <size_t>SLOT, self.incoming[i].msg_len),
