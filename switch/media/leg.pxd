@@ -1,7 +1,7 @@
 # What MediaLeg and its agreements hold in C; leg.py runs without.
 
 from .ports cimport Pair
-from .said cimport Agreed, Said
+from .said cimport Agreed, Said, again, parse
 from .security.security cimport Security
 
 cdef class Offer:
@@ -23,7 +23,8 @@ cdef class MediaLeg:
     cdef readonly str toward
     cdef public bint is_nat, is_holding, is_entered
     cdef public str bound, host
-    cdef public object origin, served, station, waiting
+    cdef public tuple origin
+    cdef public object served, station, waiting
     cdef public list pairs
     cdef public Offer offer
     cdef public Agreement agreement

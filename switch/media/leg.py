@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
@@ -10,12 +10,12 @@ from switchroom.protocols import sdp
 from .negotiate import Line
 from .packing import swapped
 from .ports import Pair
-from .said import Agreed, Kept, Said, again, parse, undressed, written
+from .said import Agreed, Kept, OriginParts, Said, again, parse, undressed, written
 from .security import Guard
 from .security.security import Dress, Security
 from .serving import Served
 from .stream import NO_END, Bundled, Terms
-from .targets import parse_host, plain_host
+from .targets import family_of, plain_host
 from .transcoding import Side
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class MediaLeg:
         self.is_nat = is_nat
         self.bound = ""  # the address that our sockets are bound to
         self.host = ""  # the address that we say
-        self.origin: sdp.Origin
+        self.origin: OriginParts
         self.pairs: list[Pair | None] = []  # by m-line
         self.offer: Offer | None = None  # the last one that was sent to it
         self.agreement: Agreement | None = None
@@ -135,10 +135,8 @@ class MediaLeg:
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
         self.bound, self.host = bound, host
-        number = random.getrandbits(62)
-        address = parse_host(host)
-        family = "IP6" if address is not None and address.version == 6 else "IP4"
-        self.origin = sdp.Origin("-", number, number, family, host)
+        number = getrandbits(62)
+        self.origin = "-", number, number, family_of(host), host
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""
@@ -149,7 +147,8 @@ class MediaLeg:
         """Go on where a leg of an earlier process was."""
         if sent:
             self.bound, self.host, self.sent = bound, host, sent
-            self.origin = sdp.Description.parse(sent).origin
+            username, number, version, family, own = sdp.Description.parse(sent).origin
+            self.origin = username, number, version, family, own
         else:
             self.take_origin(bound, host)
 
@@ -211,7 +210,8 @@ class MediaLeg:
         """Return what the other leg said, as ours; the version counts its changes (RFC 3264 §8)."""
         data = said.write(self.origin, self.host, lines, dress)
         if self.sent and data != self.sent:
-            self.origin = self.origin._replace(version=self.origin.version + 1 & 0x7FFFFFFFFFFFFFFF)
+            username, number, version, family, own = self.origin
+            self.origin = username, number, version + 1 & 0x7FFFFFFFFFFFFFFF, family, own
             data = said.write(self.origin, self.host, lines, dress)
         self.sent = data
         return swapped(data) if self.security.policy.is_swapped else data

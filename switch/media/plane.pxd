@@ -17,6 +17,7 @@ cdef class MediaPlane:
     cdef unsigned int _last_number
     cdef set _converting
 
+    cpdef object kernel_class(self)
     cpdef tuple convertible(self, MediaSession session)
     cpdef note_conversion(self, MediaSession session, bint is_converted)
     cpdef MediaSession session(self, str key)

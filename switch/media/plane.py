@@ -236,7 +236,6 @@ class MediaPlane:
 
     # -- the kernel
 
-    @property
     def kernel_class(self) -> int | None:
         """The traffic class of what the kernel may relay; None: it may not."""
         return None if self.kernel is None else self.config.dscp << 2

@@ -54,4 +54,8 @@ cdef bint _is_origin(bytes head)
 @cython.locals(octet=cython.uchar)
 cdef bint _is_host(bytes word)
 
+@cython.locals(last=int, octet=cython.uchar)
+cdef bint _may_differ(bytes media)
+
 cdef unsigned char _SPACE, _DOT, _ZERO, _NINE, _TILDE
+cdef int _RTC, _SSR

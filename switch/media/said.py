@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SESSION = re.compile(rb"[ -~]{0,64}\r\nc=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})")
 _MEDIA = re.compile(rb"RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
 _SPACE, _DOT, _ZERO, _NINE, _TILDE = b" .09~"
+_RTC, _SSR = int.from_bytes(b"rtc"), int.from_bytes(b"ssr")
 _MAX_SIZE = 1500  # octets; what is kept of a phone is not more
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
@@ -37,6 +38,7 @@ _QUICK_PORT = 9
 
 
 Target = tuple[str, int] | None
+OriginParts = tuple[str, int, int, str, str]  # of sdp.Origin
 
 
 class Wish:
@@ -85,13 +87,12 @@ class Said:
         """The same from the same end, with other lines in it."""
         return Said(description, self.wishes, body, self.data, self.heard)
 
-    def write(self, origin: sdp.Origin, host: str, lines: list[Line], dress: Dress | None = None) -> bytes:
+    def write(self, origin: OriginParts, host: str, lines: list[Line], dress: Dress | None = None) -> bytes:
         """Return it for the other leg."""
-        if dress is not None:
-            return bytes(dress(rewrite(self.description, origin, host, lines)))
         body = self.body
-        if body is None or not lines or not lines[0].port:
-            return bytes(rewrite(self.description, origin, host, lines))
+        if body is None or dress is not None or not lines or not lines[0].port:
+            whole = rewrite(self.description, sdp.Origin(*origin), host, lines)
+            return bytes(whole if dress is None else dress(whole))
         line = lines[0]
         username, number, version, family, own = origin
         session = str(number)
@@ -283,9 +284,8 @@ def _parse_quickly(data: bytes) -> Said | None:
     number = _port_in(port)
     if not number or not _is_origin(head) or not _is_host(own) or len(data) > _MAX_SIZE:
         return None
-    if media.find(b"\na=ssrc:") >= 0:
+    if _may_differ(media):
         media = _SSRC.sub(b"", media)  # as negotiate leaves it out
-    if media.find(b"\na=rtcp:") >= 0:
         media = media.replace(b"\na=rtcp:%d\r\n" % (number + 1), b"\n")  # says what goes without saying
     known = _look(own, session, media)
     if known is None:
@@ -305,6 +305,16 @@ def _port_in(word: bytes) -> int:
             return 0
         number = 10 * number + octet - _ZERO
     return number if number < 65535 else 0
+
+
+def _may_differ(media: bytes) -> bool:
+    """Whether it has a=rtcp or a=ssrc, or seems to: nobody says the same there in two calls."""
+    last = 0  # three octets
+    for octet in media:
+        last = (last << 8 | octet) & 0xFFFFFF
+        if last in (_RTC, _SSR):
+            return True
+    return False
 
 
 def _is_origin(head: bytes) -> bool:

@@ -7,8 +7,8 @@ from .negotiate cimport Line
 from .plane cimport MediaPlane
 from .ports cimport Pair
 from .quality.observer cimport Watch
-from .report cimport MediaReport
-from .said cimport Agreed, Said, Wish
+from .report cimport MediaReport, judge_sound, sum_up
+from .said cimport Agreed, Said, Wish, agree, extended, kept, octets_of, targets_of, told
 
 cdef class MediaSession:
     cdef public str key

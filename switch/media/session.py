@@ -213,9 +213,10 @@ class MediaSession:
             if leg is None or leg.agreement is None:
                 continue
             agreed = leg.agreement.agreed
-            for i, (stream, terms) in enumerate(zip(agreed.streams, agreed.terms, strict=True)):
+            for i, stream in enumerate(agreed.streams):
+                terms, side = agreed.terms[i], leg.agreement.side_of(leg, i)
                 codec = "" if terms is None else terms.codec
-                if (side := leg.agreement.side_of(leg, i)) is not None:
+                if side is not None:
                     codec = side.codec
                 if codec:
                     codecs[codec] = None
@@ -382,7 +383,7 @@ class MediaSession:
         may_kernel = is_relayed and _is_plain(terms) and not self._is_shielded(line)
         rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
         config = self.plane.config
-        return Stream(
+        stream = (
             other.index,
             self.number,
             pair.generation,
@@ -396,10 +397,11 @@ class MediaSession:
             is_mux,
             terms,
             None if side is None else side.recoding or side.conversion,
-            self.plane.kernel_class if may_kernel else None,
+            self.plane.kernel_class() if may_kernel else None,
             shield,
             bundled,
         )
+        return tuple.__new__(Stream, stream)  # what Stream() does after a frame of Python
 
     def _is_shielded(self, line: int) -> bool:
         """Whether any leg has keys of ours there: then packets are touched."""

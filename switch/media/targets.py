@@ -30,6 +30,13 @@ def plain_host(host: str) -> str:
     return host if address is None else str(address)
 
 
+@lru_cache(maxsize=256)
+def family_of(host: str) -> str:
+    """Return what SDP calls the family of an address; a name is taken for one of IPv4."""
+    address = parse_host(host)
+    return "IP6" if address is not None and address.version == 6 else "IP4"
+
+
 @lru_cache(maxsize=4096)
 def target_host(host: str, toward: str, local: str) -> str | None:
     """Return the host that packets for a signalled address go to, or None when nothing may be sent there.
