@@ -392,10 +392,10 @@ def _is_timed(session: sip.Session) -> bool:
 
 def _for_caller(failure: Failure) -> tuple[int, str]:
     """What the caller hears of a refusal: causes travel; challenges, redirections and overload do not."""
-    status, reason, response, _, _ = failure
+    status, reason = failure.status, failure.reason
     if status in (401, 407):
         return 502, "the callee's side asked for credentials"
-    if status < 400 or (status == 503 and response is None):
+    if status < 400 or (status == 503 and failure.response is None):
         # redirections could lead anywhere; 503: our own transport failed
         return 480, f"unreachable ({status} {reason})"
     if status == 503:

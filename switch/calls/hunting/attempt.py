@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.hunt import Run
     from switchroom.switch.calls.leg import Leg
     from switchroom.switch.calls.registration.bindings import Binding
-    from switchroom.switch.calls.routing import Leap, Why
-    from switchroom.switch.calls.trunks import Trunk
+    from switchroom.switch.calls.routing import Why
+    from switchroom.switch.calls.routing.plan import Leap
+    from switchroom.switch.calls.trunks.trunk import Trunk
     from switchroom.switch.config import UserConfig
 
 # After these the next address of the same destination is tried (RFC 3263 §4.3); other answers are its own
@@ -24,14 +25,24 @@ _BUSY = (486, 600)
 _NO_ANSWER = (408, 480, 487)
 
 
-class Failure(NamedTuple):
+class Failure:
     """Why a destination came to nothing."""
 
-    status: int
-    reason: str
-    response: sip.Response | None = None
-    was_reached: bool = True  # somebody answered something, or rang
-    is_ours: bool = False  # the fault is in the offer, or with us
+    __slots__ = ("is_ours", "reason", "response", "status", "was_reached")
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        response: sip.Response | None = None,
+        was_reached: bool = True,
+        is_ours: bool = False,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.response = response
+        self.was_reached = was_reached  # somebody answered something, or rang
+        self.is_ours = is_ours  # the fault is in the offer, or with us
 
     @property
     def why(self) -> Why | None:
@@ -48,15 +59,26 @@ class Failure(NamedTuple):
         return self.status < 600, self.status in _UNINFORMATIVE, self.status // 100
 
 
-class Target(NamedTuple):
+class Target:
     """Where an INVITE goes: its Request-URI, the flow that reaches it and the route set before it."""
 
-    uri: str  # empty: the trunk writes it
-    flow: sip.Flow
-    is_nat: bool = False
-    routes: tuple[str, ...] = ()
-    timeout: float = NEVER  # seconds of silence after which the next one is tried
-    ring_time: float = NEVER
+    __slots__ = ("flow", "is_nat", "ring_time", "routes", "timeout", "uri")
+
+    def __init__(
+        self,
+        uri: str,
+        flow: sip.Flow,
+        timeout: float,
+        is_nat: bool = False,
+        routes: tuple[str, ...] = (),
+        ring_time: float = NEVER,
+    ) -> None:
+        self.uri = uri  # empty: the trunk writes it
+        self.flow = flow
+        self.timeout = timeout  # seconds of silence after which the next one is tried
+        self.is_nat = is_nat
+        self.routes = routes
+        self.ring_time = ring_time
 
 
 class Attempt:
@@ -106,8 +128,7 @@ class Attempt:
         """The destination in plain words."""
         return self.leap.name
 
-    @property
-    def next_at(self) -> float:
+    def next_check(self) -> float:
         """When something must be done about it."""
         return min(self.give_up_at, self.silent_at, self.group_ends_at)
 
@@ -143,9 +164,9 @@ def _phone(binding: Binding, silence: float, ring_time: float) -> Target:
     return Target(
         binding.contact,
         binding.flow,
+        silence,
         _host_of(binding.contact) != binding.flow.remote[0],
         getattr(binding, "path", ()),
-        silence,
         ring_time,
     )
 

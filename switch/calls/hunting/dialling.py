@@ -8,7 +8,6 @@ destination comes after which is the hunt's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from switchroom.protocols import sip
@@ -21,7 +20,7 @@ from switchroom.switch.calls.hunting.hunt import Hunt
 from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.leg import Leg, codecs_of
-from switchroom.switch.calls.routing import Diversion, Plan, ToApp, ToTrunk, ToUser, ToWorker
+from switchroom.switch.calls.routing.plan import Diversion, Plan, ToApp, ToTrunk, ToUser, ToWorker
 from switchroom.switch.media import NoPortsLeft
 from switchroom.switch.net.between import flow_to_worker
 
@@ -37,24 +36,41 @@ MAX_BREADTH = 60  # RFC 5393 §5.3.2: of a request that says none
 _RUNG_OUT = (("Reason", 'SIP;cause=408;text="No answer"'),)
 
 
-@dataclass(slots=True)
 class Errand:
     """What all legs of one dialling have in common."""
 
-    identity: Identity  # who calls
-    caller: Leg  # whom they are made for
-    offer: bytes = b""  # its SDP; none: the callee makes the offer
-    hops: int = 69  # Max-Forwards (RFC 3261 §16.6 step 3)
-    breadth: int | None = None  # Max-Breadth (RFC 5393), when the caller's request has one
-    headers: Headers = ()  # that travel
-    request: sip.Request | None = None  # the caller's, for the header rules of trunks
-    is_emergency: bool = False
-    is_reliable: bool = False  # the caller knows 100rel (RFC 3262)
-    only: Binding | None = None  # the one phone that a GRUU means (RFC 5627)
-    has_boxes: bool = True  # mailboxes may take it
-    propose: Callable[[Leg], bytes] | None = (
-        None  # makes an offer of ours for each leg, in place of ``offer``
-    )
+    __slots__ = (
+        "breadth", "caller", "has_boxes", "headers", "hops", "identity", "is_emergency", "is_reliable",
+        "offer", "only", "propose", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        identity: Identity,
+        caller: Leg,
+        offer: bytes = b"",
+        hops: int = 69,
+        breadth: int | None = None,
+        headers: Headers = (),
+        request: sip.Request | None = None,
+        is_emergency: bool = False,
+        is_reliable: bool = False,
+        only: Binding | None = None,
+        has_boxes: bool = True,
+        propose: Callable[[Leg], bytes] | None = None,
+    ) -> None:
+        self.identity = identity  # who calls
+        self.caller = caller  # whom they are made for
+        self.offer = offer  # its SDP; none: the callee makes the offer
+        self.hops = hops  # Max-Forwards (RFC 3261 §16.6 step 3)
+        self.breadth = breadth  # Max-Breadth (RFC 5393), when the caller's request has one
+        self.headers = headers  # that travel
+        self.request = request  # the caller's, for the header rules of trunks
+        self.is_emergency = is_emergency
+        self.is_reliable = is_reliable  # the caller knows 100rel (RFC 3262)
+        self.only = only  # the one phone that a GRUU means (RFC 5627)
+        self.has_boxes = has_boxes  # mailboxes may take it
+        self.propose = propose  # makes an offer of ours for each leg, in place of ``offer``
 
 
 class Asker(Protocol):
@@ -92,12 +108,7 @@ class Dialling:
         self.legs: list[Leg] = []  # all that were made, the failed ones too
         self.is_over = False
         self.notes = call.notes  # what came of each destination, in plain words
-        self.hunt = Hunt(
-            exchange.router,
-            max_attempts=exchange.config.max_forks,
-            notes=self.notes,
-            has_boxes=errand.has_boxes,
-        )
+        self.hunt = Hunt(exchange.router, exchange.config.max_forks, self.notes, errand.has_boxes)
 
     # -- for the asker
 
@@ -117,7 +128,7 @@ class Dialling:
             for other in self.legs:
                 if other is not leg and not other.is_failed:
                     other.is_failed = True
-                    other.session.hang_up(now, headers=ANSWERED_ELSEWHERE)
+                    other.session.hang_up(now, 487, ANSWERED_ELSEWHERE)
                     self.call.media.drop(other.media)
                     other.forget()
         for left in self.hunt.stop():
@@ -136,7 +147,7 @@ class Dialling:
         for leg in self.legs:
             if not leg.is_failed:
                 leg.is_failed = True
-                leg.session.hang_up(now, headers=headers)
+                leg.session.hang_up(now, 487, headers)
                 leg.forget()
         for left in self.hunt.stop():
             self._let_go(left)
@@ -148,7 +159,7 @@ class Dialling:
 
     def next_check(self) -> float:
         """When somebody was silent, or rang, for long enough."""
-        return self.hunt.next_at
+        return self.hunt.next_check()
 
     def check(self, now: float) -> None:
         """Go on where somebody was silent, or rang, for long enough."""
@@ -157,7 +168,7 @@ class Dialling:
                 continue
             if attempt.silent_at <= now:
                 self._drop_legs(attempt, now, "timeout")
-                self._failed(attempt, Failure(408, "silent", was_reached=False), now)
+                self._failed(attempt, Failure(408, "silent", None, False), now)
             elif attempt.give_up_at <= now or attempt.group_ends_at <= now:
                 is_last = attempt.give_up_at <= now
                 if is_last:
@@ -225,7 +236,7 @@ class Dialling:
                 found = self.exchange.registrar.lookup(to.name, now)
             if found:
                 attempt.groups = phones(found, user, self.exchange.config.contact_timeout)
-            self._next_group(attempt, Failure(480, "not registered", None, was_reached=False), now)
+            self._first_group(attempt, 480, "not registered", now)
         elif isinstance(to, ToTrunk):
             self._try_trunk(attempt, to.name, now)
         elif isinstance(to, ToApp):
@@ -233,33 +244,31 @@ class Dialling:
         elif isinstance(to, ToWorker):
             flow = flow_to_worker(to.slot)
             timeout = self.exchange.config.contact_timeout
-            attempt.groups = [[Target(f"sip:{attempt.leap.called}@{flow.remote[0]}", flow, timeout=timeout)]]
-            self._next_group(attempt, Failure(480, "no such worker", was_reached=False), now)
+            attempt.groups = [[Target(f"sip:{attempt.leap.called}@{flow.remote[0]}", flow, timeout)]]
+            self._first_group(attempt, 480, "no such worker", now)
         else:
             self._try_uri(attempt, to.uri, now)
 
     def _try_trunk(self, attempt: Attempt, name: str, now: float) -> None:
         trunk = self.exchange.trunks.get(name)
         if trunk is None:
-            self._next_group(attempt, Failure(480, "no such trunk", was_reached=False), now)
+            self._first_group(attempt, 480, "no such trunk", now)
             return
         is_emergency = self.errand.is_emergency
-        refusal = trunk.admit(attempt.leap.called, now, is_emergency=is_emergency)
+        refusal = trunk.admit(attempt.leap.called, now, is_emergency)
         if refusal is not None:
             text = "may not call this number" if refusal.status == 403 else "full"
-            self._failed(attempt, Failure(refusal.status, f"trunk {name}: {text}", was_reached=False), now)
+            self._failed(attempt, Failure(refusal.status, f"trunk {name}: {text}", None, False), now)
             return
         trunk.take()
         attempt.trunk = trunk
-        attempt.codecs = codecs_of(trunk.config)
-        is_nat = trunk.config.nat
-        attempt.groups = [
-            [Target("", way.flow, is_nat, timeout=way.timeout)]
-            for way in trunk.ways(now, dead_too=is_emergency)
-        ]
-        if trunk.config.ring_back and attempt.groups:
+        attempt.codecs = trunk.codecs
+        groups = attempt.groups
+        for way in trunk.ways(now, is_emergency):
+            groups.append([Target("", way.flow, way.timeout, trunk.is_nat)])
+        if trunk.rings_back and groups:
             self.asker.on_calling(now)
-        self._next_group(attempt, Failure(503, "no address of it is alive", was_reached=False), now)
+        self._first_group(attempt, 503, "no address of it is alive", now)
 
     def _try_app(self, attempt: Attempt, to: ToApp, now: float) -> None:
         if self.asker.on_app(to, now):
@@ -268,7 +277,7 @@ class Dialling:
             for leg in rang:
                 self.call.media.drop(leg.media)
         else:
-            self._failed(attempt, Failure(480, "no such application here", was_reached=False), now)
+            self._failed(attempt, Failure(480, "no such application here", None, False), now)
 
     def _try_uri(self, attempt: Attempt, uri: str, now: float) -> None:
 
@@ -276,20 +285,24 @@ class Dialling:
             if attempt.is_over or self.is_over:
                 return
             timeout = self.exchange.config.contact_timeout
-            attempt.groups = [[Target(uri, flow, timeout=timeout)] for flow in flows]
-            self._next_group(attempt, Failure(503, "not found", was_reached=False), at)
+            attempt.groups = [[Target(uri, flow, timeout)] for flow in flows]
+            self._first_group(attempt, 503, "not found", at)
 
         self.exchange.locator.locate(uri, located)
 
-    def _next_group(self, attempt: Attempt, otherwise: Failure, now: float) -> None:
-        """Ring the next addresses of a destination; when there is none, it has failed."""
-        if not attempt.groups:
-            self._failed(attempt, otherwise, now)
-            return
+    def _first_group(self, attempt: Attempt, status: int, reason: str, now: float) -> None:
+        """Ring the first addresses of a destination; the reason why it has none."""
+        if attempt.groups:
+            self._next_group(attempt, now)
+        else:
+            self._failed(attempt, Failure(status, reason, None, False), now)
+
+    def _next_group(self, attempt: Attempt, now: float) -> None:
+        """Ring the next addresses of a destination."""
         group = attempt.groups.pop(0)
-        room = self.exchange.config.max_forks - sum(not leg.is_failed for leg in self.legs)
+        room = self.exchange.config.max_forks - self._count_open()
         if room <= 0:
-            self._failed(attempt, Failure(480, "too many legs", was_reached=False), now)
+            self._failed(attempt, Failure(480, "too many legs", None, False), now)
             return
         attempt.legs = []
         breadth = attempt.breadth
@@ -303,15 +316,22 @@ class Dialling:
                 attempt.legs.append(leg)
                 self.legs.append(leg)
         except RemoteProtocolError as error:
-            self._stumbled(attempt, Failure(error.status, str(error), is_ours=True), now)
+            self._stumbled(attempt, Failure(error.status, str(error), None, True, True), now)
             return
         except NoPortsLeft as error:
-            self._stumbled(attempt, Failure(503, str(error), is_ours=True), now)
+            self._stumbled(attempt, Failure(503, str(error), None, True, True), now)
             return
         first = group[0]
         attempt.silent_at = now + first.timeout
         attempt.group_ends_at = now + first.ring_time if attempt.groups else NEVER
         self.exchange.watch(self.call, now)
+
+    def _count_open(self) -> int:
+        """The legs that may still answer."""
+        count = 0
+        for leg in self.legs:
+            count += not leg.is_failed
+        return count
 
     def _stumbled(self, attempt: Attempt, failure: Failure, now: float) -> None:
         """A leg could not be made: the others of its group may still answer."""
@@ -338,7 +358,7 @@ class Dialling:
         self._note(attempt, failure, now)
         if attempt.may_go_on(failure):
             self._drop_media(attempt, now)
-            self._next_group(attempt, failure, now)
+            self._next_group(attempt, now)
             return
         self._let_go(attempt)
         fresh = self.hunt.fail(attempt, failure, now)
@@ -361,7 +381,7 @@ class Dialling:
         for leg in attempt.legs:
             if not leg.is_failed:
                 leg.is_failed = True
-                leg.session.hang_up(now, headers=_RUNG_OUT)
+                leg.session.hang_up(now, 487, _RUNG_OUT)
                 if outcome and attempt.trunk is not None:
                     attempt.trunk.report(leg.session.flow, outcome, now)
 

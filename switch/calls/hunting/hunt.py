@@ -14,7 +14,8 @@ from switchroom.switch.calls.hunting.attempt import Attempt, Failure
 from switchroom.switch.calls.routing import Diversion, ToUser
 
 if TYPE_CHECKING:
-    from switchroom.switch.calls.routing import Leap, Plan, Router, Step
+    from switchroom.switch.calls.routing.plan import Leap, Plan, Step
+    from switchroom.switch.calls.routing.router import Router
 
 MAX_TURNS = 10  # diversions and redirections, one after the other, of one call
 
@@ -27,7 +28,7 @@ class Run:
     def __init__(self, plan: Plan, outer: Run | None, diversions: tuple[Diversion, ...]) -> None:
         self.plan = plan
         self.index = 0
-        self.step: Step
+        self.step: Step | None = None
         self.open = 0  # destinations of this step that may still answer
         self.is_stopped = False  # a cause came after which the next step is not tried
         self.outer = outer
@@ -45,9 +46,7 @@ class Hunt:
 
     __slots__ = ("_has_boxes", "_left", "_router", "attempts", "failures", "notes")
 
-    def __init__(
-        self, router: Router, *, max_attempts: int, notes: list[str], has_boxes: bool = True
-    ) -> None:
+    def __init__(self, router: Router, max_attempts: int, notes: list[str], has_boxes: bool) -> None:
         """``has_boxes``: the mailbox of whoever is called alone may take it."""
         self._router = router
         self._has_boxes = has_boxes
@@ -66,10 +65,12 @@ class Hunt:
         """What the caller hears when all have failed."""
         return min(self.failures, key=lambda failure: failure.rank, default=Failure(480, "Nobody is there"))
 
-    @property
-    def next_at(self) -> float:
+    def next_check(self) -> float:
         """When somebody was silent, or rang, for long enough."""
-        return min([attempt.next_at for attempt in self.attempts], default=NEVER)
+        at = NEVER
+        for attempt in self.attempts:
+            at = min(at, attempt.next_check())
+        return at
 
     def begin(self, plan: Plan, now: float) -> list[Attempt]:
         """Start with the first step."""
@@ -104,9 +105,10 @@ class Hunt:
         attempt.is_over = True
         self.attempts.remove(attempt)
         fresh: list[Attempt] = []
-        self._turn(attempt.leap, plan, attempt.run, now, fresh)
-        attempt.run.open -= 1
-        self._advance(attempt.run, now, fresh)
+        run = attempt.run
+        self._turn(attempt.leap, plan, run, now, fresh)
+        run.open -= 1
+        self._advance(run, now, fresh)
         return fresh
 
     def stop(self) -> list[Attempt]:
@@ -120,7 +122,8 @@ class Hunt:
         self.failures.append(failure)
         run.open -= 1
         # Nobody there and nobody answering in time are no answers: those always go on
-        if failure.response is not None and run.step.is_final(failure.status):
+        step = run.step
+        if failure.response is not None and step is not None and step.is_final(failure.status):
             run.is_stopped = True
 
     def _advance(self, run: Run, now: float, fresh: list[Attempt]) -> None:

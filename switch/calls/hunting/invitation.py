@@ -12,6 +12,7 @@ from switchroom.switch.calls.identity import Diversion, Identity
 from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
 from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.routing import ToUri
+from switchroom.switch.calls.trunks.trunk import Dress
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.dialling import Dialling, Errand
@@ -21,45 +22,54 @@ if TYPE_CHECKING:
 def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | None, now: float) -> Leg:
     """Make a leg. RemoteProtocolError: the caller's offer is of no use here; NoPortsLeft."""
     exchange, call, errand, flow = dialling.exchange, dialling.call, dialling.errand, target.flow
+    trunk = attempt.trunk
     media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
     leg = Leg(call, media, is_a=False, account=attempt.account)
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
-    config = exchange.config.users.get(attempt.user) if attempt.trunk is None else attempt.trunk.config
-    media.security.policy = policy_of(config, flow.transport)
+    if trunk is not None:
+        media.security.policy = trunk.policy
+    else:
+        media.security.policy = policy_of(exchange.config.users.get(attempt.user), flow.transport)
     if errand.propose is not None:
         body = errand.propose(leg)
     else:
         body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
-    trunk = attempt.trunk
-    uri, from_, to, more = _written(errand, attempt, target, exchange.domain_for(flow), now)
-    mint = exchange.mint
-    headers: list[tuple[str, str]] = [
-        *[("Route", route) for route in target.routes],
-        ("Max-Forwards", str(errand.hops)),
-        ("From", f"{from_};tag={mint.tag()}"),
-        ("To", to),
-        ("Call-ID", mint.call_id()),
-        ("CSeq", "1 INVITE"),
-        ("Contact", contact_for(flow, exchange.endpoint)),
-        *exchange.invite_headers,
-        *more,
-        *errand.headers,
-        *attempt.leap.headers,
-        *sdp_headers(body),
-    ]
-    if errand.is_reliable:
-        headers.append(("Supported", "100rel"))
+    written = _written(errand, attempt, target, exchange.domain_for(flow), now)
+    headers = _headers(dialling, attempt, target, written, body)
     if breadth is not None:
         headers.append(("Max-Breadth", str(breadth)))
-    invite = sip.Request("INVITE", uri, headers, body)
-    if exchange.sign is not None and trunk is not None and (trunk.config.sign or trunk.config.pass_identity):
+    invite = sip.Request("INVITE", target.uri or written.uri, headers, body)
+    if trunk is not None and trunk.signs and exchange.sign is not None:
         exchange.sign(invite, errand, attempt, now)
-    leg.session = exchange.endpoint.invite(invite, flow, now, timing=exchange.timing_for(trunk))
-    leg.session.context = leg
-    leg.session.authorizer = _authorizer(attempt)
+    session = leg.session = exchange.endpoint.invite(invite, flow, now, exchange.timing_for(trunk))
+    session.context = leg
+    session.authorizer = _authorizer(attempt)
     if exchange.link is not None:
-        exchange.link(leg.session.call_id, call.id)
+        exchange.link(session.call_id, call.id)
     return leg
+
+
+def _headers(
+    dialling: Dialling, attempt: Attempt, target: Target, written: Dress, body: bytes
+) -> list[tuple[str, str]]:
+    """What the INVITE says but for its Via, in this order."""
+    exchange, errand = dialling.exchange, dialling.errand
+    mint = exchange.mint
+    headers = [("Route", route) for route in target.routes]
+    headers.append(("Max-Forwards", str(errand.hops)))
+    headers.append(("From", f"{written.from_};tag={mint.tag()}"))
+    headers.append(("To", written.to))
+    headers.append(("Call-ID", mint.call_id()))
+    headers.append(("CSeq", "1 INVITE"))
+    headers.append(("Contact", contact_for(target.flow, exchange.endpoint)))
+    headers += exchange.invite_headers
+    headers += written.headers
+    headers += errand.headers
+    headers += attempt.leap.headers
+    headers += sdp_headers(body)
+    if errand.is_reliable:
+        headers.append(("Supported", "100rel"))
+    return headers
 
 
 def report(trunk: Trunk, leg: Leg, failure: Failure, now: float) -> None:
@@ -86,25 +96,21 @@ def _authorizer(attempt: Attempt) -> sip.Authorizer | None:
     return None if known is None else sip.DigestAuthorizer(sip.DigestClient(known.username, known.password))
 
 
-Written = tuple[str, str, str, list[tuple[str, str]]]
-
-
-def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now: float) -> Written:
+def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now: float) -> Dress:
     """Request-URI, From without its tag, To, and what else tells who calls."""
     leap = attempt.leap
     who = _caller_of(errand, attempt)
     trunk = attempt.trunk
     if trunk is not None:
         dress = trunk.dress(who, leap.called, target.flow, now)
-        more = list(dress.headers)
-        if errand.request is not None and trunk.config.headers:
-            more += trunk.headers_out(errand.request)
-        return target.uri or dress.uri, dress.from_, dress.to, more
+        if trunk.has_rules and errand.request is not None:
+            dress.headers.extend(trunk.headers_out(errand.request))
+        return dress
     more = identity.diversion_headers(who.diversions, domain) if who.diversions else []
     if who.diversions and attempt.user:
         more += identity.history_headers(who.diversions, leap.called, domain)
     to = f"<sip:{sip.escape_user(leap.called)}@{domain}>"
-    return target.uri, identity.from_header(who, domain), to, more
+    return Dress(target.uri, identity.from_header(who, domain), to, more)
 
 
 def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
@@ -112,5 +118,5 @@ def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
     who, leap, diversions = errand.identity, attempt.leap, attempt.run.diversions
     if diversions:
         told = tuple([Diversion(one.number, one.reason) for one in diversions])
-        who = who.changed(diversions=told + who.diversions)
+        who = who.changed(None, None, told + who.diversions)
     return who if leap.caller == who.number else who.changed(leap.caller)

@@ -100,11 +100,11 @@ class Outward:
             self.answered.exception()  # whoever waits hears of it; nobody else need
 
 
-class _Nobody:
+class _Nobody(sip.Session):
     """The session of a caller who is not there: what it is told is for nobody."""
 
-    context: Any = None
-    call_id = ""
+    def __init__(self) -> None:
+        self.call_id, self.context = "", None
 
     def ring(self, *_: object, **__: object) -> None: ...
     def reject(self, *_: object, **__: object) -> None: ...
@@ -122,7 +122,7 @@ class _OutwardCall(SipCall):
         super().__init__(exchange, record, caller, media, now)
         self.outward: Outward
         self.a = SipLeg(self, media.leg(toward="", is_nat=False), is_a=True)
-        self.a.session = cast(sip.Session, _Nobody())
+        self.a.session = _Nobody()
 
     def propose(self, leg: SipLeg) -> bytes:
         """Our offer for a phone."""

@@ -1,0 +1,27 @@
+# The types of invitation.py, which runs without.
+
+cimport cython
+
+from switchroom.protocols.sip.identifiers cimport Mint
+from switchroom.protocols.sip.message cimport Request
+from switchroom.protocols.sip.session cimport Session
+from switchroom.switch.calls.call cimport Call
+from switchroom.switch.calls.exchange cimport Exchange
+from switchroom.switch.calls.identity cimport Identity
+from switchroom.switch.calls.leg cimport Leg
+from switchroom.switch.calls.routing.plan cimport Leap
+from switchroom.switch.calls.trunks.trunk cimport Dress, Trunk
+
+from .attempt cimport Attempt, Failure, Target
+from .dialling cimport Dialling, Errand
+
+@cython.locals(exchange=Exchange, call=Call, errand=Errand, trunk=Trunk, leg=Leg, session=Session, invite=Request)
+cpdef Leg send(Dialling dialling, Attempt attempt, Target target, breadth, double now)
+@cython.locals(exchange=Exchange, errand=Errand, mint=Mint, headers=list)
+cdef list _headers(Dialling dialling, Attempt attempt, Target target, Dress written, bytes body)
+cpdef report(Trunk trunk, Leg leg, Failure failure, double now)
+cdef object _authorizer(Attempt attempt)
+@cython.locals(leap=Leap, who=Identity, trunk=Trunk, dress=Dress, more=list)
+cdef Dress _written(Errand errand, Attempt attempt, Target target, str domain, double now)
+@cython.locals(leap=Leap, who=Identity)
+cdef Identity _caller_of(Errand errand, Attempt attempt)
