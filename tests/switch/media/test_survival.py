@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from switchroom.codecs import find
+from switchroom.protocols import sdp
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane, MediaSession, NoPortsLeft
 from switchroom.switch.media.clips import Tone
@@ -88,11 +89,11 @@ async def test_what_follows_fits_what_went_before(
 ) -> None:
     """The next offer has our origin with a higher version, and the same ports (RFC 3264 §8)."""
     call = Call(plane, a, b).set_up()
-    before = call.b_leg.origin
+    before = sdp.Origin(*call.b_leg.origin)
     session = taken_up(another(), kept_of(call))
     one, two = session.legs
     session.offer(one, two, a.describe("a=sendonly"))
-    after = two.origin
+    after = sdp.Origin(*two.origin)
     assert (after.session_id, after.host) == (before.session_id, before.host)
     assert after.version == before.version + 1
     session.answer(two, one, b.describe("a=recvonly"))
