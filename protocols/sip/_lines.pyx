@@ -8,9 +8,13 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
 from ._spans cimport has_controls, skip_space
-from ._values cimport ascii, text_of
+from ._values cimport PyUnicode_1BYTE_DATA, ascii, text_of
 
 from .grammar import COMPACT, SINGLE, TOKEN_LETTERS, header_key, unfold
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 # ---- names -------------------------------------------------------------------------------------------------
 
@@ -84,6 +88,19 @@ cdef inline uint8_t shape(Octets name, Py_ssize_t size) noexcept:
 cdef int number_of(str name) except -1:
     found = NUMBERS.get(name)
     return NUMBERS.get(header_key(name), UNKNOWN) if found is None else found
+
+
+cdef int usual_number(str name) noexcept:
+    """The place in KEYS of a name in its usual spelling; UNKNOWN for any other."""
+    cdef Py_ssize_t size
+    cdef Octets octets
+    cdef int number
+    if not name or not PyUnicode_IS_ASCII(name):
+        return UNKNOWN
+    size = PyUnicode_GET_LENGTH(name)
+    octets = <Octets>PyUnicode_1BYTE_DATA(name)
+    number = BY_SHAPE[shape(octets, size)]
+    return number if SIZES[number] == size and memcmp(octets, SPELLED[number], size) == 0 else UNKNOWN
 
 
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept:
@@ -317,11 +334,14 @@ cdef class Lines:
         cdef Py_ssize_t name_size, size
         cdef Octets octets, name_octets
         cdef str text = value if isinstance(value, str) else str(value)
-        number = NUMBERS.get(name)
-        if number is None:
-            from .head import check_name
-            check_name(name)
-            number = number_of(name)
+        cdef int number = usual_number(name)
+        if number == UNKNOWN:
+            known = NUMBERS.get(name)  # perhaps not in the usual spelling
+            if known is None:
+                from .head import check_name
+                check_name(name)
+                known = number_of(name)
+            number = known
         name_octets = <Octets>PyUnicode_AsUTF8AndSize(name, &name_size)
         kept = view(text, &octets, &size)
         while size and (octets[0] == c" " or octets[0] == c"\t"):

@@ -211,9 +211,10 @@ class Callee(Conversation):
             self._dialogs[tag] = None
             self.core.sessions[tag] = self
         assert self._invited is not None
+        assert self._request is not None  # it is not answered
         headers = typed(headers, body)
         headers.append(("Contact", self._contact))
-        response = self.request.response(status, reason, to_tag=tag, headers=headers, body=body)
+        response = self._request.response(status, reason, tag, headers, body)
         self._invited.send_response(response, now)
 
     def on_cancel(self, transaction: InviteServer, request: Request, now: float) -> None:

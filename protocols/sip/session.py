@@ -173,8 +173,11 @@ class Session:
         if invite is None or self.dialog is None:
             return
         request = invite.request
-        credentials = [(name, value) for name in _CREDENTIALS for value in request.get_all(name)]  # §22.1
-        ack = self.dialog.request("ACK", request._number(), [*credentials, *typed(headers, body)], body)
+        headers = typed(headers, body)
+        for name in _CREDENTIALS:
+            if name in request:  # §22.1
+                headers += [(name, value) for value in request.get_all(name)]
+        ack = self.dialog.request("ACK", request._number(), headers, body)
         self.is_acknowledged = True
         if self.refresh is not None:
             self.refresh.note(sent=body)
