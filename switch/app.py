@@ -28,6 +28,7 @@ from switchroom.switch.config import Config, find_restart_keys
 from switchroom.switch.door import Door
 from switchroom.switch.hosting import Hosting
 from switchroom.switch.media import MediaPlane, check_transcode
+from switchroom.switch.media.security.keeping import Keeper
 from switchroom.switch.neighbours import Neighbours
 from switchroom.switch.net import Addresses, Clock, SipFace, Tls, Watchdog
 from switchroom.switch.net.bus import Bus
@@ -105,6 +106,7 @@ class Switch:
             captures=settings.captures(config),
         )
         self.media.observer.log = self.log
+        self.media.guard.keeper = Keeper(state / "media.key", lambda call: self.exchange.keep(call))
         self.addresses.on_reroute.append(self.media.on_network_change)
         self.router = Router.of(config)
         self.trunks = Trunks(

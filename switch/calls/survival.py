@@ -96,10 +96,10 @@ class Survival:
         return True
 
     def _take_up(self, media: MediaSession, state: Any, record: Record) -> bool:
-        """Its ports again; False: somebody else has them now."""
+        """Its ports again; False: somebody else has them now, or its keys were sealed with another key."""
         try:
             media.restore(state)
-        except NoPortsLeft as error:
+        except (NoPortsLeft, ValueError) as error:
             self.lost_count += 1
             self._exchange.log.warning("call.media_lost", call=record.id, error=str(error))
             return False

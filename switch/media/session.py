@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
@@ -14,6 +14,7 @@ from .ports import NoPortsLeft, Pair
 from .quality.observer import Watch
 from .report import MediaReport, StreamReport, judge_sound, sum_up
 from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
+from .security.keeping import export_channels, take_up_channels
 from .sounding import let_go, renew_tap, watch_served
 from .stream import ALONE, NO_END, Bundled, Stream, Terms
 from .targets import is_hidden
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Flags, the offer, the answer, the legs; as JSON has it, octets may be text
 SessionState = tuple[int, bytes, bytes, LegState, LegState]
+KeptState = SessionState | tuple[str]  # sealed
 _FIRST_OFFERED, _FIRST_HOLDS, _SECOND_HOLDS = 1, 2, 4
 
 
@@ -150,15 +152,13 @@ class MediaSession:
                     self._link(agreement, again(agreement.offer), again(agreement.answer))
                     return
 
-    def export(self, one: MediaLeg, two: MediaLeg) -> SessionState | None:
+    def export(self, one: MediaLeg, two: MediaLeg) -> KeptState | None:
         """What to keep of two legs that hear each other, without a copy of anything.
 
-        None: they do not, or one is secured: keys are not written down, and nothing may go in the clear.
+        None: they do not, or one is secured in a way that ends with this process.
         """
         agreement = one.agreement
         if agreement is None or one.partner is not two or two.agreement is not agreement:
-            return None
-        if one.security.is_secured() or two.security.is_secured():
             return None
         flags = _FIRST_OFFERED if agreement.offerer is one else 0
         if one.is_holding:
@@ -166,19 +166,37 @@ class MediaSession:
         if two.is_holding:
             flags |= _SECOND_HOLDS
         offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)
-        return flags, offer, answer, one.export(), two.export()
+        state = flags, offer, answer, one.export(), two.export()
+        if one.security.is_secured() or two.security.is_secured():
+            return self._sealed(state, one, two)
+        return state
 
-    def restore(self, state: SessionState) -> None:
+    def _sealed(self, state: SessionState, one: MediaLeg, two: MediaLeg) -> tuple[str] | None:
+        """The same with keys, which only this switch can read. Of several lines they are not kept."""
+        keeper = self.plane.guard.keeper
+        keys = export_channels(one.security), export_channels(two.security)
+        if keeper is None or None in keys or len(one.pairs) > 1 or len(two.pairs) > 1:
+            return None
+        return (keeper.seal(self, (*state, *keys)),)
+
+    def restore(self, state: KeptState) -> None:
         """Go on where a session of an earlier process was: the same ports, the same agreement.
 
         NoPortsLeft: somebody else has them now. What was learnt behind a NAT is learnt again.
         """
-        flags, offer, answer, *legs = state
+        opened: Sequence[Any] = state
+        if len(state) == 1:
+            if self.plane.guard.keeper is None:
+                raise ValueError("there is no key for what was sealed")
+            opened = self.plane.guard.keeper.open(state[0])
+        flags, offer, answer, *legs = opened[:5]
         for toward, is_nat, bound, host, sent, ports in legs:
             leg = self.leg(toward, is_nat)
             leg.take_up(bound, host, _octets(sent))
             for port in ports:
                 leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
+        for leg, keys in zip(self.legs, opened[5:], strict=False):
+            take_up_channels(leg.security, self.plane.guard, keys)
         one, two = self.legs
         offerer, answerer = (one, two) if flags & _FIRST_OFFERED else (two, one)
         offered, answered = offerer.hear(_octets(offer)), answerer.hear(_octets(answer))

@@ -112,3 +112,39 @@ def test_a_softphone_with_one_suite(house: House, way: str) -> None:
             soft.hangup(call)
             plain.wait_for("CALL_CLOSED", since=events)
             assert secured == ([way, "no"] if is_caller else ["no", way])
+
+
+def test_a_call_with_keys_in_its_description_goes_on_after_kill_9(tmp_path: Path) -> None:
+    """The next process has the keys, and knows where the sources were; on the disk they are sealed."""
+    people = [*users([PLAIN]), user(SDES, srtp="required", srtp_keys="sdes")]
+    switch = Switch(tmp_path / "switch", users=people)
+    phones = [
+        Baresip(tmp_path / n, n, PASSWORD, switch.address, tone=TONES[n], encryption=ENCRYPTION.get(n, ""))
+        for n in (SDES, PLAIN)
+    ]
+    try:
+        switch.start()
+        for phone in phones:
+            phone.start()
+            phone.wait_registered()
+        secured, plain = phones
+        secured.dial(PLAIN)
+        secured.wait_for("CALL_ESTABLISHED")
+        plain.wait_to_hear(TONES[SDES])
+        rows = wait_until(lambda: [one for one in switch._rows("live") if one["state"]], 5, "its state")
+        assert "inline" not in rows[0]["state"]
+        switch.kill()
+        switch.start()
+        samples = [len(phone.heard()[0]) for phone in phones]
+        secured.wait_to_hear(TONES[PLAIN], after=samples[0])
+        plain.wait_to_hear(TONES[SDES], after=samples[1])
+        [shown] = switch.calls()
+        assert [way.partition(" ")[0] for way in shown["secured"]] == ["SDES", "no"]
+        secured.hang_up()
+        plain.wait_for("CALL_CLOSED")
+        [record] = wait_until(lambda: switch.records(), 5, "the record")
+        assert "survived a restart" in record["verdict"]
+    finally:
+        for phone in phones:
+            phone.stop()
+        switch.stop()

@@ -115,6 +115,10 @@ class Channel:
             self.is_installed = False
         self.inward, self.outward, self._places = inward, outward, None
 
+    def take_places(self, inward: list[Place], outward: list[Place]) -> None:
+        """Where the sources were that an earlier process had; before the keys are agreed on."""
+        self._places = inward, outward
+
     def _leave(self, mode: Mode) -> None:
         if self.mode is not mode and self.mode is Mode.DTLS:
             self.agent = self._next_agent = self.face = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .._engine import Engine
     from ..ports import Pair
+    from .keeping import Keeper
 
 _AT_ONCE = 64  # datagrams in one turn of the loop
 _RENEW_AFTER = 30 * 86400.0  # seconds: a certificate that nobody stores need not last
@@ -41,6 +42,7 @@ class Guard:
         self._planned: dict[int, float] = {}  # what of it counts
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0  # uvloop's handle of what is due at once cannot tell it
+        self.keeper: Keeper | None = None  # None: keys end with this process
         self._certificate: Certificate | None = None
         self._renew_at = 0.0
 
@@ -64,6 +66,8 @@ class Guard:
         if self._timer is not None:
             self._timer.cancel()
         self._loop = self._timer = None
+        if self.keeper is not None:
+            self.keeper.stop()
         self.lines.clear()
 
     # -- for legs

@@ -4,7 +4,7 @@ from ..ports cimport Pair
 
 cdef class Security:
     cdef public object policy
-    cdef readonly tuple channels
+    cdef public tuple channels
     cdef object _guard, _pending, _offered, _mids, _payloads, _sources
     cdef tuple _said
 
