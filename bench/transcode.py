@@ -8,7 +8,8 @@ cost, "resampling" the way between their rates, "converter" the whole conversion
 sockets, all through Python, whose share is about 0.3 µs each, the best of some rounds; "overhead" is what
 the converter adds to the two. "engine" is the CPU of the media thread for a packet that comes in at one
 socket and leaves for another end, the mean of a second of calls in real time over the loopback, so that the
-delivery to the phone's socket is in it; "rtpengine" is that of rtpengine's process, if it is installed.
+delivery to the phone's socket is in it, the best of three such seconds; "rtpengine" is that of rtpengine's
+process, if it is installed, the best of three too.
 "kernel" (between the two forms of G.711, which are relayed octet by octet and need no converter) is what all
 processes take beyond sending directly, soft interrupts included, by bench/rtp_relay.py --g711 in network
 namespaces. All are microseconds for one packet, the mean of both directions; calls a core are 10,000 through
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import select
@@ -43,7 +45,7 @@ from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.stream import Conversion, Incoming
 
 HERE, G711 = Path(__file__).parent, "PCMU-PCMA"
-HOST, PACKETS, WARMING = "127.0.0.1", 50, 3
+HOST, PACKETS, WARMING, TIMES = "127.0.0.1", 50, 3, 3
 NARROW, FULL = {"sample_rate": 8000, "channels": 1}, {"sample_rate": 48000, "channels": 1, "complexity": 0}
 # what is shown, two codecs, settings of the second, wanted calls a core, whether a call comes to be like this
 SUBJECTS: tuple[tuple[str, str, str, dict[str, int], int | None, bool], ...] = (
@@ -194,6 +196,7 @@ def exchange(
     try:
         for index in range(PACKETS):
             if index == WARMING:
+                forget_late(phones)
                 before = spent()
             began = time.monotonic()
             for i, phone in enumerate(phones):
@@ -213,6 +216,15 @@ def exchange(
     finally:
         for phone in phones:
             phone.socket.close()
+
+
+def forget_late(phones: list[Phone]) -> None:
+    """What came of the first packets after all is not the next ones'."""
+    time.sleep(0.3)
+    for phone in phones:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                phone.socket.recv(2048)
 
 
 def cost_of_resampling(rate: int, to_rate: int, seconds: float) -> float:
@@ -241,7 +253,11 @@ def measure(
     converter = sum(ways) / 2
     rates = a.sample_rate, b.sample_rate
     resampling = sum(cost_of_resampling(*way, seconds / 4) for way in (rates, rates[::-1])) / 2
-    engine = asyncio.run(cost_of_engine(one, a, two, b, calls)) if calls else None
+    engine = theirs = None
+    if calls:
+        engine = min(asyncio.run(cost_of_engine(one, a, two, b, calls)) for _ in range(TIMES))
+        found_theirs = [cost_of_rtpengine(one, a, two, b, calls) for _ in range(TIMES)]
+        theirs = min((us for us in found_theirs if us is not None), default=None)
     return {
         "pair": name,
         "codecs_us": codecs,
@@ -249,7 +265,7 @@ def measure(
         "converter_us": converter,
         "overhead_percent": round(100 * (converter / (codecs + resampling) - 1), 1),
         "engine_us": engine,
-        "rtpengine_us": cost_of_rtpengine(one, a, two, b, calls) if calls else None,
+        "rtpengine_us": theirs,
         "kernel_us": kernel,
         "calls_alone": round(1e4 / converter),
         "calls_with_sockets": None if engine is None else round(1e4 / engine),
