@@ -2,7 +2,10 @@
 
 cdef class Call
 
+from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Request, Response
+
+from switchroom.switch.store.record cimport Record
 
 from .early cimport Early
 from .exchange cimport Exchange
@@ -11,7 +14,8 @@ from .leg cimport Leg
 cdef class Call:
     cdef public Exchange exchange
     cdef public Leg a, b, early_offerer
-    cdef public object record, caller, media, dialling, plan, identity, earlies, kept
+    cdef public Record record
+    cdef public object caller, media, dialling, plan, identity, earlies, kept
     cdef public str id, account
     cdef public list notes
     cdef public int rung
@@ -21,8 +25,8 @@ cdef class Call:
 
     cpdef Early early_of(self, Leg leg, str remote_tag)
     cpdef keep_changes(self)
-    cpdef start(self, event, identity, plan, double now, only=*)
-    cpdef bytes take_caller(self, event, double now)
+    cpdef start(self, RequestReceived event, identity, plan, double now, only=*)
+    cpdef bytes take_caller(self, RequestReceived event, double now)
     cpdef dial(self, plan, errand, double now)
     cpdef rang(self, int status, double now)
     cpdef on_calling(self, double now)

@@ -3,35 +3,41 @@
 cdef class Exchange
 
 from switchroom.protocols.sip.endpoint cimport Endpoint
+from switchroom.protocols.sip.events cimport Event, RequestReceived
 from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
 from switchroom.protocols.wheel cimport Slots
 
+from switchroom.switch.net.clock cimport Clock
+
 from .call cimport Call
+from .ledger cimport Ledger
 
 cdef class Exchange:
     cdef public Endpoint endpoint
     cdef public Mint mint
-    cdef public object registrar, router, trunks, locator, media, clock, log, config
-    cdef public object ledger, admission, reception
+    cdef public object registrar, router, trunks, locator, media, log, config
+    cdef public object admission, reception
+    cdef public Clock clock
+    cdef public Ledger ledger
     cdef public dict calls
-    cdef public list features, on_call_state
+    cdef public list features, on_call_state, on_call_over
     cdef public object on_replaces, on_refer, on_notify, on_app, on_planned, claim, link, sign, verify
     cdef public tuple invite_headers
     cdef Slots _due
     cdef dict _timings
     cdef object _is_local
 
-    cpdef handle_event(self, event, double now)
+    cpdef handle_event(self, Event event, double now)
     cpdef bint is_trusted(self, str host)
     cpdef bint is_ours(self, uri, flow)
     cpdef str _within(self, str number, uri)
     cpdef bint is_local(self, str host)
-    cpdef invite(self, event, caller, unsupported, double now)
-    cpdef Call begin(self, event, caller, who, str number, plan, double now, only=*, verdict=*)
+    cpdef invite(self, RequestReceived event, caller, unsupported, double now)
+    cpdef Call begin(self, RequestReceived event, caller, who, str number, plan, double now, only=*, verdict=*)
     cpdef plan(self, str shown, str number, caller, double now)
     cpdef identity_of(self, Request request, caller)
-    cpdef refuse(self, event, caller, refusal, double now, str number=*, plan=*, verdict=*)
+    cpdef refuse(self, RequestReceived event, caller, refusal, double now, str number=*, plan=*, verdict=*)
     cpdef str _why(self, caller, int status, plan, verdict)
     cpdef str domain_for(self, flow)
     cpdef timing_for(self, trunk)

@@ -78,6 +78,7 @@ class Exchange:
         self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
         # Told when a call's legs are not what they were: made, ringing, answered, over
         self.on_call_state: list[Callable[[Call, float], None]] = []
+        self.on_call_over: list[Callable[[Call], None]] = []  # told when a call is over, after those
         # Who deals with REFER inside a call, and with NOTIFY of one that was passed on (RFC 3515)
         self.on_refer: OnRequest | None = None
         self.on_notify: OnRequest | None = None
@@ -359,6 +360,8 @@ class Exchange:
             self.admission.setups -= 1
         self.ledger.over(call, cause, reason, ended_by, now)
         self.tell(call, now)
+        for told in self.on_call_over:
+            told(call)
 
     def on_media_timeout(self, session: MediaSession) -> None:
         """No RTP for too long: the call is a ghost (THREATS A10)."""

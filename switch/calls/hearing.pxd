@@ -1,8 +1,20 @@
-# hearing.py is compiled as it is.
+# The types of hearing.py, which runs without.
 
+cimport cython
+from switchroom.protocols.sip.events cimport (
+    SessionAcknowledged,
+    SessionAnswered,
+    SessionEnded,
+    SessionProgressed,
+    SessionRejected,
+)
+
+from .call cimport Call
 from .leg cimport Leg
 
-cpdef _on_rejected(Leg leg, event, double now)
-cpdef _on_answer(Leg leg, event, double now)
-cpdef _on_progress(Leg leg, event, double now)
-cpdef _on_acknowledged(Leg leg, event, double now)
+cpdef _on_rejected(Leg leg, SessionRejected event, double now)
+cpdef _on_answer(Leg leg, SessionAnswered event, double now)
+cpdef _on_progress(Leg leg, SessionProgressed event, double now)
+@cython.locals(call=Call)
+cpdef _on_acknowledged(Leg leg, SessionAcknowledged event, double now)
+cpdef _on_ended(Leg leg, SessionEnded event, double now)

@@ -25,12 +25,17 @@ def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
         leg.dialling.on_progress(leg, event.response, now)
 
 
+def _on_ended(leg: Leg, event: sip.SessionEnded, now: float) -> None:
+    bridge.on_ended(leg, event.cause, event.request, now)
+
+
 # After these three the legs may have agreed to something else, and the leg may be another call's
 
 
 def _on_acknowledged(leg: Leg, event: sip.SessionAcknowledged, now: float) -> None:
     bridge.on_acknowledged(leg, event.request, now)
-    leg.call.keep_changes()
+    call = leg.call
+    call.keep_changes()
 
 
 def _on_reinvite_answered(leg: Leg, event: sip.ReinviteAnswered, now: float) -> None:
@@ -49,7 +54,7 @@ HEARING: dict[type, Callable[[Leg, Any, float], None]] = {
     sip.SessionRejected: _on_rejected,
     sip.SessionCancelled: lambda leg, e, now: leg.call.on_cancelled(e.request, now),
     sip.SessionAcknowledged: _on_acknowledged,
-    sip.SessionEnded: lambda leg, e, now: bridge.on_ended(leg, e.cause, e.request, now),
+    sip.SessionEnded: _on_ended,
     sip.ProgressAcknowledged: lambda leg, e, now: early.on_acknowledged(
         leg.call, leg, e.transaction, e.request, now
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from switchroom.protocols import sip
 from switchroom.switch.calls import verdict
 from switchroom.switch.calls.routing import Plan, ToTrunk, ToUser, show_destination
-from switchroom.switch.store import Record
+from switchroom.switch.store.record import Record
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -47,15 +47,9 @@ class Ledger:
                 to_user = trunk = to.name
             else:
                 to_user = show_destination(to)
-        return Record(
-            call_id_a=request.call_id,
-            caller=shown,
-            callee=number,
-            from_user=caller.account,
-            to_user=to_user,
-            trunk=trunk,
-            setup_at=self._clock.posix(now),
-        )
+        record = Record(self._clock.posix(now), request.call_id, "", shown, number, caller.account, to_user)
+        record.trunk = trunk
+        return record
 
     def refused(self, record: Record, status: int, reason: str, plan: Plan | None, why: str) -> None:
         """A call that never began still leaves a record."""

@@ -1,6 +1,8 @@
 # What Leg holds in C; leg.py runs without. ``call`` has no type here: a call's class knows its legs' class.
 
+cimport cython
 from switchroom.protocols.sip.endpoint cimport Endpoint
+from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Response
 from switchroom.protocols.sip.server cimport ServerTransaction
 from switchroom.protocols.sip.session cimport Session
@@ -16,7 +18,8 @@ cdef class Leg:
     cdef public int refer_count
     cdef public bint is_a, is_failed, owes_answer
 
-    cpdef accept(self, event, caller, double now)
+    @cython.locals(endpoint=Endpoint, session=Session)
+    cpdef accept(self, RequestReceived event, caller, double now)
     cpdef forget(self)
     cpdef release(self)
 

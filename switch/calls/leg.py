@@ -79,7 +79,7 @@ class Leg:
         "trunk",
     )
 
-    def __init__(self, call: Call, media: MediaLeg, *, is_a: bool, account: str = "") -> None:
+    def __init__(self, call: Call, media: MediaLeg, is_a: bool, account: str = "") -> None:
         self.call = call
         self.media = media
         self.is_a = is_a
@@ -106,7 +106,7 @@ class Leg:
         """The leg of somebody who calls; ``accept`` makes its session."""
         source = event.flow.remote
         media = call.media.leg(toward=source[0], is_nat=leads_elsewhere(event.request, source))
-        leg = cls(call, media, is_a=is_a, account=caller.account)
+        leg = cls(call, media, is_a, caller.account)
         leg.codecs = codecs_of(caller.config)
         media.security.policy = policy_of(caller.config, event.flow.transport)
         return leg
@@ -114,12 +114,10 @@ class Leg:
     def accept(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
         """Take the INVITE that the leg was made for: from here on it has a session."""
         exchange, trunk = self.call.exchange, caller.trunk
-        self.session = session = exchange.endpoint.accept(
-            event,
-            now,
-            contact=contact_for(event.flow, exchange.endpoint),
-            timing=exchange.timing_for(trunk),
-        )
+        endpoint = exchange.endpoint
+        contact = contact_for(event.flow, endpoint)
+        session = endpoint.accept(event, now, contact, exchange.timing_for(trunk))
+        self.session = session
         session.context = self
         if trunk is not None:
             trunk.take()

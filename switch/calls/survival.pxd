@@ -1,5 +1,7 @@
 # The types of survival.py, which runs without.
 
+from switchroom.protocols.sip.survivor cimport export_session
+
 from .call cimport Call
 from .leg cimport Leg
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from switchroom.protocols import sip
-from switchroom.protocols.sip.survivor import SessionState
+from switchroom.protocols.sip.survivor import SessionState, export_session
 from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.protection import policy_of
@@ -47,7 +47,7 @@ def export_call(call: Call) -> CallState | None:
 
 
 def _export_leg(leg: Leg, account: str) -> tuple[str, str, SessionState] | None:
-    session = sip.export_session(leg.session)
+    session = export_session(leg.session)
     return None if session is None else (account, "" if leg.trunk is None else leg.trunk.name, session)
 
 

@@ -54,7 +54,7 @@ class Apps:
         self.supervision = Supervision(self)
         house.exchange.claim = self._claim
         house.exchange.on_app = self._on_app
-        house.exchange.on_call_state.append(self._on_call_state)
+        house.exchange.on_call_over.append(self._on_call_over)
 
     # -- who is there
 
@@ -153,7 +153,11 @@ class Apps:
 
     def _claim(self, inquiry: Inquiry) -> Plan | None:
         number = inquiry.called
-        name = next((name for patterns, name in self._patterns if match_any(patterns, number)), None)
+        name = None
+        for patterns, handler in self._patterns:
+            if match_any(patterns, number):
+                name = handler
+                break
         for claim in self.claims:
             name = name or claim(inquiry)
         if name is None or self.house.exchange.router.is_emergency(number):
@@ -242,6 +246,7 @@ class Apps:
             )
         self.house.flush()
 
-    def _on_call_state(self, sip_call: SipCall, now: float) -> None:
-        if sip_call.is_over and (call := self.calls.pop(sip_call.id, None)) is not None:
+    def _on_call_over(self, sip_call: SipCall) -> None:
+        call = self.calls.pop(sip_call.id, None)
+        if call is not None:
             call._over(sip_call.record.reason or "ended")
