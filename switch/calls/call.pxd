@@ -4,7 +4,7 @@ cdef class Call
 
 from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Request, Response
-
+from switchroom.switch.media.session cimport MediaSession
 from switchroom.switch.store.record cimport Record
 
 from .early cimport Early
@@ -15,7 +15,8 @@ cdef class Call:
     cdef public Exchange exchange
     cdef public Leg a, b, early_offerer
     cdef public Record record
-    cdef public object caller, media, dialling, plan, identity, earlies, kept
+    cdef public MediaSession media
+    cdef public object caller, dialling, plan, identity, earlies, kept
     cdef public str id, account
     cdef public list notes
     cdef public int rung

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.routing import Plan
     from switchroom.switch.calls.rules import Caller
-    from switchroom.switch.media import MediaSession
+    from switchroom.switch.media.session import MediaSession
     from switchroom.switch.store.record import Record
 
 Headers = Sequence[tuple[str, str]]

@@ -7,7 +7,7 @@ from switchroom.protocols.sip.events cimport Event, RequestReceived
 from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
 from switchroom.protocols.wheel cimport Slots
-
+from switchroom.switch.media.plane cimport MediaPlane
 from switchroom.switch.net.clock cimport Clock
 
 from .call cimport Call
@@ -16,8 +16,9 @@ from .ledger cimport Ledger
 cdef class Exchange:
     cdef public Endpoint endpoint
     cdef public Mint mint
-    cdef public object registrar, router, trunks, locator, media, log, config
+    cdef public object registrar, router, trunks, locator, log, config
     cdef public object admission, reception
+    cdef public MediaPlane media
     cdef public Clock clock
     cdef public Ledger ledger
     cdef public dict calls

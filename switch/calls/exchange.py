@@ -25,7 +25,8 @@ from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
 from switchroom.switch.calls.trunks.trunk import Trunk
 from switchroom.switch.calls.trunks.trunks import Trunks
-from switchroom.switch.media import MediaPlane, MediaSession
+from switchroom.switch.media.plane import MediaPlane
+from switchroom.switch.media.session import MediaSession
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store import RecordStore
 

@@ -6,9 +6,12 @@ from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Response
 from switchroom.protocols.sip.server cimport ServerTransaction
 from switchroom.protocols.sip.session cimport Session
+from switchroom.switch.media.leg cimport MediaLeg
+from switchroom.switch.media.session cimport MediaSession
 
 cdef class Leg:
-    cdef public object call, media, dialling, attempt, trunk, mover, server
+    cdef public MediaLeg media
+    cdef public object call, dialling, attempt, trunk, mover, server
     cdef public Session session
     cdef public str account
     cdef public tuple codecs, retry
@@ -24,7 +27,7 @@ cdef class Leg:
     cpdef release(self)
 
 cpdef tuple codecs_of(config)
-cpdef bytes offered(media, Leg source, Leg target, bytes offer)
+cpdef bytes offered(MediaSession media, Leg source, Leg target, bytes offer)
 cpdef bytes sdp_of(Message message)
 cpdef tuple sdp_headers(bytes body)
 cpdef str contact_for(flow, Endpoint endpoint)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.calls.trunks.trunk import Trunk
     from switchroom.switch.config import TrunkConfig, UserConfig
-    from switchroom.switch.media import MediaLeg, MediaSession
+    from switchroom.switch.media.leg import MediaLeg
+    from switchroom.switch.media.session import MediaSession
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
 EXTENSIONS: tuple[str, ...] = (
@@ -105,7 +106,7 @@ class Leg:
     def of_caller(cls, call: Call, event: sip.RequestReceived, caller: Caller, *, is_a: bool = True) -> Leg:
         """The leg of somebody who calls; ``accept`` makes its session."""
         source = event.flow.remote
-        media = call.media.leg(toward=source[0], is_nat=leads_elsewhere(event.request, source))
+        media = call.media.leg(source[0], leads_elsewhere(event.request, source))
         leg = cls(call, media, is_a, caller.account)
         leg.codecs = codecs_of(caller.config)
         media.security.policy = policy_of(caller.config, event.flow.transport)

@@ -9,13 +9,15 @@ from switchroom.switch.calls.call cimport Call
 from switchroom.switch.calls.exchange cimport Exchange
 from switchroom.switch.calls.identity cimport Identity
 from switchroom.switch.calls.leg cimport Leg
+from switchroom.switch.media.leg cimport MediaLeg
 from switchroom.switch.calls.routing.plan cimport Leap
 from switchroom.switch.calls.trunks.trunk cimport Dress, Trunk
 
 from .attempt cimport Attempt, Failure, Target
 from .dialling cimport Dialling, Errand
 
-@cython.locals(exchange=Exchange, call=Call, errand=Errand, trunk=Trunk, leg=Leg, session=Session, invite=Request)
+@cython.locals(exchange=Exchange, call=Call, errand=Errand, trunk=Trunk, leg=Leg, session=Session, invite=Request,
+               media=MediaLeg)
 cpdef Leg send(Dialling dialling, Attempt attempt, Target target, breadth, double now)
 @cython.locals(exchange=Exchange, errand=Errand, mint=Mint, headers=list)
 cdef list _headers(Dialling dialling, Attempt attempt, Target target, Dress written, bytes body)

@@ -23,7 +23,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     """Make a leg. RemoteProtocolError: the caller's offer is of no use here; NoPortsLeft."""
     exchange, call, errand, flow = dialling.exchange, dialling.call, dialling.errand, target.flow
     trunk = attempt.trunk
-    media = call.media.leg(toward=flow.remote[0], is_nat=target.is_nat)
+    media = call.media.leg(flow.remote[0], target.is_nat)
     leg = Leg(call, media, is_a=False, account=attempt.account)
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
     if trunk is not None:
