@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.net.bans import Ban
 from switchroom.switch.net.bus import Bus
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.access.guard import Guard
     from switchroom.switch.calls.exchange import Exchange
-    from switchroom.switch.calls.registration.bindings import Binding
     from switchroom.switch.calls.registration.registrar import Registrar
     from switchroom.switch.calls.trunks.trunks import Usage
 
@@ -86,11 +86,11 @@ class Sharing:
             self._used = {name: (calls, 0) for name, (calls, _) in used.items()}
 
     def _tell_bindings(self, saved: Sequence[Binding], gone: Sequence[Binding]) -> None:
-        self._bus.publish("bindings", (tuple(saved), tuple((b.user, b.contact) for b in gone)))
+        self._bus.publish("bindings", ([b.told() for b in saved], [(b.user, b.contact) for b in gone]))
 
     def _hear_bindings(self, told: Any, slot: int) -> None:
         saved, gone = told
-        self._registrar.learn(saved, gone, self._now())
+        self._registrar.learn([Binding.heard(one) for one in saved], gone, self._now())
 
     def _hear_ban(self, told: Any, slot: int) -> None:
         self._guard.learn(Ban(*told), self._now())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.flow import Flow
+from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.config import RegistrarConfig
 from switchroom.switch.net.clock import Clock
@@ -424,6 +427,26 @@ def test_bindings_survive_a_restart():
     assert (binding.user_agent, binding.instance, registrar.count()) == ("Phone", "reg-id=2", 1)
     assert registrar.next_timer() is not None
     assert register(registrar, f"<{DESK}>", cseq=7, now=5.0)[0] == 500  # the order counts still
+
+
+def test_another_worker_has_the_binding_that_it_is_told_of():
+    registrar, other = make_registrar(), make_registrar()
+    registrar.share(
+        lambda saved, gone: other.learn(
+            [Binding.heard(pickle.loads(pickle.dumps(one.told()))) for one in saved],
+            [(b.user, b.contact) for b in gone],
+            NOW,
+        )
+    )
+    path = {"Path": "<sip:edge.example;lr>", "Supported": "path"}
+    register(registrar, f"<{DESK}>;expires=600;q=0.5;reg-id=2", User_Agent="Phone", cseq=7, **path)
+    (ours,), (theirs,) = registrar.lookup("1001", NOW), other.lookup("1001", NOW)
+    assert theirs is not ours
+    assert theirs.told() == ours.told()
+    assert theirs.flow == FLOW
+    assert isinstance(theirs.flow, Flow)
+    register(registrar, f"<{DESK}>;expires=0", cseq=8)
+    assert other.count() == 0
 
 
 def test_what_expired_meanwhile_is_not_loaded():
