@@ -15,3 +15,4 @@ cdef class Mint:
     @cython.locals(at=cython.Py_ssize_t)
     cpdef str tag(self)
     cpdef str tag_for(self, str key)
+    cpdef bint is_own_branch(self, str branch)

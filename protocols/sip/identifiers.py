@@ -11,6 +11,7 @@ MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
 _DIGITS = 16  # 64 random bits; RFC 3261 §19.3 asks for 32, an off-path attacker for more
 _POOL_SIZE = 4000  # octets fetched at once: the kernel is asked once in 500 identifiers
 _SITE = slice(6, 12)
+_SITE_OF_BRANCH = slice(len(MAGIC_COOKIE) + 6, len(MAGIC_COOKIE) + 12)
 _SIZE = 12 + _DIGITS
 
 
@@ -66,7 +67,7 @@ class Mint:
 
     def is_own_branch(self, branch: str) -> bool:
         """Whether this switch, any worker of it, minted the branch: in a request it means a loop."""
-        return self.slot_of(branch) is not None and branch[len(MAGIC_COOKIE) :][_SITE] == self._head[_SITE]
+        return branch[_SITE_OF_BRANCH] == self._head[_SITE] and self.slot_of(branch) is not None
 
     @property
     def head(self) -> str:

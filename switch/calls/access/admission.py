@@ -34,7 +34,7 @@ class Admission:
 
     def reconfigure(self, config: ExchangeConfig) -> None:
         """Apply new limits; what is counted stays."""
-        self._config = config
+        self._max_calls = config.max_calls
         self.caps.limits = config.caps
         self.overload.rules = config.overload
         self._busy = sip.Refusal(503, (("Retry-After", str(config.overload.retry_after)),))
@@ -61,7 +61,8 @@ class Admission:
         if request.max_forwards == 0:
             return sip.Refusal(483)
         for via in request.vias:
-            if self._mint.is_own_branch(via.branch or ""):
+            branch = via.branch
+            if branch and self._mint.is_own_branch(branch):
                 return sip.Refusal(482)
         if "max-breadth" in request:
             try:
@@ -77,7 +78,7 @@ class Admission:
             return "the switch takes no new calls"
         if self._records.is_full:
             return "no records can be written"
-        if count + self.elsewhere >= self._config.max_calls:
+        if count + self.elsewhere >= self._max_calls:
             return "too many calls"
         if caller.trunk is not None:
             return f"trunk {caller.trunk.name} has too many calls"
@@ -85,13 +86,12 @@ class Admission:
 
     def limit(self, caller: Caller, number: str, count: int, now: float) -> sip.Refusal | None:
         """Why there may not be one more call now."""
-        if count + self.elsewhere >= self._config.max_calls or self._records.is_full:
+        if count + self.elsewhere >= self._max_calls or self._records.is_full:
             return _OVERLOADED
         if not self.caps.admits(caller.account, now):
             return _OVERLOADED
-        if caller.trunk is not None:
-            return caller.trunk.admit(number, now, is_outgoing=False)
-        return None
+        trunk = caller.trunk
+        return None if trunk is None else trunk.admit(number, now, False, False)
 
 
 def _unreadable(request: sip.Request) -> sip.Refusal | None:
@@ -102,4 +102,7 @@ def _unreadable(request: sip.Request) -> sip.Refusal | None:
         parts = sip.body_parts(request)
     except RemoteProtocolError as error:
         return sip.Refusal(error.status)
-    return None if any(part.content_type == SDP for part in parts) else sip.Refusal(415, (("Accept", SDP),))
+    for part in parts:
+        if part.content_type == SDP:
+            return None
+    return sip.Refusal(415, (("Accept", SDP),))
