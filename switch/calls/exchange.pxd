@@ -33,7 +33,6 @@ cdef class Exchange:
     cpdef bint is_trusted(self, str host)
     cpdef bint is_ours(self, uri, flow)
     cpdef str _within(self, str number, uri)
-    cpdef bint is_local(self, str host)
     cpdef invite(self, RequestReceived event, caller, unsupported, double now)
     cpdef Call begin(self, RequestReceived event, caller, who, str number, plan, double now, only=*, verdict=*)
     cpdef plan(self, str shown, str number, caller, double now)
