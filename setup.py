@@ -21,7 +21,7 @@ LINKED = SANITIZERS if IS_SANITIZED else []
 WARNED = ["-std=gnu11", "-Wall", "-Wno-unreachable-code"]
 # Python compiled as it is calls C of Python: more than -O1 makes it no faster and takes three times as long
 AS_IT_IS = COMPILED if IS_SANITIZED else ["-O1", "-g0"]
-AS_IT_IS += ["-Werror=incompatible-pointer-types"]  # a method of C that is handed on as a value would lose its self
+AS_IT_IS += ["-Werror=incompatible-pointer-types"]  # a method of C that leaves as a value would lose its self
 # C of another room that a module is linked with
 SHARED = {
     "switch/media/_conversion.pyx": (
