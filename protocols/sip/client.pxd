@@ -1,16 +1,17 @@
 # What client transactions hold in C; client.py runs without.
 
 from .core cimport Core
+from .flow cimport Flow
 from .message cimport Request, Response
 from .transaction cimport Transaction
 
 cdef class ClientTransaction(Transaction):
-    cdef public object _fallback
+    cdef public Flow _fallback
     cdef public int attempts
     cdef public str branch, sent_by
     cdef public object owner
 
-    cpdef _open(self, Core core, Request request, flow, double now, owner, str branch, state)
+    cpdef _open(self, Core core, Request request, Flow flow, double now, owner, str branch, state)
     cpdef _start(self, double now)
     cpdef bytes _move_to_stream(self)
     cpdef _fall_back(self, double now)

@@ -2,6 +2,7 @@
 
 from .client cimport ClientTransaction, InviteClient
 from .dialog cimport Dialog
+from .flow cimport Flow
 from .message cimport Request, Response
 from .refresh cimport Refresh
 from .server cimport InviteServer, ServerTransaction
@@ -10,10 +11,10 @@ from .update cimport Offering
 cdef class Conversation(Offering):
     cpdef Dialog _dialog_of(self, Request request)
     cpdef Dialog _dialog_sent(self, Request request)
-    cpdef _on_prack(self, Request request, flow, str key, double now, Dialog dialog)
-    cpdef _answer_at_once(self, Request request, flow, str key, double now, int status, headers=*)
-    cpdef ServerTransaction _begin(self, Request request, flow, str key, double now)
-    cpdef _on_reinvite(self, Request request, flow, str key, double now)
+    cpdef _on_prack(self, Request request, Flow flow, str key, double now, Dialog dialog)
+    cpdef _answer_at_once(self, Request request, Flow flow, str key, double now, int status, headers=*)
+    cpdef ServerTransaction _begin(self, Request request, Flow flow, str key, double now)
+    cpdef _on_reinvite(self, Request request, Flow flow, str key, double now)
     cpdef bint _is_settled_here(self, Refresh refresh, InviteServer transaction, double now)
     cpdef _on_bye(self, Request request, double now)
     cpdef on_cancel(self, InviteServer transaction, Request request, double now)

@@ -1,6 +1,7 @@
 # What the classes of core.py hold in C; the same module runs without.
 
 from ..wheel cimport Slots, Timed, Wheel
+from .flow cimport Flow
 from .identifiers cimport Mint
 from .message cimport Request
 from .timers cimport Timers
@@ -12,9 +13,9 @@ cdef class Counters:
 
 cdef class Filed(Timed):
     cdef public str key
-    cdef public flow
+    cdef public Flow flow
 
-    cpdef _file(self, str key, flow)
+    cpdef _file(self, str key, Flow flow)
     cpdef on_flow_failed(self, str reason, double now)
 
 cdef class Core:
@@ -34,13 +35,13 @@ cdef class Core:
 
     cpdef list datagrams_to_send(self)
     cpdef emit(self, event)
-    cpdef send(self, bytes data, flow)
-    cpdef send_again(self, bytes data, flow)
-    cpdef send_response(self, int status, bytes data, flow)
-    cpdef answer(self, Request request, to, int status, str reason=*, headers=*, bytes body=*)
-    cpdef bytes send_ack(self, Request request, flow)
-    cpdef str sent_by(self, flow)
-    cpdef str make_via(self, flow, str branch)
+    cpdef send(self, bytes data, Flow flow)
+    cpdef send_again(self, bytes data, Flow flow)
+    cpdef send_response(self, int status, bytes data, Flow flow)
+    cpdef answer(self, Request request, Flow to, int status, str reason=*, headers=*, bytes body=*)
+    cpdef bytes send_ack(self, Request request, Flow flow)
+    cpdef str sent_by(self, Flow flow)
+    cpdef str make_via(self, Flow flow, str branch)
     cpdef object next_timer(self)
     cpdef handle_timer(self, double now)
     cpdef finish_client(self, Filed transaction, tuple grave, double until)
@@ -51,4 +52,4 @@ cdef class Core:
     cpdef watch(self, Filed watcher)
     cpdef unwatch(self, Filed watcher)
 
-cpdef object reply_flow(Request request, flow)
+cpdef Flow reply_flow(Request request, Flow flow)

@@ -1,6 +1,7 @@
 # What events hold in C; events.py runs without.
 
 from .client cimport ClientTransaction
+from .flow cimport Flow
 from .message cimport Request, Response
 from .server cimport ServerTransaction
 from .session cimport Session
@@ -10,7 +11,7 @@ cdef class Event:
 
 cdef class RequestReceived(Event):
     cdef readonly Request request
-    cdef readonly object flow
+    cdef readonly Flow flow
     cdef readonly str key
 
 cdef class ResponseReceived(Event):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 
-class Flow(NamedTuple):
-    """One path between a local and a remote transport address (RFC 5626 §2)."""
+class Flow:
+    """One path between a local and a remote transport address (RFC 5626 §2); it never changes."""
 
-    transport: str  # "UDP", "TCP", "TLS", "WS" or "WSS", as Via spells it
-    local: tuple[str, int]
-    remote: tuple[str, int]
-    connection: int = 0  # numbers the stream; 0 is UDP, or a connection not opened yet
-    name: str = ""  # whom the server has to prove to be when we open the connection (RFC 5922)
+    __slots__ = ("_hash", "connection", "local", "name", "remote", "transport")
+
+    def __init__(
+        self,
+        transport: str,
+        local: tuple[str, int],
+        remote: tuple[str, int],
+        connection: int = 0,
+        name: str = "",
+    ) -> None:
+        self.transport = transport  # "UDP", "TCP", "TLS", "WS" or "WSS", as Via spells it
+        self.local = local
+        self.remote = remote
+        self.connection = connection  # numbers the stream; 0 is UDP, or a connection not opened yet
+        self.name = name  # whom the server has to prove to be when we open the connection (RFC 5922)
+        self._hash = hash((transport, local, remote, connection, name))
 
     @property
     def is_reliable(self) -> bool:
@@ -23,3 +34,34 @@ class Flow(NamedTuple):
     def is_secure(self) -> bool:
         """Whether nobody on the way can read or change what goes this way."""
         return self.transport in ("TLS", "WSS")
+
+    def fields(self) -> tuple[str, tuple[str, int], tuple[str, int], int, str]:
+        """What it is made of, as ``Flow`` takes it."""
+        return self.transport, self.local, self.remote, self.connection, self.name
+
+    def replace(self, **changes: Any) -> Flow:
+        """The same flow but for these fields."""
+        names = ("transport", "local", "remote", "connection", "name")
+        return Flow(**{**dict(zip(names, self.fields(), strict=True)), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Flow) and self._is(other)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def _is(self, other: Flow) -> bool:
+        return self is other or (
+            self._hash == other._hash
+            and self.connection == other.connection
+            and self.remote == other.remote
+            and self.local == other.local
+            and self.transport == other.transport
+            and self.name == other.name
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Flow, self.fields()
+
+    def __repr__(self) -> str:
+        return f"Flow{self.fields()!r}"

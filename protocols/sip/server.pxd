@@ -1,6 +1,7 @@
 # What server transactions hold in C; server.py runs without.
 
 from .core cimport Core
+from .flow cimport Flow
 from .message cimport Request, Response
 from .transaction cimport Transaction
 
@@ -21,5 +22,5 @@ cdef class InviteServer(ServerTransaction):
     cpdef receive_cancel(self, Request request, double now)
 
 cpdef respond_at_once(
-    Core core, str key, Request request, flow, double now, int status, str to_tag, headers=*, str reason=*
+    Core core, str key, Request request, Flow flow, double now, int status, str to_tag, headers=*, str reason=*
 )

@@ -3,6 +3,7 @@
 from .client cimport ClientTransaction, InviteClient
 from .core cimport Core
 from .dialog cimport Dialog
+from .flow cimport Flow
 from .message cimport Message, Request, Response
 from .refresh cimport Refresh
 from .server cimport InviteServer, ServerTransaction
@@ -10,7 +11,7 @@ from .server cimport InviteServer, ServerTransaction
 cdef class Session:
     cdef public Core core
     cdef public Request _request
-    cdef public flow
+    cdef public Flow flow
     cdef public str call_id, local_tag, remote_tag, _contact
     cdef public Dialog dialog
     cdef public bint is_acknowledged, is_caller
@@ -21,7 +22,7 @@ cdef class Session:
     cdef public dict _unacknowledged
 
     cpdef _begin_session(
-        self, Core core, Request request, flow, str contact, str local_tag, str remote_tag
+        self, Core core, Request request, Flow flow, str contact, str local_tag, str remote_tag
     )
     cpdef cancel(self, double now, headers=*)
     cpdef acknowledge_progress(self, Response response, double now, bytes body=*, headers=*)
@@ -46,7 +47,7 @@ cdef class Session:
     cpdef _heard_allow(self)
     cpdef _note_allow(self, Message message)
     cpdef bint has_remote(self, str tag)
-    cpdef receive_request(self, Request request, flow, str key, double now)
+    cpdef receive_request(self, Request request, Flow flow, str key, double now)
     cpdef receive_ack(self, Request request, double now)
     cpdef on_response(self, ClientTransaction transaction, Response response, double now)
     cpdef on_failure(self, ClientTransaction transaction, str reason, double now)
@@ -59,6 +60,6 @@ cdef class Session:
     cpdef _leave(self)
     cpdef _drop(self, double now)
     cpdef Request _make(self, Dialog dialog, str method, headers, bytes body=*)
-    cpdef _follow(self, flow)
+    cpdef _follow(self, Flow flow)
 
 cpdef list typed(headers, bytes body)

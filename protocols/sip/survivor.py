@@ -49,7 +49,7 @@ def export_session(session: Session) -> SessionState | None:
         dialog.local_cseq,
         dialog.remote_cseq,
         session._contact,
-        session.flow,
+        session.flow.fields(),
         session._heard_allow() if allowed is None else allowed,
         timer,
     )

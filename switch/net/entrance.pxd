@@ -3,6 +3,7 @@
 cimport cython
 
 from switchroom.protocols.sip.endpoint cimport Endpoint
+from switchroom.protocols.sip.flow cimport Flow
 
 from .flows cimport Flows
 from .limits cimport Limiter, NetCounters
@@ -20,6 +21,6 @@ cdef class Entrance:
     cdef Py_ssize_t _largest
 
     cpdef receive_datagrams(self, list batch)
-    @cython.locals(data=bytes)
+    @cython.locals(data=bytes, flow=Flow)
     cpdef _judge(self, list batch, double now)
-    cpdef _take(self, bytes data, flow, double now)
+    cpdef _take(self, bytes data, Flow flow, double now)

@@ -2,19 +2,22 @@
 
 cimport cython
 
+from switchroom.protocols.sip.flow cimport Flow
+
 from .addresses cimport Addresses
 from .udp cimport UdpListener
 
 cdef class Flows:
     cdef Addresses _addresses
     cdef list _bound, _failures
-    cdef object _asked, _listener_of
+    cdef object _asked
+    cdef dict _listener_of
     cdef public list listeners, for_streams
 
-    cpdef flow_to(self, str host, port, str transport, str name=*)
-    @cython.locals(listener=UdpListener)
-    cpdef put(self, item)
+    cpdef Flow flow_to(self, str host, port, str transport, str name=*)
+    @cython.locals(flow=Flow, listener=UdpListener)
+    cpdef put(self, tuple item)
     @cython.locals(failures=list, listener=UdpListener)
     cpdef list flush(self)
     cpdef list take_for_streams(self)
-    cpdef UdpListener _find_listener(self, local)
+    cpdef UdpListener _find_listener(self, tuple local)

@@ -35,7 +35,7 @@ class Flows:
         self._addresses = addresses
         self._bound: list[Bound] = []
         self._asked: Recent[tuple[str, str], Bound] = Recent(_REMEMBERED)  # transport and our address
-        self._listener_of: Recent[tuple[str, int], UdpListener] = Recent(_REMEMBERED)
+        self._listener_of: dict[tuple[str, int], UdpListener] = {}
         self._failures: list[Failure] = []
         self.listeners: list[UdpListener] = []
         self.for_streams: list[Datagram] = []
@@ -91,7 +91,9 @@ class Flows:
         if flow.transport != "UDP":
             self.for_streams.append(item)
             return
-        listener = self._listener_of.young.get(flow.local) or self._find_listener(flow.local)
+        listener = self._listener_of.get(flow.local)
+        if listener is None:
+            listener = self._find_listener(flow.local)
         if listener is None:
             self._failures.append((flow, "no listener"))
         else:
@@ -118,6 +120,8 @@ class Flows:
                 listener.is_wildcard and (":" in listener.host) == is_ipv6
             )
             if is_ours and listener.port == local[1]:
-                self._listener_of.put(local, listener)
+                if len(self._listener_of) >= _REMEMBERED:
+                    self._listener_of.clear()
+                self._listener_of[local] = listener
                 return listener
         return None

@@ -266,7 +266,7 @@ class Connections:
     def _dial(self, flow: Flow) -> Connection | None:
         if self._is_stopping or (len(self._open) >= self.max_connections and not self._make_room()):
             return None
-        connection = self._add(flow._replace(connection=next(self._numbers)), is_outgoing=True)
+        connection = self._add(flow.replace(connection=next(self._numbers)), is_outgoing=True)
         connection.is_used = True
         self._run(connection, self._connect(connection))
         return connection

@@ -3,6 +3,7 @@
 cimport cython
 
 from switchroom.protocols.sip.endpoint cimport Endpoint
+from switchroom.protocols.sip.flow cimport Flow
 
 from .flows cimport Flows
 
@@ -16,13 +17,13 @@ cdef class Turn:
     cdef double _timer_at
 
     cpdef begin(self)
-    cpdef take(self, bytes data, flow, double now)
-    cpdef take_message(self, message, flow, double now)
-    cpdef show(self, bytes data, flow)
+    cpdef take(self, bytes data, Flow flow, double now)
+    cpdef take_message(self, message, Flow flow, double now)
+    cpdef show(self, bytes data, Flow flow)
     cpdef tell(self, double now)
     cpdef fail(self, list failures, double now)
     cpdef flush(self)
     cpdef finish(self, double now)
-    @cython.locals(datagrams=list, failures=list)
+    @cython.locals(datagrams=list, failures=list, item=tuple)
     cpdef list _send(self)
     cpdef _arm(self)

@@ -54,7 +54,7 @@ class Binding:
     def told(self) -> tuple[Any, ...]:
         """What other workers are told of it: no class by its name, which costs more than all else."""
         place = self.user, self.contact, self.q, self.expires_at, self.call_id, self.cseq
-        return (*place, tuple(self.flow), self.user_agent, self.instance, self.path)
+        return (*place, self.flow.fields(), self.user_agent, self.instance, self.path)
 
     @staticmethod
     def heard(told: tuple[Any, ...]) -> Binding:
@@ -255,7 +255,8 @@ class Bindings:
                 del self._connections[connection]
 
     def _stored(self, binding: Binding) -> StoredBinding:
-        transport, local, remote, _, _ = binding.flow
+        flow = binding.flow
+        local, remote = flow.local, flow.remote
         return StoredBinding(
             binding.user,
             binding.contact,
@@ -263,7 +264,7 @@ class Bindings:
             binding.q,
             binding.call_id,
             binding.cseq,
-            transport,
+            flow.transport,
             local[0],
             local[1],
             remote[0],

@@ -102,7 +102,7 @@ class Registration(Timed):
 
     def export(self) -> RegistrationNews:
         """What other workers need to know."""
-        flow = None if self.flow is None else self.flow._replace(connection=0)  # theirs are their own
+        flow = None if self.flow is None else self.flow.replace(connection=0)  # theirs are their own
         return RegistrationNews(flow, self.expires_at, self.service_route)
 
     def learn(self, news: RegistrationNews) -> None:

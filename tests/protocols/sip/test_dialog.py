@@ -313,11 +313,11 @@ def test_the_2xx_to_our_reinvite_moves_the_remote_target() -> None:
 def test_the_flow_follows_a_new_port_but_not_another_host() -> None:
     lone = Lone()
     session = called(lone)
-    new_port = lone.flow._replace(remote=("192.0.2.2", 6060))
+    new_port = lone.flow.replace(remote=("192.0.2.2", 6060))
     lone.hear(inside(lone, session, "UPDATE", 2, moved("192.0.2.2")), new_port)
     assert session.flow == new_port
     lone.hear(
-        inside(lone, session, "UPDATE", 3, moved("192.0.2.2")), lone.flow._replace(remote=("192.0.2.9", 5060))
+        inside(lone, session, "UPDATE", 3, moved("192.0.2.2")), lone.flow.replace(remote=("192.0.2.9", 5060))
     )
     assert session.flow == new_port
 

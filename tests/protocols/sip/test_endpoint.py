@@ -46,18 +46,18 @@ def test_without_rport_the_answer_goes_to_the_port_in_the_via(
     sent_by: str, source: tuple[str, int], received_param: str | None, to_port: int
 ) -> None:
     lone = Lone()
-    flow = lone.flow._replace(remote=source)
+    flow = lone.flow.replace(remote=source)
     event = received(lone, with_via(lone, f"SIP/2.0/UDP {sent_by};branch=z9hG4bKx"), flow)
     assert event.flow == flow
     assert event.request.via.received == received_param
     lone.endpoint.reply(event, 200, now=lone.now)
     lone.take()
-    assert lone.flows == [flow._replace(remote=(source[0], to_port))]
+    assert lone.flows == [flow.replace(remote=(source[0], to_port))]
 
 
 def test_with_rport_the_answer_goes_to_the_source() -> None:
     lone = Lone()
-    flow = lone.flow._replace(remote=("198.51.100.7", 40123))
+    flow = lone.flow.replace(remote=("198.51.100.7", 40123))
     event = received(lone, with_via(lone, "SIP/2.0/UDP 10.0.0.1:5062;rport;branch=z9hG4bKx"), flow)
     via = event.request.via
     assert (via.rport, via.received, via.branch) == (40123, "198.51.100.7", "z9hG4bKx")
@@ -121,7 +121,7 @@ def test_a_tombstone_answers_where_the_retransmission_came_from() -> None:
     event = received(lone, lone.request("OPTIONS"))
     lone.endpoint.begin(event, lone.now).respond(200, lone.now)
     lone.take()
-    new_port = lone.flow._replace(remote=("192.0.2.2", 6060))
+    new_port = lone.flow.replace(remote=("192.0.2.2", 6060))
     lone.hear(lone.request("OPTIONS"), new_port)
     lone.take()
     assert lone.flows == [new_port]
@@ -347,7 +347,7 @@ def test_an_error_without_a_request_is_only_counted() -> None:
 def test_no_octets_whatever_raise_anything(data: bytes) -> None:
     lone = Lone()
     for transport in ("UDP", "TCP"):
-        lone.endpoint.receive_datagram(data, lone.flow._replace(transport=transport), 0.0)
+        lone.endpoint.receive_datagram(data, lone.flow.replace(transport=transport), 0.0)
     lone.events()
 
 

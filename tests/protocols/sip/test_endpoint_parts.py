@@ -52,7 +52,7 @@ def test_slots_and_generations_have_bounds(slot: int, generation: int) -> None:
 def test_flows() -> None:
     udp = sip.Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.2", 5060))
     assert not udp.is_reliable
-    assert udp._replace(transport="TCP").is_reliable
+    assert udp.replace(transport="TCP").is_reliable
 
 
 def test_timers_follow_t1() -> None:

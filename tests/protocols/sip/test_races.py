@@ -325,7 +325,7 @@ def test_two_forks_that_answer_a_cancelled_call_are_both_ended() -> None:
 
 def test_an_endpoint_can_call_itself() -> None:
     lone = Lone()
-    to_itself = lone.flow._replace(remote=lone.flow.local)
+    to_itself = lone.flow.replace(remote=lone.flow.local)
     session = lone.endpoint.invite(make_request("INVITE"), to_itself, lone.now)
     callee: list[sip.Session] = []
 

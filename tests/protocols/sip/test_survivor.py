@@ -87,7 +87,7 @@ def _as_before(session: sip.Session, connection: int) -> list[Any]:
     """What the survivor would keep, with the numbers that were kept before."""
     state = list(sip.export_session(session) or ())
     state[8] -= CSEQ_GAP
-    state[11] = state[11]._replace(connection=connection)
+    state[11] = sip.Flow(*state[11]).replace(connection=connection).fields()
     return state
 
 
@@ -194,10 +194,10 @@ def test_a_survivor_that_nobody_refreshes_ends() -> None:
 
 
 def test_a_connection_is_not_taken_for_the_one_that_died() -> None:
-    flows = (OUT._replace(transport="TCP", connection=3), BACK._replace(transport="TCP", connection=4))
+    flows = (OUT.replace(transport="TCP", connection=3), BACK.replace(transport="TCP", connection=4))
     pair = Pair(flows=flows)
     survivor = pair.crash("a")
-    assert survivor.flow == OUT._replace(transport="TCP")
+    assert survivor.flow == OUT.replace(transport="TCP")
 
 
 def test_what_is_over_or_not_answered_is_not_kept() -> None:

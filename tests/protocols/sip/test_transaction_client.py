@@ -374,9 +374,9 @@ def test_another_flow_that_fails_is_none_of_our_business() -> None:
     lone = Lone("TCP")
     send(lone)
     for flow in (
-        lone.flow._replace(connection=2),
-        lone.flow._replace(transport="UDP", connection=0),
-        lone.flow._replace(remote=("192.0.2.77", 5060)),
+        lone.flow.replace(connection=2),
+        lone.flow.replace(transport="UDP", connection=0),
+        lone.flow.replace(remote=("192.0.2.77", 5060)),
     ):
         lone.endpoint.flow_failed(flow, lone.now)
     assert lone.events() == []
@@ -384,9 +384,9 @@ def test_another_flow_that_fails_is_none_of_our_business() -> None:
 
 def test_a_connection_that_could_not_be_opened_fails_what_waits_for_it() -> None:
     lone = Lone("TCP")
-    flow = lone.flow._replace(connection=0)
+    flow = lone.flow.replace(connection=0)
     transaction = lone.endpoint.send_request(make_request("OPTIONS"), flow, lone.now)
-    lone.endpoint.flow_failed(flow._replace(connection=7), lone.now)
+    lone.endpoint.flow_failed(flow.replace(connection=7), lone.now)
     assert lone.event() == sip.RequestFailed(transaction, "transport")
 
 

@@ -135,7 +135,7 @@ def test_phones_that_choke_on_sha_256_are_offered_md5_alone(agent, offered):
 
 
 def test_browsers_are_offered_md5_alone_whatever_their_page_calls_itself():
-    outcome = make_authenticator().authenticate(make_request(), FLOW._replace(transport="WSS"), NOW)
+    outcome = make_authenticator().authenticate(make_request(), FLOW.replace(transport="WSS"), NOW)
     assert [challenge.algorithm for challenge in challenges_of(outcome)] == [MD5]
 
 
@@ -241,7 +241,7 @@ def test_another_port_of_the_same_source_is_the_same_phone():
     authenticator = make_authenticator()
     request = make_request()
     answered(authenticator.authenticate(request, FLOW, NOW), request)
-    moved = FLOW._replace(remote=("192.0.2.7", 50000))
+    moved = FLOW.replace(remote=("192.0.2.7", 50000))
     assert authenticator.authenticate(request, moved, NOW) == Authenticated(ALICE)
 
 

@@ -159,7 +159,7 @@ def test_without_contacts_it_only_tells():
 def test_a_refresh_replaces_the_binding():
     registrar = make_registrar()
     register(registrar, f"<{DESK}>")
-    moved = FLOW._replace(remote=("203.0.113.9", 50000))
+    moved = FLOW.replace(remote=("203.0.113.9", 50000))
     register(registrar, f"<{DESK}>", cseq=2, now=NOW + 1000, flow=moved)
     (binding,) = registrar.lookup("1001", NOW + 4000)
     assert (binding.cseq, binding.flow, registrar.count()) == (2, moved, 1)

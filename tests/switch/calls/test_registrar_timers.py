@@ -129,8 +129,8 @@ class Watched(Flow):
     """A flow that counts how often it is looked at."""
 
     looks: ClassVar[list[int]] = []
-    connection = property(lambda self: self.looks.append(self[2][1]) or 0)
-    remote = property(lambda self: self.looks.append(self[2][1]) or self[2])
+    connection = property(lambda self: self.looks.append(self.fields()[2][1]) or 0)
+    remote = property(lambda self: self.looks.append(self.fields()[2][1]) or self.fields()[2])
 
 
 def work(registrar):

@@ -155,7 +155,7 @@ def test_a_flow_that_leads_nowhere_fails_alone(ends: list[End], remote: tuple[st
 def test_what_the_kernel_refuses_at_once_fails_alone(ends: list[End]) -> None:
     a, b = open_end(ends, "127.0.0.1"), open_end(ends, "127.0.0.1")
     good = Flow("UDP", ("127.0.0.1", a.port), ("127.0.0.1", b.port))
-    bad = good._replace(remote=("255.255.255.255", 9))  # broadcasting takes a socket option
+    bad = good.replace(remote=("255.255.255.255", 9))  # broadcasting takes a socket option
     assert a.batch.send([(b"1", bad), (b"2", good), (b"3", bad)]) == 3
     assert [data for data, _ in b.receive(1)] == [b"2"]
     assert [(flow, quote) for flow, _, quote in a.batch.take_failures()] == [(bad, None)] * 2

@@ -392,7 +392,7 @@ async def test_a_request_opens_a_connection_and_the_next_uses_it() -> None:
         assert kinds == [sip.ResponseReceived] * 3 + [sip.RequestFailed]  # the far end closed after three
         assert len(heard) == 3
         assert desk.face.counters.connections_opened == 1
-        assert [failed._replace(connection=0) for failed, _ in desk.failed] == [flow]
+        assert [failed.replace(connection=0) for failed, _ in desk.failed] == [flow]
 
 
 async def test_a_request_too_large_for_udp_goes_by_tcp() -> None:
