@@ -39,6 +39,7 @@ cdef class Lines:
     cpdef get(self, str name)
     cpdef _text(self, Py_ssize_t at)
     cpdef _places(self, str name)
+    cpdef bint has_any(self, wanted) except -1
     cpdef _find_double(self)
     cpdef add(self, str name, object value)
     cpdef _add_all(self, headers)

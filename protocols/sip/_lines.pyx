@@ -24,9 +24,9 @@ cdef enum:
 KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "", "content-length",
         "max-forwards", "content-type", "timestamp"]
 cdef str OTHERS = """accept accept-encoding accept-language alert-info allow authentication-info authorization
-    call-info content-language error-info in-reply-to p-asserted-identity p-preferred-identity path privacy
-    proxy-authenticate proxy-authorization proxy-require reason remote-party-id require service-route session-id
-    unsupported warning www-authenticate"""
+    call-info content-language diversion error-info history-info in-reply-to max-breadth p-asserted-identity
+    p-early-media p-preferred-identity path privacy proxy-authenticate proxy-authorization proxy-require reason
+    remote-party-id require service-route session-id unsupported user-to-user warning www-authenticate"""
 cdef dict ODD_CASE = {
     "call-id": "Call-ID", "cseq": "CSeq", "rack": "RAck", "rseq": "RSeq", "www-authenticate": "WWW-Authenticate",
     "mime-version": "MIME-Version", "sip-etag": "SIP-ETag", "sip-if-match": "SIP-If-Match", "min-se": "Min-SE",
@@ -308,6 +308,17 @@ cdef class Lines:
             key = KEYS[line.number]
             found.append(key or header_key(ascii(self.octets, line.start, line.start + line.name_size)))
         return found
+
+    cpdef bint has_any(self, wanted) except -1:
+        """Whether one of these headers is there; their names are long and lower-case."""
+        cdef Line* line
+        cdef Py_ssize_t at
+        for at in range(self.count):
+            line = &self.lines[at]
+            key = KEYS[line.number]
+            if (key or header_key(ascii(self.octets, line.start, line.start + line.name_size))) in wanted:
+                return True
+        return False
 
     cpdef _find_double(self):
         """The key of a header that stands again although it may stand only once."""

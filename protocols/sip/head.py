@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -196,6 +196,10 @@ class Head:
     def names(self) -> list[str]:
         """The names of all lines: long and lower-case."""
         return [key for key, _ in self._lines]
+
+    def has_any(self, wanted: Container[str]) -> bool:
+        """Whether one of these headers is there; their names are long and lower-case."""
+        return any(key in wanted for key, _ in self._lines)
 
     def _find_double(self) -> str | None:
         """The key of a header that stands again although it may stand only once."""

@@ -98,8 +98,10 @@ class Attendance:
 
     def next_timer(self) -> float | None:
         """When a text or a publication must be looked at."""
-        times = [at for at in (self.texts.next_timer(), self.presence.next_timer()) if at is not None]
-        return min(times, default=None)
+        one, other = self.texts.next_timer(), self.presence.next_timer()
+        if one is None or other is None:
+            return other if one is None else one
+        return min(one, other)
 
     def handle_timer(self, now: float) -> None:
         """Do what has come due."""

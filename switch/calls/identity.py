@@ -160,7 +160,7 @@ def diversions_of(message: sip.Message) -> tuple[Diversion, ...]:
 def number_in(uri: sip.Uri) -> str:
     """The user or the telephone number of a URI, without what only makes it readable."""
     user = uri.user or ""
-    if user.isdigit():
+    if user.lstrip("+").isalnum():
         return user  # as nearly always
     user = (uri.user_unescaped or "").partition(";")[0]  # RFC 3966 parameters inside a user part
     digits = user.translate(_SEPARATORS)

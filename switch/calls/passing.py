@@ -68,14 +68,11 @@ def of_refusal(message: sip.Message | None) -> Headers:
 
 
 def _pick(message: sip.Message, wanted: dict[str, str]) -> Headers:
-    names = message.names()
-    if wanted.keys().isdisjoint(names):
+    if not message.has_any(wanted):
         return ()  # as nearly always
-    found = frozenset(names)
     return [
         (wanted[name], value)
         for name in wanted
-        if name in found
         for value in message.get_all(name)[:_MAX_LINES]
         if len(value) <= _MAX_SIZE and value.isprintable()
     ]

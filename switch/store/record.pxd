@@ -1,5 +1,12 @@
 # What Record holds in C; record.py runs without.
 
+cimport cython
+
+cdef list _pool
+
+@cython.locals(moment=cython.longlong, one=cython.ulonglong, two=cython.ulonglong, version=cython.uint, variant=cython.uint)
+cpdef str record_id()
+
 cdef class Record:
     cdef public object id, call_id_a, call_id_b, caller, callee, from_user, to_user, trunk
     cdef public object reason, ended_by, verdict

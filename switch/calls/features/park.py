@@ -141,7 +141,7 @@ class Lot:
 
     def next_timer(self) -> float | None:
         """When somebody has waited for long enough."""
-        return min((one.until for one in self.parked.values()), default=None)
+        return min([one.until for one in self.parked.values()]) if self.parked else None
 
     def handle_timer(self, now: float) -> None:
         """Call those back who have parked somebody and forgotten it."""

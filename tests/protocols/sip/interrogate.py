@@ -61,6 +61,7 @@ def describe_message(sip: ModuleType, message: Any) -> list[object]:
         message.body,
     ]
     said += [list(message.items()), message.names(), bytes(message)]
+    said += [message.has_any({name}) for name in ("via", "subject", "x-y", "")]
     for name in ACCESSORS:
         said.append(attempt(partial(getattr, message, name)))
     said += [attempt(message.validate), attempt(lambda: sip.body_parts(message))]

@@ -151,6 +151,8 @@ def test_compact_forms_equal_long_ones(sip: ModuleType) -> None:
     assert message.get("v") == message.get("VIA") == message.get("via")
     assert (message.get_all("k"), message.get("Content-length")) == (["replaces, timer"], "228")
     assert message.names()[:3] == ["via", "max-forwards", "route"]
+    assert message.has_any({"content-length": 1})
+    assert not message.has_any({"Via", "subject", "x-y"})
     assert ("L" in message, "content-length" in message, "subject" in message, "x-y" in message) == (
         *[True] * 2,
         *[False] * 2,
