@@ -131,15 +131,15 @@ async def test_nothing_is_kept_of_who_does_not_hear_the_other(plane: MediaPlane,
 
 async def test_ports_taken_again_are_not_given_to_others() -> None:
     """They stand in the queue of free ports, too, and must leave it once and come back once."""
-    plane = MediaPlane(MediaConfig(ports="41000-41015"), lambda host: "127.0.0.1", lambda session: None)
+    plane = MediaPlane(MediaConfig(ports="21000-21015"), lambda host: "127.0.7.1", lambda session: None)
     plane.start(asyncio.get_running_loop())
     try:
         first, second = plane.session("one"), plane.session("two")
-        again = plane.take_again(first, "127.0.0.1", 41004)
-        others = [plane.take(second, "127.0.0.1") for _ in range(7)]
-        assert {pair.port for pair in others} == set(range(41000, 41016, 2)) - {41004}
+        again = plane.take_again(first, "127.0.7.1", 21004)
+        others = [plane.take(second, "127.0.7.1") for _ in range(7)]
+        assert {pair.port for pair in others} == set(range(21000, 21016, 2)) - {21004}
         with pytest.raises(NoPortsLeft):
-            plane.take(second, "127.0.0.1")
+            plane.take(second, "127.0.7.1")
         plane.give_back(again)
     finally:
         plane.stop()
