@@ -1,8 +1,8 @@
 # What Clock holds in C; clock.py runs without.
 
 cdef class Clock:
-    cdef object _monotonic, _wall
-    cdef public object now
+    cdef object _monotonic
+    cdef public object now, wall
 
     cpdef utc(self, double now)
     cpdef double posix(self, double now)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 class Clock:
     """Monotonic time, and what the wall clock showed at such a time."""
 
-    __slots__ = ("_monotonic", "_wall", "now")
+    __slots__ = ("_monotonic", "now", "wall")
 
     def __init__(
         self,
@@ -18,7 +18,7 @@ class Clock:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._monotonic = monotonic
-        self._wall = wall
+        self.wall = wall
         self.now = (
             monotonic  # asyncio's time too, but not rounded to the start of the loop's pass as uvloop's is
         )
@@ -30,7 +30,7 @@ class Clock:
 
     def posix(self, now: float) -> float:
         """Return the same in seconds since 1970."""
-        return self._wall() - (self._monotonic() - now)
+        return self.wall() - (self._monotonic() - now)
 
     def monotonic_of(self, utc: datetime) -> float:
         """Return the monotonic instant of a stored wall-clock time, such as when a text expires."""
@@ -38,4 +38,4 @@ class Clock:
 
     def monotonic_at(self, posix: float) -> float:
         """Return the monotonic instant of a stored time in seconds since 1970."""
-        return self._monotonic() + (posix - self._wall())
+        return self._monotonic() + (posix - self.wall())

@@ -66,7 +66,7 @@ def test_an_invite_takes_the_place_of_a_dialog(scene: Scene, is_own: bool) -> No
         ladder.receive("INVITE").answer("200 OK", sdp(version=2), tag=False, retrans=True).receive("ACK")
         ladder.receive("BYE").answer("200 OK", tag=False)
     else:
-        ladder.pause(1500).bye()
+        ladder.pause(4000).bye()
     source = scene.caller(ladder)
     scene.call_is_up()
     [answer] = wait_until(lambda: _sent(target, "SIP/2.0 200"), 5, "the answer")[:1]

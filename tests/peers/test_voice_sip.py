@@ -103,7 +103,7 @@ def test_the_second_uri_has_its_own_password(place: Any, hooks: Hooks, desk: Pho
         desk.accept(dialog, talker(desk).sdp)
         dialog.bye()
         caller.dialog.answer_bye()
-        [done] = heard(hooks, "/done")
+        [done] = wait_until(lambda: heard(hooks, "/done"), 5, "the action")
         assert (done["DialSipCallId"], done["DialSipResponseCode"]) == (dialog.call_id, "200")
 
 

@@ -394,7 +394,7 @@ async def test_a_step_of_the_wall_clock_is_no_new_day(house: House) -> None:
     await house.ready()
     for _ in range(2):
         await house.state(await house.send("x"), "delivered")
-    switch.clock._wall = lambda: time.time() + 86_400.0
+    switch.clock.wall = lambda: time.time() + 86_400.0
     id = await house.send("tomorrow")
     await asyncio.sleep(0.3)
     assert (await house.state(id, "queued"))["attempts"] == 0
