@@ -101,7 +101,12 @@ setup(
     ext_modules=cythonize(
         extensions(),
         include_path=[str(link_names())],
-        compiler_directives={"language_level": "3", "embedsignature": True, "annotation_typing": False},
+        compiler_directives={
+            "language_level": "3",
+            "embedsignature": True,
+            "annotation_typing": False,
+            "nonecheck": True,  # a field of None is an error there as here, and never memory
+        },
     ),
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
     zip_safe=False,
