@@ -30,6 +30,7 @@ cdef class Core:
     cdef public Slots _graves
     cdef public dict _watchers
     cdef public list _events
+    cdef list _over
     cdef public Py_ssize_t _told
     cdef public list _out
 

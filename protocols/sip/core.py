@@ -109,6 +109,7 @@ class Core:
         "_events",
         "_graves",
         "_out",
+        "_over",
         "_told",
         "_watchers",
         "advertise",
@@ -156,6 +157,7 @@ class Core:
         self._graves: Slots = Slots(1)  # keys of the three tables above, which differ by their form
         self._watchers: dict[tuple[str, int], set[Filed]] = {}
         self._events: list[Event] = []
+        self._over: list[object] = []  # until all is told: a method of theirs may run, and C holds nothing
         self._told = 0  # so many of them the owner has heard
         self._out: list[tuple[bytes, Flow]] = []
 
@@ -245,6 +247,7 @@ class Core:
     def finish_client(self, transaction: Filed, grave: ClientGrave | None, until: float) -> None:
         """Replace a client transaction by its tombstone, or by nothing."""
         self.counters.transactions -= 1
+        self._over.append(transaction)
         self.wheel.disarm(transaction)
         self.unwatch(transaction)
         if grave is None:
@@ -260,6 +263,7 @@ class Core:
     def finish_server(self, transaction: Filed, grave: ServerGrave | None, until: float) -> None:
         """Replace a server transaction by its tombstone, or by nothing."""
         self.counters.transactions -= 1
+        self._over.append(transaction)
         self.wheel.disarm(transaction)
         if transaction.flow.transport != "UDP":
             self.unwatch(transaction)

@@ -226,6 +226,7 @@ class Endpoint(Core):
             if not isinstance(event, RequestReceived) or self._is_new(event):
                 return event
         self._events.clear()
+        self._over.clear()
         self._told = 0
         return None
 

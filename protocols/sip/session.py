@@ -345,6 +345,7 @@ class Session:
     def _leave(self) -> None:
         """Forget the session: what comes for it from now on gets 481."""
         self.refresh = None  # of one that never began
+        self.core._over.append(self)
         if self.core.sessions.get(self.local_tag) is self:
             del self.core.sessions[self.local_tag]
             self.core.counters.sessions -= 1
