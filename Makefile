@@ -61,7 +61,7 @@ SANITIZED_PYTEST = ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc UNSANITIZED_P
 	PYTHONPATH=$(CURDIR)/$(SANITIZED)/build/names:$(CURDIR)/$(SANITIZED)/tests/sanitizing \
 	tests/sanitizing/python -m pytest -q -o faulthandler_timeout=300 --hypothesis-profile=ci \
 	-k "not memory and not fuzz and not takes_long"
-SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/media tests/switch/store
+SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/calls tests/switch/media tests/switch/store
 sanitize-modules: $(VENV)/.tests
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	cp -r setup.py pyproject.toml README.md switch codecs protocols tests docs examples $(SANITIZED)

@@ -161,6 +161,7 @@ def test_a_disk_that_becomes_read_only(live: Live, monkeypatch: pytest.MonkeyPat
 
         patched.setattr(commit, "connect", read_only)
         patched.setattr(commit, "PRAGMAS", (*commit.PRAGMAS, "query_only = ON"))
+        live.until(lambda: live.store._writer._is_idle)  # its thread, whose connection this is
         live.store._committer.close()
         assert is_refused(live.send("no")[0])
     live.until(lambda: not live.store.is_failing)
