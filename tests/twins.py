@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.abc import MetaPathFinder
@@ -22,6 +24,9 @@ import pytest
 VARIANTS = ("plain", "compiled")
 ROOT = Path(__file__).parents[1]
 ROOMS = ("switch", "codecs", "protocols")
+IS_PLAIN = os.environ.get("SWITCHROOM_PLAIN") == "1"  # what is compiled as it is runs from source here
+only_plain = pytest.mark.skipif(not IS_PLAIN, reason="for the process that the other test starts")
+only_compiled = pytest.mark.skipif(IS_PLAIN, reason="this is plain")
 
 
 def stale() -> list[str]:
@@ -49,6 +54,19 @@ class Sources(MetaPathFinder):
             if source.exists():
                 return spec_from_file_location(name, source, loader=SourceFileLoader(name, str(source)))
         return None
+
+
+def run_plain(*files: str | Path) -> None:
+    """Run tests in a process of their own, in which what is compiled as it is runs from source."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, files)],
+        cwd=ROOT,
+        env={**os.environ, "SWITCHROOM_PLAIN": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 def load(name: str, compiled: str, variant: str) -> ModuleType:
