@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from .beside import Beside
 from .interfaces import RecordSink
 from .rows import (
     BINDING_COLUMNS,
@@ -80,7 +81,7 @@ class Committer:
         self._path, self._sink, self._place = path, sink, place
         self._alive_key = alive_key(place[0])
         self._connection: sqlite3.Connection | None = None
-        self._at_once: Transactions | None = None
+        self._at_once = Beside(lambda: Transactions(str(path), PRAGMAS))
         self._sunk_seq = self._marked_seq = self._sunk_size = 0
         self._marked_at = 0.0
         self._is_sink_failing = False
@@ -138,14 +139,9 @@ class Committer:
 
     def _write_at_once(self, work: Work) -> bool:
         """Without the interpreter's lock; False: nothing was written, and the sqlite3 module says why."""
-        if not is_there:
+        if not is_there or (at_once := self._at_once.get()) is None:
             return False
-        try:
-            if self._at_once is None:
-                self._at_once = Transactions(str(self._path), PRAGMAS)
-        except sqlite3.Error:
-            return False
-        return self._at_once.write([(_sql(statement, len(rows[0]), 1), rows) for statement, rows in work])
+        return at_once.write([(_sql(statement, len(rows[0]), 1), rows) for statement, rows in work])
 
     def _transact(self, connection: sqlite3.Connection, work: Work, *, is_careful: bool) -> None:
         connection.execute("BEGIN IMMEDIATE")
@@ -170,9 +166,7 @@ class Committer:
                 log.error("store.row_refused", row=repr(row)[:500], reason=str(error))
 
     def _disconnect(self) -> None:
-        if self._at_once is not None:
-            self._at_once.close()
-            self._at_once = None
+        self._at_once.close()
         if self._connection is not None:
             connection, self._connection = self._connection, None
             try:

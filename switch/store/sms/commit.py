@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from switchroom.switch.store.beside import Beside
 from switchroom.switch.store.rows import clean
 from switchroom.switch.store.writer import CommitError
 
@@ -45,7 +46,7 @@ class Committer:
         self._path = path
         self._reserve = Reserve(path.with_suffix(".reserve"), reserve_size)
         self._connection: sqlite3.Connection | None = None
-        self._at_once: Transactions | None = None
+        self._at_once = Beside(lambda: Transactions(str(path), PRAGMAS))
         self.bad_row_count = 0
         self.is_full = False  # the disk was; the reserve is what there is to write into
 
@@ -57,9 +58,7 @@ class Committer:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._at_once is not None:
-            self._at_once.close()
-            self._at_once = None
+        self._at_once.close()
         if self._connection is not None:
             connection, self._connection = self._connection, None
             try:
@@ -100,12 +99,8 @@ class Committer:
         """Without the interpreter's lock, where nothing has to be read; False: nothing was written."""
         if not is_there or any(accepted.keys for accepted in pending.accepted):
             return False
-        try:
-            if self._at_once is None:
-                self._at_once = Transactions(str(self._path), PRAGMAS)
-        except sqlite3.Error:
-            return False
-        return self._at_once.write(steps(pending))
+        at_once = self._at_once.get()
+        return at_once is not None and at_once.write(steps(pending))
 
     def regain(self) -> bool:
         """Whether there is room again, after the disk was full: the reserve is back in its place."""

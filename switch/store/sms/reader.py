@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from switchroom.switch.store.beside import Beside
+
 from .interfaces import Expecting, Orphan, Owed, Row, part_key
 from .schema import CLAIMED, READ_PRAGMAS, connect
 
@@ -40,13 +42,11 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._at_once: Questions | None = None
+        self._at_once = Beside(lambda: Questions(str(path), READ_PRAGMAS))
 
     def close(self) -> None:
         """Close the connection."""
-        if self._at_once is not None:
-            self._at_once.close()
-            self._at_once = None
+        self._at_once.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -57,12 +57,8 @@ class Reader:
 
     def _read_at_once(self, query: str, values: tuple[Any, ...]) -> list[Any] | None:
         """Without the interpreter's lock; None: it cannot be."""
-        try:
-            if self._at_once is None:
-                self._at_once = Questions(str(self._path), READ_PRAGMAS)
-        except sqlite3.Error:
-            return None
-        return self._at_once.read(query, values)
+        at_once = self._at_once.get()
+        return None if at_once is None else at_once.read(query, values)
 
     def _each(self, query: str, *values: Any) -> sqlite3.Cursor:
         if self._connection is None:
