@@ -5,7 +5,8 @@ from switchroom.protocols.sip.message cimport Message, Request, Response
 from switchroom.protocols.sip.server cimport ServerTransaction
 
 from .call cimport Call
-from .leg cimport Leg
+from .leg cimport Leg, offered, sdp_headers, sdp_of
+from .passing cimport of_refusal
 
 @cython.locals(call=Call)
 cpdef Leg other(Leg leg)

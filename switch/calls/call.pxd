@@ -2,6 +2,7 @@
 
 cdef class Call
 
+cimport cython
 from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Request, Response
 from switchroom.switch.media.session cimport MediaSession
@@ -9,14 +10,23 @@ from switchroom.switch.store.record cimport Record
 
 from .early cimport Early
 from .exchange cimport Exchange
-from .leg cimport Leg
+from .hunting.dialling cimport Dialling, Errand
+from .identity cimport Identity
+from .leg cimport Leg, offered, sdp_headers, sdp_of
+from .passing cimport of_answer, of_refusal
+from .routing.plan cimport Plan
+from .rules cimport Caller
 
 cdef class Call:
     cdef public Exchange exchange
     cdef public Leg a, b, early_offerer
     cdef public Record record
     cdef public MediaSession media
-    cdef public object caller, dialling, plan, identity, earlies, kept
+    cdef public Caller caller
+    cdef public Dialling dialling
+    cdef public Plan plan
+    cdef public Identity identity
+    cdef public object earlies, kept
     cdef public str id, account
     cdef public list notes
     cdef public int rung
@@ -26,9 +36,10 @@ cdef class Call:
 
     cpdef Early early_of(self, Leg leg, str remote_tag)
     cpdef keep_changes(self)
-    cpdef start(self, RequestReceived event, identity, plan, double now, only=*)
+    @cython.locals(request=Request)
+    cpdef start(self, RequestReceived event, Identity identity, Plan plan, double now, only=*)
     cpdef bytes take_caller(self, RequestReceived event, double now)
-    cpdef dial(self, plan, errand, double now)
+    cpdef dial(self, Plan plan, Errand errand, double now)
     cpdef rang(self, int status, double now)
     cpdef on_calling(self, double now)
     cpdef on_progress(self, Leg leg, Response response, double now)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
-from switchroom.switch.calls import bridge, early, passing
+from switchroom.switch.calls import bridge, early
 from switchroom.switch.calls.early import Early
 from switchroom.switch.calls.hunting.attempt import Failure
 from switchroom.switch.calls.hunting.dialling import Dialling, Errand
@@ -24,6 +24,7 @@ from switchroom.switch.calls.leg import (
     sdp_headers,
     sdp_of,
 )
+from switchroom.switch.calls.passing import of_answer, of_refusal
 from switchroom.switch.calls.routing import ToApp, show_destination
 from switchroom.switch.media import NoPortsLeft
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
     from switchroom.switch.calls.identity import Identity
     from switchroom.switch.calls.registration.bindings import Binding
-    from switchroom.switch.calls.routing import Plan
+    from switchroom.switch.calls.routing.plan import Plan
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.media.session import MediaSession
     from switchroom.switch.store.record import Record
@@ -174,8 +175,8 @@ class Call:
 
     def dial(self, plan: Plan, errand: Errand, now: float) -> None:
         """Look for somebody who answers the caller."""
-        self.dialling = Dialling(self.exchange, self, self, errand)
-        self.dialling.begin(plan, now)
+        dialling = self.dialling = Dialling(self.exchange, self, self, errand)
+        dialling.begin(plan, now)  # the call may be over, and let go of it, before this returns
 
     def rang(self, status: int, now: float) -> None:
         """The caller is about to be told that it rings."""
@@ -219,7 +220,7 @@ class Call:
         dialling.win(leg, now)
         self._connect(leg, now)
         tag = known.tag if known is not None else (self.exchange.mint.tag() if self.earlies else None)
-        headers = [*passing.of_answer(response), *sdp_headers(body)]
+        headers = [*of_answer(response), *sdp_headers(body)]
         self.a.session.answer(now, body=body, headers=headers, tag=tag)
         self.exchange.keep(self)
 
@@ -287,7 +288,7 @@ class Call:
             self.refuse(failure.status, failure.reason, now, headers=headers)
             return
         status, reason = _for_caller(failure)
-        self.refuse(status, reason, now, headers=passing.of_refusal(failure.response))
+        self.refuse(status, reason, now, headers=of_refusal(failure.response))
 
     def refuse(
         self, status: int, reason: str, now: float, *, headers: Headers = (), ended_by: str = "callee"
@@ -304,7 +305,7 @@ class Call:
         """The caller gave up: so do we (the engine has answered the CANCEL and the INVITE)."""
         if self.is_over:
             return
-        self._hang_up_forks(passing.of_refusal(request), now)
+        self._hang_up_forks(of_refusal(request), now)
         self.finish(487, "Request Terminated", "caller", now)
 
     # -- the end
@@ -319,8 +320,9 @@ class Call:
         self.finish(cause or (200 if self.answered_at is not None else status), reason, "switch", now)
 
     def _hang_up_forks(self, headers: Headers, now: float) -> None:
-        if self.dialling is not None and not self.dialling.is_over:
-            self.dialling.give_up(now, headers)
+        dialling = self.dialling
+        if dialling is not None and not dialling.is_over:
+            dialling.give_up(now, headers)
         elif self.b is not None:
             self.b.session.hang_up(now, 487, headers)
 
@@ -353,22 +355,23 @@ class Call:
         """No answer in time, longer than calls may last, or due to be asked whether it is still there."""
         if self.is_over:
             return
+        dialling = self.dialling
         if self.answered_at is None:
             if now >= self.enter_at:
                 self.enter_at = NEVER
                 self.exchange.ledger.records.open(self.record)
             if now >= self.no_answer_at:
-                if self.dialling is not None:
-                    self.dialling.note_silence(now)
+                if dialling is not None:
+                    dialling.note_silence(now)
                 self.hang_up("No answer", now, status=480)
-            elif self.dialling is not None:
-                self.dialling.check(now)
+            elif dialling is not None:
+                dialling.check(now)
         elif now >= self.answered_at + self.max_duration:
             self.hang_up("Call duration limit reached", now)
         else:
             bridge.retry(self, now)
-            if self.dialling is not None:  # an application looks for somebody
-                self.dialling.check(now)
+            if dialling is not None:  # an application looks for somebody
+                dialling.check(now)
             if now >= self.probe_at:
                 self._probe(now)
 

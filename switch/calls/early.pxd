@@ -5,7 +5,8 @@ cdef class Early
 from switchroom.protocols.sip.message cimport Response
 
 from .call cimport Call
-from .leg cimport Leg
+from .leg cimport Leg, offered, sdp_headers, sdp_of
+from .passing cimport of_progress
 
 cdef class Early:
     cdef public Leg leg

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls import passing, updates
+from switchroom.switch.calls import updates
 from switchroom.switch.calls.leg import Leg, offered, sdp_headers, sdp_of
+from switchroom.switch.calls.passing import of_progress
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def on_progress(call: Call, leg: Leg, response: sip.Response, now: float) -> Non
     if not body and status == call.rung:
         return  # the caller knows; another fork, or a repetition
     call.rang(status, now)
-    headers = [*passing.of_progress(response), *sdp_headers(body)]
+    headers = [*of_progress(response), *sdp_headers(body)]
     tag = early.tag if early is not None else None
     reason = response.reason if status == response.status else None
     call.a.session.ring(status, now, reason=reason, headers=headers, body=body, tag=tag)
@@ -97,7 +98,7 @@ def _offer(call: Call, leg: Leg, response: sip.Response, sdp: bytes, now: float)
     leg.early_offer = response
     call.early_offerer = leg
     call.rang(response.status, now)
-    headers = [*passing.of_progress(response), *sdp_headers(body)]
+    headers = [*of_progress(response), *sdp_headers(body)]
     call.a.session.ring(response.status, now, None, headers, body, None, True)
 
 

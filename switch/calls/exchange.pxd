@@ -2,6 +2,7 @@
 
 cdef class Exchange
 
+cimport cython
 from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.events cimport Event, RequestReceived
 from switchroom.protocols.sip.identifiers cimport Mint
@@ -10,14 +11,28 @@ from switchroom.protocols.wheel cimport Slots
 from switchroom.switch.media.plane cimport MediaPlane
 from switchroom.switch.net.clock cimport Clock
 
+from .access.admission cimport Admission
+from .access.reception cimport Reception
 from .call cimport Call
+from .identity cimport Identity
 from .ledger cimport Ledger
+from .leg cimport contact_for
+from .registration.registrar cimport Registrar
+from .routing.plan cimport Inquiry, Plan
+from .routing.router cimport Router
+from .rules cimport Caller
+from .trunks.trunk cimport Trunk
+from .trunks.trunks cimport Trunks
 
 cdef class Exchange:
     cdef public Endpoint endpoint
     cdef public Mint mint
-    cdef public object registrar, router, trunks, locator, log, config
-    cdef public object admission, reception
+    cdef public Registrar registrar
+    cdef public Router router
+    cdef public Trunks trunks
+    cdef public Admission admission
+    cdef public Reception reception
+    cdef public object locator, log, config
     cdef public MediaPlane media
     cdef public Clock clock
     cdef public Ledger ledger
@@ -33,14 +48,18 @@ cdef class Exchange:
     cpdef bint is_trusted(self, str host)
     cpdef bint is_ours(self, uri, flow)
     cpdef str _within(self, str number, uri)
-    cpdef invite(self, RequestReceived event, caller, unsupported, double now)
-    cpdef Call begin(self, RequestReceived event, caller, who, str number, plan, double now, only=*, verdict=*)
-    cpdef plan(self, str shown, str number, caller, double now)
-    cpdef identity_of(self, Request request, caller)
+    @cython.locals(request=Request, trunk=Trunk, who=Identity, plan=Plan)
+    cpdef invite(self, RequestReceived event, Caller caller, unsupported, double now)
+    cpdef Call begin(
+        self, RequestReceived event, Caller caller, Identity who, str number, Plan plan, double now, only=*, verdict=*
+    )
+    cpdef Plan plan(self, str shown, str number, Caller caller, double now)
+    @cython.locals(trunk=Trunk)
+    cpdef Identity identity_of(self, Request request, Caller caller)
     cpdef refuse(self, RequestReceived event, caller, refusal, double now, str number=*, plan=*, verdict=*)
     cpdef str _why(self, caller, int status, plan, verdict)
     cpdef str domain_for(self, flow)
-    cpdef timing_for(self, trunk)
+    cpdef timing_for(self, Trunk trunk)
     cpdef tell(self, Call call, double now)
     cpdef call_answered(self, Call call, double now)
     cpdef keep(self, Call call)

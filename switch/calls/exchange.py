@@ -20,7 +20,9 @@ from switchroom.switch.calls.ledger import Ledger
 from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
 from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.registration.registrar import Registrar
-from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Router, Step, ToApp, ToUser, clean_number
+from switchroom.switch.calls.routing import Leap, Step, ToApp, ToUser, clean_number
+from switchroom.switch.calls.routing.plan import Inquiry, Plan
+from switchroom.switch.calls.routing.router import Router
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 from switchroom.switch.calls.stir import Verdict
 from switchroom.switch.calls.trunks.trunk import Trunk
@@ -202,7 +204,7 @@ class Exchange:
                 return
         who = self.identity_of(request, caller)
         if verdict is not None:
-            who = who.changed(verstat=verdict.verstat)
+            who = who.changed(None, None, None, verdict.verstat)
         only = None
         if not self.is_ours(request.uri, event.flow):
             plan = None
@@ -267,8 +269,9 @@ class Exchange:
 
     def identity_of(self, request: sip.Request, caller: Caller) -> Identity:
         """Who calls: a user's number is the account's, not what the phone claims (THREATS C8)."""
-        if caller.trunk is not None:
-            return caller.trunk.undress(request)
+        trunk = caller.trunk
+        if trunk is not None:
+            return trunk.undress(request)
         user = caller.user
         is_private = user is not None and user.privacy
         if not is_private and "privacy" in request:

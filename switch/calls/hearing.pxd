@@ -10,10 +10,14 @@ from switchroom.protocols.sip.events cimport (
 )
 
 from .call cimport Call
+from .hunting.dialling cimport Dialling
 from .leg cimport Leg
 
+@cython.locals(dialling=Dialling)
 cpdef _on_rejected(Leg leg, SessionRejected event, double now)
+@cython.locals(dialling=Dialling)
 cpdef _on_answer(Leg leg, SessionAnswered event, double now)
+@cython.locals(dialling=Dialling)
 cpdef _on_progress(Leg leg, SessionProgressed event, double now)
 @cython.locals(call=Call)
 cpdef _on_acknowledged(Leg leg, SessionAcknowledged event, double now)

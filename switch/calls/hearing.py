@@ -11,18 +11,21 @@ from switchroom.switch.calls.leg import Leg
 
 
 def _on_rejected(leg: Leg, event: sip.SessionRejected, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_rejected(leg, event.response, event.status, event.reason, now)
+    dialling = leg.dialling
+    if dialling is not None:
+        dialling.on_rejected(leg, event.response, event.status, event.reason, now)
 
 
 def _on_answer(leg: Leg, event: sip.SessionAnswered, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_answer(leg, event.response, now)
+    dialling = leg.dialling
+    if dialling is not None:
+        dialling.on_answer(leg, event.response, now)
 
 
 def _on_progress(leg: Leg, event: sip.SessionProgressed, now: float) -> None:
-    if leg.dialling is not None:
-        leg.dialling.on_progress(leg, event.response, now)
+    dialling = leg.dialling
+    if dialling is not None:
+        dialling.on_progress(leg, event.response, now)
 
 
 def _on_ended(leg: Leg, event: sip.SessionEnded, now: float) -> None:

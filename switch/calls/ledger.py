@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from switchroom.protocols import sip
 from switchroom.switch.calls import verdict
-from switchroom.switch.calls.routing import Plan, ToTrunk, ToUser, show_destination
+from switchroom.switch.calls.routing import ToTrunk, ToUser, show_destination
+from switchroom.switch.calls.routing.plan import Plan
 from switchroom.switch.store.record import Record
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Ledger:
         self.started += 1
         to_user, trunk = "", ""
         if plan is not None and plan.steps:
-            to = plan.steps[0].leaps[0].destination
+            step = plan.steps[0]
+            leap = step.leaps[0]
+            to = leap.destination
             if isinstance(to, ToUser):
                 to_user = to.name
             elif isinstance(to, ToTrunk):
@@ -95,7 +98,7 @@ class Ledger:
             cause=cause,
             ended_by=ended_by,
             reason=reason,
-            seconds=round(record.duration, 3),
+            seconds=int(1000 * record.duration + 0.5) / 1000,
         )
 
     def _close(self, record: Record, cause: int, reason: str, ended_by: str) -> None:
