@@ -1,3 +1,6 @@
-__all__ = ["parse_parameters"]
+from .digest import Said
+
+__all__ = ["parse_parameters", "read_credentials"]
 
 def parse_parameters(value: str) -> dict[str, str]: ...
+def read_credentials(value: str) -> Said: ...

@@ -1,11 +1,15 @@
 # cython: boundscheck=False, wraparound=False
-"""The parameters of a Digest header, the fast twin of the reader in digest.py (RFC 7616 §3.3)."""
+"""The parameters of a Digest header, the fast twin of the readers in digest.py (RFC 7616 §3.3)."""
 
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring
+from libc.string cimport memcmp
 
 from ..errors import RemoteProtocolError
 
-__all__ = ["parse_parameters"]
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+
+__all__ = ["parse_parameters", "read_credentials"]
 
 cdef enum:
     MAX_HEADER_SIZE = 2048
@@ -16,6 +20,28 @@ cdef struct Cursor:
     void* data
     Py_ssize_t at
     Py_ssize_t end
+
+ctypedef const unsigned char* Octets
+
+cdef enum:  # what credentials say, in the order of their fields
+    USERNAME
+    REALM
+    NONCE
+    URI
+    RESPONSE
+    ALGORITHM
+    QOP
+    NC
+    CNONCE
+    OPAQUE
+    FIELDS
+    NEEDED = 1 << USERNAME | 1 << REALM | 1 << NONCE | 1 << URI | 1 << RESPONSE
+    COUNTED = 1 << NC | 1 << CNONCE
+
+cdef const char** NAMES = ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "opaque"]
+cdef int* SIZES = [8, 5, 5, 3, 8, 9, 3, 2, 6, 6]
+cdef str MD5 = "MD5", SHA_256 = "SHA-256", AUTH = "auth"
+cdef object plain = None
 
 cdef bint _in_token[128]
 
@@ -138,3 +164,113 @@ cdef str _unescape(str said):
         if not is_escaped:
             kept.append(c)
     return "".join(kept)
+
+
+# ---- credentials as nearly all write them; whatever is not quite usual goes to the plain reader
+
+
+def read_credentials(str value not None):
+    """What credentials say, in the order of their fields."""
+    cdef tuple said = _read_usual(value) if PyUnicode_IS_ASCII(value) and len(value) <= MAX_HEADER_SIZE else None
+    if said is not None:
+        return said
+    global plain
+    if plain is None:
+        from .digest import plain_read_credentials as plain
+    return plain(value)
+
+
+cdef tuple _read_usual(str value):
+    cdef Octets p = <Octets>PyUnicode_DATA(value)
+    cdef Py_ssize_t end = len(value), at = 7, starts[FIELDS], stops[FIELDS]
+    cdef int field, seen = 0
+    if end < at or memcmp(p, b"Digest ", at) != 0:
+        return None
+    while True:
+        while at < end and (p[at] == c" " or p[at] == c","):
+            at += 1
+        if at == end:
+            break
+        field = _field_at(p, &at, end)
+        if field < 0 or seen & 1 << field or not _pass_value(p, &at, end, &starts[field], &stops[field]):
+            return None
+        seen |= 1 << field
+    if seen & NEEDED != NEEDED or (seen & 1 << QOP and seen & COUNTED != COUNTED):
+        return None
+    if not _is_hexadecimal(p, starts[RESPONSE], stops[RESPONSE]):
+        return None
+    if seen & 1 << NC and not (stops[NC] - starts[NC] == 8 and _is_hexadecimal(p, starts[NC], stops[NC])):
+        return None
+    cdef str algorithm = MD5, qop = None
+    if seen & 1 << ALGORITHM:
+        algorithm = _word(p, starts[ALGORITHM], stops[ALGORITHM], MD5, SHA_256)
+    if seen & 1 << QOP:
+        qop = _word(p, starts[QOP], stops[QOP], AUTH, AUTH)
+    if algorithm is None or (qop is None and seen & 1 << QOP):
+        return None
+    return (
+        _cut(p, starts[USERNAME], stops[USERNAME]), _cut(p, starts[REALM], stops[REALM]),
+        _cut(p, starts[NONCE], stops[NONCE]), _cut(p, starts[URI], stops[URI]),
+        _cut(p, starts[RESPONSE], stops[RESPONSE]), algorithm, qop,
+        _cut(p, starts[NC], stops[NC]) if seen & 1 << NC else None,
+        _cut(p, starts[CNONCE], stops[CNONCE]) if seen & 1 << CNONCE else None,
+        _cut(p, starts[OPAQUE], stops[OPAQUE]) if seen & 1 << OPAQUE else None,
+    )
+
+
+cdef int _field_at(Octets p, Py_ssize_t* place, Py_ssize_t end) noexcept:
+    """Which field the name here means; the place is behind its equals sign then. -1: none."""
+    cdef Py_ssize_t start = place[0], at = start
+    cdef int field
+    while at < end and p[at] != c"=":
+        at += 1
+    place[0] = at + 1
+    for field in range(FIELDS):
+        if at < end and SIZES[field] == at - start and memcmp(p + start, NAMES[field], at - start) == 0:
+            return field
+    return -1
+
+
+cdef bint _pass_value(Octets p, Py_ssize_t* place, Py_ssize_t end, Py_ssize_t* start, Py_ssize_t* stop) noexcept:
+    """Find a value without escapes, up to the comma behind it."""
+    cdef Py_ssize_t at = place[0]
+    cdef bint is_quoted = at < end and p[at] == c'"'
+    at += is_quoted
+    start[0] = at
+    while at < end and p[at] > 0x20 - is_quoted and p[at] < 0x7F and p[at] != c'"' and p[at] != c"\\":
+        if p[at] == c"," and not is_quoted:
+            break
+        at += 1
+    stop[0] = at
+    if is_quoted:
+        if at == end or p[at] != c'"':
+            return False
+        at += 1
+    elif at == start[0]:
+        return False
+    while at < end and p[at] == c" ":
+        at += 1
+    place[0] = at
+    return at == end or p[at] == c","
+
+
+cdef bint _is_hexadecimal(Octets p, Py_ssize_t start, Py_ssize_t stop) noexcept:
+    """Digits and lower-case letters, at least one."""
+    cdef Py_ssize_t at
+    for at in range(start, stop):
+        if not (c"0" <= p[at] <= c"9" or c"a" <= p[at] <= c"f"):
+            return False
+    return stop > start
+
+
+cdef str _word(Octets p, Py_ssize_t start, Py_ssize_t stop, str one, str other):
+    """The one of two words that stands here, or None."""
+    cdef str word
+    for word in (one, other):
+        if len(word) == stop - start and memcmp(p + start, PyUnicode_DATA(word), stop - start) == 0:
+            return word
+    return None
+
+
+cdef str _cut(Octets p, Py_ssize_t start, Py_ssize_t stop):
+    return (<const char*>p)[start:stop].decode("ascii")

@@ -5,6 +5,7 @@ import cython
 cdef class Credentials:
     cdef readonly str username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque
 
+    cpdef _fill(self, tuple said)
     cpdef bint is_proof_of(self, str a1, str method) except -1
 
 cdef class Nonces:
@@ -14,15 +15,12 @@ cdef class Nonces:
     cdef int _number
     cdef double _forgotten_at
 
+    @cython.locals(minted_at=cython.longlong, number=int)
     cpdef str mint(self, str source, double now)
     cpdef bint is_valid(self, str nonce, str source, double now) except -1
     cpdef bint is_replay(self, str nonce, long long nonce_count) except -1
     cpdef use(self, str nonce, long long nonce_count, double now)
     cpdef str _seal(self, str head, str source)
 
-cpdef str compute_response(
-    str a1, str method, str uri, str nonce, str algorithm=*, str qop=*, str nc=*, str cnonce=*
-)
-@cython.locals(found=dict, username=str, realm=str, nonce=str, uri=str, response=str, qop=str, nc=str, cnonce=str)
 cpdef Credentials parse_credentials(str value)
 cdef double _minted_at(str nonce) except? -1

@@ -11,11 +11,11 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2s, md5, sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RemoteProtocolError
+from .hashing import ALGORITHMS, MD5, SHA_256, Sealer, compute_a1, compute_response
 
 if TYPE_CHECKING:
     from .message import Request, Response
@@ -33,11 +33,6 @@ __all__ = [
     "parse_parameters",
 ]
 
-MD5 = "MD5"
-SHA_256 = "SHA-256"
-ALGORITHMS = (SHA_256, MD5)  # the strongest first: RFC 8760 §2.3 wants the order of preference
-_HASHES = {MD5: md5, SHA_256: sha256}
-
 _FIELDS = {
     401: ("WWW-Authenticate", "Authorization"),
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -46,6 +41,9 @@ _FIELDS = {
 _HEAD_SIZE = 14  # of a nonce: when it was minted, and a number
 _SEAL_SIZE = 10  # octets, two digits each
 _NONCE_SIZE = _HEAD_SIZE + 2 * _SEAL_SIZE
+
+# What credentials say: username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque
+Said = tuple[str, str, str, str, str, str, str | None, str | None, str | None, str | None]
 
 MAX_HEADER_SIZE = 2048
 MAX_PARAMETERS = 32
@@ -68,29 +66,6 @@ _USUAL = frozenset(
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEXADECIMAL = "0123456789abcdefABCDEF"
-
-
-def compute_a1(username: str, realm: str, password: str, algorithm: str = MD5) -> str:
-    """H(A1): all of a password that a server needs to keep (RFC 7616 §3.4.2)."""
-    return _HASHES[algorithm](f"{username}:{realm}:{password}".encode()).hexdigest()
-
-
-def compute_response(
-    a1: str,
-    method: str,
-    uri: str,
-    nonce: str,
-    algorithm: str = MD5,
-    qop: str | None = None,
-    nc: str | None = None,
-    cnonce: str | None = None,
-) -> str:
-    """The request-digest (RFC 7616 §3.4.1; without qop as RFC 2069 had it)."""
-    hash_of = _HASHES[algorithm]
-    a2 = hash_of(f"{method}:{uri}".encode()).hexdigest()
-    if qop is None:
-        return hash_of(f"{a1}:{nonce}:{a2}".encode()).hexdigest()
-    return hash_of(f"{a1}:{nonce}:{nc}:{cnonce}:{qop}:{a2}".encode()).hexdigest()
 
 
 class Challenge(NamedTuple):
@@ -126,7 +101,7 @@ class Challenge(NamedTuple):
 
     @property
     def can_be_answered(self) -> bool:
-        return self.algorithm in _HASHES and (not self.qop or "auth" in self.qop)
+        return self.algorithm in ALGORITHMS and (not self.qop or "auth" in self.qop)
 
 
 class Credentials:
@@ -150,21 +125,20 @@ class Credentials:
         cnonce: str | None = None,
         opaque: str | None = None,
     ) -> None:
-        self.username = username
-        self.realm = realm
-        self.nonce = nonce
-        self.uri = uri
-        self.response = response
-        self.algorithm = algorithm
-        self.qop = qop
-        self.nc = nc  # as written: eight hexadecimal digits, they are part of what is hashed
-        self.cnonce = cnonce
-        self.opaque = opaque
+        self._fill((username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque))
 
     @staticmethod
     def parse(value: str) -> Credentials:
         """Read them; RemoteProtocolError when they are none."""
         return parse_credentials(value)
+
+    def _fill(self, said: Said) -> None:
+        self.username, self.realm, self.nonce, self.uri, self.response = said[:5]
+        self.algorithm = said[5]
+        self.qop = said[6]
+        self.nc = said[7]  # as written: eight hexadecimal digits, they are part of what is hashed
+        self.cnonce = said[8]
+        self.opaque = said[9]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Credentials) and str(self) == str(other)
@@ -196,39 +170,22 @@ class Credentials:
 
 def parse_credentials(value: str) -> Credentials:
     """The credentials that a header says; RemoteProtocolError when it says none."""
-    found = parse_parameters(value)
-    try:
-        username, realm, nonce = found["username"], found["realm"], found["nonce"]
-        uri, response = found["uri"], found["response"]
-    except KeyError as error:
-        raise RemoteProtocolError(f"Digest credentials without {error.args[0]}") from None
-    if not (response.isalnum() and response.isascii()):
-        raise RemoteProtocolError("Digest response is not hexadecimal")
-    qop, nc, cnonce = found.get("qop"), found.get("nc"), found.get("cnonce")
-    if qop is not None:
-        qop = qop.lower()
-        if nc is None or cnonce is None:
-            raise RemoteProtocolError("Digest credentials with qop need nc and cnonce (RFC 7616 §3.4)")
-    if nc is not None and (len(nc) != 8 or nc.strip(_HEXADECIMAL)):
-        raise RemoteProtocolError("Digest nc is not eight hexadecimal digits")
-    algorithm = found.get("algorithm", MD5).upper()
-    return Credentials(
-        username, realm, nonce, uri, response.lower(), algorithm, qop, nc, cnonce, found.get("opaque")
-    )
+    credentials = Credentials.__new__(Credentials)
+    credentials._fill(read_credentials(value))
+    return credentials
 
 
 class Nonces:
     """The nonces of a server: it remembers only those that an authentication succeeded with (RFC 7616 §3.3).
 
-    A nonce is its time of minting and a number, sealed together with the source it was given to. Keyed
-    BLAKE2s (RFC 7693) is the MAC: a third of what HMAC costs.
+    A nonce is its time of minting and a number, sealed together with the source it was given to.
     """
 
     __slots__ = ("_forgotten_at", "_max_used", "_number", "_sealer", "_used", "lifetime")
 
     def __init__(self, secret: bytes, lifetime: float = 300.0, *, max_used: int = 65536) -> None:
         self.lifetime = lifetime
-        self._sealer = blake2s(key=blake2s(secret).digest(), digest_size=_SEAL_SIZE)
+        self._sealer = Sealer(secret, _SEAL_SIZE)
         self._max_used = max_used
         self._used: OrderedDict[str, int] = OrderedDict()  # nonce -> its highest nonce-count
         self._number = 0
@@ -237,7 +194,8 @@ class Nonces:
     def mint(self, source: str, now: float) -> str:
         """A new nonce for this source."""
         self._number = (self._number + 1) & 0xFFFF  # two phones behind one address never share a nonce
-        head = f"{int(now * 1000):010x}{self._number:04x}"
+        minted_at, number = int(now * 1000), self._number
+        head = f"{minted_at:010x}{number:04x}"
         return head + self._seal(head, source)
 
     def is_valid(self, nonce: str, source: str, now: float) -> bool:
@@ -273,9 +231,7 @@ class Nonces:
         return len(self._used)
 
     def _seal(self, head: str, source: str) -> str:
-        sealer = self._sealer.copy()
-        sealer.update(f"{head}{source}".encode())
-        return sealer.hexdigest()
+        return self._sealer.seal(head + source)
 
 
 def _minted_at(nonce: str) -> float:
@@ -399,6 +355,28 @@ def parse_parameters(value: str) -> dict[str, str]:
     return found
 
 
+def read_credentials(value: str) -> Said:
+    """What credentials say, in the order of their fields; RemoteProtocolError when they say too little."""
+    found = parse_parameters(value)
+    try:
+        username, realm, nonce = found["username"], found["realm"], found["nonce"]
+        uri, response = found["uri"], found["response"]
+    except KeyError as error:
+        raise RemoteProtocolError(f"Digest credentials without {error.args[0]}") from None
+    if not (response.isalnum() and response.isascii()):
+        raise RemoteProtocolError("Digest response is not hexadecimal")
+    qop, nc, cnonce = found.get("qop"), found.get("nc"), found.get("cnonce")
+    if qop is not None:
+        qop = qop.lower()
+        if nc is None or cnonce is None:
+            raise RemoteProtocolError("Digest credentials with qop need nc and cnonce (RFC 7616 §3.4)")
+    if nc is not None and (len(nc) != 8 or nc.strip(_HEXADECIMAL)):
+        raise RemoteProtocolError("Digest nc is not eight hexadecimal digits")
+    algorithm = found.get("algorithm", MD5).upper()
+    opaque = found.get("opaque")
+    return username, realm, nonce, uri, response.lower(), algorithm, qop, nc, cnonce, opaque
+
+
 def _quote(text: str) -> str:
     if '"' in text or "\\" in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -409,7 +387,9 @@ def _word(text: str) -> str:
     return text if _TOKEN.fullmatch(text) else _quote(text)
 
 
+plain_read_credentials = read_credentials
+
 try:  # noqa: SIM105 - the form of the house for twins
-    from ._digest import parse_parameters
+    from ._digest import parse_parameters, read_credentials
 except ImportError:  # not built: the same answers, slower
     pass

@@ -5,7 +5,7 @@ cimport cython
 cdef Py_ssize_t _DIGITS
 
 cdef class Mint:
-    cdef object _random
+    cdef object _random, _sealer
     cdef bytes _secret
     cdef str _head, _pool
     cdef Py_ssize_t _at

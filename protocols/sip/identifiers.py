@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from hashlib import blake2b
 
+from .hashing import Sealer
+
 MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
 
 _DIGITS = 16  # 64 random bits; RFC 3261 §19.3 asks for 32, an off-path attacker for more
@@ -21,7 +23,7 @@ class Mint:
     Workers of one switch share the secret, from which the site comes: each knows what the others minted.
     """
 
-    __slots__ = ("_at", "_head", "_pool", "_random", "_secret")
+    __slots__ = ("_at", "_head", "_pool", "_random", "_sealer", "_secret")
 
     def __init__(
         self,
@@ -34,15 +36,15 @@ class Mint:
         if not (0 <= slot < 256 and 0 <= generation < 65536):
             raise ValueError("a slot is 0..255, a generation 0..65535")
         self._random = random
-        self._secret = random(32) if secret is None else secret
-        self._head = f"{slot:02x}{generation:04x}{self._keyed('site', 3)}"
+        self._share(random(32) if secret is None else secret)
+        self._head = f"{slot:02x}{generation:04x}{self._site()}"
         self._pool = ""
         self._at = 0
 
     def renew(self, generation: int, secret: bytes) -> None:
         """Become a later life of the same switch: its identifiers of before are known."""
-        self._secret = secret
-        self._head = f"{self._head[:2]}{generation % 65536:04x}{self._keyed('site', 3)}"
+        self._share(secret)
+        self._head = f"{self._head[:2]}{generation % 65536:04x}{self._site()}"
 
     def branch(self) -> str:
         """A Via branch for a new transaction."""
@@ -63,7 +65,7 @@ class Mint:
 
     def tag_for(self, key: str) -> str:
         """The same tag for the same key: what a stateless server puts in To (RFC 3261 §8.2.7)."""
-        return self._head + self._keyed(key, _DIGITS // 2)
+        return self._head + self._sealer.seal(key)
 
     def is_own_branch(self, branch: str) -> bool:
         """Whether this switch, any worker of it, minted the branch: in a request it means a loop."""
@@ -86,6 +88,9 @@ class Mint:
             return None
         return int(body[:2], 16), int(body[2:6], 16)
 
-    def _keyed(self, text: str, size: int) -> str:
-        digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=size, key=self._secret[:64])
-        return digest.hexdigest()
+    def _share(self, secret: bytes) -> None:
+        self._secret = secret
+        self._sealer = Sealer(secret, _DIGITS // 2)
+
+    def _site(self) -> str:
+        return blake2b(b"site", digest_size=3, key=self._secret[:64]).hexdigest()

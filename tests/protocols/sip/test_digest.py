@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -331,3 +333,39 @@ def test_a_nonce_that_had_to_be_forgotten_is_not_accepted_again():
     for nonce in given_out[1:]:
         assert nonces.is_valid(nonce, SOURCE, 1010.0)
     assert nonces.is_replay(given_out[2], 1)
+
+
+# -- the usual form is read by a twin of its own
+
+SAID = (
+    *('username="1001"', 'realm="a b"', 'nonce="n"', 'uri="sip:b;x=1,2"', 'response="0a"', "response=00FF"),
+    *('qop="auth"', "qop=auth", "qop=AUTH", "nc=00000001", "nc=0000001G", "nc = 00000002", 'cnonce="c"'),
+    *("algorithm=MD5", "algorithm=md5", "algorithm=SHA-256", 'opaque=""', "stale=true", 'Realm="r"'),
+    *('username="a\\"b"', 'username="é"', "nonce=", "qop", "=x", 'uri="', 'cnonce="\t"', 'opaque="\x7f"'),
+)
+CREDENTIALS = st.tuples(
+    st.sampled_from(["Digest ", "digest ", "Digest\t", " Digest ", "Digest", "Basic "]),
+    st.permutations(SAID[:5]),
+    st.lists(st.sampled_from(SAID), max_size=6),
+    st.sampled_from([",", ", ", " , ", " ", ",,", ",\t"]),
+    st.sampled_from(["", ",", " ", "x"]),
+).map(lambda c: c[0] + c[3].join([*c[1], *c[2]]) + c[4])
+
+
+@given(CREDENTIALS | st.text(max_size=60).map("Digest ".__add__))
+def test_both_readers_find_the_same_credentials(value):
+    reader = twins.load("switchroom.protocols.sip.digest", "_digest", "compiled")
+    try:
+        found = reader.read_credentials(value)
+    except RemoteProtocolError as error:
+        with pytest.raises(RemoteProtocolError, match=re.escape(str(error))):
+            reader.plain_read_credentials(value)
+    else:
+        assert found == reader.plain_read_credentials(value)
+
+
+def test_the_usual_form_is_read():
+    reader = twins.load("switchroom.protocols.sip.digest", "_digest", "compiled")
+    value = ANSWER + ", algorithm=MD5, qop=auth, nc=00000001, cnonce=c"
+    expected = "a", "r", "n", "sip:b", "00", MD5, "auth", "00000001", "c", None
+    assert reader.read_credentials(value) == expected == reader.plain_read_credentials(value)
