@@ -1,3 +1,5 @@
+from .hashing import PlainSealer as Sealer
+
 __all__ = ["Sealer", "compute_response"]
 
 def compute_response(
@@ -10,7 +12,3 @@ def compute_response(
     nc: str | None = None,
     cnonce: str | None = None,
 ) -> str: ...
-
-class Sealer:
-    def __init__(self, secret: bytes, size: int) -> None: ...
-    def seal(self, text: str) -> str: ...

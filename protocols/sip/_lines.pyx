@@ -24,9 +24,10 @@ cdef enum:
 KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "", "content-length",
         "max-forwards", "content-type", "timestamp"]
 cdef str OTHERS = """accept accept-encoding accept-language alert-info allow authentication-info authorization
-    call-info content-language diversion error-info history-info in-reply-to max-breadth p-asserted-identity
+    call-info content-language date diversion error-info expires flow-timer history-info in-reply-to max-breadth p-asserted-identity
     p-early-media p-preferred-identity path privacy proxy-authenticate proxy-authorization proxy-require reason
-    remote-party-id require service-route session-id unsupported user-to-user warning www-authenticate"""
+    remote-party-id require retry-after server service-route session-id unsupported user-agent user-to-user warning
+    www-authenticate"""
 cdef dict ODD_CASE = {
     "call-id": "Call-ID", "cseq": "CSeq", "rack": "RAck", "rseq": "RSeq", "www-authenticate": "WWW-Authenticate",
     "mime-version": "MIME-Version", "sip-etag": "SIP-ETag", "sip-if-match": "SIP-If-Match", "min-se": "Min-SE",

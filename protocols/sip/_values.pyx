@@ -226,18 +226,19 @@ cdef str params_text(tuple params):
 cpdef str uri_text(object value):
     """A URI as it stands on the wire."""
     cdef tuple uri = <tuple>value
-    cdef str scheme = uri[0], user = uri[1], password = uri[2], headers = uri[6], text
+    cdef str scheme = uri[0], user = uri[1], password = uri[2], host = uri[3], headers = uri[6], text
+    cdef long long port
     if user is None:
-        text = scheme + ":"
+        text = f"{scheme}:{host}"
     elif password is not None:
-        text = f"{scheme}:{user}:{password}@"
+        text = f"{scheme}:{user}:{password}@{host}"
     elif scheme == "sip" or scheme == "sips":
-        text = f"{scheme}:{user}@"
+        text = f"{scheme}:{user}@{host}"
     else:
-        text = f"{scheme}:{user}"
-    text += uri[3]
+        text = f"{scheme}:{user}{host}"
     if uri[4] is not None:
-        text += f":{uri[4]}"
+        port = uri[4]
+        text = f"{text}:{port}"
     if uri[5]:
         text += params_text(uri[5])
     return f"{text}?{headers}" if headers else text

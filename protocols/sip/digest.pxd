@@ -13,7 +13,7 @@ cdef class Nonces:
     cdef object _sealer, _used
     cdef Py_ssize_t _max_used
     cdef int _number
-    cdef double _forgotten_at
+    cdef double _forgotten_at, _clean_until
 
     @cython.locals(minted_at=cython.longlong, number=int)
     cpdef str mint(self, str source, double now)

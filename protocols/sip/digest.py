@@ -181,13 +181,14 @@ class Nonces:
     A nonce is its time of minting and a number, sealed together with the source it was given to.
     """
 
-    __slots__ = ("_forgotten_at", "_max_used", "_number", "_sealer", "_used", "lifetime")
+    __slots__ = ("_clean_until", "_forgotten_at", "_max_used", "_number", "_sealer", "_used", "lifetime")
 
     def __init__(self, secret: bytes, lifetime: float = 300.0, *, max_used: int = 65536) -> None:
         self.lifetime = lifetime
         self._sealer = Sealer(secret, _SEAL_SIZE)
         self._max_used = max_used
         self._used: OrderedDict[str, int] = OrderedDict()  # nonce -> its highest nonce-count
+        self._clean_until = -1.0  # before then none of them expires
         self._number = 0
         self._forgotten_at = -1.0  # nonces minted until then count as used up, unless the table knows better
 
@@ -217,11 +218,14 @@ class Nonces:
         """Remember the nonce-count of a valid nonce after the digest proved right, and only then."""
         used = self._used
         used[nonce] = nonce_count
+        if now <= self._clean_until and len(used) <= self._max_used:
+            return
         while used:
             oldest = next(iter(used))
             minted_at = _minted_at(oldest)
             if now - minted_at <= self.lifetime:
                 if len(used) <= self._max_used:
+                    self._clean_until = minted_at + self.lifetime
                     return
                 # Never forget a count and still accept its nonce: all of that age are stale from here on.
                 self._forgotten_at = max(self._forgotten_at, minted_at)

@@ -49,6 +49,7 @@ class Sealer:
         return keyed.hexdigest()
 
 
+PlainSealer = Sealer
 try:  # noqa: SIM105 - the form of the house for twins
     from ._hashing import Sealer, compute_response
 except ImportError:  # not built: the same answers, slower

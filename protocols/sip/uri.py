@@ -43,13 +43,7 @@ class Uri(NamedTuple):
         return parse_uri(text)
 
     def __str__(self) -> str:
-        at = "" if self.user is None else f"{self.user}@" if self.is_sip else self.user
-        if self.password is not None:
-            at = f"{self.user}:{self.password}@"
-        port = "" if self.port is None else f":{self.port}"
-        params = format_params(self.params) if self.params else ""
-        headers = f"?{self.headers}" if self.headers else ""
-        return f"{self.scheme}:{at}{self.host}{port}{params}{headers}"
+        return uri_text(self)
 
     @property
     def is_sip(self) -> bool:
@@ -195,6 +189,18 @@ def _match_params(text: str, at: int) -> tuple[Params, int]:
     return tuple(params), at
 
 
-plain_parse_uri = parse_uri
+def uri_text(uri: Uri) -> str:
+    """The URI as it stands on the wire."""
+    at = "" if uri.user is None else f"{uri.user}@" if uri.is_sip else uri.user
+    if uri.password is not None:
+        at = f"{uri.user}:{uri.password}@"
+    port = "" if uri.port is None else f":{uri.port}"
+    params = format_params(uri.params) if uri.params else ""
+    headers = f"?{uri.headers}" if uri.headers else ""
+    return f"{uri.scheme}:{at}{uri.host}{port}{params}{headers}"
+
+
+plain_parse_uri, plain_uri_text = parse_uri, uri_text
 with suppress(ImportError):  # not built: the same answers, slower
     from ._message import parse_uri
+    from ._values import uri_text

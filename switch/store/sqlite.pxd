@@ -4,6 +4,16 @@ cimport cython
 
 from .writer cimport Writer
 
+cdef class SqliteBindings:
+    cdef object _path
+    cdef Writer _writer
+    cdef public long long refused_count
+
+    cpdef save(self, binding)
+    cpdef remove(self, str user, str contact)
+    @cython.locals(writer=Writer, bindings=dict)
+    cpdef _put(self, tuple key, binding)
+
 cdef class SqliteRecords:
     cdef object _path, _committer, _slot
     cdef Writer _writer

@@ -1,12 +1,18 @@
 # What the authenticator holds in C; auth.py runs without.
 
-from switchroom.protocols.sip.digest cimport Credentials, Nonces
+import cython
+
+from switchroom.protocols.sip.digest cimport Credentials, Nonces, parse_credentials
 from switchroom.protocols.sip.message cimport Request
 
 from .guard cimport Guard
 
 cdef class Authenticated:
     cdef readonly object caller, user
+
+cdef class Challenged:
+    cdef readonly int status
+    cdef readonly tuple headers
 
 cdef class _Account:
     cdef readonly object owner, outcome
@@ -27,6 +33,7 @@ cdef class Authenticator:
     cdef list _first, _again
 
     cpdef authenticate(self, Request request, flow, double now)
+    @cython.locals(value=str, credentials=Credentials)
     cpdef Credentials _credentials(self, Request request)
     cpdef _check(self, Request request, Credentials credentials, flow, double now)
     cpdef _Account _find(self, Request request, str name)

@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.protocols.sip.digest import ALGORITHMS, Challenge, Credentials, Nonces, compute_a1
+from switchroom.protocols.sip.digest import (
+    ALGORITHMS,
+    Challenge,
+    Credentials,
+    Nonces,
+    compute_a1,
+    parse_credentials,
+)
 from switchroom.switch.calls.access.guard import Guard, GuardLimits
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.config import AuthConfig, HostedTrunk, HostedUser, TrunkConfig, UserConfig
@@ -45,11 +52,14 @@ class AuthenticatedTrunk(NamedTuple):
     name: str
 
 
-class Challenged(NamedTuple):
+class Challenged:
     """Answer so: the sender is to prove who it is."""
 
-    status: int
-    headers: Headers
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        self.status = status
+        self.headers = headers
 
 
 class Refused(NamedTuple):
@@ -191,7 +201,7 @@ class Authenticator:
         for value in values:
             if value[:6].lower() != "digest":
                 continue
-            credentials = Credentials.parse(value)
+            credentials = parse_credentials(value)
             if credentials.realm != self._realm:
                 continue
             if found is not None:

@@ -1,11 +1,15 @@
 # What the guard holds in C; guard.py runs without.
 
+import cython
+
 cdef class _Levels:
     cdef object _levels
     cdef Py_ssize_t _max_keys
 
+    @cython.locals(known=tuple, since=double, level=double)
     cpdef double level(self, str key, double leak, double now) except -1
-    cpdef double add(self, str key, double leak, double now) except -1
+    @cython.locals(level=double)
+    cpdef double add(self, str key, double leak, double now, double most=*) except -1
     cpdef forget(self, str key)
     cpdef take_one(self, str key)
 

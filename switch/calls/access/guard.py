@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from switchroom.switch.net.bans import MAX_BACK_OFF, Ban, BanList
@@ -73,9 +74,12 @@ class _Levels:
         level -= (now - since) * leak
         return level if level > 0.0 else 0.0
 
-    def add(self, key: str, leak: float, now: float) -> float:
-        """One more; return how full it is now."""
-        level = self.level(key, leak, now) + 1.0
+    def add(self, key: str, leak: float, now: float, most: float = inf) -> float:
+        """One more, unless it holds so much already; return how full it is now."""
+        level = self.level(key, leak, now)
+        if level >= most:
+            return level + 1.0
+        level += 1.0
         self._levels[key] = level, now
         self._levels.move_to_end(key)
         if len(self._levels) > self._max_keys:
@@ -137,11 +141,10 @@ class Guard:
         """
         limits, source = self.limits, source_of(host)
         leak = limits.max_unanswered / limits.unanswered_window
-        if self._unanswered.level(source, leak, now) >= limits.max_unanswered:
-            self.dropped += 1
-            return False
-        self._unanswered.add(source, leak, now)
-        return True
+        if self._unanswered.add(source, leak, now, limits.max_unanswered) < limits.max_unanswered + 1.0:
+            return True
+        self.dropped += 1
+        return False
 
     def succeeded(self, host: str) -> None:
         """A right answer came from this address."""

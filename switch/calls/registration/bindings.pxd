@@ -2,11 +2,14 @@
 
 import cython
 
+from switchroom.protocols.sip.flow cimport Flow
+from switchroom.switch.net.clock cimport Clock
+
 cdef class Binding:
     cdef readonly str user, contact, call_id, user_agent, instance
     cdef readonly double q, expires_at
     cdef readonly long long cseq
-    cdef readonly object flow
+    cdef readonly Flow flow
     cdef readonly tuple path
 
 cdef class _Place:
@@ -15,7 +18,7 @@ cdef class _Place:
 
 cdef class Bindings:
     cdef public object _store, share
-    cdef object _clock
+    cdef Clock _clock
     cdef dict _places, _hosts
     cdef readonly dict _due, _connections
     cdef readonly list _seconds
@@ -32,8 +35,9 @@ cdef class Bindings:
     cpdef list _set(self, str user, bindings)
     @cython.locals(binding=Binding, hosts=dict)
     cpdef _count_hosts(self, before, after)
-    @cython.locals(second=cython.longlong)
+    @cython.locals(second=cython.longlong, first=double, binding=Binding)
     cpdef _arm(self, str user, _Place place)
     cpdef _disarm(self, str user, _Place place)
     cpdef _disconnect(self, str user, connection)
+    @cython.locals(flow=Flow)
     cpdef _stored(self, Binding binding)

@@ -13,6 +13,7 @@ from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.net.clock import Clock
 from switchroom.switch.store.interfaces import BindingStore, StoredBinding
 
+_stored_of = StoredBinding._make  # a fifth of what its constructor takes
 MAX_LOOKED_AT = 1000  # users that one timer looks at, so that the loop goes on when all expire at once
 
 
@@ -230,7 +231,10 @@ class Bindings:
                 del hosts[host]
 
     def _arm(self, user: str, place: _Place) -> None:
-        second = int(min([b.expires_at for b in place.bindings])) + 1
+        first = place.bindings[0].expires_at
+        for binding in place.bindings:
+            first = min(first, binding.expires_at)
+        second = int(first) + 1
         if place.due and place.due <= second:
             return  # a refresh: it is looked at too early, and then armed again
         self._disarm(user, place)
@@ -257,21 +261,23 @@ class Bindings:
     def _stored(self, binding: Binding) -> StoredBinding:
         flow = binding.flow
         local, remote = flow.local, flow.remote
-        return StoredBinding(
-            binding.user,
-            binding.contact,
-            self._clock.posix(binding.expires_at),
-            binding.q,
-            binding.call_id,
-            binding.cseq,
-            flow.transport,
-            local[0],
-            local[1],
-            remote[0],
-            remote[1],
-            binding.user_agent,
-            binding.instance,
-            "\n".join(binding.path) if binding.path else "",
+        return _stored_of(
+            (
+                binding.user,
+                binding.contact,
+                self._clock.posix(binding.expires_at),
+                binding.q,
+                binding.call_id,
+                binding.cseq,
+                flow.transport,
+                local[0],
+                local[1],
+                remote[0],
+                remote[1],
+                binding.user_agent,
+                binding.instance,
+                "\n".join(binding.path) if binding.path else "",
+            )
         )
 
     def _restored(self, stored: StoredBinding, latest: float) -> Binding:

@@ -43,7 +43,7 @@ class Registrar:
         secret: bytes = b"",
     ) -> None:
         """``secret`` seals temporary GRUUs: workers share it."""
-        self._config = config
+        self._take(config)
         self._is_stopping = False
         self._clock = clock
         self._is_local_host = is_local_host
@@ -56,14 +56,19 @@ class Registrar:
 
     def load(self, now: float) -> None:
         """Take up the bindings that were there before the restart."""
-        self._bindings.load(now, self._config.max_expires)
+        self._bindings.load(now, self._max_expires)
 
     def update(self, config: RegistrarConfig, users: Collection[str]) -> list[Binding]:
         """Take the rules and users of a reloaded configuration; return what users that are gone had."""
-        self._config = config
+        self._take(config)
         gone = self._bindings.keep_only(users)
         self._tell_of(gone, self._clock.now())
         return gone
+
+    def _take(self, config: RegistrarConfig) -> None:
+        self._default_expires = config.default_expires
+        self._min_expires, self._max_expires = config.min_expires, config.max_expires
+        self._most_contacts = config.max_contacts
 
     def handle(self, request: sip.Request, flow: sip.Flow, account: str, now: float) -> Answer:
         """Answer a REGISTER of this user: status, reason, headers."""
@@ -168,7 +173,8 @@ class Registrar:
         if request.get("Expires") != "0":
             return 400, "Contact * needs Expires 0", ()
         bindings = self._bindings.of(account, now)
-        if [b for b in bindings if _is_older(request, b)]:
+        call_id, cseq = request.call_id, request.cseq.number
+        if [b for b in bindings if _is_older(call_id, cseq, b)]:
             return _OUT_OF_ORDER
         if bindings:
             self._bindings.put(account, ())
@@ -183,23 +189,23 @@ class Registrar:
         account: str,
         now: float,
     ) -> Answer:
-        config, before = self._config, self._bindings.of(account, now)
-        max_contacts = self.max_contacts.get(account, config.max_contacts)
+        before = self._bindings.of(account, now)
+        max_contacts = self.max_contacts.get(account, self._most_contacts)
         if len(contacts) > max_contacts:
             return _TOO_MANY
         way = Way.of(request) if _has_extras(request) else _PLAIN_WAY
         is_outbound = False
         kept = list(before)
         saved: list[Binding] = []
-        expires_header = request.expires
+        expires_header, call_id, cseq = request.expires, request.call_id, request.cseq.number
         user_agent = _printable(request.get("User-Agent") or "")
         for address in contacts:
             contact = _contact_of(address)
             expires = address.expires if address.params else None
             if expires is None:
-                expires = config.default_expires if expires_header is None else expires_header
-            if 0 < expires < config.min_expires:
-                return 423, None, (("Min-Expires", str(config.min_expires)),)
+                expires = self._default_expires if expires_header is None else expires_header
+            if 0 < expires < self._min_expires:
+                return 423, None, (("Min-Expires", str(self._min_expires)),)
             instance = _instance_of(address)
             flow_of = flow_key(instance) if way.is_outbound else None
             if flow_of is not None:
@@ -212,16 +218,16 @@ class Registrar:
                 kept.remove(old)
                 if old in saved:
                     saved.remove(old)  # the same contact twice in one request: the last one counts
-                elif _is_older(request, old):
+                elif _is_older(call_id, cseq, old):
                     return _OUT_OF_ORDER
             if expires:
                 binding = Binding(
                     account,
                     contact,
                     address.q if address.params else 1.0,
-                    now + min(expires, config.max_expires),
-                    request.call_id,
-                    request.cseq.number,
+                    now + min(expires, self._max_expires),
+                    call_id,
+                    cseq,
                     flow,
                     user_agent,
                     instance,
@@ -271,9 +277,9 @@ _PLAIN_WAY = Way()
 _TOO_MANY: Answer = (403, "Too Many Contacts", ())
 
 
-def _is_older(request: sip.Request, binding: Binding) -> bool:
+def _is_older(call_id: str, cseq: int, binding: Binding) -> bool:
     """Whether the request was overtaken by the one that made the binding (RFC 3261 §10.3 step 7)."""
-    return request.call_id == binding.call_id and request.cseq.number <= binding.cseq
+    return call_id == binding.call_id and cseq <= binding.cseq
 
 
 def _contact_of(address: sip.NameAddr) -> str:
@@ -333,7 +339,8 @@ def _instance_of(address: sip.NameAddr) -> str:
 
 def _printable(text: str) -> str:
     """The text as records and tables can show it, one copy for all phones that say the same."""
-    text = text[:MAX_TEXT_SIZE]
+    if len(text) > MAX_TEXT_SIZE:
+        text = text[:MAX_TEXT_SIZE]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "?" for c in text)
     return sys.intern(text)
