@@ -173,6 +173,7 @@ class Dialler:
 
     async def _bridge(self, child: _Child, leg: Leg) -> None:
         """Let the two talk, until one leaves, or the one who was called is given a document."""
+        await self._call.answer()  # even where the other has left since he answered
         calls = self._means.conversations
         calls[child.live.sid] = one = Called(self._means, child.live, leg)
         bridge = asyncio.ensure_future(self._call.bridge(leg))
@@ -205,7 +206,7 @@ class Dialler:
         return asyncio.create_task(_play(self._call, tone))
 
     async def _prepare(self, leg: Leg, child: _Child) -> bool:
-        """Keys and a document for whoever has answered; False: he does not want to talk."""
+        """Keys and a document for whoever has answered; False: having heard it, he does not want to talk."""
         callee = child.callee
         if callee.detection is not None:
             self._means.office.spawn(find_out(self._means, child.live, leg, callee.detection))
@@ -217,7 +218,7 @@ class Dialler:
                 await Performer(self._means, child.live, leg).run(program)
         except CallEnded:
             pass
-        return not leg.is_over
+        return not callee.url or not leg.is_over
 
     def _result(self, child: _Child, status: str, *, is_bridged: bool) -> Dialled:
         if not child.is_taken:

@@ -187,7 +187,7 @@ class Apps:
         credentials: Credentials | None = None,
         outward: Outward | None = None,
     ) -> Call:
-        """Call somebody who has not called us; the call is up when it is returned. NotAnswered: nobody did.
+        """Call somebody who has not called us; it is answered when it is returned. NotAnswered: nobody did.
 
         ``outward`` is told what happens meanwhile, and can give it up. ``credentials``: for a URI that asks.
         """
@@ -203,12 +203,16 @@ class Apps:
         )
         if not found.plan.steps:
             raise NotAnswered(found.plan.status or 404, found.plan.reason or "Not Found")
-        sip_call = placed.begin(self.house, target, found.plan, caller, headers, timeout)
+        placed.seat = lambda sip_call: self._seat(sip_call, app)
+        placed.begin(self.house, target, found.plan, caller, headers, timeout)
         try:
-            await placed.answered
+            return await placed.answered
         except asyncio.CancelledError:
             placed.give_up()
             raise
+
+    def _seat(self, sip_call: SipCall, app: str) -> Call:
+        """The program's side of a call that we made and that is answered now."""
         call = Call(self.house, sip_call, app)
         self.calls[call.id] = call
         call._listen()

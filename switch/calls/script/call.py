@@ -162,22 +162,26 @@ class Call(Party):
         try:
             hunt.begin(plan, identity, tuple(headers))
             both: set[asyncio.Future[Any]] = {hunt.answered, self.ended}
-            done, _ = await asyncio.wait(both, timeout=timeout, return_when="FIRST_COMPLETED")
-            if hunt.answered not in done:
-                self._check()
-                raise NotAnswered(408, "No answer")
-            leg = Leg(self._house, self._call, hunt.answered.result())
-            leg.target = hunt.target
+            await asyncio.wait(both, timeout=timeout, return_when="FIRST_COMPLETED")
+        except asyncio.CancelledError:
+            await hunt.send_away()
+            raise
         finally:
             hunt.give_up()
             self._hunt = None
-            if hunt.answered.done() and not hunt.answered.cancelled():
-                hunt.answered.exception()
-        if self.is_over:  # the caller left while the other answered
-            await leg.hang_up()
+        return await self._welcome(hunt)
+
+    async def _welcome(self, hunt: Hunt) -> Leg:
+        """Whoever has answered. NotAnswered: nobody has; CallEnded: the caller is gone."""
+        if self.is_over:  # perhaps while the other answered
+            await hunt.send_away()
             self._check()
-        self._legs.append(leg)
-        leg._listen()
+        if not hunt.answered.done():
+            raise NotAnswered(408, "No answer")
+        leg = hunt.answered.result()
+        if not leg.is_over:  # else he left before anybody looked
+            self._legs.append(leg)
+            leg._listen()
         return leg
 
     def _identity(self, caller: str | None, name: str | None) -> Identity:

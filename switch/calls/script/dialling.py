@@ -14,6 +14,8 @@ from switchroom.switch.calls.leg import Leg as SipLeg
 from switchroom.switch.calls.leg import sdp_of
 from switchroom.switch.media import sounding
 
+from .leg import Leg
+
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call as SipCall
     from switchroom.switch.calls.identity import Identity
@@ -37,10 +39,10 @@ class Hunt:
     def __init__(self, house: House, call: SipCall, caller: SipLeg, first: str) -> None:
         """``first``: the codec that is offered before others, so that nothing has to be converted."""
         self._house, self._call, self._caller, self._first = house, call, caller, first
-        self.answered: asyncio.Future[SipLeg] = asyncio.get_running_loop().create_future()
+        self.answered: asyncio.Future[Leg] = asyncio.get_running_loop().create_future()
         self.is_ringing = asyncio.Event()
         self.aims: dict[Leap, str] = {}  # which target each leap is for
-        self.target = ""  # of the one who answered
+        self.target = ""  # of the one who answers
         self.on_ringing: Callable[[str], object] | None = None
         self._dialling: Dialling | None = None
 
@@ -74,6 +76,11 @@ class Hunt:
                 for leg in left:
                     self._call.media.drop(leg.media)
             self._house.flush()
+
+    async def send_away(self) -> None:
+        """Whoever has answered is not wanted either."""
+        if self.answered.done() and self.answered.exception() is None:
+            await self.answered.result().hang_up()
 
     def _propose(self, leg: SipLeg) -> bytes:
         return sounding.propose(self._call.media, leg.media, leg.codecs, self._first)
@@ -119,7 +126,10 @@ class Hunt:
         self.target = self._target_of(leg)
         leg.dialling = leg.attempt = None
         self._call.dialling = self._dialling = None
-        self.answered.set_result(leg)
+        # At once: whatever its phone says next, a BYE perhaps, is the program's business
+        party = Leg(self._house, self._call, leg)
+        party.target = self.target
+        self.answered.set_result(party)
 
     def on_failed(self, failure: Failure, now: float) -> None:
         """Nobody is left."""
@@ -131,3 +141,4 @@ class Hunt:
                 self._call.media.drop(leg)
         if not self.answered.done():
             self.answered.set_exception(NotAnswered(failure.status, failure.reason))
+            self.answered.exception()  # whoever waits hears of it; nobody else need

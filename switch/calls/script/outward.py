@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from switchroom.switch.media import MediaSession
     from switchroom.switch.store import Record
 
+    from .call import Call
     from .house import House
 
 
@@ -36,7 +37,8 @@ class Outward:
         """``account``: whose limits it counts against."""
         self.account = account
         self.on_ringing = on_ringing
-        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.answered: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+        self.seat: Callable[[SipCall], Call]  # gives the program's side to a call that is answered
         self.id = ""
         self.is_given_up = False
         self._call: _OutwardCall | None = None
@@ -50,7 +52,7 @@ class Outward:
         who: Identity,
         headers: Sequence[tuple[str, str]],
         timeout: float,
-    ) -> SipCall:
+    ) -> None:
         """Call whom the plan names. NotAnswered: there are too many calls."""
         exchange, now = house.exchange, house.now
         caller = Caller(self.account, who.number)
@@ -82,7 +84,6 @@ class Outward:
             exchange.watch(call, now)
             exchange.tell(call, now)
         house.flush()
-        return call
 
     def give_up(self) -> None:
         """Nobody is wanted any more."""
@@ -155,7 +156,8 @@ class _OutwardCall(SipCall):
         self.note_callee(leg)
         self.connect_app(now)
         self.exchange.keep(self)
-        self.outward.answered.set_result(None)
+        # At once: whatever its phone says next, a BYE perhaps, is the program's business
+        self.outward.answered.set_result(self.outward.seat(self))
 
     def on_app(self, to: ToApp, now: float) -> bool:
         """A program does not call programs."""

@@ -10,7 +10,7 @@ import pytest
 
 from switchroom.codecs import Samples
 from switchroom.protocols import sip
-from switchroom.switch.calls.script import Apps, Call, NotAnswered, Silence, Tone
+from switchroom.switch.calls.script import Apps, Call, Leg, NotAnswered, Silence, Tone
 from tests.codecs.sounds import tone
 from tests.switch.calls.world import World
 
@@ -256,6 +256,61 @@ def test_two_are_bridged_with_their_own_codecs_and_keys_cross(
     assert {key for key, _, _ in b.events} == {5}
     assert len({stamp for _, _, stamp in b.events}) == 1
     assert world.media.session_count == 0
+
+
+def test_who_answers_and_leaves_at_once_has_answered(world: World, apps: Apps, handset: Phones) -> None:
+    """Before the program looks: it hears of him, and the caller is still there."""
+    a, b, got = handset(), handset("127.0.0.3", "bob"), list[object]()
+
+    async def menu(call: Call) -> None:
+        leg = await call.dial("user:bob")
+        got.extend([leg.target, leg.is_over, call.is_over, call.legs, await call.bridge(leg)])
+        await call.answer()
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await b.rings()
+        b.answer()
+        b.hang_up()  # nothing else has run in between
+        await a.answered()
+        await until(lambda: a.is_over)
+
+    run(world, story())
+    assert got == ["user:bob", True, False, (), "leg"]
+    assert not world.exchange.calls
+    assert not world.media.session_count
+    assert not world.media.sounds.count
+
+
+def test_who_is_not_wanted_any_more_when_he_answers_is_hung_up_on(
+    world: World, apps: Apps, handset: Phones
+) -> None:
+    a, b, dials = handset(), handset("127.0.0.3", "bob"), list[asyncio.Task[Leg]]()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        dials.append(asyncio.ensure_future(call.dial("user:bob")))
+        await asyncio.wait(dials)
+        await call.sleep(30)
+
+    apps.add("menu", menu)
+
+    async def story() -> None:
+        a.call("700")
+        await a.answered()
+        await b.rings()
+        b.answer()
+        dials[0].cancel()  # nothing else has run in between
+        await until(lambda: b.is_over)
+        assert not a.is_over
+        a.hang_up()
+
+    run(world, story())
+    assert dials[0].cancelled()
+    assert not world.exchange.calls
+    assert not world.media.sounds.count
 
 
 def test_nobody_answers(world: World, apps: Apps, handset: Phones) -> None:

@@ -72,6 +72,26 @@ def test_whoever_was_called_hangs_up_or_is_bridged_to_another(
     assert not world.exchange.calls
 
 
+def test_who_answers_and_leaves_at_once_ends_the_call(world: World, apps: Apps, handset: Phones) -> None:
+    """Before the program looks: it hears that the call is over, and does not wait for ever."""
+    b = handset("127.0.0.3", user="bob")
+
+    async def story() -> None:
+        work = asyncio.create_task(apps.call("user:bob", app="api", caller=WHO))
+        await b.rings()
+        b.answer()
+        b.hang_up()  # nothing else has run in between
+        call = await work
+        assert call.is_answered
+        assert call.is_over
+
+    run(world, story())
+    assert not apps.calls
+    assert not world.exchange.calls
+    assert not world.media.sounds.count
+    assert world.exchange.calls_total == {200: 1}
+
+
 @pytest.mark.parametrize("way", ["busy", "nobody", "given up", "timeout"])
 def test_nobody_answers(world: World, apps: Apps, handset: Phones, way: str) -> None:
     b = handset("127.0.0.3", user="bob")
