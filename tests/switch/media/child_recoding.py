@@ -135,7 +135,7 @@ async def to_and_fro() -> None:
                 call.say(sound(seq, ALAW), back=True)
                 seq += 1
             if turn % 3 == 1:  # one codec for both, for a while
-                negotiate(call, "8 101")
+                await negotiate(house, call, "8 101")
                 passed = [sound(seq + i, ALAW) for i in range(80)]
                 for packet in passed:
                     call.a.say(packet)
@@ -144,7 +144,7 @@ async def to_and_fro() -> None:
                     await asyncio.sleep(0.001)
                 seq += len(passed)
                 await until(lambda: house.kernel_streams() == 2)
-                negotiate(call, "0 101")
+                await negotiate(house, call, "0 101")
                 assert house.plane.counters()["converted_sessions"] == 0
             for _ in range(60):
                 call.say(sound(seq, ULAW))
@@ -156,10 +156,12 @@ async def to_and_fro() -> None:
             assert stream.counters.packets == seq
 
 
-def negotiate(call: Call, formats: str) -> None:
-    """The caller offers anew."""
+async def negotiate(house: House, call: Call, formats: str) -> None:
+    """The caller offers anew. Until the engine has heard of it, the kernel goes on as before."""
+    assert house.kernel_streams() == 2
     call.session.offer(call.a_leg, call.b_leg, call.a.describe(formats=formats))
     call.session.answer(call.b_leg, call.a_leg, call.b.describe(formats="8 101"))
+    await until(lambda: house.kernel_streams() == 0)
 
 
 CASES: Cases = {case.__name__: case for case in (octets, checksums, exceptions, to_and_fro)}
