@@ -44,6 +44,17 @@ async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
+async def until_quiet(*phones: Handset) -> None:
+    """Wait until each of them has heard 0.2 s of silence, from now on: nothing of before is on its way."""
+    first = [len(phone.parts) for phone in phones]
+
+    def is_quiet() -> bool:
+        heard = [phone.parts[start:][-10:] for phone, start in zip(phones, first, strict=True)]
+        return all(len(parts) == 10 and np.abs(parts).max() < 300 for parts in heard)
+
+    await until(is_quiet, 10.0)
+
+
 class Handset:
     """One phone; ``sound`` is what it hears once its call is answered."""
 
