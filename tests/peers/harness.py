@@ -15,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from switchroom.switch.ops.control import ask
+
 from .ports import TETHER, free_port
 from .raw import SilenceError, Wire
 
@@ -96,6 +98,7 @@ class Switch:
         self.log = folder / "serve.log"
         self.arguments: list[str] = []  # more of its command line
         self.process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0  # where its log began
 
     # ---- life
 
@@ -110,6 +113,7 @@ class Switch:
         command = [*TETHER, *prefix, sys.executable, "-m", "switchroom.switch", "serve", "-c", str(self.file)]
         command += self.arguments
         with self.log.open("ab") as out:
+            self._started_at = out.tell()
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -151,10 +155,11 @@ class Switch:
         return self.log.read_text(errors="replace")[-size:]
 
     def wait_said(self, what: str, timeout: float = 20.0) -> str:
-        """The line of its log that holds a word, as soon as it is there."""
+        """The line of its log, since it was started last, that holds a word, as soon as it is there."""
 
         def found() -> str | None:
-            return next((line for line in self.said(200_000).splitlines() if what in line), None)
+            lines = self.log.read_bytes()[self._started_at :].decode(errors="replace").splitlines()
+            return next((line for line in lines if what in line), None)
 
         return wait_until(found, timeout, f"{what} in the log")
 
@@ -179,14 +184,14 @@ class Switch:
                 raise AssertionError("the switch did not end on SIGINT within 8 s:\n" + self.said()) from None
 
     def __enter__(self) -> Switch:
-        return self if self.process else self.start()
+        return self if self.is_alive else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     # ---- its command line
 
-    def cli(self, *arguments: str, timeout: float = 15.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "switchroom.switch", *arguments, "-c", str(self.file)],
             capture_output=True,
@@ -196,10 +201,8 @@ class Switch:
         )
 
     def ask(self, command: str) -> Any:
-        """What `status`, `calls` or `registrations` say in JSON."""
-        done = self.cli(command, "--json")
-        assert done.returncode == 0, done.stderr + done.stdout
-        return json.loads(done.stdout)
+        """What `status`, `calls` or `registrations` say in JSON; without a process for each question."""
+        return ask(Path(self.config["switch"]["state_dir"]) / "control.sock", command, timeout=30.0)
 
     def status(self) -> Table:
         found: Table = self.ask("status")
