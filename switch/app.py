@@ -41,7 +41,7 @@ from switchroom.switch.ops.log import get_logger
 from switchroom.switch.ops.metrics import Metrics
 from switchroom.switch.ops.process import run
 from switchroom.switch.ops.records import RecordLines
-from switchroom.switch.ops.trace import Tap, Trace
+from switchroom.switch.ops.trace import Show, Trace
 from switchroom.switch.questions import Questions
 from switchroom.switch.sms.room import MessageRoom
 from switchroom.switch.store import Record, SqliteStore
@@ -221,7 +221,7 @@ class Switch:
         self.messages.follow(self.registrar)
         self._advertise(config)
         self.trace = Trace(config.trace, self.clock)
-        self.face.trace = self.trace.tap
+        self.face.tap = self.trace.tap
         self.exchange.link = self.trace.ring.link
         self.signing = Signing(self.exchange, Stir(config.stir))
         self.watchdog = Watchdog(self.log, clock=self.clock, on_lag=self.exchange.admission.overload.note_lag)
@@ -387,7 +387,7 @@ class Switch:
         self.resolver.apply(config.dns)
         self.api.reconfigure(config)
         self.trace.apply(config.trace)
-        self.face.trace = self.trace.tap
+        self.face.tap = self.trace.tap
         self._refresh_hosts()
         self.face.flush()
         self.log.info("switch.reloaded", needs_restart=waiting)
@@ -440,10 +440,10 @@ class Switch:
         for uri in settings.named_targets(self.config):
             self.resolver.known(uri)
 
-    def show_messages(self, tap: Tap | None) -> None:
+    def show_messages(self, show: Show | None) -> None:
         """Show every message to somebody: the log at level debug."""
-        self.trace.show(tap)
-        self.face.trace = self.trace.tap
+        self.trace.show(show)
+        self.face.tap = self.trace.tap
 
     # -- what others report
 

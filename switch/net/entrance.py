@@ -188,7 +188,7 @@ class Entrance:
         if self._owners is not None and (slot := self._owners.owner_of(data, flow.remote[0])) is not None:
             self._bus.forward(slot, data, flow)
             return None
-        self._turn.show(data, flow)
+        self._turn.show(data, flow, now)
         # Raises: what is no message ends the connection, whose framing is in doubt.
         message = sip.parse(data, self._endpoint.limits)
         self._turn.begin()

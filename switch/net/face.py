@@ -25,9 +25,10 @@ from .flows import Flows
 from .limits import NetCounters, NetLimits
 from .owners import Owners
 from .public import PublicAddress
+from .tap import Tap
 from .tcp import Connections
 from .tls import Tls
-from .turn import TimerOwner, Trace, Turn
+from .turn import TimerOwner, Turn
 from .udp import UdpListener
 from .watchdog import Log
 from .websocket import WebSocketRules
@@ -49,7 +50,7 @@ class SipFace:
         is_trusted: Callable[[str], bool] = lambda host: False,
         timers: Sequence[TimerOwner] = (),
         on_flow_failed: Callable[[Flow, str, float], None] | None = None,
-        trace: Trace | None = None,
+        tap: Tap | None = None,
         clock: Clock | None = None,
         log: Log | None = None,
         tls: Tls | None = None,
@@ -82,7 +83,7 @@ class SipFace:
             on_event,
             timers=timers,
             on_flow_failed=on_flow_failed,
-            trace=trace,
+            tap=tap,
             flows=self._flows,
             bus=self._bus,
             faults=faults,
@@ -117,13 +118,13 @@ class SipFace:
         )
 
     @property
-    def trace(self) -> Trace | None:
-        """Called with "in" or "out" and messages, while somebody wants to see them."""
-        return self._turn.trace
+    def tap(self) -> Tap | None:
+        """Is shown each message, while somebody wants to see them."""
+        return self._turn.tap
 
-    @trace.setter
-    def trace(self, trace: Trace | None) -> None:
-        self._turn.trace = trace
+    @tap.setter
+    def tap(self, tap: Tap | None) -> None:
+        self._turn.tap = tap
 
     # -- life
 

@@ -2,6 +2,8 @@
 
 cimport cython
 
+cdef double _ONGOING_SHARE
+
 cdef class NetCounters:
     cdef public long long datagrams_in, datagrams_out, messages_in, messages_out, octets_in, octets_out
     cdef public long long keep_alives, connections, connections_accepted, connections_opened, faults
@@ -17,7 +19,7 @@ cdef class Limiter:
     cdef Bucket _new, _registers, _calls, _refusals, _reserve, _ongoing
     cdef double _source_rate, _source_burst, _total_rate, _total_burst
 
-    @cython.locals(bucket=Bucket)
+    @cython.locals(bucket=Bucket, young=dict)
     cpdef judge(self, str host, bytes data, double now)
     cpdef bint _may_go_on(self, double now)
     cpdef bint _may_begin(self, str host, bytes data, double now)

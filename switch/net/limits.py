@@ -192,7 +192,10 @@ class Limiter:
         bans = self._bans
         if bans is not None and bans.table and self._is_shut_out(host, data, now):
             return Verdict.BANNED
-        bucket = self._sources.young.get(host) or self._bucket_of(host, now)
+        young = self._sources.young
+        bucket = young.get(host)
+        if bucket is None:
+            bucket = self._bucket_of(host, now)
         if not bucket.take(self._source_rate, self._source_burst, now):
             if not self._is_trusted(host):  # asked only here: it may have to look into tables
                 return Verdict.SOURCE

@@ -16,14 +16,13 @@ from .bus import Bus
 from .clock import Clock
 from .faults import Faults
 from .flows import Flows
+from .tap import Tap
 from .tcp import Connections
 from .udp import Failure
 
 _ROUNDS = 8  # of sending and failing at once; what is left waits for the next pass
 SHORTEST_TIMER = 0.001  # uvloop counts in milliseconds
 _SOON = 0.01  # seconds: while the timer that is set is so near, nobody is asked for an earlier one
-
-Trace = Callable[[str, Sequence[tuple[bytes, Flow]]], None]
 
 
 class TimerOwner(Protocol):
@@ -43,13 +42,13 @@ class Turn:
         *,
         timers: Sequence[TimerOwner],
         on_flow_failed: Callable[[Flow, str, float], None] | None,
-        trace: Trace | None,
+        tap: Tap | None,
         flows: Flows,
         bus: Bus,
         faults: Faults,
         clock: Clock,
     ) -> None:
-        self.trace = trace  # called with "in" or "out" and messages, while somebody wants to see them
+        self.tap = tap  # while somebody wants to see the messages
         self.is_open = False
         self.is_running = False
         self.connections: Connections  # what leaves by them; set by whoever makes them
@@ -59,6 +58,7 @@ class Turn:
         self._on_flow_failed = on_flow_failed
         self._flows = flows
         self._bus = bus
+        self._is_alone = bus.is_alone
         self._faults = faults
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
@@ -81,8 +81,8 @@ class Turn:
 
     def take(self, data: bytes, flow: Flow, now: float) -> None:
         """A message for the endpoint, alone in its datagram."""
-        if self.trace is not None:
-            self.show(data, flow)
+        if self.tap is not None:
+            self.show(data, flow, now)
         try:
             self._endpoint.receive_datagram(data, flow, now)
         except Exception:  # noqa: BLE001 - whatever it is, the other calls go on
@@ -97,11 +97,11 @@ class Turn:
             self._faults.note()
         self.tell(now)
 
-    def show(self, data: bytes, flow: Flow) -> None:
+    def show(self, data: bytes, flow: Flow, now: float) -> None:
         """Somebody may want to see what came in."""
-        if self.trace is not None:
+        if self.tap is not None:
             try:
-                self.trace("in", ((data, flow),))
+                self.tap.came(data, flow, now)
             except Exception:  # noqa: BLE001 - nobody's call depends on it
                 self._faults.note()
 
@@ -141,7 +141,7 @@ class Turn:
         try:
             for _ in range(_ROUNDS):
                 self.tell(now)
-                failures = self._send()
+                failures = self._send(now)
                 if not failures:
                     break
                 self.fail(failures, now)
@@ -149,16 +149,17 @@ class Turn:
                 asyncio.get_running_loop().call_soon(self.flush)
         finally:
             self.is_open = False
-            self._bus.flush()
+            if not self._is_alone:
+                self._bus.flush()
             if self._timer is None or self._timer_at > now + _SOON:
                 self._arm()
 
-    def _send(self) -> list[Failure]:
-        flows, trace = self._flows, self.trace
+    def _send(self, now: float) -> list[Failure]:
+        flows = self._flows
         datagrams = self._endpoint.datagrams_to_send()
-        if trace is not None and datagrams:
+        if self.tap is not None and datagrams:
             try:
-                trace("out", datagrams)
+                self.tap.left(datagrams, now)
             except Exception:  # noqa: BLE001 - nobody's call depends on it
                 self._faults.note()
         for item in datagrams:

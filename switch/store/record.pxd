@@ -12,3 +12,6 @@ cdef class Record:
     cdef public object reason, ended_by, verdict
     cdef public object setup_at, ring_at, answer_at, end_at, duration, cause
     cdef public object codecs, media_a, media_b, explanation, state
+
+    cpdef tuple live(self)
+    cpdef tuple ended(self)

@@ -82,3 +82,19 @@ class Record:
         self.verdict = ""  # what became of the call, in plain words
         self.explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
         self.state = state  # what another process needs to go on with the call; for JSON
+
+    def live(self) -> tuple[Any, ...]:
+        """A copy while the call is up, in the order of ``rows.LIVE_COLUMNS``, and its state."""
+        return (
+            self.id, self.call_id_a, self.call_id_b, self.caller, self.callee, self.from_user, self.to_user,
+            self.setup_at, self.ring_at, self.answer_at, self.codecs, self.trunk, self.state,
+        )  # fmt: skip
+
+    def ended(self) -> tuple[Any, ...]:
+        """A copy when the call is over, in the order of ``rows.CALL_COLUMNS``, each side as one value."""
+        return (
+            self.id, self.call_id_a, self.call_id_b, self.caller, self.callee, self.from_user, self.to_user,
+            self.setup_at, self.ring_at, self.answer_at, self.codecs, self.trunk, self.end_at, self.duration,
+            self.cause, self.reason, self.ended_by, self.verdict, self.explanation,
+            self.media_a, self.media_b,
+        )  # fmt: skip

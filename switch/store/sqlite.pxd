@@ -2,6 +2,7 @@
 
 cimport cython
 
+from .record cimport Record
 from .writer cimport Writer
 
 cdef class SqliteBindings:
@@ -19,8 +20,8 @@ cdef class SqliteRecords:
     cdef Writer _writer
     cdef public long long refused_count
 
-    cpdef open(self, record)
-    cpdef answered(self, record)
-    cpdef close(self, record)
+    cpdef open(self, Record record)
+    cpdef answered(self, Record record)
+    cpdef close(self, Record record)
     @cython.locals(writer=Writer, records=dict)
-    cpdef _put(self, record, bint is_closed)
+    cpdef _put(self, Record record, bint is_closed)

@@ -22,8 +22,6 @@ from .rows import (
     LIVE_COLUMNS,
     PLACE_COLUMNS,
     STATE_COLUMN,
-    copy_call,
-    copy_live,
     row_record,
 )
 from .schema import StoreError, connect, create_private
@@ -164,7 +162,7 @@ class SqliteRecords:
             if record.id not in records and not writer.has_room(1.0 if is_closed else _RESERVE_FOR_ENDS):
                 self.refused_count += 1
                 return
-            records[record.id] = (is_closed, copy_call(record) if is_closed else copy_live(record))
+            records[record.id] = (is_closed, record.ended() if is_closed else record.live())
             writer.wake()
 
 

@@ -4,6 +4,6 @@ from .export import Exporter
 from .media import media_trace
 from .ring import Entry, Ring
 from .search import find
-from .trace import Tap, Trace
+from .trace import Show, Trace
 
-__all__ = ["Entry", "Exporter", "Ring", "Tap", "Trace", "find", "media_trace"]
+__all__ = ["Entry", "Exporter", "Ring", "Show", "Trace", "find", "media_trace"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from bisect import bisect_right
+from collections import OrderedDict
+from typing import NamedTuple
 
-from switchroom.protocols.sip import Flow
+from switchroom.protocols.sip.flow import Flow
+from switchroom.switch.net.tap import Tap
 
 _OVERHEAD = 96  # octets that an entry takes beside its message
-_ROOM = 8  # of 1/256 is made when the ring is full
+_NOWHERE = Flow("", ("", 0), ("", 0))
 
 
 class Entry(NamedTuple):
@@ -22,14 +22,18 @@ class Entry(NamedTuple):
     flow: Flow
 
 
-class Ring:
+class Ring(Tap):
     """Bounded by count and by octets; the oldest go first. ``link`` knows which call a Call-ID belongs to."""
 
-    def __init__(self, now: Callable[[], float], size: int, max_octets: int) -> None:
-        self._now = now
+    def __init__(self, size: int, max_octets: int) -> None:
         self.size, self.max_octets = size, max_octets
-        # Each entry's four values in a row: an object for each message would keep the garbage collector busy
-        self._values: deque[Any] = deque()
+        # A column for each value: an object for each message would keep the garbage collector busy
+        self._times: list[float] = []
+        self._directions: list[str] = []
+        self._messages: list[bytes] = []
+        self._flows: list[Flow] = []
+        self._first = 0  # what is before it is forgotten
+        self._last_at = 0.0
         self.count = self.octets = 0
         # Call-ID of a leg -> id of the call's record; a plain dict would look for its first one ever longer
         self.records: OrderedDict[str, str] = OrderedDict()
@@ -38,16 +42,14 @@ class Ring:
     def __len__(self) -> int:
         return self.count
 
-    def put(self, direction: str, messages: Sequence[tuple[bytes, Flow]]) -> None:
-        """Keep messages that came or went at once."""
-        now, octets, count, keep = self._now(), self.octets, self.count, self._values.extend
+    def came(self, data: bytes, flow: Flow, now: float) -> None:
+        """Keep a message that came."""
+        self._put("in", data, flow, now)
+
+    def left(self, messages: list[tuple[bytes, Flow]], now: float) -> None:
+        """Keep messages that went at once."""
         for data, flow in messages:
-            keep((now, direction, data, flow))
-            octets += len(data) + _OVERHEAD
-            count += 1
-        self.octets, self.count = octets, count
-        if octets > self.max_octets or count > self.size:
-            self._shrink()
+            self._put("out", data, flow, now)
 
     def link(self, sip_call_id: str, record_id: str) -> None:
         """A leg of a call has this Call-ID."""
@@ -63,19 +65,34 @@ class Ring:
 
     def entries(self, since: float = 0.0) -> list[Entry]:
         """What is kept of the time after an instant, the oldest first."""
-        found: list[Entry] = []
-        values = reversed(self._values)
-        while (last := tuple(islice(values, len(Entry._fields)))) and last[-1] > since:
-            found.append(Entry(*reversed(last)))
-        found.reverse()
-        return found
+        start = bisect_right(self._times, since, self._first)
+        columns = (self._times, self._directions, self._messages, self._flows)
+        return [Entry(*values) for values in zip(*[column[start:] for column in columns], strict=True)]
+
+    def _put(self, direction: str, data: bytes, flow: Flow, now: float) -> None:
+        if now < self._last_at:  # a pass inside of another one ended first
+            now = self._last_at
+        self._last_at = now
+        self._times.append(now)
+        self._directions.append(direction)
+        self._messages.append(data)
+        self._flows.append(flow)
+        self.octets += len(data) + _OVERHEAD
+        self.count += 1
+        if self.octets > self.max_octets or self.count > self.size:
+            self._shrink()
 
     def _shrink(self) -> None:
-        """Make room: for some at once, as this is not to be done for each message."""
-        size, max_octets = self.size - (self.size >> _ROOM), self.max_octets - (self.max_octets >> _ROOM)
-        take = self._values.popleft
-        while self.count and (self.octets > max_octets or self.count > size):
-            _, _, data, _ = take(), take(), take(), take()
-            self.octets -= len(data) + _OVERHEAD
+        """Let go of the oldest; their places go once they are as many as what is kept."""
+        first, messages, flows = self._first, self._messages, self._flows
+        while self.count and (self.octets > self.max_octets or self.count > self.size):
+            self.octets -= len(messages[first]) + _OVERHEAD
             self.count -= 1
             self.forgotten += 1
+            messages[first], flows[first] = b"", _NOWHERE
+            first += 1
+        if first > self.count:
+            for column in (self._times, self._directions, messages, flows):
+                del column[:first]
+            first = 0
+        self._first = first

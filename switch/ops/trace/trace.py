@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from switchroom.protocols.sip import Flow
 from switchroom.switch.config import TraceConfig, join_address
 from switchroom.switch.net import Clock
+from switchroom.switch.net.tap import Tap
 
 from ..mask import mask
 from .export import Exporter
 from .ring import Ring
 from .search import call_id_of, find
 
-Tap = Callable[[str, bytes, Flow], None]  # gets one message
-Put = Callable[[str, Sequence[tuple[bytes, Flow]]], None]  # gets those that came or went at once
+Show = Callable[[str, bytes, Flow], None]  # gets "in" or "out" and one message
 
 _MAX_ANSWER = 5000  # messages
 
@@ -25,10 +25,10 @@ class Trace:
 
     def __init__(self, config: TraceConfig, clock: Clock) -> None:
         self._clock = clock
-        self._show: Tap | None = None
+        self._show: Show | None = None
         self.exporter: Exporter | None = None
-        self.ring = Ring(clock.now, config.ring_size, config.ring_octets)
-        self.tap: Put | None = None
+        self.ring = Ring(config.ring_size, config.ring_octets)
+        self.tap: Tap | None = None
         self._config: TraceConfig | None = None
         self.apply(config)
 
@@ -44,9 +44,9 @@ class Trace:
             self.exporter = Exporter(config.hep_address, config.hep_id, password)
         self._choose()
 
-    def show(self, tap: Tap | None) -> None:
+    def show(self, show: Show | None) -> None:
         """Show each message to somebody else too: the log at level debug."""
-        self._show = tap
+        self._show = show
         self._choose()
 
     def link(self, sip_call_id: str, record_id: str) -> None:
@@ -81,20 +81,32 @@ class Trace:
     def _choose(self) -> None:
         assert self._config is not None
         if self._show is None and self.exporter is None:
-            self.tap = self.ring.put if self._config.enabled else None
+            self.tap = self.ring if self._config.enabled else None
         else:
-            self.tap = self._put_and_tell
+            self.tap = _Several(self.ring, self._tell)
 
-    def _put_and_tell(self, direction: str, messages: Sequence[tuple[bytes, Flow]]) -> None:
-        if self.ring.size:
-            self.ring.put(direction, messages)
-        for data, flow in messages:
-            self._tell(direction, data, flow)
-
-    def _tell(self, direction: str, data: bytes, flow: Flow) -> None:
+    def _tell(self, direction: str, data: bytes, flow: Flow, now: float) -> None:
         if self.exporter is not None:
             call_id = call_id_of(data)
-            at = self._clock.posix(self._clock.now())
+            at = self._clock.posix(now)
             self.exporter.send(at, direction, data, flow, self.ring.records.get(call_id, call_id))
         if self._show is not None:
             self._show(direction, data, flow)
+
+
+class _Several(Tap):
+    """The ring, and then whoever is told of each message."""
+
+    def __init__(self, ring: Ring, tell: Callable[[str, bytes, Flow, float], None]) -> None:
+        self._ring, self._tell = ring, tell
+
+    def came(self, data: bytes, flow: Flow, now: float) -> None:
+        if self._ring.size:
+            self._ring.came(data, flow, now)
+        self._tell("in", data, flow, now)
+
+    def left(self, messages: list[tuple[bytes, Flow]], now: float) -> None:
+        if self._ring.size:
+            self._ring.left(messages, now)
+        for data, flow in messages:
+            self._tell("out", data, flow, now)

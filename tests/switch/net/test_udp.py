@@ -12,6 +12,7 @@ from switchroom.protocols import sip, stun
 from switchroom.protocols.sip import Flow
 from switchroom.switch.net import Addresses, NetLimits, NoListenerError
 from switchroom.switch.net.limits import NetCounters
+from switchroom.switch.net.tap import Tap
 from switchroom.switch.net.udp import UdpListener
 
 from .desk import TIMEOUT, Desk, Tcp, Udp, Walked, call_id_of, request
@@ -363,10 +364,29 @@ async def test_a_stun_attribute_that_must_be_understood_and_is_not_gets_420_if_t
 # -- what somebody wants to see
 
 
+class _Seen(Tap):
+    def __init__(self, shown: list[tuple[str, bytes, Flow]]) -> None:
+        self._shown = shown
+
+    def came(self, data: bytes, flow: Flow, now: float) -> None:
+        self._shown.append(("in", data, flow))
+
+    def left(self, messages: list[tuple[bytes, Flow]], now: float) -> None:
+        self._shown += [("out", data, flow) for data, flow in messages]
+
+
+class _Broken(Tap):
+    def came(self, data: bytes, flow: Flow, now: float) -> None:
+        raise ValueError
+
+    def left(self, messages: list[tuple[bytes, Flow]], now: float) -> None:
+        raise ValueError
+
+
 async def test_messages_are_shown_to_who_asks_and_a_fault_of_his_costs_nothing() -> None:
     shown: list[tuple[str, bytes, Flow]] = []
     async with Desk(LOCAL, "tcp:127.0.0.1:0", limits=NetLimits(source_burst=2, source_rate=0.001)) as desk:
-        desk.face.trace = lambda way, messages: shown.extend([(way, *one) for one in messages])
+        desk.face.tap = _Seen(shown)
         with Udp() as phone:
             ask = request()
             phone.send(ask, desk.address())
@@ -378,7 +398,7 @@ async def test_messages_are_shown_to_who_asks_and_a_fault_of_his_costs_nothing()
             assert [told[:2] for told in shown[2:]] == [("in", ask), ("out", answer)]
             phone.send(request(), desk.address())  # beyond the rate: floods are not shown
             with Udp("127.0.0.2") as other:
-                desk.face.trace = lambda *told: 1 / 0
+                desk.face.tap = _Broken()
                 other.send(request(), desk.address())
                 assert sip.parse(await other.receive()).status == 200
         assert len(shown) == 4

@@ -62,11 +62,19 @@ TALK = [
 ]
 
 
+def tell(trace: Trace, direction: str, data: bytes, flow: Flow) -> None:
+    """A message came or left."""
+    assert trace.tap is not None
+    if direction == "in":
+        trace.tap.came(data, flow, time.monotonic())
+    else:
+        trace.tap.left([(data, flow)], time.monotonic())
+
+
 def filled(**keys: object) -> Trace:
     trace = Trace(TraceConfig(**keys), Clock())
     for direction, data, flow in TALK:
-        assert trace.tap is not None
-        trace.tap(direction, [(data, flow)])
+        tell(trace, direction, data, flow)
     trace.link("a@x", RECORD)
     trace.link("b@x", RECORD)
     return trace
@@ -104,9 +112,9 @@ async def test_only_what_came_after() -> None:
 
 
 def test_bounds() -> None:
-    ring = Ring(time.monotonic, 100, 1 << 20)
+    ring = Ring(100, 1 << 20)
     for i in range(250):
-        ring.put("in", [(b"x" * 100, PHONE)])
+        ring.came(b"x" * 100, PHONE, float(i))
         ring.link(f"{i}", RECORD)
     assert len(ring) == 100
     assert len(ring.records) == 100
@@ -114,7 +122,7 @@ def test_bounds() -> None:
     assert ring.forgotten == 150
     ring.resize(1000, 65536)
     for _ in range(10):
-        ring.put("in", [(b"x" * 30000, PHONE)])
+        ring.came(b"x" * 30000, PHONE, 250.0)
     assert ring.octets <= 65536
     assert len(ring) == 2
     ring.resize(0, 65536)
@@ -126,28 +134,45 @@ def test_off_costs_nothing_and_keeps_nothing() -> None:
     assert trace.tap is None
     shown: list[str] = []
     trace.show(lambda direction, data, flow: shown.append(direction))
-    assert trace.tap is not None
-    trace.tap("in", [(b"x", PHONE)])
+    tell(trace, "in", b"x", PHONE)
     assert shown == ["in"]
     assert len(trace.ring) == 0
     trace.show(None)
     trace.apply(TraceConfig())
-    assert trace.tap == trace.ring.put
+    assert trace.tap is trace.ring
 
 
 def test_a_message_costs_hardly_anything() -> None:
-    ring = Ring(time.monotonic, 20_000, 32 << 20)
-    put, data = ring.put, TALK[1][1]
-    best = min(_timed(put, data) for _ in range(5))
+    ring, data = Ring(20_000, 32 << 20), TALK[1][1]
+    best = min(_timed(ring, data) for _ in range(5))
     assert best < 2e-6, f"{best * 1e9:.0f} ns"
 
 
-def _timed(put: object, data: bytes) -> float:
+def _timed(ring: Ring, data: bytes) -> float:
     messages = [(data, PHONE)] * 5
     began = time.perf_counter()
     for _ in range(10_000):
-        put("in", messages)  # type: ignore[operator]
+        ring.left(messages, began)
     return (time.perf_counter() - began) / 50_000
+
+
+def test_what_is_kept_are_the_latest_in_order() -> None:
+    ring = Ring(10, 1 << 20)
+    for i in range(1000):
+        at = 9.0 + (i // 2 if i % 10 else i // 2 - 1)  # a pass inside of another one ends first
+        if i % 3:
+            ring.came(b"%d" % i, PHONE, at)
+        else:
+            ring.left([(b"%d" % i, CARRIER)], at)
+        kept = ring.entries()
+        assert [entry.data for entry in kept] == [b"%d" % n for n in range(max(0, i - 9), i + 1)]
+        assert [entry.flow for entry in kept] == [
+            PHONE if n % 3 else CARRIER for n in range(max(0, i - 9), i + 1)
+        ]
+        assert [entry.at for entry in kept] == sorted(entry.at for entry in kept)
+        assert ring.octets == sum(len(entry.data) + 96 for entry in kept)
+        for since in {entry.at for entry in kept}:
+            assert ring.entries(since) == [entry for entry in kept if entry.at > since]
 
 
 def test_finding_in_a_full_ring_is_quick() -> None:
@@ -202,8 +227,7 @@ def test_what_is_no_message_and_what_would_command_the_terminal() -> None:
 async def test_pcap_is_read_by_wireshark(tmp_path: Path) -> None:
     v6 = Flow("TLS", ("2001:db8::1", 5061), ("2001:db8::2", 40000))
     trace = filled()
-    assert trace.tap is not None
-    trace.tap("in", [(request("INVITE", "six@x", called="666"), v6)])
+    tell(trace, "in", request("INVITE", "six@x", called="666"), v6)
     path = tmp_path / "call.pcap"
     with path.open("wb") as file:
         file.write(pcap.HEADER)
@@ -285,12 +309,11 @@ def test_hep_goes_to_the_collector_masked_and_a_dead_one_hurts_nobody() -> None:
         assert trace.exporter.sent == len(TALK)
         assert b"0123456789abcdef" not in packets[0][15]
         assert packets[1][17] == b"a@x"  # the call has no record yet
-        assert trace.tap is not None
-        trace.tap("in", [(TALK[-1][1], PHONE)])
+        tell(trace, "in", TALK[-1][1], PHONE)
         assert decode_hep(collector.recv(65536))[17] == RECORD.encode()
     began = time.perf_counter()
     for _ in range(200):
-        trace.tap("in", [(TALK[1][1], PHONE)])  # nobody listens any more
+        tell(trace, "in", TALK[1][1], PHONE)  # nobody listens any more
     assert time.perf_counter() - began < 1.0
     trace.close()
 
@@ -343,8 +366,7 @@ async def test_following(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             for _ in range(11):
                 await process.stdout.readline()
-            assert trace.tap is not None
-            trace.tap("out", [(response("481 Gone", "a@x"), PHONE)])
+            tell(trace, "out", response("481 Gone", "a@x"), PHONE)
             line = await process.stdout.readline()
         assert b"481" in line
     finally:
