@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
+from . import state as state_json
 from .interfaces import StoredBinding
 from .record import Direction, Record
 
@@ -29,14 +29,11 @@ _ENDED = len(CALL_COLUMNS) - 2 * _SIDE  # and where media begins
 BINDING_COLUMNS = StoredBinding._fields
 Row = tuple[Any, ...]
 
-copy_live = attrgetter(*LIVE_COLUMNS, "state")  # what the loop's thread pays: a tuple
-copy_call = attrgetter(*CALL_COLUMNS[:_ENDED], "media_a", "media_b")
-
 
 def open_row(copied: Row) -> Row:
-    """Turn what ``copy_live`` took into what SQLite takes."""
+    """Turn what ``Record.live`` gave into what SQLite takes."""
     state = copied[_LIVE]
-    return (*live_row(copied[:_LIVE]), "" if state is None else _encode_state(state))
+    return (*live_row(copied[:_LIVE]), "" if state is None else state_json.encode(state))
 
 
 def live_row(copied: Row) -> Row:
@@ -49,7 +46,7 @@ def live_row(copied: Row) -> Row:
 
 
 def call_row(copied: Row) -> Row:
-    """Turn what ``copy_call`` took into what SQLite takes."""
+    """Turn what ``Record.ended`` gave into what SQLite takes."""
     end, duration, cause, reason, ended_by, verdict, explanation, media_a, media_b = copied[_LIVE:]
     return (
         *live_row(copied[:_LIVE]),
@@ -86,14 +83,6 @@ def row_record(row: Row) -> Record:
 def clean(row: Sequence[Any]) -> Row:
     """The row with what SQLite cannot take (lone surrogates) replaced."""
     return tuple(v.encode(errors="replace").decode() if isinstance(v, str) else v for v in row)
-
-
-def _as_json(value: Any) -> Any:
-    """Octets and sets of a state."""
-    return value.decode("latin-1") if isinstance(value, bytes) else list(value)
-
-
-_encode_state = json.JSONEncoder(default=_as_json, check_circular=False, separators=(",", ":")).encode
 
 
 @lru_cache(maxsize=256)
