@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchroom.switch.store import _state, state
@@ -51,6 +51,7 @@ def test_what_is_no_state_is_refused(twin: ModuleType, value: Any) -> None:
         twin.encode(value)
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_both_write_the_same(value: Any) -> None:
     assert _state.encode(value) == state.plain(value)
