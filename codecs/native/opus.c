@@ -79,7 +79,7 @@ static const struct codec_library *library(void)
 
 struct coder {
     void *opus;
-    int rate, is_dtx;
+    int rate, is_dtx, is_pausing;
 };
 
 static int shape(struct codec_config *config)
@@ -163,7 +163,9 @@ static void *create_encoder(const struct codec_config *config)
 
 static void reset_encoder(void *state)
 {
-    opus.encoder_ctl(((struct coder *)state)->opus, RESET_STATE);
+    struct coder *coder = state;
+    opus.encoder_ctl(coder->opus, RESET_STATE);
+    coder->is_pausing = 0;
 }
 
 /* 2.5, 5, 10, 20, 40, 60, 80, 100, 120 ms: what one packet can hold without being put together from several. */
@@ -181,7 +183,9 @@ static int encode(void *state, const int16_t *pcm, size_t samples, uint8_t *payl
     int32_t size = opus.encode(coder->opus, pcm, (int)samples, payload, (int32_t)(room < 4000 ? room : 4000));
     if (size < 0)
         return size == ERROR_BUFFER_TOO_SMALL ? CODEC_NO_ROOM : CODEC_FAILED;
-    return coder->is_dtx && size <= 2 ? 0 : size;  /* so small, it need not be sent */
+    int is_pause = coder->is_dtx && size <= 2, is_told = coder->is_pausing;
+    coder->is_pausing = is_pause;
+    return is_pause && is_told ? 0 : size;  /* the first one tells the decoder that this is no loss, others nothing */
 }
 
 static int tune(void *state, enum codec_tune what, int32_t value)

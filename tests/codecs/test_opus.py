@@ -80,6 +80,18 @@ def test_pauses_are_not_sent() -> None:
     assert b"" not in payloads(quiet, 960, channels=1)
 
 
+def test_the_first_of_a_pause_is_sent_so_that_it_is_no_loss() -> None:
+    """As browsers do: a packet without a frame, then nothing until what it sounds like is told again."""
+    quiet = np.random.default_rng(1).normal(0, 10, 48000 * 2).astype(np.int16)
+    sizes = [len(payload) for payload in payloads(quiet, 960, channels=1, dtx=1)]
+    silent = [i for i, size in enumerate(sizes) if size == 0]
+    assert len(silent) > 60
+    assert all(sizes[i - 1] <= 2 for i in silent)
+    told = [i for i, size in enumerate(sizes) if 0 < size <= 2]
+    assert len(told) > 1
+    assert all(sizes[i - 1] > 2 for i in told)
+
+
 def test_the_bitrate_is_what_was_said() -> None:
     def kbits(**settings: int) -> float:
         sent = payloads(voice(48000), 960, channels=1, **settings)

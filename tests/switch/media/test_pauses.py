@@ -17,6 +17,7 @@ from .converting import Line, Sent, steps
 
 NOISE_IN, NOISE_OUT, IN, OUT = 13, 13, 96, 97
 LEVEL = 45
+MONO = {"sample_rate": 8000, "channels": 1}
 
 
 def rates_of(codec: str) -> int:
@@ -136,34 +137,44 @@ def test_noise_lost_is_a_pause_as_ever() -> None:
     assert (after.timestamp - before[-1].timestamp) & 0xFFFFFFFF == 160 + 8000
 
 
-def test_a_codec_with_pauses_of_its_own_makes_them() -> None:
-    if not find("G729").is_offered:
-        pytest.skip("libbcg729 is not installed")
-    line = Pausing("PCMU", "G729", is_taken=False, annexb=1)
+@pytest.mark.parametrize(
+    ("two", "settings", "height", "described"),
+    [("G729", {"annexb": 1}, LEVEL, {2, 12}), ("opus", {**MONO, "dtx": 1}, 60, {1, 2})],
+)
+def test_a_codec_with_pauses_of_its_own_makes_them(
+    two: str, settings: dict[str, int], height: int, described: set[int]
+) -> None:
+    if not find(two).is_offered:
+        pytest.skip(f"the library of {two} is not installed")
+    line = Pausing("PCMU", two, is_taken=False, **settings)
     line.talk(20)
-    line.noise(bytes((LEVEL,)))
+    line.noise(bytes((height,)))
     made = line.wait(3.0)
     sizes = {len(one.payload) for one in made}
     assert len(made) < 75
-    assert sizes & {2, 12}  # a description of silence, alone or behind the last speech
+    assert sizes & described  # a description of silence, alone or behind the last speech
 
 
 def speech(seconds: float, rate: int, height: int) -> Samples:
     return np.random.default_rng(1).normal(0, height, int(seconds * rate)).astype(np.int16)
 
 
-@pytest.mark.parametrize(("one", "settings"), [("G729", {"annexb": 1}), ("AMR", {"dtx": 1})])
+@pytest.mark.parametrize(
+    ("one", "settings", "quiet"),
+    [("G729", {"annexb": 1}, 100), ("AMR", {"dtx": 1}, 100), ("opus", {**MONO, "dtx": 1}, 30)],
+)
 @pytest.mark.parametrize("is_taken", [True, False])
 def test_silence_that_a_codec_describes_is_told_or_heard(
-    one: str, settings: dict[str, int], is_taken: bool
+    one: str, settings: dict[str, int], quiet: int, is_taken: bool
 ) -> None:
     if not find(one).is_offered:
         pytest.skip(f"the library of {one} is not installed")
     codec, noise = find(one), (13, 8000) if is_taken else None
-    encoder, out = codec.encoder(**settings), find("L16/8000").config()
-    converter = Converter(Conversion((Incoming(IN, 8000, codec.config()),), OUT, out, 20, None, noise))
+    encoder, out, clock = codec.encoder(**settings), find("L16/8000").config(), rates_of(one)
+    config = codec.config(**MONO) if one == "opus" else codec.config()
+    converter = Converter(Conversion((Incoming(IN, clock, config),), OUT, out, 20, None, noise))
     line = Line("PCMU", "PCMA")
-    sound = np.concatenate((speech(1, 8000, 6000), speech(4, 8000, 100)))
+    sound = np.concatenate((speech(1, 8000, 6000), speech(4, 8000, quiet)))
     sent: list[Sent] = []
     packets = 0
     for at in range(0, len(sound), 160):
@@ -172,7 +183,7 @@ def test_silence_that_a_codec_describes_is_told_or_heard(
             packets += 1
             sent += [Sent.parse(data) for data in converter.convert(line.packet(payload), line.now)]
         line.now += 0.02
-        line.timestamp += 160
+        line.timestamp += clock // 50
         sent += [Sent.parse(data) for data in converter.tick(line.now)]
     assert packets < 200  # there are pauses
     sounds = [one for one in sent if one.payload_type == OUT]
