@@ -3,13 +3,14 @@
     python bench/transcode.py [--calls 200] [--seconds 2]
     python bench/transcode.py --kernel ...     # as root: what the kernel takes, too
 
-Each call has 50 packets of 20 ms a second in each direction. "codecs" is what decoding and encoding alone
-cost, "resampling" the way between their rates, "converter" the whole conversion of a packet without
-sockets, all through Python, whose share is about 0.3 µs each, the best of some rounds; "overhead" is what
-the converter adds to the two. "engine" is the CPU of the media thread for a packet that comes in at one
-socket and leaves for another end, the mean of a second of calls in real time over the loopback, so that the
-delivery to the phone's socket is in it, the best of three such seconds; "rtpengine" is that of rtpengine's
-process, if it is installed, the best of three too.
+Each call has 50 packets of 20 ms a second in each direction. Opus is decoded at the other codec's rate, as
+calls do it, and encoded at the rate and complexity that is said (in calls: the other's rate, 5). "codecs" is
+what decoding and encoding alone cost, "resampling" the way between their rates, "converter" the whole
+conversion of a packet without sockets, all through Python, whose share is about 0.3 µs each, the best of some
+rounds; "overhead" is what the converter adds to the two. "engine" is the CPU of the media thread for a packet
+that comes in at one socket and leaves for another end, the mean of a second of calls in real time over the
+loopback, so that the delivery to the phone's socket is in it, the best of three such seconds; "rtpengine" is
+that of rtpengine's process, if it is installed, the best of three too.
 "kernel" (between the two forms of G.711, which are relayed octet by octet and need no converter) is what all
 processes take beyond sending directly, soft interrupts included, by bench/rtp_relay.py --g711 in network
 namespaces. All are microseconds for one packet, the mean of both directions; calls a core are 10,000 through
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -29,7 +31,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +42,23 @@ import report
 from switchroom.codecs import Codec, Config, Decoder, Encoder, find
 from switchroom.codecs.resampling import Resampler
 from switchroom.switch.config import MediaConfig
-from switchroom.switch.media import MediaPlane
+from switchroom.switch.media import MediaPlane, transcoding
 from switchroom.switch.media._conversion import Converter
 from switchroom.switch.media.stream import Conversion, Incoming
 
 HERE, G711 = Path(__file__).parent, "PCMU-PCMA"
 HOST, PACKETS, WARMING, TIMES = "127.0.0.1", 50, 3, 3
+LABELS = itertools.count()  # the switch knows what it has agreed on for the same descriptions
 NARROW, FULL = {"sample_rate": 8000, "channels": 1}, {"sample_rate": 48000, "channels": 1, "complexity": 0}
-# what is shown, two codecs, settings of the second, wanted calls a core, whether a call comes to be like this
-SUBJECTS: tuple[tuple[str, str, str, dict[str, int], int | None, bool], ...] = (
-    (G711, "PCMU", "PCMA", {}, 5000, True),
-    ("PCMU-G722", "PCMU", "G722", {}, 600, True),
-    ("PCMU-opus (8 kHz, complexity 5)", "PCMU", "opus", NARROW, None, True),
-    ("PCMU-opus (8 kHz, complexity 0)", "PCMU", "opus", {**NARROW, "complexity": 0}, None, False),
-    ("PCMU-opus (48 kHz, complexity 0)", "PCMU", "opus", FULL, 180, False),
-    ("PCMU-G729", "PCMU", "G729", {}, 300, True),
-    ("G722-opus (16 kHz, complexity 5)", "G722", "opus", {"sample_rate": 16000, "channels": 1}, None, True),
+# what is shown, two codecs, settings of the second, wanted calls a core
+SUBJECTS: tuple[tuple[str, str, str, dict[str, int], int | None], ...] = (
+    (G711, "PCMU", "PCMA", {}, 5000),
+    ("PCMU-G722", "PCMU", "G722", {}, 600),
+    ("PCMU-opus (8 kHz, complexity 5)", "PCMU", "opus", NARROW, 180),
+    ("PCMU-opus (8 kHz, complexity 0)", "PCMU", "opus", {**NARROW, "complexity": 0}, 180),
+    ("PCMU-opus (48 kHz, complexity 0)", "PCMU", "opus", FULL, 180),
+    ("PCMU-G729", "PCMU", "G729", {}, 300),
+    ("G722-opus (16 kHz, complexity 5)", "G722", "opus", {"sample_rate": 16000, "channels": 1}, None),
 )
 
 
@@ -90,10 +93,15 @@ def best(round_of: Callable[[], object], count: int, seconds: float) -> float:
     return lowest / count * 1e6
 
 
-def cost_of_codecs(one: Config, two: Config, seconds: float) -> float:
+def heard(codec: Codec, config: Config, other: Config) -> Config:
+    """How that is decoded in a call: Opus at the other's rate."""
+    return codec.config(sample_rate=other.sample_rate, channels=1) if codec is find("opus") else config
+
+
+def cost_of_codecs(one: Codec, a: Config, b: Config, seconds: float) -> float:
     """Decoding with the one and encoding with the other."""
-    decoder, encoder = Decoder(one), Encoder(two)
-    coded, frames = payloads(one), voice(two.sample_rate)
+    decoder, encoder = Decoder(heard(one, a, b)), Encoder(b)
+    coded, frames = payloads(a), voice(b.sample_rate)
     decode = best(lambda: [decoder.decode(payload) for payload in coded], PACKETS, seconds / 2)
     return decode + best(lambda: [encoder.encode(frame) for frame in frames], PACKETS, seconds / 2)
 
@@ -102,7 +110,8 @@ def cost_of_converter(one: Codec, a: Config, two: Codec, b: Config, seconds: flo
     sent = packets(one, a, 96)
 
     def run() -> float:
-        wanted = Conversion((Incoming(96, one.format.clock_rate, a),), 97, b, 20)
+        incoming = Incoming(96, one.format.clock_rate, heard(one, a, b))
+        wanted = Conversion((incoming,), 97, b, 20)
         converter = Converter(wanted)
         begin = time.thread_time()
         for packet in sent:
@@ -118,7 +127,7 @@ def cost_of_converter(one: Codec, a: Config, two: Codec, b: Config, seconds: flo
 class Phone:
     """A socket, and the description that it stands in."""
 
-    def __init__(self, payload_type: int, codec: Codec) -> None:
+    def __init__(self, payload_type: int, codec: Codec, label: int) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((HOST, 0))
         self.socket.setblocking(False)
@@ -127,6 +136,7 @@ class Phone:
         self.description = (
             f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
             f"m=audio {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {form.name}\r\na=ptime:20\r\n"
+            f"a=label:{label}\r\n"
         ).encode()
         self.target = (HOST, 0)
 
@@ -140,6 +150,21 @@ def media_thread() -> Path:
     return next(thread for thread in threads if "media" in (thread / "comm").read_text())
 
 
+@contextlib.contextmanager
+def encoding_opus_by(config: Config) -> Iterator[None]:
+    """Calls leave no choice of rate and complexity: Opus is encoded like this all the same."""
+    usual = transcoding._encoder
+
+    def encoder(voice: Any, *others: Any) -> Config:
+        return config if voice.codec is find("opus") else usual(voice, *others)
+
+    transcoding._encoder = encoder
+    try:
+        yield
+    finally:
+        transcoding._encoder = usual
+
+
 async def cost_of_engine(one: Codec, a: Config, two: Codec, b: Config, calls: int) -> float:
     """CPU of the media thread for a packet."""
     names = [one.format.name, two.format.name]
@@ -150,7 +175,8 @@ async def cost_of_engine(one: Codec, a: Config, two: Codec, b: Config, calls: in
         session = plane.session(str(i))
         left, right = (session.leg(toward=HOST, is_nat=False) for _ in range(2))
         callee.obey(session.offer(left, right, caller.description, (two.format.name,)))
-        caller.obey(session.answer(right, left, callee.description))
+        with encoding_opus_by(b):
+            caller.obey(session.answer(right, left, callee.description))
     schedstat = media_thread() / "schedstat"
     try:
         return exchange(sides, (one, a), (two, b), lambda: int(schedstat.read_text().split()[0]) * 1e-9)
@@ -177,7 +203,8 @@ def cost_of_rtpengine(one: Codec, a: Config, two: Codec, b: Config, calls: int) 
 
 def pairs_of_phones(one: Codec, two: Codec, calls: int) -> list[tuple[Phone, Phone]]:
     numbers = [96 if codec.payload_type is None else codec.payload_type for codec in (one, two)]
-    return [(Phone(numbers[0], one), Phone(numbers[1], two)) for _ in range(calls)]
+    label = next(LABELS)
+    return [(Phone(numbers[0], one, label), Phone(numbers[1], two, label)) for _ in range(calls)]
 
 
 def exchange(
@@ -248,15 +275,16 @@ def measure(
     one, two = find(first), find(second)
     wide = {"sample_rate": settings["sample_rate"]} if first == "opus" else {}
     a, b = one.config(**wide), two.config(**settings)
-    codecs = (cost_of_codecs(a, b, seconds / 2) + cost_of_codecs(b, a, seconds / 2)) / 2
+    codecs = (cost_of_codecs(one, a, b, seconds / 2) + cost_of_codecs(two, b, a, seconds / 2)) / 2
     ways = [cost_of_converter(one, a, two, b, seconds / 2), cost_of_converter(two, b, one, a, seconds / 2)]
     converter = sum(ways) / 2
-    rates = a.sample_rate, b.sample_rate
-    resampling = sum(cost_of_resampling(*way, seconds / 4) for way in (rates, rates[::-1])) / 2
+    rates = (heard(one, a, b).sample_rate, b.sample_rate), (heard(two, b, a).sample_rate, a.sample_rate)
+    resampling = sum(cost_of_resampling(*way, seconds / 4) for way in rates) / 2
     engine = theirs = None
     if calls:
         engine = min(asyncio.run(cost_of_engine(one, a, two, b, calls)) for _ in range(TIMES))
-        found_theirs = [cost_of_rtpengine(one, a, two, b, calls) for _ in range(TIMES)]
+        times = 0 if "complexity" in settings else TIMES  # it has one for all
+        found_theirs = [cost_of_rtpengine(one, a, two, b, calls) for _ in range(times)]
         theirs = min((us for us in found_theirs if us is not None), default=None)
     return {
         "pair": name,
@@ -290,10 +318,10 @@ def rows_of(
     subjects: Sequence[Any], calls: int, seconds: float, kernel: float | None
 ) -> list[dict[str, Any]]:
     rows = []
-    for name, one, two, settings, target, is_real in subjects:
+    for name, one, two, settings, target in subjects:
         if find(one).is_offered and find(two).is_offered:
-            count, found = calls if is_real else 0, kernel if name == G711 else None
-            rows.append(measure(name, one, two, settings, target, count, seconds, found))
+            found = kernel if name == G711 else None
+            rows.append(measure(name, one, two, settings, target, calls, seconds, found))
     return rows
 
 
