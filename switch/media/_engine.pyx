@@ -50,6 +50,8 @@ cdef extern from "engine_core.h" nogil:
         uint32_t peer, next, carrier, rider, generation, call, max_rate, traffic_class
         uint64_t payloads[2]
         uint32_t declared[8]
+        uint8_t mid_id, mid_size
+        uint8_t mid[16]
         uint8_t clock_count
         bint is_counted, is_nat, is_mux, pins_ssrc, is_rtp, is_secured, has_others, may_kernel
         shield shield
@@ -369,7 +371,9 @@ cdef class Engine:
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
             conversion, kernel, shield, bundled,
         ) = stream
-        p.carrier, p.rider, payloads, sources = bundled
+        p.carrier, p.rider, payloads, sources, p.mid_id, mid = bundled
+        p.mid_size = min(len(mid), 16)  # MID_SIZE
+        memcpy(p.mid, <const char *><bytes>mid, p.mid_size)
         for i in range(8):  # DECLARED
             p.declared[i] = sources[i] if i < len(sources) else 0
         p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64

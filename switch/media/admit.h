@@ -61,8 +61,12 @@ static enum drop admit_rtp(
         return DROP_SOURCE;
     if (end->program.pins_ssrc && !latch_admits_ssrc(latch, rtp.ssrc, now))
         return DROP_SSRC;
-    if (is_bundle(end))
-        *owner = end = owner_of(ends, end, rtp.payload_type, rtp.ssrc);
+    if (is_bundle(end) || end->program.mid_id != 0) {
+        end = owner_of(ends, end, data, rtp.payload_type, rtp.ssrc);
+        if (end == NULL)
+            return DROP_UNLINKED;
+        *owner = end;
+    }
     if (is_too_many(end, now))
         return DROP_RATE;
     if (!end->program.pins_ssrc)

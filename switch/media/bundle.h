@@ -1,8 +1,8 @@
 /* Several m-lines on one transport; RFC 8843.
  *
  * An end that is carried has a count, a converter and a peer of its own, but another end's sockets, place and keys. What
- * comes in there belongs to the end whose payload types it has (section 9.2: nobody here says MID), and of several that
- * have the same to the one that has named the source; RTCP goes to every end that it speaks of.
+ * comes in there belongs to the end whose line it names (MID, section 9.2), else to the one whose payload types it has,
+ * and of several that have the same to the one that has named the source; RTCP goes to every end that it speaks of.
  */
 #ifndef SWITCHROOM_BUNDLE_H
 #define SWITCHROOM_BUNDLE_H
@@ -43,26 +43,77 @@ static inline bool has_declared(const struct program *program, uint32_t ssrc)
     return false;
 }
 
-/* Whose packet it is that came in at the carrier: of a source that nobody has named, the first's that has named none. */
-static inline struct end *owner_of(struct end *ends, struct end *carrier, uint8_t payload_type, uint32_t ssrc)
+static inline bool has_sent(const struct end *end, uint32_t ssrc)
 {
-    struct end *found = NULL, *end = carrier;
+    for (int i = 0; i < SOURCES; i++)
+        if (end->sources[i] == ssrc)
+            return true;
+    return false;
+}
+
+static inline bool is_rider_of(const struct end *end, const struct end *carrier)
+{
+    return end->is_armed && end->program.call == carrier->program.call;
+}
+
+/* A source belongs to one line at a time. */
+static inline void forget_source(struct end *ends, struct end *carrier, uint32_t ssrc)
+{
+    struct end *end = carrier;
+    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end))
+        for (int j = 0; j < SOURCES; j++)
+            if (end->sources[j] == ssrc)
+                end->sources[j] = 0;
+}
+
+static inline bool is_its_name(const struct program *program, const struct element *element)
+{
+    return program->mid_size == element->size - element->header &&
+           memcmp(program->mid, element->at + element->header, program->mid_size) == 0;
+}
+
+/* Whose line a packet names; NULL: nobody's. The name is blotted out: the other leg's lines have names of their own. */
+static inline struct end *named_end(struct end *ends, struct end *carrier, const struct element *element)
+{
+    struct end *end = carrier;
+    for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end))
+        if (is_rider_of(end, carrier) && is_its_name(&end->program, element)) {
+            memset(element->at, 0, element->size);
+            return end;
+        }
+    return NULL;
+}
+
+/* Whose packet it is that came in at the carrier; NULL: it names a line that is nobody's. Without a name it is his who
+ * has told or named the source before, and of a source that nobody has, the first's that has told none. */
+static inline struct end *owner_of(
+    struct end *ends, struct end *carrier, uint8_t *data, uint8_t payload_type, uint32_t ssrc)
+{
+    struct end *found = NULL, *known = NULL, *end = carrier;
+    struct element element;
+    if (carrier->program.mid_id != 0 && rtp_element(data, carrier->program.mid_id, &element)) {
+        found = named_end(ends, carrier, &element);
+        if (found != NULL && !has_sent(found, ssrc))
+            forget_source(ends, carrier, ssrc);
+        return found;
+    }
     for (int i = 0; end != NULL && i < MAX_BUNDLED; i++, end = rider_after(ends, end)) {
-        if (!has_payload(&end->program, payload_type) || !end->is_armed || end->program.call != carrier->program.call)
+        if (!has_payload(&end->program, payload_type) || !is_rider_of(end, carrier))
             continue;
         if (has_declared(&end->program, ssrc))
             return end;
+        if (end->program.mid_id != 0 && has_sent(end, ssrc))
+            known = end;
         if (found == NULL || (found->program.declared[0] != 0 && end->program.declared[0] == 0))
             found = end;
     }
-    return found == NULL ? carrier : found;
+    return known != NULL ? known : found == NULL ? carrier : found;
 }
 
 static inline void note_source(struct end *end, uint32_t ssrc)
 {
-    for (int i = 0; i < SOURCES; i++)
-        if (end->sources[i] == ssrc)
-            return;
+    if (has_sent(end, ssrc))
+        return;
     end->sources[end->next_source++ % SOURCES] = ssrc;
 }
 
@@ -70,12 +121,8 @@ static inline bool has_source(const struct end *end, uint32_t ssrc)
 {
     if (ssrc == 0)
         return false;  /* nobody has said anything yet */
-    if (end->statistics.ssrc == ssrc || end->made.ssrc == ssrc || has_declared(&end->program, ssrc))
-        return true;
-    for (int i = 0; i < SOURCES; i++)
-        if (end->sources[i] == ssrc)
-            return true;
-    return false;
+    return end->statistics.ssrc == ssrc || end->made.ssrc == ssrc || has_declared(&end->program, ssrc) ||
+           has_sent(end, ssrc);
 }
 
 /* Whether feedback is about what that peer sends; a bandwidth (REMB) names sources behind its header. */

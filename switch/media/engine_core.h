@@ -23,7 +23,7 @@ enum { RTP, RTCP, CHANNELS };
 enum { BATCH = 32, DATAGRAM_SIZE = 2048, COMMANDS = 1024, MAX_EVENTS = 512 };
 enum { HANDED = 256, HANDED_SIZE = 1500 };  /* datagrams that wait for the loop's thread, and their octets */
 enum { KEYS_WAITING = 32, NO_PAYLOAD_TYPE = 0xFF };
-enum { SOURCES = 4 };                       /* SSRCs that are remembered of an end in a bundle */
+enum { SOURCES = 8 };                       /* SSRCs that are remembered of an end in a bundle */
 enum { FORMS = 2 };                         /* of G.711 */
 enum { RAWS = 2, RAW_HEADERS = 48 };       /* of IPv6 and UDP */
 enum { CONTROL_SIZE = 64 };
@@ -62,7 +62,7 @@ struct recoding {
     struct retyped types[MAX_CLOCKS];
 };
 
-enum { DECLARED = 8 };
+enum { DECLARED = 8, MID_SIZE = 16 };
 
 /* What one end is told when its call is answered or negotiated again. */
 struct program {
@@ -74,6 +74,8 @@ struct program {
     uint32_t carrier, rider;                  /* of a bundle: whose sockets serve it, and the next one that they serve */
     uint64_t payloads[2];                     /* of a bundle: bits of the payload types that are its own */
     uint32_t declared[DECLARED];              /* of a bundle: the sources that it said it has; 0: no more */
+    uint8_t mid_id, mid_size;                 /* of a bundle: how packets name their line, 0: they do not; RFC 8843 */
+    uint8_t mid[MID_SIZE];                    /* this one's name */
     uint32_t generation;                      /* which use of the pair this is */
     uint32_t call;                            /* ends of different calls never meet */
     uint32_t max_rate;                        /* packets a second; 0: any */

@@ -170,7 +170,10 @@ class MediaLeg:
             assert pair is not None
             end = NO_END if carrier is pair else carrier.index
             rider, security = riders.get(carriers[i], NO_END), self.security
-            found[i] = Bundled(end, rider, security.payloads_of(i), security.sources_of(i))
+            mid_id, mid = security.name_of(i)
+            found[i] = Bundled(
+                end, rider, security.payloads_of(i), security.sources_of(i), mid_id, mid.encode()
+            )
             riders[carriers[i]] = pair.index
         return found
 

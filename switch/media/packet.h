@@ -46,6 +46,43 @@ static inline size_t rtp_payload_at(const uint8_t *data)
     return data[0] & 0x10 ? at + 4 + 4u * read16(data + at + 2) : at;
 }
 
+/* An element of a header's extension, its own header included; RFC 8285. */
+struct element {
+    uint8_t *at;
+    size_t header, size;
+};
+
+/* Of a packet whose header is whole; false: none has that number. */
+static inline bool rtp_element(uint8_t *data, uint8_t id, struct element *found)
+{
+    enum { SHORT = 0xBEDE, LONG = 0x1000, STOP = 15 };
+    if (!(data[0] & 0x10))
+        return false;
+    uint8_t *at = data + RTP_HEADER + 4u * (data[0] & 0x0F), *end = at + 4 + 4u * read16(at + 2);
+    bool is_short = read16(at) == SHORT;
+    if (!is_short && (read16(at) & 0xFFF0) != LONG)
+        return false;
+    size_t header = is_short ? 1 : 2;
+    for (at += 4; at < end;) {
+        if (*at == 0) {  /* padding */
+            at++;
+            continue;
+        }
+        uint8_t number = is_short ? *at >> 4 : *at;
+        if ((is_short && number == STOP) || (size_t)(end - at) < header)
+            return false;
+        size_t size = header + (is_short ? (*at & 15u) + 1 : at[1]);
+        if (size > (size_t)(end - at))
+            return false;
+        if (number == id) {
+            *found = (struct element){at, header, size};
+            return true;
+        }
+        at += size;
+    }
+    return false;
+}
+
 /* Reads a header whose every length fits the datagram. A secured packet's padding cannot be looked at. */
 static inline bool rtp_parse(const uint8_t *data, size_t size, bool is_secured, struct rtp *rtp)
 {

@@ -107,6 +107,8 @@ class Bundled(NamedTuple):
     rider: int = NO_END  # the next end that the carrier's serve
     payloads: int = 0  # bits of the payload types that are this end's
     sources: tuple[int, ...] = ()  # that it said it has, where others have the same payload types
+    mid_id: int = 0  # of the header extension by which packets name their line; 0: they do not
+    mid: bytes = b""  # the name of this one
 
 
 ALONE = Bundled()

@@ -1,8 +1,8 @@
 """Which m-lines of a description share one transport; RFC 8843.
 
 What comes in there is told apart by its payload type (§9.2), or, where several lines have the same, by the
-sources that each of them names (RFC 5576). A line of which neither is its own does not join, and gets a
-transport of its own.
+name of the line in each packet (MID, §15), or else by the sources that each of them names (RFC 5576). A line
+of which none is its own does not join, and gets a transport of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 BUNDLE_ONLY = "bundle-only"
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _MAX_SOURCES = 8  # DECLARED
+_MAX_MID = 16  # octets; MID_SIZE
+_SHORT_IDS = range(1, 15)  # of header extensions in their short form; RFC 8285 §4.2
+_UNHEARD = ("recvonly", "inactive")
 _SOMEWHERE = 9  # the port of a line that has none of its own
 
 
@@ -35,20 +39,62 @@ def sources_of(line: sdp.Media) -> tuple[int, ...]:
     return tuple(dict.fromkeys([one for one in numbers if 0 < one < 1 << 32]))[:_MAX_SOURCES]
 
 
+def extensions_of(line: sdp.Media) -> Iterable[tuple[int, str]]:
+    """The header extensions that a line sends, by their numbers; RFC 8285 §5."""
+    for value in line.get_all("extmap"):
+        words = value.split(" ")
+        number, _, direction = words[0].partition("/")
+        if len(words) > 1 and number.isascii() and number.isdecimal() and direction not in _UNHEARD:
+            yield int(number[:6]), words[1]
+
+
+def mid_id_of(line: sdp.Media) -> int:
+    """The number of the extension by which a line's packets name it; 0: they do not."""
+    mid = line.get("mid") or ""
+    if not 0 < len(mid.encode()) <= _MAX_MID:
+        return 0
+    return next((number for number, uri in extensions_of(line) if uri == MID and 0 < number < 256), 0)
+
+
+def unused_id(lines: Sequence[sdp.Media]) -> int:
+    """A number for an extension of ours; 0: all are taken."""
+    taken = {number for line in lines for number, _ in extensions_of(line)}
+    return next((number for number in _SHORT_IDS if number not in taken), 0)
+
+
+def are_alike(lines: Sequence[sdp.Media], leads: Iterable[int]) -> bool:
+    """Whether any two of those that share a transport have a payload type in common."""
+    seen = 0
+    for i in leads:
+        bits = payloads_of(lines[i])
+        if bits & seen:
+            return True
+        seen |= bits
+    return False
+
+
 def leads_of(
-    lines: Sequence[sdp.Media], members: Iterable[int], *, by_source: bool = False
+    lines: Sequence[sdp.Media], members: Iterable[int], *, is_theirs: bool = False, is_asked: bool = False
 ) -> dict[int, int]:
     """Return by line which one leads the bundle that it is in; ``members`` are those that may be.
 
-    ``by_source``: whoever sends in these lines has named its sources there.
+    ``is_theirs``: whoever sends in these lines has described them, with their names and sources;
+    ``is_asked``: he will be asked to name them in each packet.
     """
     leads: dict[int, int] = {}
     for i in members:
         bits = payloads_of(lines[i])
         rivals = [lines[j] for j in leads if payloads_of(lines[j]) & bits]
-        if bits and (not rivals or (by_source and _are_distinct([*rivals, lines[i]]))):
+        alike = [*rivals, lines[i]]
+        if bits and (not rivals or is_asked or (is_theirs and (_are_named(alike) or _are_distinct(alike)))):
             leads[i] = min(leads, default=i)
     return leads
+
+
+def _are_named(lines: Sequence[sdp.Media]) -> bool:
+    """Whether the packets of every line name it, in the same way."""
+    numbers, names = {mid_id_of(line) for line in lines}, {line.get("mid") for line in lines}
+    return len(numbers) == 1 and 0 not in numbers and len(names) == len(lines)
 
 
 def _are_distinct(lines: Sequence[sdp.Media]) -> bool:

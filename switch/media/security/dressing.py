@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sdp
 from switchroom.protocols.stun import HOST, SERVER_REFLEXIVE, Candidate, priority_of
 
-from .bundle import BUNDLE_ONLY
+from .bundle import BUNDLE_ONLY, MID, extensions_of
 from .channel import Mode
 from .wanted import Wanted
 
@@ -58,6 +58,8 @@ def _dress_line(
 ) -> sdp.Media:
     line = description.media[i]
     proto = wanted.proto if wanted.heard is not None or not line.is_rejected else line.proto
+    if proto == "RTP/AVP" and line.proto == "RTP/AVPF":
+        proto = line.proto  # feedback is wanted with keys beside it as well
     if line.is_rejected:
         return replace(line, proto=proto)
     if carrier == i:
@@ -76,6 +78,9 @@ def _carried(security: Security, i: int, line: sdp.Media, wanted: Wanted) -> lis
     lines = [sdp.Attribute("mid", mid)] if mid is not None else []
     if not line.has_rtcp_mux:
         lines.append(sdp.Attribute("rtcp-mux"))
+    mid_id = security.mid_id_of(i, wanted)
+    if mid_id and mid_id not in dict(extensions_of(line)):
+        lines.append(sdp.Attribute("extmap", f"{mid_id} {MID}"))
     return [*lines, sdp.Attribute("msid", f"switchroom {line.kind}{i or ''}")]
 
 

@@ -13,20 +13,23 @@ from switchroom.protocols import sdp
 from switchroom.protocols.srtp import Crypto, Fingerprint, read_cryptos, read_fingerprints
 from switchroom.protocols.stun import Candidate, Credentials
 
-from .bundle import BUNDLE_ONLY, leads_of, members_of, port_of
+from .bundle import BUNDLE_ONLY, are_alike, leads_of, members_of, mid_id_of, port_of
 
 _MAX_CANDIDATES = 32
 _UFRAG = range(4, 257)  # RFC 8839 §5.4
 _PASSWORD = range(22, 257)
 _GONE = frozenset(  # from the lines of browsers: it names header extensions and sources of that leg only
-    ("extmap-allow-mixed", "msid", "msid-semantic", "rid", "simulcast", BUNDLE_ONLY)
+    ("extmap-allow-mixed", "msid", "msid-semantic", BUNDLE_ONLY)
 )
+_LAYERS = frozenset(("rid", "simulcast"))  # of a picture, which its receiver tells apart; RFC 8851, 8853
 _SOURCES = frozenset(("ssrc", "ssrc-group"))  # of video: which one repeats what (RFC 4588, 5576)
 _EXTENSIONS = frozenset(  # of video that mean the same to any receiver
     (
         "urn:ietf:params:rtp-hdrext:toffset",
         "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
         "urn:3gpp:video-orientation",
+        "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",  # RFC 8852
+        "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
     )
 )
 _FEEDBACK = "rtcp-fb"
@@ -46,6 +49,7 @@ class Heard(NamedTuple):
     mid: str | None = None
     is_lite: bool = False
     lead: int | None = None  # the line that leads the bundle that it is in
+    mid_id: int = 0  # of the header extension by which its packets name it, where that is needed
 
     @property
     def is_secured(self) -> bool:
@@ -71,7 +75,7 @@ def undress(
     ``toward`` stands for an address that is not known yet; without ``has_srtp`` of an offer's two lines for
     one stream the plain one stays, else the secured one (RFC 4568 has no other way to say "either").
     """
-    leads = leads_of(description.media, members_of(description), by_source=True)
+    leads = leads_of(description.media, members_of(description), is_theirs=True)
     heard = _hear_all(description, leads)
     twins = _twins(description, has_srtp=has_srtp)
     lines = [
@@ -89,6 +93,7 @@ def undress(
 def _hear_all(description: sdp.Description, leads: dict[int, int]) -> tuple[Heard, ...]:
     """Read the protection of all lines; what one leaves to the line that leads its bundle is that one's."""
     heard = [hear(description, media) for media in description.media]
+    must_name = are_alike(description.media, leads)
     for i, lead in leads.items():
         one, of_lead = heard[i], heard[lead]
         heard[i] = one._replace(
@@ -96,6 +101,7 @@ def _hear_all(description: sdp.Description, leads: dict[int, int]) -> tuple[Hear
             fingerprints=one.fingerprints or of_lead.fingerprints,
             setup=one.setup or of_lead.setup,
             credentials=one.credentials or of_lead.credentials,
+            mid_id=mid_id_of(description.media[i]) if must_name else 0,
         )
     return tuple(heard)
 
@@ -164,7 +170,7 @@ def _plain(description: sdp.Description, line: sdp.Media, heard: Heard, toward: 
 def _is_gone(one: sdp.Attribute, *, is_audio: bool) -> bool:
     """Whether an attribute of a browser's line is of no use to others, or names its end."""
     name, value = one.name, one.value or ""
-    if name in _GONE or (is_audio and (name in _SOURCES or name in (_FEEDBACK, "extmap"))):
+    if name in _GONE or (is_audio and (name in _SOURCES | _LAYERS or name in (_FEEDBACK, "extmap"))):
         return True
     if name == "ssrc":
         return " cname:" not in value

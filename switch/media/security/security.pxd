@@ -5,7 +5,7 @@ from ..ports cimport Pair
 cdef class Security:
     cdef public object policy
     cdef public tuple channels
-    cdef object _guard, _pending, _offered, _mids, _payloads, _sources
+    cdef object _guard, _pending, _offered, _mids, _mid_ids, _payloads, _sources
     cdef tuple _said
 
     cpdef hear_offer(self, tuple heard, tuple media, bint is_nat)

@@ -18,7 +18,7 @@ from switchroom.protocols.stun import Candidate
 
 from ..stream import Shield
 from ..targets import target_host
-from .bundle import carriers, leads_of, payloads_of, sources_of
+from .bundle import are_alike, carriers, leads_of, payloads_of, sources_of, unused_id
 from .channel import Channel, Mode
 from .dressing import dress
 from .heard import Heard
@@ -46,6 +46,7 @@ class Security:
 
     __slots__ = (
         "_guard",
+        "_mid_ids",
         "_mids",
         "_offered",
         "_payloads",
@@ -64,6 +65,7 @@ class Security:
         self._offered: Sequence[Wanted] = ()  # by our last offer to it
         self._said: tuple[Heard, ...] = ()
         self._mids: Mapping[int, str] = _NONE  # by line, as agreed
+        self._mid_ids: Mapping[int, int] = _NONE  # of lines whose packets name them
         self._payloads: Mapping[int, int] = _NONE
         self._sources: Mapping[int, tuple[int, ...]] = _NONE
 
@@ -148,9 +150,12 @@ class Security:
                 return None
             raise RemoteProtocolError(f"no SRTP: {self._guard.missing}", status=488)
         members = [i for i, line in enumerate(media) if line.is_rtp and not line.is_rejected]
-        leads = leads_of(media, members) if proto == _BROWSER else {}
+        mid_id = unused_id(media)
+        leads = leads_of(media, members, is_asked=mid_id != 0) if proto == _BROWSER else {}
+        if not are_alike(media, leads):
+            mid_id = 0
         offered = self._offered = [
-            self._offer_line(i, line, mode, proto, leads.get(i)) for i, line in enumerate(media)
+            self._offer_line(i, line, mode, proto, leads.get(i), mid_id) for i, line in enumerate(media)
         ]
         return partial(dress, self, leg, pending=offered, is_answer=False)
 
@@ -165,7 +170,9 @@ class Security:
             return _IN_THE_CLEAR
         return Mode(policy.keying.upper()), _BEST_EFFORT
 
-    def _offer_line(self, i: int, line: sdp.Media, mode: Mode, proto: str, lead: int | None) -> Wanted:
+    def _offer_line(
+        self, i: int, line: sdp.Media, mode: Mode, proto: str, lead: int | None, mid_id: int
+    ) -> Wanted:
         channel = self.channels[i] if i < len(self.channels) else None
         if line.is_rejected or not line.is_rtp:
             return Wanted(Mode.CLEAR, line.proto)
@@ -179,9 +186,14 @@ class Security:
             return Wanted(mode, proto)
         is_ice = self.policy.is_browser or channel.agent is not None
         credentials = channel.credentials(None, is_controlling=True) if is_ice else None
-        bits = payloads_of(line)
         return Wanted(
-            mode, proto, setup=Setup.ACTPASS, credentials=credentials, lead=self._lead(i), payloads=bits
+            mode,
+            proto,
+            setup=Setup.ACTPASS,
+            credentials=credentials,
+            lead=self._lead(i),
+            payloads=payloads_of(line),
+            mid_id=0 if lead is None else self._mid_ids.get(i, 0) or mid_id,
         )
 
     def hear_answer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
@@ -222,7 +234,7 @@ class Security:
             theirs = heard.setup if heard.setup in ("active", "passive") else "active"
             setup = Setup.PASSIVE if theirs == "active" else Setup.ACTIVE
             bits = wanted.payloads | payloads_of(line)
-            return wanted._replace(setup=setup, heard=heard, payloads=bits)
+            return wanted._replace(setup=setup, heard=heard, payloads=bits, sources=sources_of(line))
         if wanted.proto == _BEST_EFFORT and not heard.is_secured:
             return wanted._replace(mode=Mode.CLEAR, heard=heard)
         raise RemoteProtocolError("no SRTP keys in the answer that fit the offer", status=488)
@@ -261,6 +273,8 @@ class Security:
             self._sources = {**self._sources, i: wanted.sources}
         if wanted.heard is not None and wanted.heard.mid:
             self._mids = {**self._mids, i: wanted.heard.mid}
+        if wanted.heard is not None and (wanted.heard.mid_id or i in self._mid_ids):
+            self._mid_ids = {**self._mid_ids, i: wanted.heard.mid_id}
 
     def _is_shared(self, channel: Channel) -> bool:
         return sum(one is channel for one in self.channels) > 1
@@ -283,6 +297,15 @@ class Security:
     def mid_of(self, i: int, wanted: Wanted) -> str | None:
         """What a line is called in descriptions."""
         return wanted.heard.mid if wanted.heard is not None else self._mids.get(i, str(i))
+
+    def mid_id_of(self, i: int, wanted: Wanted) -> int:
+        """The number of the header extension by which a line's packets are to name it; 0: none."""
+        return wanted.mid_id if wanted.heard is None else wanted.heard.mid_id
+
+    def name_of(self, line: int) -> tuple[int, str]:
+        """How packets name a line, as agreed: that number, and its name; 0: they do not."""
+        number = self._mid_ids.get(line, 0)
+        return (number, self._mids.get(line, "")) if number else (0, "")
 
     def payloads_of(self, line: int) -> int:
         """The payload types of a line that is in a bundle, as bits."""
@@ -320,6 +343,7 @@ class Security:
         moved = {id(channel): channel.moved() for channel in other.channels if channel is not None}
         self.channels = tuple([None if channel is None else moved[id(channel)] for channel in other.channels])
         self._mids, self._payloads, self._sources = other._mids, other._payloads, other._sources
+        self._mid_ids = other._mid_ids
 
     def describe(self, line: int) -> str:
         """How a line is protected, "" when it is not."""

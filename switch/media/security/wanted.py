@@ -24,6 +24,7 @@ class Wanted(NamedTuple):
     lead: int | None = None  # the line that leads the bundle that it is in
     payloads: int = 0  # of its own, as bits
     sources: tuple[int, ...] = ()  # that it named
+    mid_id: int = 0  # of the header extension by which it is asked to name itself
 
     @property
     def is_browser(self) -> bool:

@@ -14,7 +14,7 @@
 #include "sockets.h"
 #include "fuzzing.h"
 
-enum { MAX_SIZE = 400, SEEDS = 8 };
+enum { MAX_SIZE = 400, SEEDS = 10 };
 
 static const struct {
     size_t size;
@@ -28,6 +28,8 @@ static const struct {
     {24, {0x80, 201, 0, 1, 1, 2, 3, 4, 0x81, 202, 0, 3, 1, 2, 3, 4, 1, 4, 'n', 'a', 'm', 'e', 0, 0}},
     {16, {0x80, 201, 0, 1, 1, 2, 3, 4, 0x81, 203, 0, 1, 1, 2, 3, 4}},
     {20, {0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42}},
+    {36, {0x90, 96, 0, 4, 0, 0, 1, 64, 1, 2, 3, 4, 0xBE, 0xDE, 0, 2, 0x41, 'v', '0', 0, 0xA0, 'h', 0xF0, 0}},
+    {36, {0x90, 96, 0, 5, 0, 0, 1, 64, 1, 2, 3, 4, 0x10, 0, 0, 2, 0, 4, 2, 'v', '0', 10, 1, 'h'}},
 };
 
 static size_t make(uint8_t *data)
@@ -58,6 +60,9 @@ static void program_at_random(struct end *end, const union address *home, const 
     program->has_others = program->is_secured && number(2);
     program->pins_ssrc = number(2);
     program->max_rate = number(2) * 1000;
+    program->mid_id = (uint8_t)(number(2) * 4);
+    program->mid_size = 2;
+    memcpy(program->mid, "v0", 2);
     program->clock_count = (uint8_t)number(MAX_CLOCKS + 1);
     for (int i = 0; i < program->clock_count; i++)
         program->clocks[i] = (struct clock_rate){1 + number(90000), (uint8_t)number(128)};

@@ -110,6 +110,19 @@ async def test_sound_and_picture_share_a_transport(
     assert await web.hear() == rtp(9, payload_type=PICTURE, ssrc=THEIRS)
 
 
+def test_a_picture_is_offered_with_feedback_beside_keys(plane: MediaPlane, phone: Make) -> None:
+    """RTP/AVPF stays, and so does the answer's: only the keys are up to who answers."""
+    web, desk = WebPhone(phone(A)), Desk(phone)
+    session = plane.session("feedback")
+    a, b = session.leg(toward=A, is_nat=False), session.leg(toward=B, is_nat=False)
+    a.security.policy = BROWSER
+    [sound, picture] = sdp.Description.parse(session.offer(a, b, web.describe())).media
+    assert (sound.proto, picture.proto) == ("RTP/AVP", "RTP/AVPF")
+    assert sound.get("crypto")
+    assert picture.get("crypto")
+    assert sdp.Description.parse(session.answer(b, a, desk.describe())).media[1].port
+
+
 async def test_a_lite_switch_leaves_the_checks_to_the_browser(plane: MediaPlane, phone: Make) -> None:
     plane.config = plane.config.model_copy(update={"ice": "lite"})
     web, desk, said = await calls(plane, phone)
@@ -191,8 +204,8 @@ def same_types(description: bytes) -> bytes:
     return description
 
 
-async def test_payload_types_that_two_lines_have_are_not_bundled(plane: MediaPlane, phone: Make) -> None:
-    """Nothing would tell their packets apart: what is only for the bundle is refused then."""
+async def test_payload_types_that_two_lines_have_are_bundled_by_name(plane: MediaPlane, phone: Make) -> None:
+    """Nothing else tells their packets apart: what is only for a bundle, and names nothing, is refused."""
     web, desk = WebPhone(phone(A)), Desk(phone)
     session = plane.session("same")
     a, b = session.leg(toward=A, is_nat=False), session.leg(toward=B, is_nat=False)
@@ -201,8 +214,8 @@ async def test_payload_types_that_two_lines_have_are_not_bundled(plane: MediaPla
     assert sdp.Description.parse(session.offer(a, b, offer)).media[1].port == 0
     told = session.offer(b, a, same_types(desk.describe()))
     said = sdp.Description.parse(told)
-    assert said.get("group") == "BUNDLE 0"
-    assert len({0, said.media[0].port, said.media[1].port}) == 3
+    assert said.get("group") == "BUNDLE 0 1"
+    assert [line.get("extmap") for line in said.media] == ["1 urn:ietf:params:rtp-hdrext:sdes:mid"] * 2
 
 
 async def test_an_answer_outside_the_bundle_is_refused(plane: MediaPlane, phone: Make) -> None:

@@ -137,7 +137,7 @@ def test_which_lines_may_share_a_transport(first: str, second: str, is_joined: b
     for lines in (first, second):
         text += f"m=video 4000 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n{lines}"
     media = sdp.Description.parse(text.encode()).media
-    assert leads_of(media, (0, 1), by_source=True) == ({0: 0, 1: 0} if is_joined else {0: 0})
+    assert leads_of(media, (0, 1), is_theirs=True) == ({0: 0, 1: 0} if is_joined else {0: 0})
     assert leads_of(media, (0, 1)) == {0: 0}
 
 
