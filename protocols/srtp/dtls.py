@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
@@ -80,6 +80,19 @@ class Certificate:
         self._key = key
         self.fingerprint = Fingerprint("sha-256", self._certificate.fingerprint(hashes.SHA256()))
         self._contexts: dict[tuple[str, ...], SSL.Context] = {}
+
+    def export(self) -> tuple[bytes, bytes]:
+        """Return it and its key, for ``load``; whoever has them can speak in its name."""
+        form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self._certificate.public_bytes(serialization.Encoding.DER), self._key.private_bytes(*form)
+
+    @classmethod
+    def load(cls, certificate: bytes, key: bytes) -> Certificate:
+        """Make one of what ``export`` returned; ValueError: it is none."""
+        secret = serialization.load_der_private_key(key, None)
+        if not isinstance(secret, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key of a certificate is of another kind")
+        return cls(x509.load_der_x509_certificate(certificate), secret)
 
     def context(self, suites: tuple[str, ...]) -> SSL.Context:
         """What handshakes begin from that may agree on these suites."""

@@ -134,6 +134,14 @@ class Agent:
             if pair.send_at is None and not pair.is_valid:
                 self._schedule(pair, now)
 
+    def resume(self, remote: Credentials, address: Address, now: float) -> None:
+        """Go on where an earlier agent of the same credentials was, which had found the other end there."""
+        self.remote = remote
+        pair = _Pair(address, priority_of(PEER_REFLEXIVE), is_valid=True, is_nominated=True)
+        self._pairs[address] = pair
+        self._select(pair, now)
+        self._events.clear()  # its owner knows
+
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take a STUN message; what proves no password changes nothing and gets no answer."""
         try:

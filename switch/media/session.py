@@ -175,7 +175,10 @@ class MediaSession:
         """The same with keys, which only this switch can read. Of several lines they are not kept."""
         keeper = self.plane.guard.keeper
         keys = export_channels(one.security), export_channels(two.security)
-        if keeper is None or None in keys or len(one.pairs) > 1 or len(two.pairs) > 1:
+        if keeper is None or len(one.pairs) > 1 or len(two.pairs) > 1:
+            return None
+        if None in keys:  # a handshake goes on
+            keeper.ask_again(self)
             return None
         return (keeper.seal(self, (*state, *keys)),)
 

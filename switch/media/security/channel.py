@@ -10,6 +10,7 @@ import os
 import random
 from copy import copy
 from enum import StrEnum
+from typing import NamedTuple
 
 from switchroom.protocols.srtp import (
     SUITES,
@@ -31,9 +32,18 @@ _MAX_FAILURES = 8
 _RETRY_AFTER = 0.5  # seconds
 _OFFERED = 4  # suites: a longer body would not fit into a datagram
 
-ChannelState = tuple[
-    str, str, str, str, list[tuple[int, ...]], list[tuple[int, ...]], list[str], list[object]
-]
+
+class Association(NamedTuple):
+    """What a handshake has come to, so that a later process can go on."""
+
+    certificate: tuple[bytes, bytes]  # ours, and its key
+    fingerprints: tuple[Fingerprint, ...]  # of the other end
+    is_client: bool
+    suite: str
+    inward: bytes
+    outward: bytes
+    face: Address
+    agent: tuple[Credentials, bytes, Credentials, bool] | None  # ours, its mark, theirs, whether we choose
 
 
 class Mode(StrEnum):
@@ -69,6 +79,7 @@ class Channel:
         self._established: Address | None = None
         self._failures = 0
         self._begin_at: float | None = None
+        self._is_resumed = False  # an earlier process had the handshake
         self._out: list[tuple[bytes, Address]] = []
         self._places: tuple[list[Place], list[Place]] | None = None  # of an earlier process
 
@@ -159,6 +170,7 @@ class Channel:
         is_other = heard.fingerprints != self._fingerprints or is_client is not self._is_client
         if self._established is None or is_other:
             self._handshakes.clear()
+            self._is_resumed = False
             self._fingerprints, self._is_client = heard.fingerprints, is_client
             self._established = self.inward = self.outward = self.opener = self.closer = None
             self._failures = 0
@@ -246,7 +258,8 @@ class Channel:
             self._established = None if self._established is None else address
 
     def _begin(self, now: float) -> None:
-        if self._is_client and self.face is not None and self.face not in self._handshakes:
+        is_known = self.face in self._handshakes or self._is_resumed
+        if self._is_client and self.face is not None and not is_known:
             handshake = self._new_handshake(self.face, now)
             if handshake is not None:
                 self._hear_handshake(self.face, handshake, now)
@@ -266,6 +279,7 @@ class Channel:
             return
         if isinstance(event, Established):
             self._established = source
+            self._is_resumed = False
             self._handshakes = {source: handshake}
             self.failure = ""
             self.use(Keys(event.suite, event.remote), Keys(event.suite, event.local))
@@ -276,6 +290,39 @@ class Channel:
         self._failures += 1
         if self._is_client and self._failures < _MAX_FAILURES:
             self._begin_at = now + _RETRY_AFTER
+
+    # -- from one process to the next
+
+    def export(self) -> Association | None:
+        """What its handshake has come to; None: to nothing yet."""
+        agent, inward, outward = self.agent, self.inward, self.outward
+        if self._established is None or self.face is None or inward is None or outward is None:
+            return None
+        checks = None
+        if agent is not None and agent.remote is not None:
+            checks = agent.local, agent.mark, agent.remote, agent.is_controlling
+        return Association(
+            self._certificate.export(),
+            self._fingerprints,
+            self._is_client,
+            inward.suite,
+            inward.master,
+            outward.master,
+            self.face,
+            checks,
+        )
+
+    def resume(self, kept: Association, now: float) -> None:
+        """Go on with what an earlier process has come to; ``take_places`` comes first."""
+        self.mode = Mode.DTLS
+        self._certificate = Certificate.load(*kept.certificate)
+        self._fingerprints, self._is_client, self._is_resumed = kept.fingerprints, kept.is_client, True
+        self.face = self._established = kept.face
+        self.use(Keys(kept.suite, kept.inward), Keys(kept.suite, kept.outward))
+        if kept.agent is not None:
+            local, mark, remote, is_controlling = kept.agent
+            self.agent = Agent(local, mark, is_controlling=is_controlling, is_lite=self._is_lite)
+            self.agent.resume(remote, kept.face, now)
 
     def moved(self) -> Channel:
         """The same end at other ports of ours: its keys go on, how to reach it is found out anew."""

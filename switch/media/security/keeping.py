@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from switchroom.protocols.srtp import Crypto
+from switchroom.protocols.srtp import Crypto, Fingerprint
+from switchroom.protocols.stun import Credentials
 
 from ..stream import Place
-from .channel import Channel, Mode
+from .channel import Association, Channel, Mode
 
 if TYPE_CHECKING:
     from ..session import MediaSession
@@ -34,7 +35,9 @@ _RENEW_INTERVAL = 10.0  # seconds
 _RTCP_AHEAD = 1 << 20
 _LABEL = b"media of a call"
 
-KeptChannel = tuple[str, tuple[int, str, bytes], tuple[int, str, bytes, bytes], list[Place], list[Place]]
+SdesKeys = tuple[tuple[int, str, bytes], tuple[int, str, bytes, bytes]]  # ours, theirs
+Kept = tuple[str, list[Place], list[Place], SdesKeys | Association]
+KeptChannel = tuple[str, str, list[Place], list[Place], SdesKeys | Association]  # its mid before it
 
 
 class Keeper:
@@ -51,10 +54,14 @@ class Keeper:
         """Encrypt what is kept of a session, which will be asked for it again."""
         nonce = os.urandom(_NONCE_SIZE)
         text = json.dumps(state, default=lambda octets: octets.decode("latin-1"))
+        self.ask_again(session)
+        return base64.b64encode(nonce + self._key().encrypt(nonce, text.encode(), _LABEL)).decode()
+
+    def ask_again(self, session: MediaSession) -> None:
+        """In a while, as there was nothing to keep yet or it will be another."""
         self._sessions.add(session)
         if self._timer is None:
             self._arm()
-        return base64.b64encode(nonce + self._key().encrypt(nonce, text.encode(), _LABEL)).decode()
 
     def open(self, sealed: str) -> Any:
         """Decrypt it; ValueError: it was sealed with another key."""
@@ -105,39 +112,75 @@ class Keeper:
 
 
 def export_channels(security: Security) -> list[KeptChannel | None] | None:
-    """What to keep of the lines of a leg; None: keys of a handshake end with its process."""
+    """What to keep of the lines of a leg; None: one of them has no keys yet."""
     found: list[KeptChannel | None] = []
-    for channel in security.channels:
+    for i, channel in enumerate(security.channels):
         if channel is None or channel.mode is Mode.CLEAR:
             found.append(None)
             continue
         kept = _export(channel)
         if kept is None:
             return None
-        found.append(kept)
+        found.append((security.mid_at(i), *kept))
     return found
 
 
-def _export(channel: Channel) -> KeptChannel | None:
+def _export(channel: Channel) -> Kept | None:
     inward, opener, closer = channel.inward, channel.opener, channel.closer
-    if channel.mode is not Mode.SDES or inward is None or opener is None or closer is None:
+    if inward is None or opener is None or closer is None:
         return None
+    places = list(opener.places), list(closer.places)
+    if channel.mode is Mode.DTLS:
+        association = channel.export()
+        return None if association is None else (channel.proto, *places, association)
     [local] = channel.offered
     remote = (local.tag, inward.suite, inward.master, inward.mki)
-    return channel.proto, local[:3], remote, list(opener.places), list(closer.places)
+    return channel.proto, *places, (local[:3], remote)
 
 
 def take_up_channels(security: Security, guard: Guard, kept: Sequence[Any]) -> None:
-    """Give a leg of this process the lines of one of an earlier one."""
-    security.channels = tuple([None if one is None else _taken_up(guard, one) for one in kept])
+    """Give a leg of this process the lines of one of an earlier one; ValueError: they cannot be had."""
+    lines = [None if one is None else (one[0], _taken_up(guard, one[1:])) for one in kept]
+    security.take_up(lines)
 
 
 def _taken_up(guard: Guard, kept: Sequence[Any]) -> Channel:
-    proto, (tag, suite, master), (its_tag, its_suite, its_master, mki), came, left = kept
+    proto, came, left, keys = kept
     channel = guard.channel()
     channel.proto = proto
     ahead = [Place(ssrc, roc, number, index + _RTCP_AHEAD) for ssrc, roc, number, index in left]
     channel.take_places([Place(*one) for one in came], ahead)
-    local = Crypto(tag, suite, master.encode("latin-1"))
-    channel.agree_keys(local, Crypto(its_tag, its_suite, its_master.encode("latin-1"), mki.encode("latin-1")))
+    if len(keys) == len(Association._fields):
+        channel.resume(_association(*keys), guard.now())
+        return channel
+    (tag, suite, master), (its_tag, its_suite, its_master, mki) = keys
+    local = Crypto(tag, suite, _octets(master))
+    channel.agree_keys(local, Crypto(its_tag, its_suite, _octets(its_master), _octets(mki)))
     return channel
+
+
+def _association(
+    certificate: Sequence[str],
+    fingerprints: Sequence[tuple[str, str]],
+    is_client: bool,
+    suite: str,
+    inward: str,
+    outward: str,
+    face: tuple[str, int],
+    agent: Any,
+) -> Association:
+    """As JSON has it."""
+    first, second = certificate
+    if agent is not None:
+        local, mark, remote, is_controlling = agent
+        agent = Credentials(*local), _octets(mark), Credentials(*remote), is_controlling
+    prints = tuple([Fingerprint(name, _octets(digest)) for name, digest in fingerprints])
+    host, port = face
+    masters = _octets(inward), _octets(outward)
+    return Association(
+        (_octets(first), _octets(second)), prints, is_client, suite, *masters, (host, port), agent
+    )
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("latin-1")

@@ -337,6 +337,15 @@ class Security:
             if channel is not None:
                 channel.is_installed = False
 
+    def mid_at(self, line: int) -> str:
+        """What a line is called in the descriptions of its leg, as agreed; "": it has no name."""
+        return self._mids.get(line, "")
+
+    def take_up(self, lines: Sequence[tuple[str, Channel] | None]) -> None:
+        """Go on where a leg of an earlier process was: names and protection of its lines."""
+        self.channels = tuple([None if one is None else one[1] for one in lines])
+        self._mids = {i: one[0] for i, one in enumerate(lines) if one is not None and one[0]}
+
     def take_over(self, other: Security) -> None:
         """Go on where a leg of another session was, in the same dialog."""
         self.policy = other.policy

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from switchroom.protocols import sdp
 from switchroom.switch.media import MediaPlane, MediaSession
 from switchroom.switch.media.security.keeping import Keeper
 
@@ -136,16 +137,74 @@ async def test_without_a_place_for_the_key_nothing_is_kept(plane: MediaPlane, a:
     assert call.session.export(call.a_leg, call.b_leg) is None
 
 
-async def test_keys_of_a_handshake_end_with_the_process(
-    plane: MediaPlane, folder: Path, a: Phone, b: Phone
-) -> None:
-    web, call = WebPhone(a), Call(plane, a, b)
+async def called_by_web(call: Call, web: WebPhone, setup: str) -> bytes:
+    """A browser calls with sound; what it was answered. It is ``passive``, or begins the handshake."""
     call.a_leg.security.policy = BROWSER
-    offer = web.describe()
-    b.obey(call.session.offer(call.a_leg, call.b_leg, offer[: offer.index(b"m=video")]))
-    answer = call.session.answer(call.b_leg, call.a_leg, b.describe(formats="111"))
-    await web.connect(answer, is_client=False)
+    call.b.obey(call.session.offer(call.a_leg, call.b_leg, sound_of(web, setup)))
+    answer = call.session.answer(call.b_leg, call.a_leg, call.b.describe(formats="111"))
+    call.session.confirm()
+    return answer
+
+
+def sound_of(web: WebPhone, setup: str) -> bytes:
+    offer = web.describe(setup)
+    return offer[: offer.index(b"m=video")]
+
+
+async def test_there_is_nothing_to_keep_before_the_handshake(
+    plane: MediaPlane, tmp_path: Path, a: Phone, b: Phone
+) -> None:
+    """And it is asked for again."""
+    told = list[object]()
+    keeper = plane.guard.keeper = Keeper(tmp_path / "media.key", told.append)
+    web, call = WebPhone(a), Call(plane, a, b)
+    call.session.context = "the call"
+    answer = await called_by_web(call, web, "actpass")
     assert call.session.export(call.a_leg, call.b_leg) is None
+    keeper._on_timer()
+    assert told == ["the call"]
+    await web.connect(answer, is_client=False)
+    web.say(rtp(1, payload_type=111))
+    assert b.hear() == rtp(1, payload_type=111)
+    assert call.session.export(call.a_leg, call.b_leg) is not None
+
+
+@pytest.mark.parametrize("setup", ["passive", "active"])
+async def test_a_browser_goes_on_with_the_keys_of_its_handshake(
+    plane: MediaPlane, another: Plane, folder: Path, a: Phone, b: Phone, setup: str
+) -> None:
+    """Its checks are answered with the password that it knows, and it is told the same certificate."""
+    web, call = WebPhone(a), Call(plane, a, b)
+    answer = await called_by_web(call, web, setup)
+    await web.connect(answer, is_client=setup == "active")
+    for number in range(65_530, 65_540):
+        web.say(rtp(number, payload_type=111, ssrc=7))
+        assert b.hear() == rtp(number, payload_type=111, ssrc=7)
+        b.say(rtp(number, payload_type=111, ssrc=9))
+        assert await web.hear() == rtp(number, payload_type=111, ssrc=9)
+    kept = kept_of(call)
+    new = another()
+    session = taken_up(new, folder, kept)
+    for number in range(65_540, 65_550):
+        web.say(rtp(number, payload_type=111, ssrc=7))
+        assert b.hear() == rtp(number, payload_type=111, ssrc=7)
+        b.say(rtp(number, payload_type=111, ssrc=9))
+        assert await web.hear() == rtp(number, payload_type=111, ssrc=9)
+    assert session.secured == ["DTLS AES_CM_128_HMAC_SHA1_80", "no"]
+    await web.is_wanted()
+    a_leg, b_leg = session.legs
+    again = sdp.Description.parse(answer).media[0]
+    b.obey(session.offer(a_leg, b_leg, sound_of(web, setup)))
+    [line] = sdp.Description.parse(session.answer(b_leg, a_leg, b.describe(formats="111"))).media
+    for name in ("fingerprint", "setup", "mid", "ice-ufrag"):
+        assert line.get(name) == again.get(name)
+    web.say(rtp(65_550, payload_type=111, ssrc=7))
+    assert b.hear() == rtp(65_550, payload_type=111, ssrc=7)
+    assert line_offered(session.offer(b_leg, a_leg, b.describe(formats="111"))).get("mid") == "a"
+
+
+def line_offered(description: bytes) -> sdp.Media:
+    return sdp.Description.parse(description).media[0]
 
 
 async def test_where_sources_are_is_kept_again_while_the_call_is_up(

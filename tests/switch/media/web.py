@@ -87,6 +87,21 @@ class WebPhone:
                 self.phone.rtp.sendto(data, self.phone.media)
         await asyncio.sleep(0.005)  # the switch's own loop has its turn
 
+    async def is_wanted(self) -> None:
+        """Asks whether it may go on sending (RFC 7675), until that is answered."""
+        now = time.monotonic()
+        self.agent.handle_timer(now + 10.0)
+        asked = self.agent.datagrams_to_send()
+        assert asked
+        for data, address in asked:
+            self.phone.rtp.sendto(data, address)
+        async with asyncio.timeout(ALLOWANCE):
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    if self.phone.rtp.recv(4096)[:1] == b"\1":  # success
+                        return
+                await asyncio.sleep(0.002)
+
     def say(self, *packets: bytes) -> None:
         self.phone.say(*[self.sender.protect(packet) for packet in packets])
 
