@@ -178,7 +178,7 @@ class MediaSession:
         if keeper is None or len(one.pairs) > 1 or len(two.pairs) > 1:
             return None
         if None in keys:  # a handshake goes on
-            keeper.ask_again(self)
+            keeper.wait_for(self)
             return None
         return (keeper.seal(self, (*state, *keys)),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,13 +115,20 @@ def test_a_softphone_with_one_suite(house: House, way: str) -> None:
             assert secured == ([way, "no"] if is_caller else ["no", way])
 
 
-def test_a_call_with_keys_in_its_description_goes_on_after_kill_9(tmp_path: Path) -> None:
+def _is_kept(switch: Switch) -> bool:
+    """Whether what is kept of the one call has its media, too."""
+    [row] = switch.live_records()
+    return bool(row["state"]) and json.loads(row["state"])[1] is not None
+
+
+@pytest.mark.parametrize(("name", "way"), [(SDES, "SDES"), (DTLS, "DTLS")])
+def test_a_call_with_keys_goes_on_after_kill_9(tmp_path: Path, name: str, way: str) -> None:
     """The next process has the keys, and knows where the sources were; on the disk they are sealed."""
-    people = [*users([PLAIN]), user(SDES, srtp="required", srtp_keys="sdes")]
+    people = [*users([PLAIN]), user(name, srtp="required", srtp_keys=way.lower())]
     switch = Switch(tmp_path / "switch", users=people)
     phones = [
         Baresip(tmp_path / n, n, PASSWORD, switch.address, tone=TONES[n], encryption=ENCRYPTION.get(n, ""))
-        for n in (SDES, PLAIN)
+        for n in (name, PLAIN)
     ]
     try:
         switch.start()
@@ -130,16 +138,17 @@ def test_a_call_with_keys_in_its_description_goes_on_after_kill_9(tmp_path: Path
         secured, plain = phones
         secured.dial(PLAIN)
         secured.wait_for("CALL_ESTABLISHED")
-        plain.wait_to_hear(TONES[SDES])
+        plain.wait_to_hear(TONES[name])
         rows = wait_until(lambda: [one for one in switch._rows("live") if one["state"]], 5, "its state")
+        wait_until(lambda: _is_kept(switch), 10, "its keys")  # those of a handshake are asked for again
         assert "inline" not in rows[0]["state"]
         switch.kill()
         switch.start()
         samples = [len(phone.heard()[0]) for phone in phones]
         secured.wait_to_hear(TONES[PLAIN], after=samples[0])
-        plain.wait_to_hear(TONES[SDES], after=samples[1])
+        plain.wait_to_hear(TONES[name], after=samples[1])
         [shown] = switch.calls()
-        assert [way.partition(" ")[0] for way in shown["secured"]] == ["SDES", "no"]
+        assert [one.partition(" ")[0] for one in shown["secured"]] == [way, "no"]
         secured.hang_up()
         plain.wait_for("CALL_CLOSED")
         [record] = wait_until(lambda: switch.records(), 5, "the record")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NONCE_SIZE = 12
 _RENEW_INTERVAL = 10.0  # seconds
+_WAIT_INTERVAL = 1.0  # the same, while there are no keys yet
 _RTCP_AHEAD = 1 << 20
 _LABEL = b"media of a call"
 
@@ -49,19 +50,23 @@ class Keeper:
         self._cipher: AESGCM | None = None
         self._sessions: set[MediaSession] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: set[MediaSession] = set()  # for the end of a handshake
+        self._wait_timer: asyncio.TimerHandle | None = None
 
     def seal(self, session: MediaSession, state: object) -> str:
         """Encrypt what is kept of a session, which will be asked for it again."""
         nonce = os.urandom(_NONCE_SIZE)
         text = json.dumps(state, default=lambda octets: octets.decode("latin-1"))
-        self.ask_again(session)
-        return base64.b64encode(nonce + self._key().encrypt(nonce, text.encode(), _LABEL)).decode()
-
-    def ask_again(self, session: MediaSession) -> None:
-        """In a while, as there was nothing to keep yet or it will be another."""
         self._sessions.add(session)
         if self._timer is None:
-            self._arm()
+            self._timer = asyncio.get_running_loop().call_later(_RENEW_INTERVAL, self._on_timer)
+        return base64.b64encode(nonce + self._key().encrypt(nonce, text.encode(), _LABEL)).decode()
+
+    def wait_for(self, session: MediaSession) -> None:
+        """It has no keys yet: it will be asked again."""
+        self._waiting.add(session)
+        if self._wait_timer is None:
+            self._wait_timer = asyncio.get_running_loop().call_later(_WAIT_INTERVAL, self._on_wait_timer)
 
     def open(self, sealed: str) -> Any:
         """Decrypt it; ValueError: it was sealed with another key."""
@@ -73,10 +78,12 @@ class Keeper:
 
     def stop(self) -> None:
         """Ask nobody any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
+        for timer in (self._timer, self._wait_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._wait_timer = None
         self._sessions.clear()
+        self._waiting.clear()
 
     def _key(self) -> AESGCM:
         """The key, made the first time, for its owner alone; workers have the same."""
@@ -97,18 +104,21 @@ class Keeper:
             os.link(draft, self._path)
         draft.unlink()
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_RENEW_INTERVAL, self._on_timer)
-
     def _on_timer(self) -> None:
         """Where the sources are by now."""
         self._timer = None
         sessions, self._sessions = self._sessions, set()
+        self._keep_all(sessions)
+
+    def _on_wait_timer(self) -> None:
+        self._wait_timer = None
+        sessions, self._waiting = self._waiting, set()
+        self._keep_all(sessions)
+
+    def _keep_all(self, sessions: set[MediaSession]) -> None:
         for session in sessions:
             if session.context is not None:
                 self._keep(session.context)
-        if self._sessions and self._timer is None:
-            self._arm()
 
 
 def export_channels(security: Security) -> list[KeptChannel | None] | None:

@@ -161,7 +161,7 @@ async def test_there_is_nothing_to_keep_before_the_handshake(
     call.session.context = "the call"
     answer = await called_by_web(call, web, "actpass")
     assert call.session.export(call.a_leg, call.b_leg) is None
-    keeper._on_timer()
+    keeper._on_wait_timer()
     assert told == ["the call"]
     await web.connect(answer, is_client=False)
     web.say(rtp(1, payload_type=111))
