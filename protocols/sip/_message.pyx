@@ -8,7 +8,7 @@ which knows all forms and all errors: so the answers of both are the same by con
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint32_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from ._lines cimport (
     CALL_ID, CONTACT, CONTENT_LENGTH, CONTENT_TYPE, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA, Line,
@@ -261,6 +261,19 @@ cdef class Head(Written):
         if self.mark(TO) and not self.receiver.params.is_odd:
             return self.receiver.params.value == 0
         return plain().lacks_to_tag(self)
+
+    def whose(self, str name not None):
+        """The scheme, the unescaped user and the host of From or To, without the address being made."""
+        cdef int number = FROM if name == "From" else TO
+        cdef UriParts* parts = &self.sender.parts if number == FROM else &self.receiver.parts
+        cdef str user = None
+        if not self.mark(number):
+            return plain().whose(self, name)
+        if parts.user_end > parts.user:
+            if memchr(self.octets + parts.user, c"%", parts.user_end - parts.user) != NULL:
+                return plain().whose(self, name)
+            user = ascii(self.octets, parts.user, parts.user_end)
+        return "sips" if parts.is_secure else "sip", user, ascii(self.octets, parts.host, parts.host_end)
 
     # -- typed values
 

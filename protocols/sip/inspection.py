@@ -46,9 +46,9 @@ def _inspect_method(request: Request, methods: Collection[str]) -> Refusal | Non
 
 
 def _inspect_addresses(request: Request, schemes: Collection[str]) -> Refusal | None:
-    if request.uri.scheme not in schemes:
+    if request.uri_text.partition(":")[0] not in schemes and request.uri.scheme not in schemes:
         return Refusal(416)  # §8.2.2.1
-    if request.method == "REGISTER" and not request.to.uri.is_sip:
+    if request.method == "REGISTER" and request.whose("To")[0] not in ("sip", "sips"):
         return Refusal(400)  # §10.2: the address-of-record is a SIP or SIPS URI
     return None
 

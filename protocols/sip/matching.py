@@ -72,6 +72,11 @@ class Matched(PlainHead):
         via = self._top_via()
         return 0 if via.has_rport else via.port or 5060
 
+    def whose(self, name: str) -> tuple[str, str | None, str]:
+        """The scheme, the unescaped user and the host of From or To."""
+        uri = (self.from_ if name == "From" else self.to).uri
+        return uri.scheme, uri.user_unescaped, uri.host
+
     def lacks_to_tag(self) -> bool:
         """Whether To wants our tag; one that nobody can read is repeated as it is."""
         try:

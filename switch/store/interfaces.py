@@ -36,6 +36,9 @@ class BindingStore(Protocol):
     def save(self, binding: StoredBinding) -> None:
         """Keep the binding in place of an earlier one of the same user and contact."""
 
+    def renew(self, binding: StoredBinding) -> None:
+        """The same of one that is kept, and only its time moves: durable a little later, with others."""
+
     def remove(self, user: str, contact: str) -> None:
         """Forget one contact."""
 

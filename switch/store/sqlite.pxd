@@ -11,9 +11,10 @@ cdef class SqliteBindings:
     cdef public long long refused_count
 
     cpdef save(self, binding)
+    cpdef renew(self, binding)
     cpdef remove(self, str user, str contact)
     @cython.locals(writer=Writer, bindings=dict)
-    cpdef _put(self, tuple key, binding)
+    cpdef _put(self, tuple key, binding, bint may_wait)
 
 cdef class SqliteRecords:
     cdef object _path, _committer, _slot

@@ -54,17 +54,21 @@ class SqliteBindings:
 
     def save(self, binding: StoredBinding) -> None:
         """Keep the binding in place of an earlier one of the same user and contact."""
-        self._put((binding.user, binding.contact), binding)
+        self._put((binding.user, binding.contact), binding, False)
+
+    def renew(self, binding: StoredBinding) -> None:
+        """The same of one that is kept, and only its time moves: durable a little later, with others."""
+        self._put((binding.user, binding.contact), binding, True)
 
     def remove(self, user: str, contact: str) -> None:
         """Forget one contact."""
-        self._put((user, contact), None)
+        self._put((user, contact), None, False)
 
     async def flush(self) -> None:
         """Return when everything asked for until now is durable."""
         await self._writer.flush()
 
-    def _put(self, key: tuple[str, str], binding: StoredBinding | None) -> None:
+    def _put(self, key: tuple[str, str], binding: StoredBinding | None, may_wait: bool) -> None:
         writer = self._writer
         with writer.lock:
             bindings = writer.pending.bindings
@@ -72,7 +76,10 @@ class SqliteBindings:
                 self.refused_count += 1
                 return
             bindings[key] = binding
-            writer.wake()
+            if may_wait:
+                writer.wake_later()
+            else:
+                writer.wake()
 
 
 class SqliteRecords:

@@ -14,7 +14,7 @@ cdef class Writer:
     cdef public object lock, on_texts
     cdef public Batch pending
     cdef Py_ssize_t _writing_count
-    cdef bint _is_idle, _is_closing
+    cdef bint _is_idle, _is_closing, _is_urgent, _is_patient
     cdef list _waiters
     cdef public long long commit_count, failure_count, lost_count
     cdef public bint is_failing
@@ -22,3 +22,4 @@ cdef class Writer:
     @cython.locals(pending=Batch)
     cpdef bint has_room(self, double share=*)
     cpdef wake(self)
+    cpdef wake_later(self)

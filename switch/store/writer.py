@@ -14,6 +14,7 @@ from .rows import Row
 from .schema import StoreError
 
 _CLOSE_TIMEOUT = 5.0
+_PATIENCE = 0.25  # seconds that what may wait does: so many more share a commit, and a page
 
 log = structlog.get_logger("switchroom.store")
 
@@ -72,6 +73,7 @@ class Writer:
         self.pending = Batch()
         self._writing_count = 0
         self._is_idle = self._is_closing = False
+        self._is_urgent = self._is_patient = False  # something cannot wait; nothing is known that cannot
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self.commit_count = self.failure_count = self.lost_count = 0
@@ -95,6 +97,13 @@ class Writer:
 
     def wake(self) -> None:
         """Tell the thread that there is something; call it with the lock held."""
+        self._is_urgent = True
+        if self._is_idle or self._is_patient:
+            self._is_idle = self._is_patient = False
+            self._changed.notify()
+
+    def wake_later(self) -> None:
+        """The same, of what may wait a little for others."""
         if self._is_idle:
             self._is_idle = False
             self._changed.notify()
@@ -125,6 +134,7 @@ class Writer:
         while self._wait_for_work():
             with self.lock:
                 batch, self.pending = self.pending, Batch()
+                self._is_urgent = False
                 waiters, self._waiters = self._waiters, []
                 self._writing_count = len(batch)
             began_at = time.monotonic()
@@ -140,6 +150,10 @@ class Writer:
                 self._is_idle = True
                 self._changed.wait()
             self._is_idle = False
+            if not (self._is_urgent or self._waiters or self._is_closing):
+                self._is_patient = True
+                self._changed.wait(_PATIENCE)
+                self._is_patient = False
             if not self._waiters and not self._is_closing:
                 delay = self._quiet_until - time.monotonic()
                 self._changed.wait(max(self._min_delay, delay))  # a flush or the close cuts it short

@@ -21,7 +21,7 @@ cdef class _Account:
     cdef readonly str name, number, domain
     cdef readonly bint may_call, may_register
 
-    cpdef bint owns(self, uri) except -1
+    cpdef bint owns(self, str user, str host) except -1
     cpdef bint admits(self, str method, str host) except -1
 
 cdef class Authenticator:
@@ -35,9 +35,11 @@ cdef class Authenticator:
     cpdef authenticate(self, Request request, flow, double now)
     @cython.locals(value=str, credentials=Credentials)
     cpdef Credentials _credentials(self, Request request)
+    @cython.locals(account=_Account, a1=dict, nonces=Nonces, nonce=str)
     cpdef _check(self, Request request, Credentials credentials, flow, double now)
     cpdef _Account _find(self, Request request, str name)
     cpdef _challenge(self, Request request, flow, double now, list around)
 
 cdef bint _names(str text, Request request) except -1
+@cython.locals(agent=str)
 cdef bint _is_simple(Request request, flow) except -1

@@ -105,12 +105,11 @@ class _Account:
                 self.name = self.number = owner.own_number
                 self.domain = owner.domain
 
-    def owns(self, uri: sip.Uri) -> bool:
-        """Whether the address is the account's: its name or number, escaped or not (RFC 3261 §10.3)."""
-        user = uri.user_unescaped
+    def owns(self, user: str | None, host: str) -> bool:
+        """Whether the address is the account's: its name or number (RFC 3261 §10.3)."""
         if not user or (user != self.name and user != self.number):
             return False
-        return not self.domain or _host_of(uri) == self.domain
+        return not self.domain or host.lower() == self.domain
 
     def admits(self, method: str, host: str) -> bool:
         """Whether it may do this from there."""
@@ -230,10 +229,13 @@ class Authenticator:
             return _FORBIDDEN
         if isinstance(account.owner, AuthenticatedTrunk):
             return _FORBIDDEN if method == "REGISTER" else account.outcome
-        if not account.owns(request.from_.uri):
+        _, user, domain = request.whose("From")
+        if not account.owns(user, domain):
             return _FORBIDDEN
-        if method == "REGISTER" and not account.owns(request.to.uri):
-            return _FORBIDDEN
+        if method == "REGISTER":
+            _, user, domain = request.whose("To")
+            if not account.owns(user, domain):
+                return _FORBIDDEN
         return account.outcome
 
     def _find(self, request: sip.Request, name: str) -> _Account | None:

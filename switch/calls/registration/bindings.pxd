@@ -9,8 +9,11 @@ cdef class Binding:
     cdef readonly str user, contact, call_id, user_agent, instance
     cdef readonly double q, expires_at
     cdef readonly long long cseq
-    cdef readonly Flow flow
+    cdef readonly object flow
     cdef readonly tuple path
+
+@cython.locals(old=Binding)
+cdef bint _is_refresh(Binding binding, list replaced) except -1
 
 cdef class _Place:
     cdef public tuple bindings

@@ -115,7 +115,10 @@ class Bindings:
         """Make these the user's bindings, of which ``saved`` are new; return those that are gone."""
         replaced = self._set(user, bindings)
         for binding in saved:
-            self._store.save(self._stored(binding))
+            if _is_refresh(binding, replaced):
+                self._store.renew(self._stored(binding))
+            else:
+                self._store.save(self._stored(binding))
         contacts = [b.contact for b in bindings]
         gone = [b for b in replaced if b.contact not in contacts]
         for binding in gone:
@@ -307,6 +310,15 @@ def _flow_of(stored: StoredBinding) -> sip.Flow:
         except (RemoteProtocolError, ValueError):
             pass  # a name: the address that it came from is all we know
     return sip.Flow(stored.transport, (stored.local_host, stored.local_port), remote)
+
+
+def _is_refresh(binding: Binding, replaced: Sequence[Binding]) -> bool:
+    """Whether it says nothing new but for how long."""
+    for old in replaced:
+        if old.contact == binding.contact:
+            is_same_way = old.flow == binding.flow and old.path == binding.path
+            return is_same_way and old.instance == binding.instance and old.q == binding.q
+    return False
 
 
 def _rank(binding: Binding) -> float:

@@ -28,7 +28,7 @@ cdef class Registrar:
         binding=Binding, old=Binding, before=tuple, kept=list, saved=list, contact=str, instance=str,
         user_agent=str, call_id=str, cseq=cython.longlong, growth=cython.Py_ssize_t, is_outbound=cython.bint,
     )
-    cpdef tuple _update(self, Request request, tuple contacts, flow, str account, double now)
+    cpdef tuple _update(self, Request request, tuple contacts, flow, str account, str host, double now)
     @cython.locals(binding=Binding)
     cpdef tuple _ok(self, tuple bindings, double now, way, str host, tuple more=*)
     cpdef str _gruus_of(self, Binding binding, str host)

@@ -73,12 +73,12 @@ class Registrar:
     def handle(self, request: sip.Request, flow: sip.Flow, account: str, now: float) -> Answer:
         """Answer a REGISTER of this user: status, reason, headers."""
         try:
-            host = request.to.uri.host
+            _, _, host = request.whose("To")
             if not self._is_ours(host.strip("[]").lower(), flow):
                 return 404, None, ()
             contacts = request.contacts
             if contacts:
-                return self._update(request, contacts, flow, account, now)
+                return self._update(request, contacts, flow, account, host, now)
             if request.contact_is_star:
                 return self._remove_all(request, account, now)
             return self._ok(self._bindings.of(account, now), now, _PLAIN_WAY, host)
@@ -173,7 +173,7 @@ class Registrar:
         if request.get("Expires") != "0":
             return 400, "Contact * needs Expires 0", ()
         bindings = self._bindings.of(account, now)
-        call_id, cseq = request.call_id, request.cseq.number
+        call_id, cseq = request._call_id(), request._number()
         if [b for b in bindings if _is_older(call_id, cseq, b)]:
             return _OUT_OF_ORDER
         if bindings:
@@ -187,6 +187,7 @@ class Registrar:
         contacts: Sequence[sip.NameAddr],
         flow: sip.Flow,
         account: str,
+        host: str,
         now: float,
     ) -> Answer:
         before = self._bindings.of(account, now)
@@ -197,7 +198,7 @@ class Registrar:
         is_outbound = False
         kept = list(before)
         saved: list[Binding] = []
-        expires_header, call_id, cseq = request.expires, request.call_id, request.cseq.number
+        expires_header, call_id, cseq = request.expires, request._call_id(), request._number()
         user_agent = _printable(request.get("User-Agent") or "")
         for address in contacts:
             contact = _contact_of(address)
@@ -245,7 +246,7 @@ class Registrar:
             self._changed(account, now)
         found = self._bindings.of(account, now)
         more = _OUTBOUND if is_outbound else ()
-        return self._ok(found, now, way, request.to.uri.host, more)
+        return self._ok(found, now, way, host, more)
 
     def _ok(self, bindings: Sequence[Binding], now: float, way: Way, host: str, more: Headers = ()) -> Answer:
         has_gruus = "gruu" in way.extensions

@@ -694,3 +694,24 @@ def test_nothing_is_left_behind(sip: ModuleType) -> None:
     work(20)
     before = work(1)
     assert work(200) - before < 200  # one object lost in each round would be 800
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "<sip:1001@switch.example>",
+        '"A" <sips:1001:secret@[2001:db8::1]:5061;transport=tls>;tag=1',
+        "<sip:%31001@switch.example>",
+        "<sip:switch.example>;tag=1",
+        "sip:1001@switch.example;tag=1",
+        "<SIP:1001@Switch.Example>",
+        "<tel:+4930123456>",
+    ],
+)
+def test_whose_address_it_is(sip: ModuleType, address: str) -> None:
+    headers = [("From", address), ("To", address)]
+    request = sip.parse(bytes(sip.Request("REGISTER", "sip:switch.example", headers)))
+    for name, value in (("From", request.from_), ("To", request.to)):
+        assert request.whose(name) == (value.uri.scheme, value.uri.user_unescaped, value.uri.host)
+        fresh = sip.parse(bytes(request))  # that nobody has asked for the address yet
+        assert fresh.whose(name) == request.whose(name)

@@ -38,6 +38,11 @@ class Kept:
         self.writes.append(("save", binding.contact))
         self.rows[binding.user, binding.contact] = binding
 
+    def renew(self, binding):
+        self.writes.append(("renew", binding.contact))
+        assert (binding.user, binding.contact) in self.rows
+        self.rows[binding.user, binding.contact] = binding
+
     def remove(self, user, contact):
         self.writes.append(("remove", contact))
         del self.rows[user, contact]  # what was never saved cannot be removed
@@ -287,7 +292,27 @@ def test_an_overtaken_request_changes_nothing():
         assert answer == (500, "CSeq Out of Order", ())
     assert register(registrar, f"<{DESK}>;expires=60", cseq=1, call_id="rebooted")[0] == 200
     assert contacts_of(registrar) == [DESK]
-    assert store.writes == [("save", DESK)]
+    assert store.writes == [("renew", DESK)]
+
+
+def test_only_what_moves_a_time_may_be_written_later():
+    store = Kept()
+    registrar = make_registrar(store)
+    other = Flow("UDP", SWITCH, ("203.0.113.9", 40001))
+    phone, bound = '+sip.instance="<urn:uuid:1>"', "save"
+    for cseq, (contact, flow, kind) in enumerate([
+        (f"<{DESK}>", FLOW, bound),
+        (f"<{DESK}>;expires=60", FLOW, "renew"),
+        (f"<{DESK}>", other, bound),
+        (f"<{DESK}>", other, "renew"),
+        (f"<{DESK}>;q=0.5", other, bound),
+        (f"<{DESK}>;q=0.5;{phone}", other, bound),
+        (f"<{DESK}>;q=0.5;{phone}", other, "renew"),
+        (f"<{CELL}>", other, bound),
+    ]):  # fmt: skip
+        store.writes.clear()
+        assert register(registrar, contact, flow=flow, cseq=cseq + 1)[0] == 200
+        assert [kind for kind, _ in store.writes] == [kind], contact
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ class Nowhere(Kept):
     def save(self, binding):
         pass
 
+    def renew(self, binding):
+        pass
+
     def remove(self, user, contact):
         pass
 

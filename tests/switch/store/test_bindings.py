@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +57,42 @@ async def test_the_latest_state_wins_in_one_batch_and_across_batches(tmp_path: P
         store.bindings.remove("1003", "sip:another@192.0.2.7")
         await store.bindings.flush()
         assert {(b.user, b.cseq) for b in store.bindings.load(NOW)} == {("1001", 4), ("1003", 1)}
+
+
+async def test_what_may_wait_is_written_with_what_may_not(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as store:
+        store.bindings.save(binding(cseq=1))
+        await store.bindings.flush()
+        store.bindings.renew(binding(cseq=2))
+        store.bindings.save(binding("1002"))
+        await _until(
+            lambda: {(b.user, b.cseq) for b in store.bindings.load(NOW)} == {("1001", 2), ("1002", 0)}
+        )
+        assert store.counters["commits"] <= 2
+
+
+async def test_what_may_wait_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as store:
+        store.bindings.save(binding(cseq=1))
+        await store.bindings.flush()
+        for cseq in range(2, 12):
+            store.bindings.renew(binding(cseq=cseq))
+            await asyncio.sleep(0.002)
+        await _until(lambda: [b.cseq for b in store.bindings.load(NOW)] == [11])
+        store.bindings.renew(binding(cseq=12))
+        await store.bindings.flush()  # or until somebody waits for it
+        assert [b.cseq for b in store.bindings.load(NOW)] == [12]
+        store.bindings.renew(binding(cseq=13))
+    with SqliteStore(tmp_path / "s.db") as store:  # or until the end
+        assert [b.cseq for b in store.bindings.load(NOW)] == [13]
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    """Wait for the writer's thread, which has a clock of its own."""
+    give_up_at = time.monotonic() + 15
+    while not is_true():
+        assert time.monotonic() < give_up_at
+        await asyncio.sleep(0.01)
 
 
 async def test_what_expired_meanwhile_does_not_come_back(tmp_path: Path) -> None:
