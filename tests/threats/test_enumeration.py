@@ -36,6 +36,18 @@ def test_a_known_user_looks_like_an_unknown_one(
     target: Switch, bob: Phone, method: str, has_proof: bool
 ) -> None:
     """C4: same status, reason, header shape and realm, and the same median time, for both."""
+    for _ in range(3):
+        times = times_of(target, bob, method, has_proof)
+        # taken in turns: the median of the differences forgets what else the machine did meanwhile
+        difference = abs(statistics.median(map(operator.sub, *times)))
+        limit = max(0.15 * statistics.median(times[0]), 40e-6)
+        if difference < limit:
+            return
+    raise AssertionError(f"three times the two differed, at last by {difference:.6f} s of {limit:.6f} s")
+
+
+def times_of(target: Switch, bob: Phone, method: str, has_proof: bool) -> list[list[float]]:
+    """How long answers take for a user and for a number that nobody has; they look alike."""
     with Phone(target.address, "x", "y", local=(next(_sources), 0)) as wire:
         times: dict[str, list[float]] = {bob.user: [], "7777": []}
         shapes: dict[str, tuple[object, ...]] = {}
@@ -56,15 +68,13 @@ def test_a_known_user_looks_like_an_unknown_one(
                 )
                 began = time.perf_counter()
                 wire.send(data)
-                answer = wire.final(2, call_id=call_id)
+                answer = wire.final(5, call_id=call_id)
                 times[name].append(time.perf_counter() - began)
                 shapes.setdefault(name, shape(answer))
                 wire.trace.clear()
         assert shapes[bob.user] == shapes["7777"]
         assert shapes[bob.user][0] in REFUSED | {200}
-        # taken in turns: the median of the differences forgets what else the machine did meanwhile
-        median = statistics.median(times[bob.user])
-        assert abs(statistics.median(map(operator.sub, *times.values()))) < max(0.15 * median, 40e-6)
+        return list(times.values())
 
 
 def test_a_foreign_from_learns_nothing(target: Switch, bob: Phone) -> None:
