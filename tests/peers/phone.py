@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .digest import challenges, credentials
-from .raw import Headers, Message, SilenceError, Wire, audio, branch, response_to
+from .raw import PATIENCE, Headers, Message, SilenceError, Wire, audio, branch, response_to
 
 
 @dataclass(slots=True)
@@ -49,11 +49,11 @@ class Dialog:
     def ack(self, cseq: int = 0, body: bytes = b"") -> None:
         self.phone.send(self.request("ACK", cseq=cseq or self.cseq, body=body))
 
-    def bye(self, timeout: float = 3.0) -> Message:
+    def bye(self, timeout: float = PATIENCE) -> Message:
         self.phone.send(self.request("BYE"))
         return self.phone.final(timeout, method="BYE", call_id=self.call_id)
 
-    def reinvite(self, body: bytes, timeout: float = 3.0) -> Message:
+    def reinvite(self, body: bytes, timeout: float = PATIENCE) -> Message:
         """A re-INVITE and its final response, which is acknowledged."""
         via = branch()
         self.phone.send(self.request("INVITE", body=body, via=via))
@@ -65,10 +65,10 @@ class Dialog:
             self.phone.send(self.request("ACK", cseq=sent, via=via))
         return answer
 
-    def wait_for(self, method: str, timeout: float = 5.0) -> Message:
+    def wait_for(self, method: str, timeout: float = PATIENCE) -> Message:
         return self.phone.expect(method, timeout, call_id=self.call_id)
 
-    def answer_bye(self, timeout: float = 5.0) -> Message:
+    def answer_bye(self, timeout: float = PATIENCE) -> Message:
         request = self.wait_for("BYE", timeout)
         self.phone.send(response_to(request, 200, "OK"))
         return request
@@ -132,7 +132,7 @@ class Phone(Wire):
         body: bytes = b"",
         call_id: str = "",
         cseq: int = 1,
-        timeout: float = 5.0,
+        timeout: float = PATIENCE,
     ) -> tuple[Message, bytes]:
         """Send a request, answer one challenge; the final response and the request that got it."""
         call_id = call_id or secrets.token_hex(8)
@@ -173,7 +173,7 @@ class Phone(Wire):
             extra = [*headers, (name, proof)]
         raise AssertionError("not reached")
 
-    def register(self, expires: int = 600, contact: str = "", timeout: float = 5.0) -> Message:
+    def register(self, expires: int = 600, contact: str = "", timeout: float = PATIENCE) -> Message:
         """The final response to a REGISTER of this telephone's contact."""
         identity = self.identity
         self._register_cseq += 2
@@ -196,7 +196,12 @@ class Phone(Wire):
         return super().request(method, uri, headers=extra, contact=False, **rest)
 
     def start_call(
-        self, number: str, body: bytes = b"", headers: Headers = (), timeout: float = 5.0, call_id: str = ""
+        self,
+        number: str,
+        body: bytes = b"",
+        headers: Headers = (),
+        timeout: float = PATIENCE,
+        call_id: str = "",
     ) -> Dialog:
         """Send an INVITE, and again with credentials; what comes then is the caller's to expect."""
         uri = f"sip:{number}@{self.domain}"
@@ -224,7 +229,7 @@ class Phone(Wire):
         self.send(dialog.invite)
         return dialog
 
-    def answered(self, dialog: Dialog, timeout: float = 5.0, ack_body: bytes = b"") -> Message:
+    def answered(self, dialog: Dialog, timeout: float = PATIENCE, ack_body: bytes = b"") -> Message:
         """Wait for the 2xx of a call that was started, and acknowledge it."""
         answer = self.final(timeout, method="INVITE", call_id=dialog.call_id)
         assert answer.status == 200, answer.start + "\n" + "\n".join(self.trace)
@@ -253,7 +258,7 @@ class Phone(Wire):
             )
         )
 
-    def incoming(self, timeout: float = 5.0) -> Dialog:
+    def incoming(self, timeout: float = PATIENCE) -> Dialog:
         """Wait for a call; nothing is answered yet."""
         invite = self.expect("INVITE", timeout)
         local = f"{invite.get('to')};tag={secrets.token_hex(4)}"
@@ -269,7 +274,7 @@ class Phone(Wire):
             invite=invite,
         )
 
-    def accept(self, dialog: Dialog, body: bytes, timeout: float = 5.0) -> Message:
+    def accept(self, dialog: Dialog, body: bytes, timeout: float = PATIENCE) -> Message:
         """200 with that description; returns the ACK."""
         assert isinstance(dialog.invite, Message)
         dialog.respond(dialog.invite, 200, "OK", body)

@@ -36,6 +36,8 @@ _serial = itertools.count(1)
 
 Headers = Iterable[tuple[str, str]]
 
+PATIENCE = 20.0  # seconds until what must come is missing: the machine may have much else to do
+
 
 class SilenceError(AssertionError):
     """What was waited for did not come; the message holds the trace of the wire."""
@@ -326,7 +328,7 @@ class Wire:
                 return None
 
     def expect(
-        self, what: str | int, timeout: float = 3.0, *, method: str = "", call_id: str = ""
+        self, what: str | int, timeout: float = PATIENCE, *, method: str = "", call_id: str = ""
     ) -> Message:
         """The response with that status (1..6: any of the class), or the request of that method."""
 
@@ -345,7 +347,7 @@ class Wire:
             )
         return found
 
-    def final(self, timeout: float = 5.0, *, method: str = "", call_id: str = "") -> Message:
+    def final(self, timeout: float = PATIENCE, *, method: str = "", call_id: str = "") -> Message:
         """The next final response."""
         found = self.take(
             lambda m: (
