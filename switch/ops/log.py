@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 import traceback
@@ -18,7 +17,6 @@ from .lines import LineWriter
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_VALUE = 8192  # characters of one value
-_PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # needs no quotes: printable ASCII without space, ", = and \
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 Event = MutableMapping[str, Any]
@@ -90,6 +88,16 @@ class Logger(structlog.BoundLoggerBase):
     def exception(self, event: str, **fields: object) -> None:
         """An error with the exception that is being handled."""
         self._proxy_to_logger("error", event, exc_info=True, **fields)
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, **event_kw: Any) -> None:
+        """Through the processors to the writer; structlog does more than we need."""
+        made: Any = {**self._context, **event_kw, "event": event}
+        try:
+            for process in self._processors:
+                made = process(self._logger, method_name, made)
+        except structlog.DropEvent:
+            return
+        getattr(self._logger, method_name)(made)
 
     @property
     def is_debug(self) -> bool:
@@ -170,14 +178,26 @@ def configure(config: LogConfig, stream: TextIO | None = None, *, worker: int | 
 
 def text(value: object) -> str:
     """A value as it stands in a line: quoted where needed, every control octet escaped."""
-    given = value if isinstance(value, str) else str(value)
-    if _PLAIN.fullmatch(given) and len(given) <= _MAX_VALUE:
+    given = str.__str__(value if isinstance(value, str) else str(value))  # a string, of no other class
+    if len(given) <= _MAX_VALUE and _is_plain(given):
         return given
     if len(given) > _MAX_VALUE:
         given = given[:_MAX_VALUE] + "…"
     if given.isprintable() and '"' not in given and "\\" not in given:
         return f'"{given}"'  # most of what needs quotes has no more than a space
+    return _quoted(given)
+
+
+def _quoted(given: str) -> str:
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in given) + '"'
+
+
+def _is_plain(given: str) -> bool:
+    """Whether it needs no quotes: printable ASCII without space, ", = and backslash."""
+    for c in given:
+        if not "!" <= c <= "~" or c == '"' or c == "=" or c == "\\":
+            return False
+    return given != ""
 
 
 def _escape(character: str) -> str:

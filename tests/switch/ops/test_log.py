@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -84,6 +85,28 @@ def test_input_cannot_make_a_line_or_move_the_cursor(stream: Written, form: Any)
 def test_any_text_is_printable_in_a_line(given: str) -> None:
     assert text(given).isprintable()
     assert len(text(given).split(" ")) == 1 or text(given)[0] == '"'
+
+
+class _Word(StrEnum):
+    PLAIN = "plain"
+    TWO = "two words"
+
+
+class _Speaker:
+    def __str__(self) -> str:
+        return _Word.TWO
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        *((_Word.PLAIN, "plain"), (_Word.TWO, '"two words"'), (_Speaker(), '"two words"')),
+        *((7, "7"), (None, "None"), ("", '""'), ("a=b", '"a=b"'), ('"', '"\\""'), ("~!", "~!")),
+    ],
+)
+def test_a_value_of_any_class_is_a_string(value: object, line: str) -> None:
+    assert text(value) == line
+    assert type(text(value)) is str
 
 
 def test_a_long_value_is_cut() -> None:
