@@ -2,12 +2,13 @@
 """The parameters of a Digest header, the fast twin of the readers in digest.py (RFC 7616 §3.3)."""
 
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp, memcpy
 
 from ..errors import RemoteProtocolError
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
 
 __all__ = ["parse_parameters", "read_credentials"]
 
@@ -220,33 +221,41 @@ cdef tuple _read_usual(str value):
 
 cdef int _field_at(Octets p, Py_ssize_t* place, Py_ssize_t end) noexcept:
     """Which field the name here means; the place is behind its equals sign then. -1: none."""
-    cdef Py_ssize_t start = place[0], at = start
+    cdef Py_ssize_t start = place[0], size
+    cdef const void* found = memchr(p + start, c"=", end - start)
     cdef int field
-    while at < end and p[at] != c"=":
-        at += 1
-    place[0] = at + 1
+    if found == NULL:
+        return -1
+    size = <Octets>found - p - start
+    place[0] = start + size + 1
     for field in range(FIELDS):
-        if at < end and SIZES[field] == at - start and memcmp(p + start, NAMES[field], at - start) == 0:
+        if SIZES[field] == size and NAMES[field][0] == p[start] and memcmp(p + start, NAMES[field], size) == 0:
             return field
     return -1
 
 
 cdef bint _pass_value(Octets p, Py_ssize_t* place, Py_ssize_t end, Py_ssize_t* start, Py_ssize_t* stop) noexcept:
     """Find a value without escapes, up to the comma behind it."""
-    cdef Py_ssize_t at = place[0]
-    cdef bint is_quoted = at < end and p[at] == c'"'
-    at += is_quoted
-    start[0] = at
-    while at < end and p[at] > 0x20 - is_quoted and p[at] < 0x7F and p[at] != c'"' and p[at] != c"\\":
-        if p[at] == c"," and not is_quoted:
-            break
+    cdef Py_ssize_t at = place[0], i
+    cdef const void* quote
+    cdef bint is_odd = False
+    if at < end and p[at] == c'"':
         at += 1
-    stop[0] = at
-    if is_quoted:
-        if at == end or p[at] != c'"':
+        quote = memchr(p + at, c'"', end - at)
+        if quote == NULL:
             return False
-        at += 1
-    elif at == start[0]:
+        start[0], stop[0] = at, <Octets>quote - p
+        for i in range(at, stop[0]):
+            is_odd |= p[i] < 0x20 or p[i] == 0x7F or p[i] == c"\\"
+        at = stop[0] + 1
+    else:
+        start[0] = at
+        while at < end and p[at] > 0x20 and p[at] != c",":
+            is_odd |= p[at] == 0x7F or p[at] == c'"' or p[at] == c"\\"
+            at += 1
+        stop[0] = at
+        is_odd |= at == start[0]
+    if is_odd:
         return False
     while at < end and p[at] == c" ":
         at += 1
@@ -273,4 +282,6 @@ cdef str _word(Octets p, Py_ssize_t start, Py_ssize_t stop, str one, str other):
 
 
 cdef str _cut(Octets p, Py_ssize_t start, Py_ssize_t stop):
-    return (<const char*>p)[start:stop].decode("ascii")
+    cdef str text = PyUnicode_New(stop - start, 127)
+    memcpy(PyUnicode_DATA(text), p + start, stop - start)
+    return text

@@ -4,6 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from hashlib import blake2s
+from libc.string cimport memcpy
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -44,7 +45,9 @@ cdef int add_behind_colon(hash* state, str text) except -1:
 
 
 cdef str text_of(const char* digits, Py_ssize_t size):
-    return digits[:size].decode("ascii")
+    cdef str text = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(text), digits, size)
+    return text
 
 
 def compute_response(

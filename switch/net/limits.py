@@ -281,11 +281,13 @@ class Limiter:
         return bucket
 
 
-@lru_cache(maxsize=4096)
 def source_of(host: str) -> str:
     """Return what counts as one source: an IPv4 host, an IPv6 /64 (whoever has one address has them all)."""
-    if ":" not in host:
-        return host
+    return _network_of(host) if ":" in host else host
+
+
+@lru_cache(maxsize=4096)
+def _network_of(host: str) -> str:
     address = IPv6Address(host)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
