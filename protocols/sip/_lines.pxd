@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from ._spans cimport Octets
@@ -19,6 +20,7 @@ cdef list KEYS
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept
 cdef object view(str text, Octets* p, Py_ssize_t* size)
 
+@cython.no_gc  # what was read of a message does not refer to it
 cdef class Lines:
     cdef uint8_t* octets  # all lines, each with its CRLF; what changes is written anew at the end
     cdef Py_ssize_t used, room
@@ -45,10 +47,7 @@ cdef class Lines:
     cpdef _add_all(self, headers)
     cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=*)
     cpdef _drop(self, list places)
-    cpdef _copy(self, Lines other, tuple keys)
     cpdef _copy_all(self, Lines other)
-    cpdef _append(self, str key, str text)
     cdef int copy_line(self, Lines other, Line line) except -1
-    cdef int repeat(self, Lines other, int number, str tag) except -1
     cdef void forget(self, int number) noexcept
     cdef void forget_all(self) noexcept

@@ -87,6 +87,9 @@ cdef inline uint8_t shape(Octets name, Py_ssize_t size) noexcept:
 
 
 cdef int number_of(str name) except -1:
+    cdef int number = usual_number(name)
+    if number != UNKNOWN:
+        return number
     found = NUMBERS.get(name)
     return NUMBERS.get(header_key(name), UNKNOWN) if found is None else found
 
@@ -102,6 +105,16 @@ cdef int usual_number(str name) noexcept:
     octets = <Octets>PyUnicode_1BYTE_DATA(name)
     number = BY_SHAPE[shape(octets, size)]
     return number if SIZES[number] == size and memcmp(octets, SPELLED[number], size) == 0 else UNKNOWN
+
+
+cdef int checked_number(str name) except -1:
+    """The place in KEYS of a name that is to be written, whatever its spelling."""
+    known = NUMBERS.get(name)
+    if known is None:
+        from .head import check_name
+        check_name(name)
+        known = number_of(name)
+    return known
 
 
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept:
@@ -176,6 +189,10 @@ cdef bint index_line(Octets p, Py_ssize_t start, Py_ssize_t end, Line* line) noe
 cdef object view(str text, Octets* p, Py_ssize_t* size):
     """Point at the octets of a text that may be written; the caller keeps what is returned while it looks."""
     cdef bytes data
+    if text is not None and PyUnicode_IS_ASCII(text):
+        p[0], size[0] = <Octets>PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text)
+        if not has_controls(p[0], size[0]):
+            return text
     try:
         p[0] = <Octets>PyUnicode_AsUTF8AndSize(text, size)
         kept = text
@@ -348,30 +365,30 @@ cdef class Lines:
         cdef str text = value if isinstance(value, str) else str(value)
         cdef int number = usual_number(name)
         if number == UNKNOWN:
-            known = NUMBERS.get(name)  # perhaps not in the usual spelling
-            if known is None:
-                from .head import check_name
-                check_name(name)
-                known = number_of(name)
-            number = known
-        name_octets = <Octets>PyUnicode_AsUTF8AndSize(name, &name_size)
+            number = checked_number(name)
+            name_octets = <Octets>PyUnicode_AsUTF8AndSize(name, &name_size)
+        else:
+            name_octets, name_size = <Octets>SPELLED[number], SIZES[number]
         kept = view(text, &octets, &size)
         while size and (octets[0] == c" " or octets[0] == c"\t"):
             octets += 1
             size -= 1
         while size and (octets[size - 1] == c" " or octets[size - 1] == c"\t"):
             size -= 1
-        self.reserve(name_size + size + 4)
+        if self.room - self.used < name_size + size + 4:
+            self.reserve(name_size + size + 4)
         line.start = self.used
         line.name_size = name_size
         line.number = number
         line.is_folded = False
-        line.value = line.value_end = line.end = line.start + name_size + 2
+        line.value = line.start + name_size + 2
+        line.value_end = line.end = line.value + size
         memcpy(self.octets + line.start, name_octets, name_size)
-        memcpy(self.octets + line.start + name_size, b": ", 2)
+        memcpy(self.octets + line.value - 2, b": ", 2)
+        memcpy(self.octets + line.value, octets, size)
+        memcpy(self.octets + line.end, b"\r\n", 2)
         self.used = line.end + 2
-        self.forget(line.number)
-        return self.extend(line, octets, size)
+        return 0
 
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1:
         """Put more at the end of the line that was written last."""
@@ -387,6 +404,7 @@ cdef class Lines:
         """Add a header below the others."""
         cdef Line line
         self.write(name, value, &line)
+        self.forget(line.number)
         self.new_line()[0] = line
 
     cpdef _add_all(self, headers):
@@ -394,6 +412,7 @@ cdef class Lines:
         cdef Line line
         for name, value in headers:
             self.write(name, value, &line)
+            self.forget(line.number)
             self.new_line()[0] = line
 
     cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=""):
@@ -403,6 +422,7 @@ cdef class Lines:
         if not 0 <= at <= self.count:
             raise IndexError(at)
         self.write(name, value, &line)
+        self.forget(line.number)
         if rest:
             more = rest.encode("utf-8", "surrogateescape")
             self.extend(&line, <Octets>PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
@@ -434,17 +454,6 @@ cdef class Lines:
         self.new_line()[0] = line
         return 0
 
-    cpdef _copy(self, Lines other, tuple keys):
-        """Take over the lines of these headers, unchanged and in the given order."""
-        cdef Py_ssize_t at
-        cdef int number
-        for key in keys:
-            number = NUMBERS[key]
-            for at in range(other.count):
-                if other.lines[at].number == number:
-                    self.copy_line(other, other.lines[at])
-        self.forget_all()
-
     cpdef _copy_all(self, Lines other):
         """Take over all lines, unchanged."""
         cdef Py_ssize_t at
@@ -462,33 +471,3 @@ cdef class Lines:
     cdef void forget_all(self) noexcept:
         self.marked = 0
         self.kept = None
-
-    cdef int repeat(self, Lines other, int number, str tag) except -1:
-        """Take over the lines of this header; the tag comes behind the first."""
-        cdef Py_ssize_t at, size
-        cdef Octets more
-        for at in range(other.count):
-            if other.lines[at].number == number:
-                self.copy_line(other, other.lines[at])
-                if tag is not None:
-                    kept = view(tag, &more, &size)
-                    self.extend(&self.lines[self.count - 1], b";tag=", 5)
-                    self.extend(&self.lines[self.count - 1], more, size)
-                    tag = None
-        return 0
-
-    cpdef _append(self, str key, str text):
-        """Put more at the end of the first line of this name."""
-        cdef int number = NUMBERS[key]
-        cdef Octets more
-        cdef Py_ssize_t size
-        cdef Line line
-        if self.find(number) == NULL:
-            raise KeyError(key)
-        kept = view(text, &more, &size)
-        self.copy_line(self, self.find(number)[0])  # to the end, where there is room behind it
-        self.count -= 1
-        line = self.lines[self.count]
-        self.extend(&line, more, size)
-        self.find(number)[0] = line
-        self.forget(number)

@@ -1,7 +1,10 @@
+cimport cython
+
 from ._lines cimport Line
 from ._spans cimport Address, Hop
 from ._written cimport Written
 
+@cython.no_gc
 cdef class Head(Written):
     cdef object kept_uri
     cdef str kept_from_tag, kept_to_tag, kept_call_id
@@ -34,6 +37,7 @@ cdef class Head(Written):
     cpdef _set_uri(self, value)
     cpdef _is_sound(self)
     cpdef _top_via(self)
+    cpdef tuple _record_routes(self)
     cdef bint is_usual(self, int number, Line* line) noexcept
     cdef bint is_usual_list(self, int number, Line* line) noexcept
     cdef bint has_own_method(self) noexcept

@@ -20,7 +20,7 @@ from ._spans cimport (
 from ._values cimport (
     PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, method_name, read_address, read_cseq, read_hop, read_uri, uri_text,
 )
-from ._written cimport Written, skip_line_ends
+from ._written cimport Written, skip_line_ends, write_number
 
 from ..errors import RemoteProtocolError
 from .grammar import find_param
@@ -224,13 +224,17 @@ cdef class Head(Written):
         cdef Params* params = &self.top.params
         cdef Line* old
         cdef Line line
-        cdef bytes host, port
+        cdef Py_ssize_t host_size
+        cdef char digits[24]
+        cdef int port_size
+        cdef Octets host
         if not self.mark(VIA) or params.is_odd or not params.rport or params.has_received:
             plain().stamp(self, source)
             return
         old = self.find(VIA)
-        host, port = b";received=%b" % (<str>source[0]).encode(), b"=%d" % source[1]
-        self.reserve(old.end - old.start + PyBytes_GET_SIZE(host) + PyBytes_GET_SIZE(port))
+        host = <Octets>PyUnicode_AsUTF8AndSize(source[0], &host_size)
+        port_size = write_number(source[1], digits + 24)
+        self.reserve(old.end - old.start + 10 + host_size + 1 + port_size)
         line.start = self.used
         line.number = VIA
         line.name_size = old.name_size
@@ -238,9 +242,11 @@ cdef class Head(Written):
         line.value = line.start + old.value - old.start
         line.end = line.start
         self.extend(&line, self.octets + old.start, params.start - old.start)
-        self.extend(&line, <Octets>PyBytes_AS_STRING(host), PyBytes_GET_SIZE(host))
+        self.extend(&line, b";received=", 10)
+        self.extend(&line, host, host_size)
         self.extend(&line, self.octets + params.start, params.rport - params.start)
-        self.extend(&line, <Octets>PyBytes_AS_STRING(port), PyBytes_GET_SIZE(port))
+        self.extend(&line, b"=", 1)
+        self.extend(&line, <Octets>digits + 24 - port_size, port_size)
         self.extend(&line, self.octets + params.rport, old.value_end - params.rport)
         old[0] = line
         params.rport = 0  # what else was found stays true
@@ -343,6 +349,10 @@ cdef class Head(Written):
         return 0
 
     # -- checks
+
+    cpdef tuple _record_routes(self):
+        """The proxies that want to see the dialog's requests."""
+        return () if self.find(RECORD_ROUTE) == NULL else self.listed(RECORD_ROUTE)
 
     cpdef _check_typed(self):
         """Make the values that RFC 3261 §8.1.1 wants; each raises when it is missing or malformed."""

@@ -43,11 +43,13 @@ cdef bint has_controls(Octets p, Py_ssize_t size) noexcept:
         if ((eight - 32 * ones) | ((eight ^ (127 * ones)) - ones)) & ~eight & tops:
             return count_controls(p + at, size - at) > 0
         at += 8
-    while at < size:
-        if (p[at] < 32 and p[at] != 9) or p[at] == 127:
-            return True
-        at += 1
-    return False
+    if at == size:
+        return False
+    if size >= 8:  # the last eight once more rather than one by one
+        memcpy(&eight, p + size - 8, 8)
+        if not ((eight - 32 * ones) | ((eight ^ (127 * ones)) - ones)) & ~eight & tops:
+            return False
+    return count_controls(p + at, size - at) > 0
 
 
 cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept:

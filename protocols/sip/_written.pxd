@@ -2,6 +2,7 @@ from ._lines cimport Lines
 from ._spans cimport Octets
 
 cdef Py_ssize_t skip_line_ends(Octets p, Py_ssize_t end) noexcept
+cdef int write_number(Py_ssize_t number, char* end) noexcept
 
 cdef class Written(Lines):
     cdef public str method, reason, _uri_text
@@ -14,4 +15,5 @@ cdef class Written(Lines):
     cdef int adopt(self, bytes data, limits) except -1
     cpdef _read(self, bytes data, limits)
     cpdef _pack(self, str first, str second, str third)
-    cpdef _answer(self, Written request, str to_tag)
+    cpdef bytes _reply(self, int status, str reason, str to_tag, headers, bytes body)
+    cdef bytes pack_reply(self, int status, str reason, str to_tag, Py_ssize_t added, bytes body)

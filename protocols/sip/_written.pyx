@@ -2,11 +2,10 @@
 """A whole message: read from octets in one pass, and written to them (RFC 3261 §7)."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
-from ._lines cimport (
-    CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line, Lines, is_same_name, view,
-)
+from ._lines cimport CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line, Lines, view
 from ._spans cimport Octets, count_controls, read_number, skip_token
 from ._values cimport method_name, text_of
 
@@ -37,9 +36,22 @@ cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
 
 cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
     cdef Py_ssize_t count = 0
-    for at in range(at, end):
-        count += p[at] == c","
+    cdef const void* found = memchr(p + at, c",", end - at)
+    while found != NULL:
+        count += 1
+        at = <Octets>found - p + 1
+        found = memchr(p + at, c",", end - at)
     return count
+
+
+cdef int write_number(Py_ssize_t number, char* end) noexcept:
+    """Write digits that end in front of this place; how many."""
+    cdef int size = 0
+    while number or size == 0:
+        size += 1
+        end[-size] = c"0" + <char>(number % 10)
+        number //= 10
+    return size
 
 
 cdef class Written(Lines):
@@ -153,15 +165,11 @@ cdef class Written(Lines):
         cdef Octets texts[3]
         cdef Py_ssize_t sizes[3]
         cdef char digits[24]
-        cdef Py_ssize_t at, total, span, body = PyBytes_GET_SIZE(self.body), left = body
-        cdef int place = 24
+        cdef Py_ssize_t at, total, start = 0, span = 0, body = PyBytes_GET_SIZE(self.body)
+        cdef int place = 24 - write_number(body, digits + 24)
         cdef bytes message
         cdef char* p
         kept = view(first, &texts[0], &sizes[0]), view(second, &texts[1], &sizes[1]), view(third, &texts[2], &sizes[2])
-        while left or place == 24:
-            place -= 1
-            digits[place] = c"0" + <char>(left % 10)
-            left //= 10
         total = sizes[0] + sizes[1] + sizes[2] + 4 + 16 + 24 - place + 4 + body
         for at in range(self.count):
             if self.lines[at].number != CONTENT_LENGTH:
@@ -172,27 +180,72 @@ cdef class Written(Lines):
         p = put(put(p, <const char*>texts[1], sizes[1]), b" ", 1)
         p = put(put(p, <const char*>texts[2], sizes[2]), b"\r\n", 2)
         for at in range(self.count):
-            if self.lines[at].number != CONTENT_LENGTH:
-                span = self.lines[at].end - self.lines[at].start + 2
-                p = put(p, <const char*>self.octets + self.lines[at].start, span)
+            if self.lines[at].number == CONTENT_LENGTH:
+                continue
+            if self.lines[at].start != start + span:  # it does not lie behind the one before
+                p = put(p, <const char*>self.octets + start, span)
+                start, span = self.lines[at].start, 0
+            span += self.lines[at].end - self.lines[at].start + 2
+        p = put(p, <const char*>self.octets + start, span)
         p = put(p, b"Content-Length: ", 16)
         p = put(put(p, digits + place, 24 - place), b"\r\n\r\n", 4)
         put(p, PyBytes_AS_STRING(self.body), body)
         return message
 
-    cpdef _answer(self, Written request, str to_tag):
-        """Take over what an answer repeats (§8.2.6.2), with a tag in To when that has none."""
-        self.reserve(request.used + 64)
-        self.repeat(request, VIA, None)
-        self.repeat(request, FROM, None)
-        self.repeat(request, TO, to_tag)
-        self.repeat(request, CALL_ID, None)
-        self.repeat(request, CSEQ, None)
-        if self.status == 100:
-            self.repeat(request, TIMESTAMP, None)  # §8.2.6.1
-        elif self.status < 300:
-            self.repeat(request, RECORD_ROUTE, None)  # §12.1.1
-        self.forget_all()
+    cpdef bytes _reply(self, int status, str reason, str to_tag, headers, bytes body):
+        """An answer on the wire: what it repeats as it came (§8.2.6.2), and these headers."""
+        cdef Py_ssize_t used = self.used
+        cdef Line line
+        try:
+            for name, value in headers:  # behind our own lines, for as long as it takes
+                self.write(name, value, &line)
+                if line.number == CONTENT_LENGTH:
+                    self.used = line.start
+            return self.pack_reply(status, reason, to_tag, used, body)
+        finally:
+            self.used = used
+
+    cdef bytes pack_reply(self, int status, str reason, str to_tag, Py_ssize_t added, bytes body):
+        """The answer's octets; its own headers are those from ``added`` on."""
+        cdef int[6] repeated = [VIA, FROM, TO, CALL_ID, CSEQ, TIMESTAMP]  # §8.2.6.2, §8.2.6.1
+        cdef Octets phrase, tag = NULL
+        cdef Py_ssize_t phrase_size, tag_size = 0, at, total = 0, body_size = len(body)
+        cdef char digits[48]
+        cdef int number, status_size = write_number(status, digits + 24), length_size = write_number(body_size, digits + 48)
+        cdef int kinds = 6 if status < 300 else 5
+        cdef uint32_t wanted = 0
+        cdef bytes message
+        cdef Line* line
+        cdef char* p
+        kept = view(reason, &phrase, &phrase_size), None if to_tag is None else view(to_tag, &tag, &tag_size)
+        if 100 < status < 300:
+            repeated[5] = RECORD_ROUTE  # §12.1.1
+        for at in range(kinds):
+            wanted |= <uint32_t>1 << repeated[at]
+        for at in range(self.count):
+            if self.lines[at].number < 32 and wanted >> self.lines[at].number & 1:
+                total += self.lines[at].end - self.lines[at].start + 2
+        total += 8 + status_size + 1 + phrase_size + 2 + self.used - added + 16 + length_size + 4 + body_size
+        if tag != NULL:
+            total += (5 + tag_size) * (self.find(TO) != NULL)
+        message = PyBytes_FromStringAndSize(NULL, total)
+        p = put(PyBytes_AS_STRING(message), b"SIP/2.0 ", 8)
+        p = put(put(p, digits + 24 - status_size, status_size), b" ", 1)
+        p = put(put(p, <const char*>phrase, phrase_size), b"\r\n", 2)
+        for number in repeated[:kinds]:
+            for at in range(self.count):
+                line = &self.lines[at]
+                if line.number != number:
+                    continue
+                p = put(p, <const char*>self.octets + line.start, line.end - line.start)
+                if number == TO and tag != NULL:
+                    p = put(put(p, b";tag=", 5), <const char*>tag, tag_size)
+                    tag = NULL
+                p = put(p, b"\r\n", 2)
+        p = put(p, <const char*>self.octets + added, self.used - added)
+        p = put(put(put(p, b"Content-Length: ", 16), digits + 48 - length_size, length_size), b"\r\n\r\n", 4)
+        put(p, PyBytes_AS_STRING(body), body_size)
+        return message
 
 
 cdef inline char* put(char* place, const char* octets, Py_ssize_t size) noexcept:

@@ -1,10 +1,12 @@
 # What Callee holds in C; callee.py runs without.
 
 from .conversation cimport Conversation
-from .core cimport Core
-from .dialog cimport Dialog
+from .core cimport Core, reply_flow
+from .dialog cimport Dialog, dialog_of_callee
 from .events cimport RequestReceived
+from .message cimport Request
 from .refresh cimport Refresh
+from .session cimport typed
 
 cdef class Callee(Conversation):
     cdef public dict _dialogs, _progress
@@ -22,3 +24,5 @@ cdef class Callee(Conversation):
     cpdef _send(self, int status, double now, str reason, headers, bytes body, str tag)
     cpdef Dialog _early_dialog(self, str tag)
     cpdef _forget_dialogs(self)
+
+cpdef bint wants_prack(Request request, bytes body, wish)

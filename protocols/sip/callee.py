@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .conversation import Conversation
 from .core import reply_flow
-from .dialog import Dialog
+from .dialog import Dialog, dialog_of_callee
 from .events import ProgressAcknowledged, RequestReceived, SessionCancelled, SessionEnded
 from .message import Request
 from .refresh import Refresh, SessionTiming
-from .reliable import OPTION, Progress, Ringing, has_sdp, wants_prack
+from .reliable import OPTION, Progress, Ringing, has_sdp
 from .server import InviteServer
 from .session import State, methods_in, typed
 from .update import OfferServer
@@ -78,7 +78,8 @@ class Callee(Conversation):
             raise LocalProtocolError(f"{status} is not a provisional response")
         if self.state is not _PROCEEDING or self._held is not None:
             return
-        if wants_prack(self.request, body, is_reliable):
+        assert self._request is not None  # it is not answered
+        if wants_prack(self._request, body, is_reliable):
             self._ring_reliably(Ringing(status, reason, headers, body), tag or self.local_tag, now)
         else:
             self._send(status, now, reason, headers, body, tag or self.local_tag)
@@ -165,7 +166,8 @@ class Callee(Conversation):
 
     def _send_answer(self, status: int, headers: Headers, body: bytes, tag: str, now: float) -> None:
         assert self._invited is not None
-        self._unacknowledged[self.request._number()] = self._invited
+        assert self._request is not None
+        self._unacknowledged[self._request._number()] = self._invited
         if self._progress is not None:
             for progress in self._progress.values():
                 progress.stop()
@@ -177,7 +179,7 @@ class Callee(Conversation):
             self.refresh.note(sent=body)
         self._send(status, now, None, headers, body, tag)
         self._invited = None
-        self.dialog = self._dialogs.pop(tag) or Dialog.of_callee(self.request, tag)
+        self.dialog = self._dialogs.pop(tag) or dialog_of_callee(self._request, tag)
         self.local_tag = tag
         self._forget_dialogs()
         self.state = _CONFIRMED
@@ -214,8 +216,8 @@ class Callee(Conversation):
         assert self._request is not None  # it is not answered
         headers = typed(headers, body)
         headers.append(("Contact", self._contact))
-        response = self._request.response(status, reason, tag, headers, body)
-        self._invited.send_response(response, now)
+        data = self._request.answer(status, reason, tag, headers, body)
+        self._invited.send_response(status, data, now)
 
     def on_cancel(self, transaction: InviteServer, request: Request, now: float) -> None:
         """The caller took the INVITE, or a re-INVITE, back."""
@@ -254,7 +256,7 @@ class Callee(Conversation):
     def _early_dialog(self, tag: str) -> Dialog:
         dialog = self._dialogs.get(tag)
         if dialog is None:
-            dialog = self._dialogs[tag] = Dialog.of_callee(self.request, tag)
+            dialog = self._dialogs[tag] = dialog_of_callee(self.request, tag)
         return dialog
 
     def _leave(self) -> None:
@@ -271,3 +273,11 @@ class Callee(Conversation):
             if self.core.sessions.get(tag) is self and tag != self.local_tag:
                 del self.core.sessions[tag]
         self._dialogs.clear()
+
+
+def wants_prack(request: Request, body: bytes, wish: bool | None) -> bool:
+    """Whether a provisional response to this INVITE is to be reliable: it must, or may and is wanted."""
+    if "Require" in request and OPTION in request.require:
+        return True
+    wants = bool(body) if wish is None else wish
+    return wants and "Supported" in request and OPTION in request.supported

@@ -2,7 +2,7 @@
 
 from .client cimport InviteClient
 from .conversation cimport Conversation
-from .dialog cimport Dialog
+from .dialog cimport Dialog, dialog_of_caller
 from .message cimport Response
 
 cdef class Caller(Conversation):

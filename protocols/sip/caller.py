@@ -8,7 +8,7 @@ from ..errors import LocalProtocolError
 from . import forks
 from .client import ClientTransaction, InviteClient
 from .conversation import Conversation
-from .dialog import Dialog
+from .dialog import Dialog, dialog_of_caller
 from .events import SessionAnswered, SessionProgressed, SessionRejected
 from .extensions import RAck
 from .message import Request, Response
@@ -154,7 +154,7 @@ class Caller(Conversation):
 
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
         self.remote_tag = response._to_tag() or ""
-        self.dialog = Dialog.of_caller(response, self.request._uri_text)
+        self.dialog = dialog_of_caller(response, self.request._uri_text)
         self.dialog.share(self.call_id, self.local_tag)
         if self._early:
             early = self._early.pop(self.remote_tag, None)
@@ -221,5 +221,5 @@ class Caller(Conversation):
         early = self._early.get(tag)
         if isinstance(early, Response):
             self._note_allow(early)
-            early = self._early[tag] = Dialog.of_caller(early, self.request._uri_text)
+            early = self._early[tag] = dialog_of_caller(early, self.request._uri_text)
         return early

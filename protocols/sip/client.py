@@ -91,7 +91,7 @@ class ClientTransaction(Transaction):
         core.watch(self)
         counters = core.counters
         counters.transactions += 1
-        counters.requests_out[request.method if request.method in counters.requests_out else "other"] += 1
+        counters.count(counters.requests_out, request.method)
         core.send(data, flow)
         timers = core.timers
         if flow.transport == "UDP":

@@ -1,11 +1,12 @@
 # The methods of Conversation that are called in C; conversation.py runs without.
 
 from .client cimport ClientTransaction, InviteClient
+from .core cimport reply_flow
 from .dialog cimport Dialog
 from .flow cimport Flow
 from .message cimport Request, Response
 from .refresh cimport Refresh
-from .server cimport InviteServer, ServerTransaction
+from .server cimport InviteServer, ServerTransaction, respond_at_once
 from .update cimport Offering
 
 cdef class Conversation(Offering):

@@ -1,5 +1,7 @@
 # What the classes of core.py hold in C; the same module runs without.
 
+cimport cython
+
 from ..wheel cimport Slots, Timed, Wheel
 from .flow cimport Flow
 from .identifiers cimport Mint
@@ -7,9 +9,12 @@ from .message cimport Request
 from .timers cimport Timers
 
 cdef class Counters:
-    cdef public dict requests_in, requests_out, responses_in, responses_out
+    cdef public dict requests_in, requests_out
+    cdef public list responses_in, responses_out
     cdef public long long forks_refused, keepalives, merged, overloads, parse_errors, retransmissions
     cdef public long long retransmissions_in, sessions, strays, subscriptions, timeouts, transactions
+
+    cpdef count(self, dict requests, str method)
 
 cdef class Filed(Timed):
     cdef public str key
@@ -29,6 +34,7 @@ cdef class Core:
     cdef public dict clients, servers, sessions, merges
     cdef public Slots _graves
     cdef public dict _watchers
+    cdef dict _names
     cdef public list _events
     cdef list _over
     cdef public Py_ssize_t _told

@@ -26,6 +26,7 @@ ClientGrave = tuple[bool, str, bytes]
 
 Headers = Iterable[tuple[str, Any]]
 
+_MAX_NAMES = 1000
 _METHODS = (*sorted(METHODS), "other")
 
 
@@ -54,8 +55,8 @@ class Counters:
     def __init__(self) -> None:
         self.requests_in = dict.fromkeys(_METHODS, 0)  # a method nobody knows counts as "other"
         self.requests_out = dict.fromkeys(_METHODS, 0)
-        self.responses_in = dict.fromkeys(range(100, 700), 0)
-        self.responses_out = dict.fromkeys(range(100, 700), 0)
+        self.responses_in = [0] * 700  # by status
+        self.responses_out = [0] * 700
         self.retransmissions = 0  # that we sent
         self.retransmissions_in = 0  # that we absorbed or answered again
         self.parse_errors = 0
@@ -68,6 +69,14 @@ class Counters:
         self.transactions = 0
         self.sessions = 0
         self.subscriptions = 0
+
+    def count(self, requests: dict[str, int], method: str) -> None:
+        """Count a request."""
+        known = requests.get(method)
+        if known is None:
+            method = "other"
+            known = requests[method]
+        requests[method] = known + 1
 
 
 class Usage(Protocol):
@@ -108,6 +117,7 @@ class Core:
     __slots__ = (
         "_events",
         "_graves",
+        "_names",
         "_out",
         "_over",
         "_told",
@@ -156,6 +166,7 @@ class Core:
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
         self._graves: Slots = Slots(1)  # keys of the three tables above, which differ by their form
         self._watchers: dict[tuple[str, int], set[Filed]] = {}
+        self._names: dict[tuple[str, int], str] = {}  # of the local ends that Vias name
         self._events: list[Event] = []
         self._over: list[object] = []  # until all is told: a method of theirs may run, and C holds nothing
         self._told = 0  # so many of them the owner has heard
@@ -199,8 +210,7 @@ class Core:
     ) -> None:
         """Answer without state; a retransmission gets the same again (§8.2.7)."""
         tag = self.mint.tag_for(f"{request.get('Call-ID')} {request.get('From')}")
-        response = request.response(status, reason, to_tag=tag, headers=headers, body=body)
-        self.send_response(status, response.encode(), to)
+        self.send_response(status, request.answer(status, reason, tag, headers, body), to)
 
     def send_ack(self, request: Request, flow: Flow) -> bytes:
         """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
@@ -218,8 +228,13 @@ class Core:
 
     def sent_by(self, flow: Flow) -> str:
         """The local end of a flow as a Via names it."""
-        host, port = flow.local if self.advertise is None else self.advertise(flow)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        place = flow.local if self.advertise is None else self.advertise(flow)
+        name = self._names.get(place)
+        if name is None:
+            if len(self._names) >= _MAX_NAMES:
+                self._names.clear()
+            name = self._names[place] = f"{bracketed(place[0])}:{place[1]}"
+        return name
 
     def make_via(self, flow: Flow, branch: str) -> str:
         """A Via of ours, asking for symmetric routing (RFC 3581)."""

@@ -45,45 +45,32 @@ class Dialog:
         route_set: tuple[NameAddr, ...],
         cseqs: tuple[int, int],
     ) -> None:
+        self._begin(
+            call_id, local, remote, tags[0], tags[1], str(remote_target), route_set, cseqs[0], cseqs[1]
+        )
+
+    def _begin(
+        self,
+        call_id: str,
+        local: str,
+        remote: str,
+        local_tag: str,
+        remote_tag: str,
+        target: str,
+        route_set: tuple[NameAddr, ...],
+        local_cseq: int,
+        remote_cseq: int,
+    ) -> None:
         self.call_id = call_id
         self.local = local  # the header values, tags included
         self.remote = remote
-        self.local_tag, self.remote_tag = tags
-        self.target = str(remote_target)
+        self.local_tag, self.remote_tag = local_tag, remote_tag
+        self.target = target
         self.route_set = route_set
-        self.local_cseq, self.remote_cseq = cseqs  # 0: none yet
+        self.local_cseq, self.remote_cseq = local_cseq, remote_cseq  # 0: none yet
         self.is_agreed = False  # offer and answer of the INVITE were both exchanged before its 2xx
         self.offered: ClientTransaction | None = None  # an UPDATE of ours whose offer is not answered
         self.asked: OfferServer | None = None  # an UPDATE or PRACK whose offer we have not answered
-
-    @classmethod
-    def of_caller(cls, response: Response, fallback: Uri | str) -> Dialog:
-        """The dialog that a response makes for whoever sent the INVITE (§12.1.2)."""
-        target = response._contact_uri() or fallback  # a 2xx must have one, but a call is a call
-        return cls(
-            response._call_id(),
-            response.get("From") or "",
-            response.get("To") or "",
-            (response._from_tag() or "", response._to_tag() or ""),
-            target,
-            response.record_routes[::-1],
-            (response._number(), 0),
-        )
-
-    @classmethod
-    def of_callee(cls, request: Request, local_tag: str) -> Dialog:
-        """The dialog that a response of ours makes (§12.1.1); the INVITE must have a Contact."""
-        target = request._contact_uri()
-        assert target is not None  # that was looked at when it came
-        return cls(
-            request._call_id(),
-            f"{request.get('To')};tag={local_tag}",
-            request.get("From") or "",
-            (local_tag, request._from_tag() or ""),
-            target,
-            request.record_routes,
-            (0, request._number()),
-        )
 
     def share(self, call_id: str, local_tag: str) -> None:
         """Keep one copy of what the other end has said as we did."""
@@ -152,3 +139,39 @@ class Dialog:
         # a strict router of RFC 2543 wants itself in the Request-URI and the target at the end of the list
         uri = first.without_params("method").replace(headers="")  # §19.1.1: neither is allowed there
         return uri, (*self.route_set[1:], NameAddr("", self.remote_target))
+
+
+def dialog_of_caller(response: Response, fallback: Uri | str) -> Dialog:
+    """The dialog that a response makes for whoever sent the INVITE (§12.1.2)."""
+    dialog = Dialog.__new__(Dialog)
+    dialog._begin(
+        response._call_id(),
+        response.get("From") or "",
+        response.get("To") or "",
+        response._from_tag() or "",
+        response._to_tag() or "",
+        response._contact_uri() or str(fallback),  # a 2xx must have one, but a call is a call
+        response._record_routes()[::-1],
+        response._number(),
+        0,
+    )
+    return dialog
+
+
+def dialog_of_callee(request: Request, local_tag: str) -> Dialog:
+    """The dialog that a response of ours makes (§12.1.1); the INVITE must have a Contact."""
+    target = request._contact_uri()
+    assert target is not None  # that was looked at when it came
+    dialog = Dialog.__new__(Dialog)
+    dialog._begin(
+        request._call_id(),
+        f"{request.get('To')};tag={local_tag}",
+        request.get("From") or "",
+        local_tag,
+        request._from_tag() or "",
+        target,
+        request._record_routes(),
+        0,
+        request._number(),
+    )
+    return dialog

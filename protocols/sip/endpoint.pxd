@@ -1,11 +1,11 @@
 # The methods of Endpoint that are called in C; endpoint.py runs without.
 
 from .client cimport ClientTransaction
-from .core cimport Core
+from .core cimport Core, reply_flow
 from .events cimport RequestReceived
 from .flow cimport Flow
-from .message cimport Message, Request, Response
-from .server cimport ServerTransaction
+from .message cimport Message, Request, Response, parse
+from .server cimport ServerTransaction, respond_at_once
 from .session cimport Session
 
 cdef class Endpoint(Core):

@@ -100,8 +100,8 @@ class Endpoint(Core):
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         request.validate()
         method = request.method
-        counts = self.counters.requests_in
-        counts[method if method in counts else "other"] += 1
+        counters = self.counters
+        counters.count(counters.requests_in, method)
         key = request.transaction_key()
         known = self.servers.get(key)
         if method == "ACK":
@@ -225,9 +225,10 @@ class Endpoint(Core):
             self._told += 1
             if not isinstance(event, RequestReceived) or self._is_new(event):
                 return event
-        self._events.clear()
-        self._over.clear()
-        self._told = 0
+        if self._told:
+            self._events, self._told = [], 0
+        if self._over:
+            self._over = []
         return None
 
     def _is_new(self, event: RequestReceived) -> bool:

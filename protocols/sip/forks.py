@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .client import NOBODY, ClientTransaction
-from .dialog import Dialog
+from .dialog import dialog_of_caller
 
 if TYPE_CHECKING:
     from .core import Core
@@ -31,7 +31,7 @@ def refuse(core: Core, branch: str, response: Response, flow: Flow, now: float) 
         number = int(known[1])
     if not response.contacts:
         return  # there is no one to send it to
-    dialog = Dialog.of_caller(response, response.contacts[0].uri)
+    dialog = dialog_of_caller(response, response.contacts[0].uri)
     core.counters.forks_refused += 1
     invited = dialog.local_cseq
     dialog.local_cseq = max(invited, number)

@@ -15,6 +15,8 @@ _POOL_SIZE = 4000  # octets fetched at once: the kernel is asked once in 500 ide
 _SITE = slice(6, 12)
 _SITE_OF_BRANCH = slice(len(MAGIC_COOKIE) + 6, len(MAGIC_COOKIE) + 12)
 _SIZE = 12 + _DIGITS
+_COOKIE = len(MAGIC_COOKIE)
+_STRIDE = _COOKIE + _SIZE
 
 
 class Mint:
@@ -45,10 +47,12 @@ class Mint:
         """Become a later life of the same switch: its identifiers of before are known."""
         self._share(secret)
         self._head = f"{self._head[:2]}{generation % 65536:04x}{self._site()}"
+        self._pool, self._at = "", 0
 
     def branch(self) -> str:
         """A Via branch for a new transaction."""
-        return MAGIC_COOKIE + self.tag()
+        at = self._next()
+        return self._pool[at : at + _STRIDE]
 
     def call_id(self) -> str:
         """A Call-ID; without a host, which would tell where we live."""
@@ -56,12 +60,18 @@ class Mint:
 
     def tag(self) -> str:
         """A From or To tag for a new dialog."""
+        at = self._next()
+        return self._pool[at + _COOKIE : at + _STRIDE]
+
+    def _next(self) -> int:
+        """Where the next identifier stands in the pool, as a branch."""
         at = self._at
         if at == len(self._pool):
-            self._pool = self._random(_POOL_SIZE).hex()
+            beginning = MAGIC_COOKIE + self._head
+            self._pool = beginning + self._random(_POOL_SIZE).hex("-", _DIGITS // 2).replace("-", beginning)
             at = 0
-        self._at = at + _DIGITS
-        return self._head + self._pool[at : at + _DIGITS]
+        self._at = at + _STRIDE
+        return at
 
     def tag_for(self, key: str) -> str:
         """The same tag for the same key: what a stateless server puts in To (RFC 3261 §8.2.7)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import RemoteProtocolError
 from .head import PlainHead, rest_of_list
+from .headers import NameAddr
 from .identifiers import MAGIC_COOKIE
 
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
@@ -35,6 +38,9 @@ class Matched(PlainHead):
     def _contact_uri(self) -> str | None:
         contacts = self.contacts
         return str(contacts[0].uri) if contacts else None
+
+    def _record_routes(self) -> tuple[NameAddr, ...]:
+        return self.record_routes
 
     def has_contact(self) -> bool:
         """Whether there is a Contact that is an address."""
@@ -84,12 +90,23 @@ class Matched(PlainHead):
         except RemoteProtocolError:
             return False
 
-    def _answer(self, request: PlainHead, to_tag: str | None) -> None:
-        """Take over what an answer repeats (§8.2.6.2), with a tag in To when that has none."""
-        self._copy(request, _ANSWERED)
+    def _reply(
+        self,
+        status: int,
+        reason: str,
+        to_tag: str | None,
+        headers: Iterable[tuple[str, object]],
+        body: bytes,
+    ) -> bytes:
+        """An answer on the wire: what it repeats as it came (§8.2.6.2), and these headers."""
+        answer = PlainHead()
+        answer._copy(self, _ANSWERED)
         if to_tag is not None:
-            self._append("to", f";tag={to_tag}")
-        if self.status == 100:
-            self._copy(request, ("timestamp",))  # §8.2.6.1
-        elif self.status < 300:
-            self._copy(request, ("record-route",))  # §12.1.1
+            answer._append("to", f";tag={to_tag}")
+        if status == 100:
+            answer._copy(self, ("timestamp",))  # §8.2.6.1
+        elif status < 300:
+            answer._copy(self, ("record-route",))  # §12.1.1
+        answer._add_all(headers)
+        answer.body = body
+        return answer._pack("SIP/2.0", str(status), reason)

@@ -19,6 +19,7 @@ cdef class Response(Message)
 
 cdef class Request(Message):
     cpdef _begin(self, str method, uri, bytes body)
+    cpdef bytes answer(self, int status, str reason=*, str to_tag=*, headers=*, bytes body=*)
     @cython.locals(response=Response)
     cpdef Response response(self, int status, str reason=*, str to_tag=*, headers=*, bytes body=*)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Self
@@ -25,6 +26,7 @@ _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
 _MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
 _MAX_SHORT = 256  # octets of a list that is remembered
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_UNLIMITED = Limits(*[sys.maxsize] * 4)
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
 
 
@@ -202,6 +204,22 @@ class Request(Message):
         """The request on the wire."""
         return self._pack(self.method, self._uri_text, "SIP/2.0")
 
+    def answer(
+        self,
+        status: int,
+        reason: str | None = None,
+        to_tag: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes = b"",
+    ) -> bytes:
+        """The response with this status, on the wire: what §8.2.6.2 repeats is copied, unchanged."""
+        if not 100 <= status < 700:
+            raise LocalProtocolError(f"status is not between 100 and 699: {status}")
+        if reason is None:
+            reason = REASONS.get(status, "")
+        tag = to_tag if status > 100 and self.lacks_to_tag() else None
+        return self._reply(status, reason, tag, headers, body)
+
     def response(
         self,
         status: int,
@@ -210,11 +228,9 @@ class Request(Message):
         headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",
     ) -> Response:
-        """The response with this status: what §8.2.6.2 repeats is copied, unchanged."""
+        """The response with this status."""
         response = Response.__new__(Response)
-        response._begin(status, reason, body)
-        response._answer(self, to_tag if status > 100 and self.lacks_to_tag() else None)
-        response._add_all(headers)
+        response._read(self.answer(status, reason, to_tag, headers, body), _UNLIMITED)
         return response
 
     def _check(self) -> None:

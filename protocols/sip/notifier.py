@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LocalProtocolError
 from ..wheel import NEVER
-from .dialog import Dialog
+from .dialog import dialog_of_callee
 from .events import SubscriptionEnded
 from .subscription import Subscription, Terms
 
@@ -61,7 +61,7 @@ class Notifier(Subscription):
         self._is_changed = False
         self._next_at = 0.0  # not before this
         self._final = ""  # the Subscription-State that ends it
-        self.dialog = Dialog.of_callee(request, self.local_tag)
+        self.dialog = dialog_of_callee(request, self.local_tag)
         self._accept(request, flow, key, now)
 
     # What the owner asks

@@ -112,14 +112,6 @@ class Progress(Timed):
         self._ringer.core.wheel.arm(self, min(now + self._interval, self._give_up_at), now)
 
 
-def wants_prack(request: Request, body: bytes, wish: bool | None) -> bool:
-    """Whether a provisional response to this INVITE is to be reliable: it must, or may and is wanted."""
-    if "require" in request and OPTION in request.require:
-        return True
-    wants = bool(body) if wish is None else wish
-    return wants and "supported" in request and OPTION in request.supported
-
-
 def has_sdp(message: Message) -> bool:
     """Whether there is an offer or answer in it, as far as types tell."""
     if not message.body:

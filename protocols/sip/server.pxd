@@ -2,7 +2,7 @@
 
 from .core cimport Core
 from .flow cimport Flow
-from .message cimport Request, Response
+from .message cimport Request
 from .transaction cimport Transaction
 
 cdef class ServerTransaction(Transaction):
@@ -16,7 +16,7 @@ cdef class ServerTransaction(Transaction):
 cdef class InviteServer(ServerTransaction):
     cdef public object invitee
 
-    cpdef send_response(self, Response response, double now)
+    cpdef send_response(self, int status, bytes data, double now)
     cpdef receive_ack(self, Request request, double now)
     cpdef settle(self, double now)
     cpdef receive_cancel(self, Request request, double now)

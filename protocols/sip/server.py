@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..wheel import NEVER
-from .message import Request, Response
+from .message import Request
 from .transaction import CAME, INVITE_SERVER, REQUEST_SERVER, Transaction, TransactionState, rows
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class ServerTransaction(Transaction):
         state = _ON_REQUEST[self.state][CAME[status // 100]]
         if state is None:
             return
-        response = self.request.response(status, reason, to_tag=self.to_tag, headers=headers, body=body)
-        self.data = response.encode()
+        self.data = self.request.answer(status, reason, self.to_tag, headers, body)
         self.state = state
         core = self.core
         core.send_response(status, self.data, self.flow)
@@ -92,7 +91,7 @@ def respond_at_once(
     reason: str | None = None,
 ) -> None:
     """Answer a request other than INVITE as soon as it comes: it begins as its tombstone."""
-    data = request.response(status, reason, to_tag=to_tag, headers=headers).encode()
+    data = request.answer(status, reason, to_tag, headers)
     core.send_response(status, data, flow)
     if flow.transport == "UDP":
         core.bury_server(key, data, now + core.timers.timeout)  # J
@@ -151,17 +150,14 @@ class InviteServer(ServerTransaction):
     ) -> None:
         """Answer; nothing happens when a final answer was given already."""
         if _ON_INVITE[self.state][CAME[status // 100]] is not None:
-            self.send_response(
-                self.request.response(status, reason, to_tag=self.to_tag, headers=headers, body=body), now
-            )
+            self.send_response(status, self.request.answer(status, reason, self.to_tag, headers, body), now)
 
-    def send_response(self, response: Response, now: float) -> None:
+    def send_response(self, status: int, data: bytes, now: float) -> None:
         """Send what the owner has put together."""
-        status = response.status
         state = _ON_INVITE[self.state][CAME[status // 100]]
         assert state is not None
         self.state = state
-        self.data = response.encode()
+        self.data = data
         core, timers = self.core, self.core.timers
         core.send_response(status, self.data, self.flow)
         is_reliable = self.flow.transport != "UDP"

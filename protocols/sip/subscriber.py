@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import LocalProtocolError
 from ..wheel import NEVER
 from .client import ClientTransaction
-from .dialog import Dialog
+from .dialog import Dialog, dialog_of_caller
 from .events import NotifyReceived, SubscriptionAnswered
 from .headers import read_seconds
 from .message import Request, Response
@@ -119,7 +119,7 @@ class Subscriber(Subscription):
 
     def _on_accepted(self, response: Response, now: float) -> None:
         if self.dialog is None:
-            self.dialog = Dialog.of_caller(response, self.request.uri)
+            self.dialog = dialog_of_caller(response, self.request.uri)
         else:
             self.dialog.refresh(response)
         granted = response.expires

@@ -273,5 +273,6 @@ def _both(switch: Any, name_in: str, name_out: str) -> dict[tuple[str, Any], Num
     found: dict[tuple[str, Any], Number] = {}
     for direction, name in (("in", name_in), ("out", name_out)):
         counts = getattr(switch.endpoint.counters, name)
-        found |= {(direction, key): count for key, count in counts.items() if count}
+        pairs = counts.items() if isinstance(counts, dict) else enumerate(counts)
+        found |= {(direction, key): count for key, count in pairs if count}
     return found
