@@ -209,40 +209,42 @@ cdef class Written(Lines):
         """The answer's octets; its own headers are those from ``added`` on."""
         cdef int[6] repeated = [VIA, FROM, TO, CALL_ID, CSEQ, TIMESTAMP]  # §8.2.6.2, §8.2.6.1
         cdef Octets phrase, tag = NULL
-        cdef Py_ssize_t phrase_size, tag_size = 0, at, total = 0, body_size = len(body)
+        cdef Py_ssize_t phrase_size, tag_size = 0, at, count = self.count, total = 0, body_size = len(body)
         cdef char digits[48]
-        cdef int number, status_size = write_number(status, digits + 24), length_size = write_number(body_size, digits + 48)
-        cdef int kinds = 6 if status < 300 else 5
+        cdef int status_size = write_number(status, digits + 24), length_size = write_number(body_size, digits + 48)
+        cdef int kind, number, kinds = 6 if status < 300 else 5
         cdef uint32_t wanted = 0
+        cdef const char* octets = <const char*>self.octets
+        cdef Line* lines = self.lines
         cdef bytes message
-        cdef Line* line
         cdef char* p
         kept = view(reason, &phrase, &phrase_size), None if to_tag is None else view(to_tag, &tag, &tag_size)
         if 100 < status < 300:
             repeated[5] = RECORD_ROUTE  # §12.1.1
-        for at in range(kinds):
-            wanted |= <uint32_t>1 << repeated[at]
-        for at in range(self.count):
-            if self.lines[at].number < 32 and wanted >> self.lines[at].number & 1:
-                total += self.lines[at].end - self.lines[at].start + 2
+        for kind in range(kinds):
+            wanted |= <uint32_t>1 << repeated[kind]
+        for at in range(count):
+            number = lines[at].number
+            if number < 32 and wanted >> number & 1:
+                total += lines[at].end - lines[at].start + 2
+        if tag != NULL and self.find(TO) != NULL:
+            total += 5 + tag_size
         total += 8 + status_size + 1 + phrase_size + 2 + self.used - added + 16 + length_size + 4 + body_size
-        if tag != NULL:
-            total += (5 + tag_size) * (self.find(TO) != NULL)
         message = PyBytes_FromStringAndSize(NULL, total)
         p = put(PyBytes_AS_STRING(message), b"SIP/2.0 ", 8)
         p = put(put(p, digits + 24 - status_size, status_size), b" ", 1)
         p = put(put(p, <const char*>phrase, phrase_size), b"\r\n", 2)
-        for number in repeated[:kinds]:
-            for at in range(self.count):
-                line = &self.lines[at]
-                if line.number != number:
+        for kind in range(kinds):
+            number = repeated[kind]
+            for at in range(count):
+                if lines[at].number != number:
                     continue
-                p = put(p, <const char*>self.octets + line.start, line.end - line.start)
+                p = put(p, octets + lines[at].start, lines[at].end - lines[at].start)
                 if number == TO and tag != NULL:
                     p = put(put(p, b";tag=", 5), <const char*>tag, tag_size)
                     tag = NULL
                 p = put(p, b"\r\n", 2)
-        p = put(p, <const char*>self.octets + added, self.used - added)
+        p = put(p, octets + added, self.used - added)
         p = put(put(put(p, b"Content-Length: ", 16), digits + 48 - length_size, length_size), b"\r\n\r\n", 4)
         put(p, PyBytes_AS_STRING(body), body_size)
         return message

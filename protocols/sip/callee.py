@@ -249,7 +249,7 @@ class Callee(Conversation):
         return self._early_dialog(tag if tag is not None and tag in self._dialogs else self.local_tag)
 
     def _heard_allow(self) -> frozenset[str]:
-        allow = self.request.get("Allow")
+        allow = None if self._request is None else self._request.get("Allow")
         self._allowed = Conversation._heard_allow(self) if allow is None else methods_in(allow)
         return self._allowed
 

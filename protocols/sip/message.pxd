@@ -26,5 +26,7 @@ cdef class Request(Message):
 cdef class Response(Message):
     cpdef _begin(self, int status, str reason, bytes body)
 
+cdef dict _REASONS
+
 @cython.locals(message=Message)
 cpdef Message parse(bytes data, limits=*)

@@ -26,6 +26,7 @@ _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
 _MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
 _MAX_SHORT = 256  # octets of a list that is remembered
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_REASONS = REASONS  # compiled, known as a dictionary
 _UNLIMITED = Limits(*[sys.maxsize] * 4)
 _ANSWERED = ("via", "from", "to", "call-id", "cseq")  # §8.2.6.2: what a response repeats
 
@@ -216,7 +217,7 @@ class Request(Message):
         if not 100 <= status < 700:
             raise LocalProtocolError(f"status is not between 100 and 699: {status}")
         if reason is None:
-            reason = REASONS.get(status, "")
+            reason = _REASONS.get(status, "")
         tag = to_tag if status > 100 and self.lacks_to_tag() else None
         return self._reply(status, reason, tag, headers, body)
 
@@ -261,7 +262,7 @@ class Response(Message):
         if not 100 <= status < 700:
             raise LocalProtocolError(f"status is not between 100 and 699: {status}")
         self.status = status
-        self.reason = REASONS.get(status, "") if reason is None else reason
+        self.reason = _REASONS.get(status, "") if reason is None else reason
         self.body = body
 
     def __repr__(self) -> str:
