@@ -383,7 +383,7 @@ class Switch:
         self.face.apply(settings.limits(config))
         self.face.apply_transports(tls, settings.websocket(config), settings.public(config))
         self._advertise(config)
-        self.media.config = config.media
+        self.media.apply(config.media)
         self.resolver.apply(config.dns)
         self.api.reconfigure(config)
         self.trace.apply(config.trace)

@@ -17,7 +17,7 @@ from switchroom.switch.calls.call import Call
 from switchroom.switch.calls.leg import Leg, codecs_of
 from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.rules import Caller
-from switchroom.switch.media import MediaLeg, MediaSession, NoPortsLeft
+from switchroom.switch.media import MediaLeg, MediaSession, NoPortsLeft, export_media, restore_media
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange
@@ -42,7 +42,7 @@ def export_call(call: Call) -> CallState | None:
     if b is None:
         return VERSION, None, one, None
     two = None if b.owes_answer else _export_leg(b, b.account)
-    media = None if two is None else call.media.export(a.media, b.media)
+    media = None if two is None else export_media(call.media, a.media, b.media)
     return VERSION, media, one, two
 
 
@@ -98,7 +98,7 @@ class Survival:
     def _take_up(self, media: MediaSession, state: Any, record: Record) -> bool:
         """Its ports again; False: somebody else has them now, or its keys were sealed with another key."""
         try:
-            media.restore(state)
+            restore_media(media, state)
         except (NoPortsLeft, ValueError) as error:
             self.lost_count += 1
             self._exchange.log.warning("call.media_lost", call=record.id, error=str(error))

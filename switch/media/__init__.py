@@ -7,6 +7,7 @@ from .ports import NoPortsLeft
 from .report import MediaReport, StreamReport
 from .security import Policy
 from .session import MediaSession
+from .survivor import export_media, restore_media
 from .transcoding import check_transcode
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "Policy",
     "StreamReport",
     "check_transcode",
+    "export_media",
+    "restore_media",
 ]

@@ -1,6 +1,7 @@
 """The media engine for Python: a thin face on engine_core.c. Nothing here runs for a packet."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.unicode cimport PyUnicode_AsUTF8
 from libc.errno cimport errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
@@ -11,12 +12,13 @@ import os
 from ._conversion import Converter
 from .recoding import TABLES
 from .stream import (
-    NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Recoding, Runs, Totals,
+    ALONE, NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Recoding, Runs, Totals,
 )
 
 cdef extern from "arpa/inet.h" nogil:
     enum: AF_INET, AF_INET6
     uint16_t ntohs(uint16_t)
+    uint16_t htons(uint16_t)
 
 cdef extern from "unistd.h" nogil:
     int usleep(unsigned int microseconds)
@@ -229,8 +231,25 @@ cdef int _parse(object pair, address *out) except -1:
         memset(out, 0, sizeof(address))
         return 0
     host, port = pair
-    if address_parse(host.encode(), port, out) < 0:
+    return _parse_host(host, port, out)
+
+
+cdef int _parse_host(str host, uint16_t port, address *out) except -1:
+    if address_parse(PyUnicode_AsUTF8(host), port, out) < 0:
         raise ValueError(f"not an address: {host}")
+    return 0
+
+
+cdef int _parse_beside(object pair, str known, const address *there, address *out) except -1:
+    """The same where the host is likely to be a known one."""
+    if pair is None:
+        memset(out, 0, sizeof(address))
+        return 0
+    host, port = pair
+    if host != known:
+        return _parse_host(host, port, out)
+    out[0] = there[0]
+    out.v4.sin_port = htons(port)  # same place in v6
     return 0
 
 
@@ -371,12 +390,17 @@ cdef class Engine:
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
             conversion, kernel, shield, bundled,
         ) = stream
-        p.carrier, p.rider, payloads, sources, p.mid_id, mid = bundled
-        p.mid_size = min(len(mid), 16)  # MID_SIZE
-        memcpy(p.mid, <const char *><bytes>mid, p.mid_size)
-        for i in range(8):  # DECLARED
-            p.declared[i] = sources[i] if i < len(sources) else 0
-        p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
+        p.carrier = p.rider = NO_END
+        p.mid_id = p.mid_size = 0
+        memset(p.declared, 0, sizeof(p.declared))
+        memset(p.payloads, 0, sizeof(p.payloads))
+        if bundled is not ALONE:
+            p.carrier, p.rider, payloads, sources, p.mid_id, mid = bundled
+            p.mid_size = min(len(mid), 16)  # MID_SIZE
+            memcpy(p.mid, <const char *><bytes>mid, p.mid_size)
+            for i in range(min(len(sources), 8)):  # DECLARED
+                p.declared[i] = sources[i]
+            p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
         _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
         p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
         for other in (p.carrier, p.rider):
@@ -386,9 +410,9 @@ cdef class Engine:
             raise IndexError(index, p.peer)
         message.verb = PROGRAM
         message.index = index
-        _parse((home, 0), &p.home)
-        _parse(rtp, &p.signalled[<int>RTP])
-        _parse(rtcp, &p.signalled[<int>RTCP])
+        _parse_host(home, 0, &p.home)
+        _parse_beside(rtp, home, &p.home, &p.signalled[<int>RTP])
+        _parse_beside(rtcp, home, &p.home, &p.signalled[<int>RTCP])
         p.first_timeout = <uint64_t>(<double>first_timeout * 1e9)
         p.timeout = <uint64_t>(<double>timeout * 1e9)
         p.clock_count = min(len(clocks), <int>MAX_CLOCKS)

@@ -102,4 +102,4 @@ class Entries:
 
 
 def _link_again(session: MediaSession, agreement: Agreement) -> None:
-    session._link(agreement, again(agreement.offer), again(agreement.answer))
+    session.link(agreement, again(agreement.offer), again(agreement.answer))

@@ -1,5 +1,6 @@
 # What MediaLeg and its agreements hold in C; leg.py runs without.
 
+from .negotiate cimport Opening
 from .ports cimport Pair
 from .said cimport Agreed, Said, again, parse
 from .security.security cimport Security
@@ -23,7 +24,7 @@ cdef class MediaLeg:
     cdef readonly str toward
     cdef public bint is_nat, is_holding, is_entered
     cdef public str bound, host
-    cdef public tuple origin
+    cdef public Opening opening
     cdef public object served, station, waiting
     cdef public list pairs
     cdef public Offer offer

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
 
-from .negotiate import Line
+from .negotiate import Line, Opening
 from .packing import swapped
 from .ports import Pair
-from .said import Agreed, Kept, OriginParts, Said, again, parse, undressed, written
+from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard
 from .security.security import Dress, Security
 from .serving import Served
@@ -87,7 +87,7 @@ class MediaLeg:
         "is_nat",
         "number",
         "offer",
-        "origin",
+        "opening",
         "pairs",
         "partner",
         "proposed",
@@ -105,7 +105,7 @@ class MediaLeg:
         self.is_nat = is_nat
         self.bound = ""  # the address that our sockets are bound to
         self.host = ""  # the address that we say
-        self.origin: OriginParts
+        self.opening: Opening
         self.pairs: list[Pair | None] = []  # by m-line
         self.offer: Offer | None = None  # the last one that was sent to it
         self.agreement: Agreement | None = None
@@ -136,7 +136,7 @@ class MediaLeg:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
         self.bound, self.host = bound, host
         number = getrandbits(62)
-        self.origin = "-", number, number, family_of(host), host
+        self.opening = Opening(("-", number, number, family_of(host), host), host)
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""
@@ -147,8 +147,7 @@ class MediaLeg:
         """Go on where a leg of an earlier process was."""
         if sent:
             self.bound, self.host, self.sent = bound, host, sent
-            username, number, version, family, own = sdp.Description.parse(sent).origin
-            self.origin = username, number, version, family, own
+            self.opening = Opening(tuple(sdp.Description.parse(sent).origin), host)
         else:
             self.take_origin(bound, host)
 
@@ -211,11 +210,10 @@ class MediaLeg:
 
     def write(self, said: Said, lines: list[Line], dress: Dress | None) -> bytes:
         """Return what the other leg said, as ours; the version counts its changes (RFC 3264 §8)."""
-        data = said.write(self.origin, self.host, lines, dress)
+        data = said.write(self.opening, lines, dress)
         if self.sent and data != self.sent:
-            username, number, version, family, own = self.origin
-            self.origin = username, number, version + 1 & 0x7FFFFFFFFFFFFFFF, family, own
-            data = said.write(self.origin, self.host, lines, dress)
+            self.opening = self.opening.next()
+            data = said.write(self.opening, lines, dress)
         self.sent = data
         return swapped(data) if self.security.policy.is_swapped else data
 

@@ -1,5 +1,13 @@
-# What Line holds in C; negotiate.py runs without.
+# What Line and Opening hold in C; negotiate.py runs without.
+
+import cython
 
 cdef class Line:
     cdef readonly int port
     cdef readonly bint is_mux
+
+cdef class Opening:
+    cdef readonly tuple origin
+    cdef readonly str host, text
+
+    cpdef Opening next(self)

@@ -75,6 +75,28 @@ class Line:
         self.is_mux = is_mux
 
 
+OriginParts = tuple[str, int, int, str, str]  # of sdp.Origin
+
+
+class Opening:
+    """How each of our descriptions to a leg begins: with our name for the session, and our address."""
+
+    __slots__ = ("host", "origin", "text")
+
+    def __init__(self, origin: OriginParts, host: str) -> None:
+        username, number, version, family, own = origin
+        session = str(number)
+        count = session if version == number else str(version)
+        self.origin = origin
+        self.host = host
+        self.text = f"v=0\r\no={username} {session} {count} IN {family} {own}\r\ns=-\r\nc=IN {family} {host}"
+
+    def next(self) -> Opening:
+        """The same in the next version; RFC 3264 §8."""
+        username, number, version, family, own = self.origin
+        return Opening((username, number, version + 1 & 0x7FFFFFFFFFFFFFFF, family, own), self.host)
+
+
 def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[Line]) -> sdp.Description:
     """Return the description for the other leg, which reaches us at ``host`` and the ports of ``lines``."""
     hidden = _hosts_in(source)

@@ -2,11 +2,13 @@
 
 from .ports cimport Pair, Ports
 from .quality.observer cimport Observer
+from .rules cimport Rules
 from .session cimport MediaSession
 
 cdef class MediaPlane:
     cdef public object config, engine, sounds, clips, music, now, captures, kernel, gathering, guard
     cdef public Observer observer
+    cdef readonly Rules rules
     cdef public int session_count
     cdef public str gathering_reason, kernel_reason
     cdef public bint is_raw
@@ -17,7 +19,6 @@ cdef class MediaPlane:
     cdef unsigned int _last_number
     cdef set _converting
 
-    cpdef object kernel_class(self)
     cpdef tuple convertible(self, MediaSession session)
     cpdef note_conversion(self, MediaSession session, bint is_converted)
     cpdef MediaSession session(self, str key)
@@ -25,3 +26,5 @@ cdef class MediaPlane:
     cpdef Pair take(self, MediaSession session, str host)
     cpdef give_back(self, Pair pair)
     cpdef forget(self, MediaSession session)
+
+cdef unsigned int _LAST

@@ -18,6 +18,7 @@ from .holding import Music
 from .kernel import Gathering, KernelRelay, open_gathering, open_kernel
 from .ports import IDLE_TIMEOUT, NoPortsLeft, Pair, Ports, affordable_pairs
 from .quality.observer import Observer
+from .rules import Rules
 from .security import Guard
 from .session import MediaSession
 from .sounds import Sounds
@@ -25,6 +26,7 @@ from .stream import DROP_REASONS, Captured
 from .targets import parse_host
 from .transcoding import check_transcode
 
+_LAST = 0xFFFFFFFE  # number of a session
 _FAR = "198.51.100.1"  # of nobody (RFC 5737): the way to it is the way out
 
 
@@ -47,7 +49,8 @@ class MediaPlane:
         captures: Captures | None = None,
     ) -> None:
         check_transcode(config.transcode)
-        self.config = config  # a new one counts for new agreements; ports and their marks for new sockets
+        self.config = config
+        self.rules = Rules(config)
         self.engine: Engine
         self.sounds: Sounds
         self.clips = Clips()
@@ -85,17 +88,17 @@ class MediaPlane:
         except (OSError, ValueError):  # there is no way out
             return False
 
-    @property
-    def converted(self) -> tuple[str, ...]:
-        """The codecs that sound is converted between."""
-        return tuple(self.config.transcode)
+    def apply(self, config: MediaConfig) -> None:
+        """It counts for new agreements; ports and their marks for new sockets."""
+        self.config = config
+        self.rules = Rules(config)
 
     def convertible(self, session: MediaSession) -> tuple[str, ...]:
-        """The same for an offer: none when enough other calls are converted already."""
+        """The codecs that an offer may be converted to: none when enough others are converted already."""
         count = len(self._converting)
-        if count >= self.config.max_transcoded and session.number not in self._converting:
+        if count >= self.rules.max_converted and session.number not in self._converting:
             return ()
-        return self.converted
+        return self.rules.converted
 
     def note_conversion(self, session: MediaSession, is_converted: bool) -> None:
         """A session has agreed to something."""
@@ -163,7 +166,7 @@ class MediaPlane:
 
     def session(self, key: str) -> MediaSession:
         """The media of a new call."""
-        self._last_number = self._last_number % 0xFFFFFFFE + 1
+        self._last_number = 1 if self._last_number == _LAST else self._last_number + 1
         self.session_count += 1
         return MediaSession(self, key, self._last_number)
 
@@ -188,7 +191,7 @@ class MediaPlane:
 
     def hosts_for(self, toward: str) -> tuple[str, str]:
         """Return the address to bind and the one to say; they differ where a one-to-one NAT is in between."""
-        configured = self.config.address
+        configured = self.rules.address
         try:
             if not configured or _version_of(configured) != _version_of(toward):
                 local = self._local_for(toward)
@@ -201,14 +204,14 @@ class MediaPlane:
 
     def take(self, session: MediaSession, host: str) -> Pair:
         """Give a session a pair of ports."""
-        self._ports.dscp = self.config.dscp
+        self._ports.dscp = self.rules.dscp
         pair = self._ports.take(host)
         self._users[pair.index] = session
         return pair
 
     def take_again(self, session: MediaSession, host: str, port: int) -> Pair:
         """Give a session a pair that one of an earlier process had; NoPortsLeft: it is not to be had."""
-        self._ports.dscp = self.config.dscp
+        self._ports.dscp = self.rules.dscp
         pair = self._ports.take_again(host, port)
         self._users[pair.index] = session
         return pair
@@ -235,10 +238,6 @@ class MediaPlane:
         self._tidying = self._loop.call_later(1.0, self._tidy) if has_more else None
 
     # -- the kernel
-
-    def kernel_class(self) -> int | None:
-        """The traffic class of what the kernel may relay; None: it may not."""
-        return None if self.kernel is None else self.config.dscp << 2
 
     @property
     def _means(self) -> str:

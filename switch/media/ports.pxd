@@ -1,5 +1,7 @@
 # What Pair and Ports hold in C; ports.py runs without.
 
+import cython
+
 cdef class Pair:
     cdef readonly unsigned int index
     cdef public unsigned int generation
@@ -19,8 +21,12 @@ cdef class Ports:
     cdef list _indexes
     cdef readonly dict _hosts
     cdef unsigned int _generation
+    cdef double _asked_at
 
     cpdef Pair take(self, str host)
     cpdef Pair _use(self, Pair pair)
     cpdef give_back(self, Pair pair)
+    @cython.locals(first=Pair, rested_at=double)
     cpdef Pair _rested(self, _Host ports)
+
+cdef unsigned int _LAST

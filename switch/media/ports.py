@@ -19,6 +19,7 @@ MAX_PAIRS = 32768
 _TRIES = 32  # ports in a row that other programs may hold
 IDLE_TIMEOUT = 60.0
 _CLOSED_AT_ONCE = 200
+_LAST = 0xFFFFFFFF  # generation
 _NOT_OURS = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -81,6 +82,7 @@ class Ports:
         self._indexes = list(reversed(range(max_pairs)))
         self._hosts: dict[str, _Host] = {}
         self._generation = 0
+        self._asked_at = 0.0  # when we asked last what time it is
 
     def take(self, host: str) -> Pair:
         """Return a pair on that local address; NoPortsLeft when there is none."""
@@ -104,7 +106,7 @@ class Ports:
         return self._use(Pair(self._indexes.pop(), host, port))
 
     def _use(self, pair: Pair) -> Pair:
-        self._generation = self._generation % 0xFFFFFFFF + 1
+        self._generation = 1 if self._generation == _LAST else self._generation + 1
         pair.generation = self._generation
         self.in_use += 1
         return pair
@@ -112,7 +114,7 @@ class Ports:
     def give_back(self, pair: Pair) -> None:
         """A call is over, or needs it no more: the pair rests."""
         self._sockets.release(pair.index)
-        pair.released_at = self._now()
+        pair.released_at = self._asked_at = self._now()
         self._hosts[pair.host].resting.append(pair)
         self.in_use -= 1
 
@@ -127,9 +129,13 @@ class Ports:
         return any(ports.resting for ports in self._hosts.values())
 
     def _rested(self, ports: _Host) -> Pair | None:
-        if ports.resting and ports.resting[0].released_at + self._quarantine <= self._now():
-            return ports.resting.popleft()
-        return None
+        if not ports.resting:
+            return None
+        first = ports.resting[0]
+        rested_at = first.released_at + self._quarantine
+        if rested_at > self._asked_at:  # else that is known already
+            self._asked_at = self._now()
+        return ports.resting.popleft() if rested_at <= self._asked_at else None
 
     def _open(self, host: str, ports: _Host) -> Pair:
         if not self._indexes and not self._close_elsewhere():

@@ -2,7 +2,7 @@
 
 import cython
 
-from .negotiate cimport Line
+from .negotiate cimport Line, Opening
 
 cdef class Wish:
     cdef readonly str kind, host
@@ -27,11 +27,11 @@ cdef class Said:
     cdef readonly tuple heard
 
     cpdef Said shown_as(self, description, Body body=*)
-    @cython.locals(body=Body, line=Line, username=str, session=str, count=str, family=str, own=str, tail=str, text=str)
-    cpdef bytes write(self, origin, str host, list lines, dress=*)
+    @cython.locals(body=Body, line=Line, tail=str)
+    cpdef bytes write(self, Opening opening, list lines, dress=*)
 
 cdef class Agreed:
-    cdef readonly tuple streams, terms, plans
+    cdef readonly tuple streams, terms, plans, kinds, codecs
     cdef public Body told
     cdef readonly bint has_plans, is_converted
 
@@ -39,23 +39,22 @@ cpdef Said parse(bytes data)
 cpdef object kept(Said said)
 cpdef Said again(kept)
 cpdef bytes octets_of(kept)
+@cython.locals(rtcp_port=int, is_hidden=bint)
 cpdef tuple targets_of(Wish wish, str toward, str local)
 cpdef Said extended(Said said, tuple allowed, tuple converted)
 @cython.locals(line=Line)
 cpdef Agreed agree(Said offer, Said sent, list lines, Said answer, tuple converted)
 cpdef Said told(Said answer, Agreed agreed)
-@cython.locals(before=bytes, line=bytes, origin=bytes, session=bytes, head=bytes, own=bytes, port=bytes, media=bytes,
-               number=int, known=Known, body=Body, wish=Wish)
+@cython.locals(own_at=Py_ssize_t, port_at=Py_ssize_t, end=Py_ssize_t, i=Py_ssize_t, number=int, text=bytes,
+               known=Known, body=Body, wish=Wish)
 cdef Said _parse_quickly(bytes data)
-@cython.locals(number=int, octet=cython.uchar)
-cdef int _port_in(bytes word)
-@cython.locals(words=int, size=int, i=int, least=int, most=int, longest=int, octet=cython.uchar)
-cdef bint _is_origin(bytes head)
-@cython.locals(octet=cython.uchar)
-cdef bint _is_host(bytes word)
+@cython.locals(at=Py_ssize_t)
+cdef Py_ssize_t _own_at(bytes data) except -1
+@cython.locals(size=Py_ssize_t, end=Py_ssize_t)
+cdef Py_ssize_t _end_of(bytes data, Py_ssize_t at, int least, int most, int longest) except -1
+cdef Known _look(bytes text, int port)
 
-@cython.locals(last=int, octet=cython.uchar)
-cdef bint _may_differ(bytes media)
-
-cdef unsigned char _SPACE, _DOT, _ZERO, _NINE, _TILDE
-cdef int _RTC, _SSR
+cdef dict _known
+cdef bytes _LINE
+cdef Py_ssize_t _MAX_SIZE
+cdef int _SPACE, _ZERO, _NINE, _TILDE

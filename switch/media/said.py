@@ -16,21 +16,25 @@ from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
-from .negotiate import Line, Transport, rewrite, terms_of, transport_of
+from .negotiate import Line, Opening, Transport, rewrite, terms_of, transport_of
 from .security.heard import Heard, has_protection, undress
 from .stream import Terms
-from .targets import target_host
+from .targets import place_of
 from .transcoding import Names, Plan, answer_of, extend, plan
 
 if TYPE_CHECKING:
     from .security.security import Dress, Security
 
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
-_SESSION = re.compile(rb"[ -~]{0,64}\r\nc=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})")
-_MEDIA = re.compile(rb"RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
-_SPACE, _DOT, _ZERO, _NINE, _TILDE = b" .09~"
-_RTC, _SSR = int.from_bytes(b"rtc"), int.from_bytes(b"ssr")
+_SESSION = re.compile(
+    rb"([0-9.]{7,15})\r\ns=[ -~]{0,64}\r\n"
+    rb"c=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})"
+)
+_LINE = b"\r\nm=audio "
+_MEDIA = re.compile(rb" RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
+_SPACE, _ZERO, _NINE, _TILDE = b" 09~"
 _MAX_SIZE = 1500  # octets; what is kept of a phone is not more
+_MAX_KNOWN = 2048
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
 _PLACE = sdp.Origin("-", 0, 0, "IP4", "192.0.2.0")
@@ -38,7 +42,6 @@ _QUICK_PORT = 9
 
 
 Target = tuple[str, int] | None
-OriginParts = tuple[str, int, int, str, str]  # of sdp.Origin
 
 
 class Wish:
@@ -87,22 +90,15 @@ class Said:
         """The same from the same end, with other lines in it."""
         return Said(description, self.wishes, body, self.data, self.heard)
 
-    def write(self, origin: OriginParts, host: str, lines: list[Line], dress: Dress | None = None) -> bytes:
+    def write(self, opening: Opening, lines: list[Line], dress: Dress | None = None) -> bytes:
         """Return it for the other leg."""
         body = self.body
         if body is None or dress is not None or not lines or not lines[0].port:
-            whole = rewrite(self.description, sdp.Origin(*origin), host, lines)
+            whole = rewrite(self.description, sdp.Origin(*opening.origin), opening.host, lines)
             return bytes(whole if dress is None else dress(whole))
         line = lines[0]
-        username, number, version, family, own = origin
-        session = str(number)
-        count = session if version == number else str(version)
         tail = body.muxed if line.is_mux else body.plain
-        text = (
-            f"v=0\r\no={username} {session} {count} IN {family} {own}\r\ns=-\r\n"
-            f"c=IN {family} {host}{body.head}{line.port}{tail}"
-        )
-        return text.encode()
+        return f"{opening.text}{body.head}{line.port}{tail}".encode()
 
 
 def written(said: Said) -> bytes:
@@ -166,17 +162,24 @@ def octets_of(kept: Kept) -> bytes:
     return kept if isinstance(kept, bytes) else kept.data
 
 
-def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target]:
-    """Return where RTP and RTCP may go to: the next port unless a=rtcp says otherwise (RFC 3605)."""
-    host = rtcp_host = None if wish.host is None else target_host(wish.host, toward, local)
-    rtcp_port = wish.port + 1
+def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target, bool]:
+    """Return where RTP and RTCP may go to, and whether what comes from there comes from elsewhere.
+
+    RTCP goes to the next port unless a=rtcp says otherwise (RFC 3605).
+    """
+    if wish.host is None:
+        host, is_hidden = None, False
+    else:
+        host, is_hidden = place_of(wish.host, toward, local)
+    rtcp_host, rtcp_port = host, wish.port + 1
     if wish.rtcp is not None:
         rtcp_port = wish.rtcp.port
         if wish.rtcp.host is not None:
-            rtcp_host = target_host(wish.rtcp.host, toward, local)
+            rtcp_host, _ = place_of(wish.rtcp.host, toward, local)
     return (
         (host, wish.port) if host is not None and wish.port else None,
         (rtcp_host, rtcp_port) if rtcp_host is not None and 0 < rtcp_port < 65536 else None,
+        is_hidden,
     )
 
 
@@ -206,7 +209,7 @@ def _extended(body: Body, allowed: Names, converted: Names) -> Body:
 class Agreed:
     """What an offer and its answer come to, by m-line."""
 
-    __slots__ = ("has_plans", "is_converted", "plans", "streams", "terms", "told")
+    __slots__ = ("codecs", "has_plans", "is_converted", "kinds", "plans", "streams", "terms", "told")
 
     def __init__(
         self,
@@ -219,6 +222,8 @@ class Agreed:
         self.terms = terms  # None: rejected
         self.plans = plans  # None: packets pass as they are
         self.told = told  # what the offerer is told where the answer is another's, if it is short
+        self.kinds = tuple([stream.answer.kind for stream in streams])
+        self.codecs = tuple(["" if one is None else one.codec for one in terms])
         self.has_plans = any(plans)
         # Whether any sound is decoded and encoded again
         self.is_converted = any(one is not None and one.offerer.is_converted for one in plans)
@@ -277,17 +282,20 @@ def _agreed(offer: Body, sent: Body, answer: Body, converted: Names) -> Agreed:
 
 
 def _parse_quickly(data: bytes) -> Said | None:
-    before, _, line = data.partition(b"\r\nm=audio ")
-    origin, _, session = before.partition(b"\r\ns=")
-    head, _, own = origin.partition(b" IN IP4 ")
-    port, _, media = line.partition(b" ")
-    number = _port_in(port)
-    if not number or not _is_origin(head) or not _is_host(own) or len(data) > _MAX_SIZE:
+    own_at = _own_at(data)
+    if own_at == 0 or len(data) > _MAX_SIZE:
         return None
-    if _may_differ(media):
-        media = _SSRC.sub(b"", media)  # as negotiate leaves it out
-        media = media.replace(b"\na=rtcp:%d\r\n" % (number + 1), b"\n")  # says what goes without saying
-    known = _look(own, session, media)
+    port_at = data.find(_LINE, own_at) + len(_LINE)
+    end = _end_of(data, port_at, _ZERO, _NINE, 5)
+    if port_at < own_at or end == 0 or data[port_at] == _ZERO:
+        return None
+    number = 0
+    for i in range(port_at, end):
+        number = 10 * number + data[i] - _ZERO
+    if number >= 65535:  # the next one has to be a port too
+        return None
+    text = data[own_at:port_at] + data[end:]
+    known = _known.get(text) or _look(text, number)
     if known is None:
         return None
     body = known.body
@@ -295,53 +303,20 @@ def _parse_quickly(data: bytes) -> Said | None:
     return Said(body.description, [wish], body, data, None)
 
 
-def _port_in(word: bytes) -> int:
-    """The port that it says, if the next one is a port too; else 0."""
-    number = 0
-    if len(word) > 5 or word.startswith(b"0"):
-        return 0
-    for octet in word:
-        if octet < _ZERO or octet > _NINE:
-            return 0
-        number = 10 * number + octet - _ZERO
-    return number if number < 65535 else 0
+def _own_at(data: bytes) -> int:
+    """Where the address of IPv4 in an origin begins, behind a name and two numbers of usual lengths; or 0."""
+    at = _end_of(data, 7, _SPACE + 1, _TILDE, 64) if data.startswith(b"v=0\r\no=") else 0
+    for _ in range(2):
+        at = _end_of(data, at + 1, _ZERO, _NINE, 18) if at else 0
+    return at + 8 if at and data.startswith(b" IN IP4 ", at) else 0
 
 
-def _may_differ(media: bytes) -> bool:
-    """Whether it has a=rtcp or a=ssrc, or seems to: nobody says the same there in two calls."""
-    last = 0  # three octets
-    for octet in media:
-        last = (last << 8 | octet) & 0xFFFFFF
-        if last in (_RTC, _SSR):
-            return True
-    return False
-
-
-def _is_origin(head: bytes) -> bool:
-    """Whether this is "v=0", and in an o= line a name of 64 characters at most and two numbers of 18."""
-    words = size = 0
-    least, most, longest = _SPACE + 1, _TILDE, 64
-    if not head.startswith(b"v=0\r\no="):
-        return False
-    for i, octet in enumerate(head):
-        if i < 7:
-            continue
-        size += 1
-        if octet == _SPACE and size > 1:
-            words += 1
-            size = 0
-            least, most, longest = _ZERO, _NINE, 18
-        elif octet < least or octet > most or size > longest:
-            return False
-    return words == 2 and size > 0
-
-
-def _is_host(word: bytes) -> bool:
-    """Whether it may be an address of IPv4: 7 to 15 digits and dots."""
-    for octet in word:
-        if octet != _DOT and (octet < _ZERO or octet > _NINE):
-            return False
-    return 7 <= len(word) <= 15
+def _end_of(data: bytes, at: int, least: int, most: int, longest: int) -> int:
+    """Where a word of such octets ends that begins there; 0: none does, or no space follows."""
+    size, end = len(data), at
+    while end < size and least <= data[end] <= most:
+        end += 1
+    return end if end < size and data[end] == _SPACE and at < end <= at + longest else 0
 
 
 class Known:
@@ -354,17 +329,29 @@ class Known:
         self.body = body
 
 
-@lru_cache(maxsize=2048)
-def _look(own: bytes, session: bytes, media: bytes) -> Known | None:
-    """Read all but the port; ``own`` is the address in its origin."""
+_known: dict[bytes, Known] = {}  # by all from the address in the origin on, without the port
+
+
+def _look(text: bytes, port: int) -> Known | None:
+    """Read what begins at the address in its origin, and misses the port; it is known from then on."""
+    session, _, media = text.partition(_LINE)
+    if b"\na=ssrc:" in media or b"\na=rtcp:" in media:  # nobody says the same there in two calls
+        media = _SSRC.sub(b"", media)  # as negotiate leaves it out
+        media = media.replace(b"\na=rtcp:%d\r\n" % (port + 1), b"\n")  # says what goes without saying
+        text = session + _LINE + media
+        if text in _known:
+            return _known[text]
     found = _SESSION.fullmatch(session)
     if found is None or _MEDIA.fullmatch(media) is None:
         return None
-    host, attributes = found[1], found[2][2:] + b"\r\n" if found[2] else b""
+    own, host, attributes = found[1], found[2], found[3][2:] + b"\r\n" if found[3] else b""
     known_by = attributes + media
     if _DIFFERS_EACH_TIME.search(known_by) or host in known_by or own in known_by:
         return None
-    return Known(host.decode(), _body(attributes, media))
+    if len(_known) >= _MAX_KNOWN:
+        del _known[next(iter(_known))]
+    known = _known[text] = Known(host.decode(), _body(attributes, media[1:]))
+    return known
 
 
 _SOUND = transport_of("RTP/AVP")

@@ -8,7 +8,8 @@ from .plane cimport MediaPlane
 from .ports cimport Pair
 from .quality.observer cimport Watch
 from .report cimport MediaReport, judge_sound, sum_up
-from .said cimport Agreed, Said, Wish, agree, extended, kept, octets_of, targets_of, told
+from .rules cimport Rules
+from .said cimport Agreed, Said, Wish, agree, extended, kept, targets_of, told
 
 cdef class MediaSession:
     cdef public str key
@@ -29,9 +30,7 @@ cdef class MediaSession:
     cpdef bytes answer(self, MediaLeg source, MediaLeg target, bytes data)
     @cython.locals(leg=MediaLeg)
     cpdef confirm(self)
-    @cython.locals(agreement=Agreement, flags=int)
-    cpdef tuple export(self, MediaLeg one, MediaLeg two)
-    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, other=int)
+    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, codec=str, other=int)
     cpdef MediaReport report(self)
     @cython.locals(leg=MediaLeg, pair=Pair)
     cpdef MediaReport close(self)
@@ -44,11 +43,11 @@ cdef class MediaSession:
     cpdef _count(self, list streams, MediaLeg leg, Py_ssize_t i, str kind, str codec)
     @cython.locals(offerer=MediaLeg, answerer=MediaLeg, following=cython.uint, linked=list, ones=dict, twos=dict,
                    i=Py_ssize_t, one=Pair, two=Pair, offered=Wish, answered=Wish, is_mux=bint, leg=MediaLeg)
-    cpdef _link(self, Agreement agreement, Said offer, Said answer)
+    cpdef link(self, Agreement agreement, Said offer, Said answer)
     cpdef _program(self, MediaLeg leg, Py_ssize_t i, Pair pair, stream)
     @cython.locals(partner=MediaLeg, pair=Pair)
     cpdef unlink(self, MediaLeg leg)
-    @cython.locals(may_kernel=bint)
+    @cython.locals(rules=Rules)
     cpdef object stream(self, MediaLeg leg, Wish wish, terms, Pair pair, Pair other, unsigned int following,
                         bint is_mux, side, Py_ssize_t line, bundled=*)
     @cython.locals(leg=MediaLeg)

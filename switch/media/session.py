@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
-from .leg import Agreement, LegState, MediaLeg, Offer
+from .leg import Agreement, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .quality.observer import Watch
 from .report import MediaReport, StreamReport, judge_sound, sum_up
-from .said import Said, Wish, again, agree, extended, kept, octets_of, targets_of, told
-from .security.keeping import export_channels, take_up_channels
+from .said import Said, Wish, again, agree, extended, kept, targets_of, told
 from .sounding import let_go, renew_tap, watch_served
 from .stream import ALONE, NO_END, Bundled, Stream, Terms
-from .targets import is_hidden
 from .transcoding import Names, Side
 
 if TYPE_CHECKING:
     from .plane import MediaPlane
-
-# Flags, the offer, the answer, the legs; as JSON has it, octets may be text
-SessionState = tuple[int, bytes, bytes, LegState, LegState]
-KeptState = SessionState | tuple[str]  # sealed
-_FIRST_OFFERED, _FIRST_HOLDS, _SECOND_HOLDS = 1, 2, 4
 
 
 class MediaSession:
@@ -59,7 +52,7 @@ class MediaSession:
         """A leg in place of another session's, in the same dialog: its origin goes on (RFC 3264 §8)."""
         leg = self.leg(other.toward, other.is_nat)
         if other.host:
-            leg.bound, leg.host, leg.origin, leg.sent = other.bound, other.host, other.origin, other.sent
+            leg.bound, leg.host, leg.opening, leg.sent = other.bound, other.host, other.opening, other.sent
         leg.security.take_over(other.security)
         return leg
 
@@ -88,7 +81,7 @@ class MediaSession:
         if offer.answer == data and target.partner is source:
             return offer.rewritten  # a 200 that repeats its 183: nothing changes
         said = source.hear_answer(data)
-        agreed = agree(offer.said, offer.sent, offer.lines, said, self.plane.converted)
+        agreed = agree(offer.said, offer.sent, offer.lines, said, self.plane.rules.converted)
         lines = [
             self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
         ]
@@ -96,7 +89,7 @@ class MediaSession:
         source.security.settle(source)
         target.security.settle(target)
         try:
-            self._link(Agreement(target, source, kept(offer.said), kept(said), agreed), offer.said, said)
+            self.link(Agreement(target, source, kept(offer.said), kept(said), agreed), offer.said, said)
         except ValueError as error:  # a codec's library gives out, or its settings do not go together
             raise RemoteProtocolError(str(error), status=488) from error
         offer.answer = data
@@ -149,71 +142,8 @@ class MediaSession:
                 if agreement is None or other is partner:
                     continue
                 if agreement.offerer is partner or agreement.answerer is partner:
-                    self._link(agreement, again(agreement.offer), again(agreement.answer))
+                    self.link(agreement, again(agreement.offer), again(agreement.answer))
                     return
-
-    def export(self, one: MediaLeg, two: MediaLeg) -> KeptState | None:
-        """What to keep of two legs that hear each other, without a copy of anything.
-
-        None: they do not, or one is secured in a way that ends with this process.
-        """
-        agreement = one.agreement
-        if agreement is None or one.partner is not two or two.agreement is not agreement:
-            return None
-        flags = _FIRST_OFFERED if agreement.offerer is one else 0
-        if one.is_holding:
-            flags |= _FIRST_HOLDS
-        if two.is_holding:
-            flags |= _SECOND_HOLDS
-        offer, answer = octets_of(agreement.offer), octets_of(agreement.answer)
-        state = flags, offer, answer, one.export(), two.export()
-        if one.security.is_secured() or two.security.is_secured():
-            return self._sealed(state, one, two)
-        return state
-
-    def _sealed(self, state: SessionState, one: MediaLeg, two: MediaLeg) -> tuple[str] | None:
-        """The same with keys, which only this switch can read. Of several lines they are not kept."""
-        keeper = self.plane.guard.keeper
-        keys = export_channels(one.security), export_channels(two.security)
-        if keeper is None or len(one.pairs) > 1 or len(two.pairs) > 1:
-            return None
-        if None in keys:  # a handshake goes on
-            keeper.wait_for(self)
-            return None
-        return (keeper.seal(self, (*state, *keys)),)
-
-    def restore(self, state: KeptState) -> None:
-        """Go on where a session of an earlier process was: the same ports, the same agreement.
-
-        NoPortsLeft: somebody else has them now. What was learnt behind a NAT is learnt again.
-        """
-        opened: Sequence[Any] = state
-        if len(state) == 1:
-            if self.plane.guard.keeper is None:
-                raise ValueError("there is no key for what was sealed")
-            opened = self.plane.guard.keeper.open(state[0])
-        flags, offer, answer, *legs = opened[:5]
-        for toward, is_nat, bound, host, sent, ports in legs:
-            leg = self.leg(toward, is_nat)
-            leg.take_up(bound, host, _octets(sent))
-            for port in ports:
-                leg.pairs.append(self.plane.take_again(self, bound, port) if port else None)
-        for leg, keys in zip(self.legs, opened[5:], strict=False):
-            take_up_channels(leg.security, self.plane.guard, keys)
-        one, two = self.legs
-        offerer, answerer = (one, two) if flags & _FIRST_OFFERED else (two, one)
-        offered, answered = offerer.hear(_octets(offer)), answerer.hear(_octets(answer))
-        pairs = [answerer.pair_of(i) for i in range(len(offered.wishes))]
-        lines = [Line(0 if pair is None else pair.port) for pair in pairs]
-        shown = answerer.hear(answerer.sent) if answerer.sent else offered
-        if len(shown.wishes) != len(lines):
-            shown = offered  # what it saw since then was refused
-        agreed = agree(offered, shown, lines, answered, self.plane.converted)
-        agreement = Agreement(offerer, answerer, kept(offered), kept(answered), agreed)
-        self._link(agreement, offered, answered)
-        self.confirm()
-        if flags & (_FIRST_HOLDS | _SECOND_HOLDS):  # whoever waits hears music again
-            self._link(agreement, offered, answered)
 
     @property
     def secured(self) -> list[str]:
@@ -234,14 +164,13 @@ class MediaSession:
             if leg is None or leg.agreement is None:
                 continue
             agreed = leg.agreement.agreed
-            for i, stream in enumerate(agreed.streams):
-                terms, side = agreed.terms[i], leg.agreement.side_of(leg, i)
-                codec = "" if terms is None else terms.codec
+            for i, codec in enumerate(agreed.codecs):
+                side = leg.agreement.side_of(leg, i)
                 if side is not None:
                     codec = side.codec
                 if codec:
                     codecs[codec] = None
-                self._count(streams, leg, i, stream.answer.kind, codec)
+                self._count(streams, leg, i, agreed.kinds[i], codec)
         other = second.number if second is not None else 1
         judge_sound(streams)
         troubles = () if self.watch is None else self.watch.texts(self.plane.now())
@@ -327,7 +256,7 @@ class MediaSession:
 
     # -- the relay
 
-    def _link(self, agreement: Agreement, offer: Said, answer: Said) -> None:
+    def link(self, agreement: Agreement, offer: Said, answer: Said) -> None:
         offerer, answerer = agreement.offerer, agreement.answerer
         if offerer.partner is not answerer:
             self.unlink(offerer)
@@ -400,10 +329,10 @@ class MediaSession:
         shield = leg.security.shield_of(line)
         if shield is not None:
             terms = terms._replace(pins_ssrc=False)  # what is authentic needs no guess
-        is_relayed = side is None or not side.is_converted
-        may_kernel = is_relayed and _is_plain(terms) and not self._is_shielded(line)
-        rtp, rtcp = targets_of(wish, leg.toward, leg.bound)
-        config = self.plane.config
+        rules, kernel = self.plane.rules, None
+        if self.plane.kernel is not None and (side is None or not side.is_converted) and _is_plain(terms):
+            kernel = None if self._is_shielded(line) else rules.traffic_class
+        rtp, rtcp, is_hidden = targets_of(wish, leg.toward, leg.bound)
         stream = (
             other.index,
             self.number,
@@ -412,13 +341,13 @@ class MediaSession:
             rtp,
             rtcp,
             following,
-            config.first_rtp_timeout,
-            config.rtp_timeout,
-            leg.is_nat or (wish.host is not None and is_hidden(wish.host, leg.toward)),
+            rules.first_rtp_timeout,
+            rules.rtp_timeout,
+            leg.is_nat or is_hidden,
             is_mux,
             terms,
             None if side is None else side.recoding or side.conversion,
-            self.plane.kernel_class() if may_kernel else None,
+            kernel,  # its traffic class, where the kernel may relay it
             shield,
             bundled,
         )
@@ -435,7 +364,3 @@ class MediaSession:
 def _is_plain(terms: Terms) -> bool:
     """Whether nothing but RTP passes, and that in the clear."""
     return terms.is_rtp and not terms.is_secured and not terms.has_others
-
-
-def _octets(state: bytes | str) -> bytes:
-    return state if isinstance(state, bytes) else state.encode("latin-1")

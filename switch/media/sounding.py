@@ -34,7 +34,7 @@ def serve(
 ) -> bytes:
     """Answer a leg's offer; its sound ends here from now on. RemoteProtocolError: 488; NoPortsLeft."""
     said = leg.hear_offer(offer)
-    here = serving.codecs_here(session.plane.converted, codecs)
+    here = serving.codecs_here(session.plane.rules.converted, codecs)
     description, served = serving.make_answer(said.description, here, direction)
     ports = _ports(session, leg, description, served.line, has_mux=said.wishes[served.line].has_mux)
     answer = leg.write(Said(description, []), ports, leg.security.dress_answer(leg))
@@ -50,7 +50,9 @@ def propose(
     direction: sdp.Direction = SENDRECV,
 ) -> bytes:
     """Offer a leg sound that ends here, with the codec named ``first`` before others. NoPortsLeft."""
-    description = serving.make_offer(serving.codecs_here(session.plane.converted, codecs), first, direction)
+    description = serving.make_offer(
+        serving.codecs_here(session.plane.rules.converted, codecs), first, direction
+    )
     ports = _ports(session, leg, description, 0, has_mux=False)
     dress = leg.security.make_offer(leg, description.media, False)
     offer = leg.write(Said(description, []), ports, dress)

@@ -38,6 +38,11 @@ def family_of(host: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def place_of(host: str, toward: str, local: str) -> tuple[str | None, bool]:
+    """Return both of what follows: of each leg both are asked, in each call."""
+    return target_host(host, toward, local), is_hidden(host, toward)
+
+
 def target_host(host: str, toward: str, local: str) -> str | None:
     """Return the host that packets for a signalled address go to, or None when nothing may be sent there.
 
@@ -58,7 +63,6 @@ def target_host(host: str, toward: str, local: str) -> str | None:
     return str(address)
 
 
-@lru_cache(maxsize=4096)
 def is_hidden(host: str, toward: str) -> bool:
     """Whether packets for ``host`` cannot come from there: a name, or private while the signalling is not."""
     address, source = parse_host(host), parse_host(toward)

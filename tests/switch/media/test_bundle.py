@@ -124,7 +124,7 @@ def test_a_picture_is_offered_with_feedback_beside_keys(plane: MediaPlane, phone
 
 
 async def test_a_lite_switch_leaves_the_checks_to_the_browser(plane: MediaPlane, phone: Make) -> None:
-    plane.config = plane.config.model_copy(update={"ice": "lite"})
+    plane.apply(plane.config.model_copy(update={"ice": "lite"}))
     web, desk, said = await calls(plane, phone)
     assert said.get("ice-lite") == ""
     web.say(rtp(1, payload_type=SOUND, ssrc=5))

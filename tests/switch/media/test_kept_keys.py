@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sdp
-from switchroom.switch.media import MediaPlane, MediaSession
+from switchroom.switch.media import MediaPlane, MediaSession, export_media, restore_media
 from switchroom.switch.media.security.keeping import Keeper
 
 from .phones import Call, Phone, receiver_report, rtp
@@ -30,14 +30,14 @@ def folder(plane: MediaPlane, tmp_path: Path) -> Path:
 
 
 def kept_of(call: Call) -> Any:
-    state = call.session.export(call.a_leg, call.b_leg)
+    state = export_media(call.session, call.a_leg, call.b_leg)
     return json.loads(json.dumps(state, default=lambda octets: octets.decode("latin-1")))
 
 
 def taken_up(plane: MediaPlane, folder: Path, kept: Any) -> MediaSession:
     plane.guard.keeper = Keeper(folder / "media.key", lambda call: None)
     session = plane.session("again")
-    session.restore(kept)
+    restore_media(session, kept)
     return session
 
 
@@ -134,7 +134,7 @@ async def test_nobody_but_the_switch_can_read_it(plane: MediaPlane, folder: Path
 async def test_without_a_place_for_the_key_nothing_is_kept(plane: MediaPlane, a: Phone, b: Phone) -> None:
     call, one, two = Call(plane, a, b), SecurePhone(a, CM), SecurePhone(b, CM, proto="RTP/AVP")
     set_up(call, one, two)
-    assert call.session.export(call.a_leg, call.b_leg) is None
+    assert export_media(call.session, call.a_leg, call.b_leg) is None
 
 
 async def called_by_web(call: Call, web: WebPhone, setup: str) -> bytes:
@@ -160,13 +160,13 @@ async def test_there_is_nothing_to_keep_before_the_handshake(
     web, call = WebPhone(a), Call(plane, a, b)
     call.session.context = "the call"
     answer = await called_by_web(call, web, "actpass")
-    assert call.session.export(call.a_leg, call.b_leg) is None
+    assert export_media(call.session, call.a_leg, call.b_leg) is None
     keeper._on_wait_timer()
     assert told == ["the call"]
     await web.connect(answer, is_client=False)
     web.say(rtp(1, payload_type=111))
     assert b.hear() == rtp(1, payload_type=111)
-    assert call.session.export(call.a_leg, call.b_leg) is not None
+    assert export_media(call.session, call.a_leg, call.b_leg) is not None
 
 
 @pytest.mark.parametrize("setup", ["passive", "active"])

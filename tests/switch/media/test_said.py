@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.media import said
-from switchroom.switch.media.negotiate import Line
+from switchroom.switch.media.negotiate import Line, Opening
 
-ORIGIN = sdp.Origin("-", 77, 78, "IP6", "2001:db8::1")
+OPENING = Opening(("-", 77, 78, "IP6", "2001:db8::1"), "2001:db8::1")
 SIPP = (
     b"v=0\r\no=user1 53655765 2353687637 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     b"m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
@@ -85,7 +84,7 @@ def outcome(way: object, data: bytes, line: Line) -> object:
     except RemoteProtocolError as error:
         return error.status
     wishes = [[getattr(wish, name) for name in said.Wish.__slots__] for wish in result.wishes]
-    return wishes, result.write(ORIGIN, "2001:db8::1", [line])
+    return wishes, result.write(OPENING, [line])
 
 
 @settings(max_examples=800)
@@ -114,8 +113,8 @@ def test_both_ways_agree_to_the_same(
         except RemoteProtocolError as error:
             return error.status
         streams = [(stream.direction, stream.codecs, stream.is_rejected) for stream in agreed.streams]
-        answer_told = said.told(answered, agreed).write(ORIGIN, "::9", lines)
-        return sent.write(ORIGIN, "::9", lines), streams, agreed.terms, answer_told
+        answer_told = said.told(answered, agreed).write(OPENING, lines)
+        return sent.write(OPENING, lines), streams, agreed.terms, answer_told
 
     assert told(said.parse) == told(said._parse)
 
@@ -124,7 +123,7 @@ def test_what_baresip_adds_goes_the_quick_way() -> None:
     data = SIPP + b"a=rtcp:6001\r\na=ssrc:3141592653 cname:sip:1001@127.0.0.1\r\n"
     quick = said.parse(data)
     assert quick.body is said.parse(SIPP).body
-    assert quick.write(ORIGIN, "::9", [Line(4000)]) == said._parse(data).write(ORIGIN, "::9", [Line(4000)])
+    assert quick.write(OPENING, [Line(4000)]) == said._parse(data).write(OPENING, [Line(4000)])
 
 
 @pytest.mark.parametrize("line", [Line(4000), Line(4000, is_mux=True), Line()])
@@ -132,9 +131,7 @@ def test_what_sipp_says_goes_the_quick_way(line: Line) -> None:
     quick = said.parse(SIPP)
     assert quick.body is not None
     assert said.parse(SIPP.replace(b"6000", b"7000").replace(b"127.0.0.1", b"127.0.0.9")).body is quick.body
-    assert quick.write(ORIGIN, "2001:db8::1", [line]) == said._parse(SIPP).write(
-        ORIGIN, "2001:db8::1", [line]
-    )
+    assert quick.write(OPENING, [line]) == said._parse(SIPP).write(OPENING, [line])
 
 
 @pytest.mark.parametrize(
@@ -154,4 +151,4 @@ def test_what_differs_from_call_to_call_does_not(line: bytes) -> None:
 def test_an_address_in_an_attribute_of_the_session_is_found() -> None:
     data = SIPP.replace(b"m=audio", b"a=note:127.0.0.1\r\nm=audio")
     assert said.parse(data).body is None
-    assert b"note" not in said.parse(data).write(ORIGIN, "::9", [Line(4000)])
+    assert b"note" not in said.parse(data).write(OPENING, [Line(4000)])

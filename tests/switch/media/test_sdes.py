@@ -12,7 +12,7 @@ from switchroom.codecs import find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.srtp import SUITES, Crypto, read_cryptos
-from switchroom.switch.media import MediaPlane, Policy
+from switchroom.switch.media import MediaPlane, Policy, export_media
 from switchroom.switch.media.clips import Tone
 from tests.switch.calls.script.handset import pitches
 
@@ -294,6 +294,6 @@ def test_what_is_secured_is_not_kept_over_a_crash(plane: MediaPlane, a: Phone, b
     call, caller = Call(plane, a, b), SecurePhone(a, CM)
     b.obey(call.session.offer(call.a_leg, call.b_leg, caller.describe()))
     caller.obey(call.session.answer(call.b_leg, call.a_leg, b.describe()))
-    assert call.session.export(call.a_leg, call.b_leg) is None
-    assert call.session.export(call.b_leg, call.a_leg) is None
+    assert export_media(call.session, call.a_leg, call.b_leg) is None
+    assert export_media(call.session, call.b_leg, call.a_leg) is None
     call.session.close()

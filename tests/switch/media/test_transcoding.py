@@ -13,7 +13,7 @@ from switchroom.codecs import DtmfDetector, find
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.config import MediaConfig
-from switchroom.switch.media import MediaPlane
+from switchroom.switch.media import MediaPlane, export_media, restore_media
 from switchroom.switch.media.said import extended, parse
 
 from .conftest import local_for
@@ -204,7 +204,7 @@ def test_secured_sound_is_not_converted(plane: MediaPlane, a: Phone, b: Phone) -
 
 def test_enough_calls_are_converted_already(plane: MediaPlane, a: Phone, b: Phone) -> None:
     """The next one is offered nothing to convert; the first may agree anew, and its end makes room."""
-    plane.config = plane.config.model_copy(update={"max_transcoded": 1})
+    plane.apply(plane.config.model_copy(update={"max_transcoded": 1}))
     offer, answer = a.describe(formats="0 101"), b.describe(formats="9 101")
     first, second = Talk(plane, a, b), Talk(plane, a, b)
     first.negotiate(offer, answer)
@@ -221,7 +221,7 @@ def test_enough_calls_are_converted_already(plane: MediaPlane, a: Phone, b: Phon
 def test_opus_brings_its_own_events_and_parameters(a: Phone) -> None:
     plane = MediaPlane(MediaConfig(transcode=["opus", "PCMU"]), local_for, print)
     shown = extended(
-        parse(a.describe("a=fmtp:101 0-16", formats="0 101")), (), plane.converted
+        parse(a.describe("a=fmtp:101 0-16", formats="0 101")), (), plane.rules.converted
     ).description.media[0]
     assert [codec.name for codec in shown.codecs] == [
         "PCMU/8000", "opus/48000/2", "telephone-event/8000", "telephone-event/48000",
@@ -284,13 +284,13 @@ def test_a_codec_that_nobody_knows_is_named() -> None:
 async def test_a_new_process_goes_on_converting(plane: MediaPlane, a: Phone, b: Phone) -> None:
     talk = Talk(plane, a, b)
     talk.negotiate(a.describe(formats="0 101"), b.describe(formats="9 101"))
-    state = talk.session.export(talk.a_leg, talk.b_leg)
+    state = export_media(talk.session, talk.a_leg, talk.b_leg)
     assert state is not None
     plane.stop()
     new = MediaPlane(plane.config, local_for, lambda session: None)
     new.start(asyncio.get_running_loop())
     session = new.session("again")
-    session.restore(state)
+    restore_media(session, state)
     a.say(*tone("PCMU", 25, 0))
     assert_tone("G722", hear(b, 25))
     b.say(*tone("G722", 25, 9))

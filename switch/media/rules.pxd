@@ -1,0 +1,7 @@
+# What Rules holds in C; rules.py runs without.
+
+cdef class Rules:
+    cdef readonly str address
+    cdef readonly tuple converted
+    cdef readonly int max_converted, dscp
+    cdef readonly object traffic_class, first_rtp_timeout, rtp_timeout
