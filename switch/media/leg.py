@@ -147,7 +147,8 @@ class MediaLeg:
         """Go on where a leg of an earlier process was."""
         if sent:
             self.bound, self.host, self.sent = bound, host, sent
-            self.opening = Opening(tuple(sdp.Description.parse(sent).origin), host)
+            username, number, version, family, own = sdp.Description.parse(sent).origin
+            self.opening = Opening((username, number, version, family, own), host)
         else:
             self.take_origin(bound, host)
 

@@ -314,7 +314,7 @@ class Onward(Call):
         self.finish(status, reason, ended_by, now)
         for original, shadow in moving:
             if shadow.media.host:
-                original.media.origin, original.media.sent = shadow.media.origin, shadow.media.sent
+                original.media.opening, original.media.sent = shadow.media.opening, shadow.media.sent
             if not shadow.is_a and (is_changed or self._is_asking) and not original.call.is_over:
                 Restoration(original, is_awaited=self._is_asking).begin(now)
         self.sponsor.on_failed(status, reason, now)
