@@ -226,6 +226,13 @@ GATE_LAYOUT = {
     "size": sizeof(gate),
 }
 
+cdef tuple _tuple_of(object fields):
+    """What is named has the form of a tuple, and is unpacked as one."""
+    if not isinstance(fields, tuple):
+        raise TypeError(f"no tuple: {fields!r}")
+    return <tuple>fields
+
+
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:
         memset(out, 0, sizeof(address))
@@ -389,7 +396,7 @@ cdef class Engine:
         (
             p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
             conversion, kernel, shield, bundled,
-        ) = stream
+        ) = _tuple_of(stream)
         p.carrier = p.rider = NO_END
         p.mid_id = p.mid_size = 0
         memset(p.declared, 0, sizeof(p.declared))
@@ -401,7 +408,7 @@ cdef class Engine:
             for i in range(min(len(sources), 8)):  # DECLARED
                 p.declared[i] = sources[i]
             p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
-        _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = terms
+        _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = _tuple_of(terms)
         p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
         for other in (p.carrier, p.rider):
             if other >= self._engine.capacity and other != <uint32_t>NO_END:

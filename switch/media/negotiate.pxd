@@ -11,3 +11,6 @@ cdef class Opening:
     cdef readonly str host, text
 
     cpdef Opening next(self)
+
+@cython.locals(username=str, number=cython.longlong, version=cython.longlong, family=str, own=str)
+cdef str _written(tuple origin, str host)

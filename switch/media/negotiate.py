@@ -84,17 +84,19 @@ class Opening:
     __slots__ = ("host", "origin", "text")
 
     def __init__(self, origin: OriginParts, host: str) -> None:
-        username, number, version, family, own = origin
-        session = str(number)
-        count = session if version == number else str(version)
         self.origin = origin
         self.host = host
-        self.text = f"v=0\r\no={username} {session} {count} IN {family} {own}\r\ns=-\r\nc=IN {family} {host}"
+        self.text = _written(origin, host)
 
     def next(self) -> Opening:
         """The same in the next version; RFC 3264 §8."""
         username, number, version, family, own = self.origin
         return Opening((username, number, version + 1 & 0x7FFFFFFFFFFFFFFF, family, own), self.host)
+
+
+def _written(origin: OriginParts, host: str) -> str:
+    username, number, version, family, own = origin
+    return f"v=0\r\no={username} {number} {version} IN {family} {own}\r\ns=-\r\nc=IN {family} {host}"
 
 
 def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[Line]) -> sdp.Description:

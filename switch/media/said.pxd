@@ -31,7 +31,7 @@ cdef class Said:
     cpdef bytes write(self, Opening opening, list lines, dress=*)
 
 cdef class Agreed:
-    cdef readonly tuple streams, terms, plans, kinds, codecs
+    cdef readonly tuple streams, terms, plans, kinds, codecs, are_taken
     cdef public Body told
     cdef readonly bint has_plans, is_converted
 
@@ -45,16 +45,9 @@ cpdef Said extended(Said said, tuple allowed, tuple converted)
 @cython.locals(line=Line)
 cpdef Agreed agree(Said offer, Said sent, list lines, Said answer, tuple converted)
 cpdef Said told(Said answer, Agreed agreed)
-@cython.locals(own_at=Py_ssize_t, port_at=Py_ssize_t, end=Py_ssize_t, i=Py_ssize_t, number=int, text=bytes,
-               known=Known, body=Body, wish=Wish)
+@cython.locals(found=tuple, number=int, text=bytes, known=Known, body=Body, wish=Wish)
 cdef Said _parse_quickly(bytes data)
-@cython.locals(at=Py_ssize_t)
-cdef Py_ssize_t _own_at(bytes data) except -1
-@cython.locals(size=Py_ssize_t, end=Py_ssize_t)
-cdef Py_ssize_t _end_of(bytes data, Py_ssize_t at, int least, int most, int longest) except -1
 cdef Known _look(bytes text, int port)
 
 cdef dict _known
-cdef bytes _LINE
 cdef Py_ssize_t _MAX_SIZE
-cdef int _SPACE, _ZERO, _NINE, _TILDE

@@ -16,6 +16,7 @@ from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
+from .cut import LINE, cut
 from .negotiate import Line, Opening, Transport, rewrite, terms_of, transport_of
 from .security.heard import Heard, has_protection, undress
 from .stream import Terms
@@ -30,9 +31,7 @@ _SESSION = re.compile(
     rb"([0-9.]{7,15})\r\ns=[ -~]{0,64}\r\n"
     rb"c=IN IP4 ([1-9][0-9.]{6,14})\r\nt=0 0((?:\r\na=[!-~]{1,64}){0,4})"
 )
-_LINE = b"\r\nm=audio "
 _MEDIA = re.compile(rb" RTP/AVP [0-9 ]{1,64}\r\n(?:a=[ -~]{1,128}\r\n){0,32}")
-_SPACE, _ZERO, _NINE, _TILDE = b" 09~"
 _MAX_SIZE = 1500  # octets; what is kept of a phone is not more
 _MAX_KNOWN = 2048
 _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|msid|x-|X-)")
@@ -209,7 +208,17 @@ def _extended(body: Body, allowed: Names, converted: Names) -> Body:
 class Agreed:
     """What an offer and its answer come to, by m-line."""
 
-    __slots__ = ("codecs", "has_plans", "is_converted", "kinds", "plans", "streams", "terms", "told")
+    __slots__ = (
+        "are_taken",
+        "codecs",
+        "has_plans",
+        "is_converted",
+        "kinds",
+        "plans",
+        "streams",
+        "terms",
+        "told",
+    )
 
     def __init__(
         self,
@@ -224,6 +233,7 @@ class Agreed:
         self.told = told  # what the offerer is told where the answer is another's, if it is short
         self.kinds = tuple([stream.answer.kind for stream in streams])
         self.codecs = tuple(["" if one is None else one.codec for one in terms])
+        self.are_taken = tuple([not stream.is_rejected for stream in streams])
         self.has_plans = any(plans)
         # Whether any sound is decoded and encoded again
         self.is_converted = any(one is not None and one.offerer.is_converted for one in plans)
@@ -282,41 +292,16 @@ def _agreed(offer: Body, sent: Body, answer: Body, converted: Names) -> Agreed:
 
 
 def _parse_quickly(data: bytes) -> Said | None:
-    own_at = _own_at(data)
-    if own_at == 0 or len(data) > _MAX_SIZE:
+    found = cut(data) if len(data) <= _MAX_SIZE else None
+    if found is None:
         return None
-    port_at = data.find(_LINE, own_at) + len(_LINE)
-    end = _end_of(data, port_at, _ZERO, _NINE, 5)
-    if port_at < own_at or end == 0 or data[port_at] == _ZERO:
-        return None
-    number = 0
-    for i in range(port_at, end):
-        number = 10 * number + data[i] - _ZERO
-    if number >= 65535:  # the next one has to be a port too
-        return None
-    text = data[own_at:port_at] + data[end:]
+    text, number = found
     known = _known.get(text) or _look(text, number)
     if known is None:
         return None
     body = known.body
     wish = Wish("audio", _SOUND, number, known.host, None, body.has_mux)
     return Said(body.description, [wish], body, data, None)
-
-
-def _own_at(data: bytes) -> int:
-    """Where the address of IPv4 in an origin begins, behind a name and two numbers of usual lengths; or 0."""
-    at = _end_of(data, 7, _SPACE + 1, _TILDE, 64) if data.startswith(b"v=0\r\no=") else 0
-    for _ in range(2):
-        at = _end_of(data, at + 1, _ZERO, _NINE, 18) if at else 0
-    return at + 8 if at and data.startswith(b" IN IP4 ", at) else 0
-
-
-def _end_of(data: bytes, at: int, least: int, most: int, longest: int) -> int:
-    """Where a word of such octets ends that begins there; 0: none does, or no space follows."""
-    size, end = len(data), at
-    while end < size and least <= data[end] <= most:
-        end += 1
-    return end if end < size and data[end] == _SPACE and at < end <= at + longest else 0
 
 
 class Known:
@@ -334,11 +319,11 @@ _known: dict[bytes, Known] = {}  # by all from the address in the origin on, wit
 
 def _look(text: bytes, port: int) -> Known | None:
     """Read what begins at the address in its origin, and misses the port; it is known from then on."""
-    session, _, media = text.partition(_LINE)
+    session, _, media = text.partition(LINE)
     if b"\na=ssrc:" in media or b"\na=rtcp:" in media:  # nobody says the same there in two calls
         media = _SSRC.sub(b"", media)  # as negotiate leaves it out
         media = media.replace(b"\na=rtcp:%d\r\n" % (port + 1), b"\n")  # says what goes without saying
-        text = session + _LINE + media
+        text = session + LINE + media
         if text in _known:
             return _known[text]
     found = _SESSION.fullmatch(session)

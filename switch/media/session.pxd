@@ -30,12 +30,12 @@ cdef class MediaSession:
     cpdef bytes answer(self, MediaLeg source, MediaLeg target, bytes data)
     @cython.locals(leg=MediaLeg)
     cpdef confirm(self)
-    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, codec=str, other=int)
+    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, codec=str, other=int, watch=Watch)
     cpdef MediaReport report(self)
     @cython.locals(leg=MediaLeg, pair=Pair)
     cpdef MediaReport close(self)
     cpdef Line _offered_line(self, MediaLeg source, MediaLeg target, Py_ssize_t i, Wish wish)
-    cpdef Line _answered_line(self, Offer offer, MediaLeg source, MediaLeg target, Py_ssize_t i, stream)
+    cpdef Line _answered_line(self, Offer offer, MediaLeg source, MediaLeg target, Py_ssize_t i, bint is_taken)
     @cython.locals(pair=Pair)
     cpdef Pair pair(self, MediaLeg leg, Py_ssize_t i)
     cpdef resolve(self, MediaLeg leg)
@@ -52,3 +52,5 @@ cdef class MediaSession:
                         bint is_mux, side, Py_ssize_t line, bundled=*)
     @cython.locals(leg=MediaLeg)
     cpdef bint _is_shielded(self, Py_ssize_t line) except -1
+
+cdef bint _is_plain(terms) except -1

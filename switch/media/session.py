@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from switchroom.protocols import sdp
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
 from .leg import Agreement, MediaLeg, Offer
@@ -83,7 +82,8 @@ class MediaSession:
         said = source.hear_answer(data)
         agreed = agree(offer.said, offer.sent, offer.lines, said, self.plane.rules.converted)
         lines = [
-            self._answered_line(offer, source, target, i, stream) for i, stream in enumerate(agreed.streams)
+            self._answered_line(offer, source, target, i, is_taken)
+            for i, is_taken in enumerate(agreed.are_taken)
         ]
         dress = target.security.dress_answer(target)
         source.security.settle(source)
@@ -173,7 +173,8 @@ class MediaSession:
                 self._count(streams, leg, i, agreed.kinds[i], codec)
         other = second.number if second is not None else 1
         judge_sound(streams)
-        troubles = () if self.watch is None else self.watch.texts(self.plane.now())
+        watch = self.watch
+        troubles = () if watch is None or watch.is_quiet() else watch.texts(self.plane.now())
         return MediaReport(
             tuple(codecs), sum_up(streams, 0), sum_up(streams, other), tuple(streams), troubles
         )
@@ -209,9 +210,9 @@ class MediaSession:
         return Line(self.pair(target, i).port, wish.has_mux)
 
     def _answered_line(
-        self, offer: Offer, source: MediaLeg, target: MediaLeg, i: int, stream: sdp.Stream
+        self, offer: Offer, source: MediaLeg, target: MediaLeg, i: int, is_taken: bool
     ) -> Line:
-        if stream.is_rejected or source.pair_of(i) is None:
+        if not is_taken or source.pair_of(i) is None:
             return Line()  # also when an earlier answer to the same offer gave this line up
         return Line(self.pair(target, i).port, offer.said.wishes[i].has_mux)
 
@@ -233,7 +234,7 @@ class MediaSession:
         """Give back the ports that neither an agreement nor an open offer needs."""
         needed: set[int] = set()
         if leg.agreement is not None:
-            needed = {i for i, stream in enumerate(leg.agreement.agreed.streams) if not stream.is_rejected}
+            needed = {i for i, is_taken in enumerate(leg.agreement.agreed.are_taken) if is_taken}
         for other in self.legs:
             offer = other.offer
             if offer is not None and not offer.answer and (other is leg or offer.by is leg):

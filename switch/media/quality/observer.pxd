@@ -4,6 +4,7 @@ cdef class Watch:
     cdef readonly double began_at
     cdef public tuple ears, present, troubles
 
+    cpdef bint is_quiet(self)
     cpdef tuple texts(self, double now)
 
 cdef class Observer:
@@ -16,3 +17,5 @@ cdef class Observer:
 
     cpdef begin(self, session)
     cpdef end(self, session)
+
+cdef int _SLOTS

@@ -71,10 +71,12 @@ class Watch:
         self.present: tuple[Trouble, ...] = ()  # at most one of each leg
         self.troubles: tuple[Trouble, ...] = ()  # that are over
 
+    def is_quiet(self) -> bool:
+        """Whether all were heard."""
+        return not self.troubles and not self.present
+
     def texts(self, now: float) -> tuple[str, ...]:
         """Who was not heard, and why."""
-        if not self.troubles and not self.present:
-            return ()
         return tuple([trouble.text(now) for trouble in (*self.troubles, *self.present)])
 
     def ear(self, leg: int, line: int) -> _Ear:
