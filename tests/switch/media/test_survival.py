@@ -95,7 +95,7 @@ async def test_what_follows_fits_what_went_before(
     session = taken_up(another(), kept_of(call))
     one, two = session.legs
     session.offer(one, two, a.describe("a=sendonly"))
-    after = sdp.Origin(*two.origin)
+    after = sdp.Origin(*two.opening.origin)
     assert (after.session_id, after.host) == (before.session_id, before.host)
     assert after.version == before.version + 1
     session.answer(two, one, b.describe("a=recvonly"))
