@@ -47,10 +47,3 @@ class Sealer:
         keyed = self._keyed.copy()
         keyed.update(text.encode("utf-8", "surrogateescape"))
         return keyed.hexdigest()
-
-
-PlainSealer = Sealer
-try:  # noqa: SIM105 - the form of the house for twins
-    from ._hashing import Sealer, compute_response
-except ImportError:  # not built: the same answers, slower
-    pass
