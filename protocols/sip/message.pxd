@@ -4,6 +4,8 @@ cimport cython
 
 from .extensions cimport Extended
 
+cdef dict _USUAL_TYPES
+
 cdef class Message(Extended):
     cpdef list get_all(self, str name)
     cpdef insert_first(self, str name, value)

@@ -23,6 +23,7 @@ METHODS = frozenset(
     }
 )  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
+_USUAL_TYPES = {name: name for name in ("application/sdp", "message/sipfrag", "application/dtmf-relay")}
 _MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
 _MAX_SHORT = 256  # octets of a list that is remembered
 _FOLD = re.compile(rb"\r\n[ \t]+")
@@ -131,7 +132,7 @@ class Message(Extended):
         value = self.get("content-type")
         if value is None:
             return None
-        return _media_type(value[:_MAX_TYPE])
+        return _USUAL_TYPES.get(value) or _media_type(value[:_MAX_TYPE])
 
     @property
     def require(self) -> tuple[str, ...]:

@@ -22,3 +22,6 @@ cdef class Refresh(Timed):
     cpdef _send(self, double now)
 
 cpdef inspect_timing(Request request, timing)
+cdef bint _supports(Request request)
+cdef _expires(Message message)
+cdef _delta(Message message)

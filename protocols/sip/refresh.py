@@ -200,6 +200,8 @@ class Refresh(Timed):
 
     def stop(self) -> None:
         """No timer runs."""
+        if not self.interval and not self._timer:
+            return  # none does, as nearly always
         self.interval = 0
         self._expires_at = self._refresh_at = NEVER
         self._session.core.wheel.disarm(self)
@@ -244,7 +246,9 @@ def inspect_timing(request: Request, timing: SessionTiming | None) -> Refusal | 
 
 
 def _supports(request: Request) -> bool:
-    return any(name in request and OPTION in request.get_list(name) for name in ("supported", "require"))
+    return ("supported" in request and OPTION in request.get_list("supported")) or (
+        "require" in request and OPTION in request.get_list("require")
+    )
 
 
 def _expires(message: Message) -> SessionExpires | None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.refresh import Refresh
+from switchroom.protocols.wheel import Wheel
 from tests.wire import Lone, Wire, invite, make_request, make_response
 
 SDP = ("Content-Type", "application/sdp")
@@ -499,3 +501,25 @@ def test_their_answer_in_ack_stands() -> None:
     lone.hear(inside(lone, session, "ACK", 2, body=b"v=6"))
     assert session.refresh is not None
     assert (session.refresh.heard, session.refresh.sent) == (b"v=6", b"v=5")
+
+
+class Idle:
+    """A session with something else on its way."""
+
+    def __init__(self):
+        self.core = self
+        self.wheel = Wheel()
+
+    @staticmethod
+    def glare_delay():
+        return 1.0
+
+
+def test_a_timer_that_a_late_refusal_set_is_stopped_too():
+    session = Idle()
+    refresh = Refresh(session, timing())
+    refresh.stop()
+    refresh.on_refused("UPDATE", 491, None, 100.0)  # to what was on its way when the timer was stopped
+    assert len(session.wheel) == 1
+    refresh.stop()
+    assert len(session.wheel) == 0
