@@ -12,7 +12,7 @@ from .early cimport Early
 from .exchange cimport Exchange
 from .hunting.dialling cimport Dialling, Errand
 from .identity cimport Identity
-from .leg cimport Leg, offered, sdp_headers, sdp_of
+from .leg cimport Leg, leg_of_caller, offered, sdp_headers, sdp_of
 from .passing cimport of_answer, of_refusal
 from .routing.plan cimport Plan
 from .rules cimport Caller

@@ -20,6 +20,7 @@ from switchroom.switch.calls.hunting.dialling import Dialling, Errand
 from switchroom.switch.calls.leg import (
     RETRY_AFTER,
     Leg,
+    leg_of_caller,
     offered,
     sdp_headers,
     sdp_of,
@@ -165,8 +166,8 @@ class Call:
     def take_caller(self, event: sip.RequestReceived, now: float) -> bytes:
         """Take the INVITE that the call begins with; its SDP, or nothing."""
         caller = self.caller
-        self.a = Leg.of_caller(self, event, caller)
-        self.a.accept(event, caller, now)
+        leg = self.a = leg_of_caller(self, event, caller)
+        leg.accept(event, caller, now)
         if caller.trunk is not None:
             self.plays_early = caller.trunk.config.early_media != "none"
         offer = sdp_of(event.request)

@@ -17,6 +17,7 @@ from .call cimport Call
 from .identity cimport Identity
 from .ledger cimport Ledger
 from .leg cimport contact_for
+from .passing cimport of_invite
 from .registration.registrar cimport Registrar
 from .routing.plan cimport Inquiry, Plan
 from .routing.router cimport Router
@@ -60,6 +61,7 @@ cdef class Exchange:
     cpdef str _why(self, caller, int status, plan, verdict)
     cpdef str domain_for(self, flow)
     cpdef timing_for(self, Trunk trunk)
+    cpdef travelling(self, Request request, Trunk trunk)
     cpdef tell(self, Call call, double now)
     cpdef call_answered(self, Call call, double now)
     cpdef keep(self, Call call)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
 from switchroom.protocols.wheel import Slots
-from switchroom.switch.calls import hearing, identity, keys, passing, survival
+from switchroom.switch.calls import hearing, identity, keys, survival
 from switchroom.switch.calls.access.admission import Admission
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.reception import Reception
@@ -18,6 +18,7 @@ from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger
 from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
+from switchroom.switch.calls.passing import Headers, of_invite
 from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.registration.registrar import Registrar
 from switchroom.switch.calls.routing import Leap, Step, ToApp, ToUser, clean_number
@@ -191,7 +192,7 @@ class Exchange:
         if trunk is not None:
             if self.verify is not None and trunk.config.verify != "off":
                 verdict = self.verify(request, trunk, now)
-            if trunk.config.headers:
+            if trunk.has_rules:
                 trunk.strip_in(request)
         if self.on_replaces is not None and "replaces" in request and self.on_replaces(event, caller, now):
             return
@@ -324,11 +325,10 @@ class Exchange:
         """Session timers of a leg (RFC 4028)."""
         return self.config.timing if trunk is None else self._timings[trunk.config.session_timer]
 
-    @staticmethod
-    def travelling(request: sip.Request, trunk: Trunk | None) -> passing.Headers:
+    def travelling(self, request: sip.Request, trunk: Trunk | None) -> Headers:
         """What the legs that are made for a caller get of its INVITE."""
-        headers = passing.of_invite(request, is_trusted=trunk is not None and trunk.config.trusted)
-        if trunk is not None and trunk.config.headers:
+        headers = of_invite(request, trunk is not None and trunk.is_trusted)
+        if trunk is not None and trunk.has_rules:
             return [*headers, *trunk.headers_in(request)]
         return headers
 

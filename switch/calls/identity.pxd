@@ -1,5 +1,7 @@
 # What Identity holds in C, and what is called in C; identity.py runs without.
 
+from switchroom.protocols.sip.message cimport Message, Request
+
 cdef class Identity:
     cdef readonly str number, name, verstat
     cdef readonly bint is_private, is_asserted
@@ -8,9 +10,9 @@ cdef class Identity:
     cpdef tuple _parts(self)
     cpdef Identity changed(self, str number=*, str name=*, tuple diversions=*, str verstat=*)
 
-cpdef Identity read(request, bint is_trusted)
-cpdef privacy_of(message)
-cpdef tuple diversions_of(message)
+cpdef Identity read(Request request, bint is_trusted)
+cpdef privacy_of(Message message)
+cpdef tuple diversions_of(Message message)
 cpdef str number_in(uri)
 cpdef str plain(str text)
 cpdef str from_header(Identity identity, str domain)

@@ -3,11 +3,14 @@
 cimport cython
 from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.events cimport RequestReceived
+from switchroom.protocols.sip.flow cimport Flow
 from switchroom.protocols.sip.message cimport Message, Response
 from switchroom.protocols.sip.server cimport ServerTransaction
 from switchroom.protocols.sip.session cimport Session
 from switchroom.switch.media.leg cimport MediaLeg
 from switchroom.switch.media.session cimport MediaSession
+
+from .rules cimport Caller
 
 cdef class Leg:
     cdef public MediaLeg media
@@ -22,10 +25,12 @@ cdef class Leg:
     cdef public bint is_a, is_failed, owes_answer
 
     @cython.locals(endpoint=Endpoint, session=Session)
-    cpdef accept(self, RequestReceived event, caller, double now)
+    cpdef accept(self, RequestReceived event, Caller caller, double now)
     cpdef forget(self)
     cpdef release(self)
 
+@cython.locals(session=MediaSession, flow=Flow, media=MediaLeg, leg=Leg)
+cpdef Leg leg_of_caller(call, RequestReceived event, Caller caller, bint is_a=*)
 cpdef tuple codecs_of(config)
 cpdef bytes offered(MediaSession media, Leg source, Leg target, bytes offer)
 cpdef bytes sdp_of(Message message)

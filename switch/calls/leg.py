@@ -102,16 +102,6 @@ class Leg:
             None  # a re-INVITE that met another: again when, how often so far
         )
 
-    @classmethod
-    def of_caller(cls, call: Call, event: sip.RequestReceived, caller: Caller, *, is_a: bool = True) -> Leg:
-        """The leg of somebody who calls; ``accept`` makes its session."""
-        source = event.flow.remote
-        media = call.media.leg(source[0], leads_elsewhere(event.request, source))
-        leg = cls(call, media, is_a, caller.account)
-        leg.codecs = codecs_of(caller.config)
-        media.security.policy = policy_of(caller.config, event.flow.transport)
-        return leg
-
     def accept(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
         """Take the INVITE that the leg was made for: from here on it has a session."""
         exchange, trunk = self.call.exchange, caller.trunk
@@ -138,6 +128,19 @@ class Leg:
         trunk, self.trunk = self.trunk, None
         if trunk is not None:
             trunk.give_back()
+
+
+def leg_of_caller(call: Call, event: sip.RequestReceived, caller: Caller, is_a: bool = True) -> Leg:
+    """The leg of somebody who calls; ``accept`` makes its session."""
+    session, flow, trunk = call.media, event.flow, caller.trunk
+    media = session.leg(flow.remote[0], leads_elsewhere(event.request, flow.remote))
+    leg = Leg(call, media, is_a, caller.account)
+    if trunk is not None:
+        leg.codecs, media.security.policy = trunk.codecs, trunk.policy
+    else:
+        leg.codecs = codecs_of(caller.user)
+        media.security.policy = policy_of(caller.user, flow.transport)
+    return leg
 
 
 def codecs_of(config: UserConfig | TrunkConfig | None) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ _REFUSAL = {"reason": "Reason", "user-to-user": "User-to-User"}
 _ANY_INVITE = _INVITE | _TRUSTED_INVITE
 
 
-def of_invite(request: sip.Request, *, is_trusted: bool) -> Headers:
+def of_invite(request: sip.Request, is_trusted: bool) -> Headers:
     """What each leg that we make gets of the caller's INVITE."""
     return _pick(request, _ANY_INVITE if is_trusted else _INVITE)
 

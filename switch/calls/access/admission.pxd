@@ -4,6 +4,7 @@ cimport cython
 
 from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
+from switchroom.switch.calls.routing.router cimport Router
 from switchroom.switch.calls.rules cimport Caller
 from switchroom.switch.calls.trunks.trunk cimport Trunk
 
@@ -18,7 +19,7 @@ cdef class Admission:
     cdef object _records, _busy
     cdef Py_ssize_t _max_calls
 
-    cpdef shed(self, is_emergency, Request request)
+    cpdef shed(self, Router router, Request request)
     cpdef inspect(self, Request request)
     cpdef str why(self, Caller caller, Py_ssize_t count)
     @cython.locals(trunk=Trunk)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
@@ -13,6 +12,7 @@ from switchroom.switch.calls.leg import RETRY_AFTER, SDP
 from switchroom.switch.calls.rules import Caller, ExchangeConfig
 
 if TYPE_CHECKING:
+    from switchroom.switch.calls.routing.router import Router
     from switchroom.switch.store import RecordStore
 
 _OVERLOADED = sip.Refusal(503, RETRY_AFTER)
@@ -39,12 +39,12 @@ class Admission:
         self.overload.rules = config.overload
         self._busy = sip.Refusal(503, (("Retry-After", str(config.overload.retry_after)),))
 
-    def shed(self, is_emergency: Callable[[str], bool], request: sip.Request) -> sip.Refusal | bool:
+    def shed(self, router: Router, request: sip.Request) -> sip.Refusal | bool:
         """Before anything else is done for an INVITE: a refusal, True for silence, False to go on."""
         overload = self.overload
         if not self.is_draining and not overload.share and self.setups <= overload.rules.max_setups:
             return False
-        if is_emergency(request.uri.user or ""):
+        if router.is_emergency(request.uri.user or ""):
             return False
         if self.is_draining:
             return self._busy

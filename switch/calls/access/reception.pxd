@@ -1,9 +1,12 @@
 # What the reception holds in C; reception.py runs without.
 
+cdef class Reception
+
 from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.inspection cimport inspect_request
 from switchroom.protocols.sip.message cimport Request
+from switchroom.switch.calls.exchange cimport Exchange
 from switchroom.switch.calls.registration.registrar cimport Registrar
 
 from .auth cimport Authenticator
@@ -16,7 +19,8 @@ cdef class Reception:
     cdef tuple _methods
     cdef public object strangers, elsewhere, on_other_worker
     cdef readonly Proportion proportion
-    cdef object _exchange, _peer_names
+    cdef Exchange _exchange
+    cdef object _peer_names
     cdef Endpoint _endpoint
     cdef Registrar _registrar
     cdef Authenticator _authenticator

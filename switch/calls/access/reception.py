@@ -99,7 +99,7 @@ class Reception:
 
     def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
         """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
-        shed = self._exchange.admission.shed(self._exchange.router.is_emergency, event.request)
+        shed = self._exchange.admission.shed(self._exchange.router, event.request)
         if isinstance(shed, sip.Refusal):
             self._endpoint.reply(event, shed.status, now, None, shed.headers)
             return True

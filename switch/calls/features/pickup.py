@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls.hunting.dialling import ANSWERED_ELSEWHERE
-from switchroom.switch.calls.leg import Leg, offered, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import Leg, leg_of_caller, offered, sdp_headers, sdp_of
 from switchroom.switch.media import NoPortsLeft
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def pick_up(leg: Leg, event: sip.RequestReceived, caller: Caller, now: float) ->
         return sip.Refusal(481)
     if not dialling.errand.offer or not theirs:
         return sip.Refusal(488)  # the description of one would have to come before that of the other
-    one = Leg.of_caller(call, event, caller, is_a=False)
+    one = leg_of_caller(call, event, caller, is_a=False)
     try:
         shown = offered(call.media, call.a, one, dialling.errand.offer)
         answer = _met(shown, theirs)

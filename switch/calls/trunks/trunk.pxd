@@ -2,7 +2,7 @@
 
 cimport cython
 
-from switchroom.switch.calls.identity cimport Identity
+from switchroom.switch.calls.identity cimport Identity, from_header, identity_headers, number_in
 from switchroom.switch.calls.rules cimport Caller
 
 from .admission cimport Admission

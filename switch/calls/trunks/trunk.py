@@ -8,7 +8,7 @@ from typing import NamedTuple
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls import identity
-from switchroom.switch.calls.identity import Header, Identity
+from switchroom.switch.calls.identity import Header, Identity, from_header, identity_headers, number_in
 from switchroom.switch.calls.leg import codecs_of
 from switchroom.switch.calls.protection import policy_of
 from switchroom.switch.calls.rules import Caller
@@ -248,9 +248,9 @@ class Trunk:
         if self._from_user and not shown.is_private:
             from_ = identity.address(self._from_user, domain, shown.name)
         else:
-            from_ = identity.from_header(shown, domain)
+            from_ = from_header(shown, domain)
         headers = [("Route", route) for route in self.routes(now)]
-        headers += identity.identity_headers(shown, self._caller_id, domain)
+        headers += identity_headers(shown, self._caller_id, domain)
         if caller.diversions:
             headers += self._forwardings(caller, called, domain)
         if self.has_rules:
@@ -333,7 +333,7 @@ class Trunk:
             uri = request.to.uri
         elif self._called_in == "p-called-party-id":
             uri = identity.called_party(request) or uri
-        number = identity.number_in(uri)
+        number = number_in(uri)
         number = self._aliases.get(number, number)
         return number if self._number_in == "as-is" else self.whole_in(number)
 
