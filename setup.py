@@ -21,7 +21,7 @@ LINKED = SANITIZERS if IS_SANITIZED else []
 WARNED = ["-std=gnu11", "-Wall", "-Wno-unreachable-code"]
 # What limits a call is how much code it touches: what raises lies apart, no stub is between us and Python.
 # -O2 touches 14 % fewer lines than -O1 and takes 9 % fewer steps; -Os touches 3 % fewer and takes 15 % more.
-DENSE = [] if IS_SANITIZED else ["-fno-plt", "-include", "cold.h"]
+DENSE = [] if IS_SANITIZED else ["-fno-plt", "-include", "protocols/cold.h"]
 AS_IT_IS = COMPILED if IS_SANITIZED else ["-O2", "-g0", *DENSE]
 AS_IT_IS += ["-Wno-array-bounds"]  # the size of None is only asked where it turned out to be a number
 AS_IT_IS += ["-Werror=incompatible-pointer-types"]  # a method of C that leaves as a value would lose its self
