@@ -251,5 +251,6 @@ cdef class Written(Lines):
 
 
 cdef inline char* put(char* place, const char* octets, Py_ssize_t size) noexcept:
-    memcpy(place, octets, size)
+    if size > 0:  # a message without headers has no octets of its own, and memcpy takes no NULL
+        memcpy(place, octets, size)
     return place + size
