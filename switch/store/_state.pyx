@@ -12,11 +12,16 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object)
     void* PyUnicode_DATA(object)
     int PyUnicode_1BYTE_KIND
+    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
 
 cdef enum:
     LONGEST = 6  # octets that one of the first 256 characters can take
 
 cdef const char* _DIGITS = b"0123456789abcdef"
+
+cdef uint8_t _IS_ESCAPED[256]
+for _octet in range(256):
+    _IS_ESCAPED[_octet] = not 0x20 <= _octet < 0x7F or _octet in b'"\\'
 
 cdef struct Text:
     char* data
@@ -36,6 +41,8 @@ def encode(value) -> str:
 
 cdef int _write(Text* text, value) except -1:
     cdef bytes octets
+    cdef long long number
+    cdef int overflow = 0
     kind = type(value)
     if kind is str and PyUnicode_KIND(value) == PyUnicode_1BYTE_KIND:
         return _write_text(text, <uint8_t*>PyUnicode_DATA(value), len(<str>value))
@@ -50,19 +57,47 @@ cdef int _write(Text* text, value) except -1:
         return _put(text, b"true", 4)
     if value is False:
         return _put(text, b"false", 5)
-    octets = (str(value) if kind is int else plain(value)).encode("ascii")
+    if kind is int:
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow:
+            return _write_number(text, number)
+    octets = plain(value).encode("ascii")
     return _put(text, PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets))
+
+
+cdef int _write_number(Text* text, long long number) except -1:
+    cdef char digits[20]
+    cdef int at = 20
+    cdef unsigned long long rest = <unsigned long long>number if number >= 0 else 0ULL - <unsigned long long>number
+    while True:
+        at -= 1
+        digits[at] = <char>(c'0' + rest % 10)
+        rest //= 10
+        if rest == 0:
+            break
+    if number < 0:
+        at -= 1
+        digits[at] = c'-'
+    return _put(text, digits + at, 20 - at)
 
 
 cdef int _write_list(Text* text, values) except -1:
     cdef bint is_first = True
     _put(text, b"[", 1)
-    for value in values:
-        if not is_first:
-            _put(text, b",", 1)
-        is_first = False
-        _write(text, value)
+    if type(values) is tuple:
+        for value in <tuple>values:
+            is_first = _write_entry(text, value, is_first)
+    else:
+        for value in values:
+            is_first = _write_entry(text, value, is_first)
     return _put(text, b"]", 1)
+
+
+cdef bint _write_entry(Text* text, value, bint is_first) except -1:
+    if not is_first:
+        _put(text, b",", 1)
+    _write(text, value)
+    return False
 
 
 cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) except -1:
@@ -75,11 +110,10 @@ cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) e
     at += 1
     for i in range(length):
         c = characters[i]
-        if 0x20 <= c < 0x7F and c != c'"' and c != c'\\':
-            at[0] = <char>c
-            at += 1
-        else:
-            at = _escape(at, c)
+        at[0] = <char>c
+        at += 1
+        if _IS_ESCAPED[c]:
+            at = _escape(at - 1, c)
     at[0] = c'"'
     text.size = at + 1 - text.data
     return 0

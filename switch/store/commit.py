@@ -13,18 +13,15 @@ import structlog
 
 from .beside import Beside
 from .interfaces import RecordSink
+from .lines import CHUNK, lines_after
 from .rows import (
     BINDING_COLUMNS,
     CALL_COLUMNS,
-    LIVE_COLUMNS,
-    PLACE_COLUMNS,
-    STATE_COLUMN,
+    OPEN_COLUMNS,
     Row,
-    call_row,
     clean,
-    open_row,
 )
-from .schema import PRAGMAS, RECORD_COLUMNS, connect, migrate
+from .schema import PRAGMAS, connect, migrate
 from .texts import TEXT_COLUMNS
 from .writer import Batch, CommitError
 
@@ -43,11 +40,9 @@ _BAD_ROW = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
-_SINK_CHUNK = 500
 _SINK_SYNC_INTERVAL = 1.0
 
-_OPEN_COLUMNS = (*LIVE_COLUMNS, STATE_COLUMN, *PLACE_COLUMNS)
-_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(_OPEN_COLUMNS)}) VALUES "
+_PUT_LIVE = f"INSERT OR REPLACE INTO live ({', '.join(OPEN_COLUMNS)}) VALUES "
 _PUT_CALL = f"INSERT INTO calls ({', '.join(CALL_COLUMNS)}) VALUES "
 _DROP_LIVE = "DELETE FROM live WHERE (id) IN (VALUES "
 _PUT_BINDING = f"INSERT OR REPLACE INTO bindings ({', '.join(BINDING_COLUMNS)}) VALUES "
@@ -60,14 +55,6 @@ _ENDINGS = {
     _PUT_CALL: " ON CONFLICT (id) DO NOTHING",
     **dict.fromkeys((_DROP_LIVE, _DROP_BINDING, _DROP_TEXT), ")"),
 }
-
-_AS_JSON = ", ".join(f"'{name}', {'json(codecs)' if name == 'codecs' else name}" for name in RECORD_COLUMNS)
-_SELECT_LINES = f"""
-    SELECT count(*), max(seq), group_concat(line, char(10)) FROM (
-        SELECT seq, json_object({_AS_JSON}) AS line FROM records
-        WHERE seq > ? ORDER BY seq LIMIT {_SINK_CHUNK}
-    )
-"""
 
 Work = list[tuple[str, list[Row]]]  # beginnings of statements and the rows that they are done for
 
@@ -119,8 +106,7 @@ class Committer:
                 self._connection = connect(self._path)
                 migrate(self._connection)
             self._write(self._connection, batch)
-            is_new = batch.has_lines or any(is_closed for is_closed, _ in batch.records.values())
-            self.has_lines = self.has_lines or is_new
+            self.has_lines = self.has_lines or batch.has_lines or bool(batch.ended)
             self._feed_sink(self._connection)
         except sqlite3.Error as error:
             self._disconnect()  # the next attempt starts afresh, whatever happened to the file
@@ -189,15 +175,15 @@ class Committer:
         if self._sink is None:
             return
         while self.has_lines:
-            count, seq, lines = connection.execute(_SELECT_LINES, (self._sunk_seq,)).fetchone()
+            count, seq, lines = lines_after(self._sunk_seq, connection, self._at_once.get())
             if count:
                 try:
-                    self._sunk_size = self._sink.append(lines.encode() + b"\n")
+                    self._sunk_size = self._sink.append(lines)
                 except OSError as error:
                     self._tell_sink(error)
                     return  # the next commit tries again: a heartbeat at the latest
                 self._sunk_seq = seq
-            self.has_lines = count == _SINK_CHUNK
+            self.has_lines = count == CHUNK
         self._is_sink_failing = False
         if self._sunk_seq > self._marked_seq and time.monotonic() >= self._marked_at + _SINK_SYNC_INTERVAL:
             self._mark_sink(connection)
@@ -225,14 +211,14 @@ def alive_key(slot: int) -> str:
 
 
 def _statements(batch: Batch, place: tuple[int, int], alive: str) -> Work:
-    live = [open_row(row) + place for is_closed, row in batch.records.values() if not is_closed]
-    ended = [call_row(row) for is_closed, row in batch.records.values() if is_closed]
+    live: list[Row] = [row + place for row in batch.live.values()]
+    ended: list[Row] = list(batch.ended.values())
     saved: list[Row] = [binding for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]
     return [
-        (_PUT_LIVE, live),
         (_PUT_CALL, ended),
         (_DROP_LIVE, [row[:1] for row in ended]),
+        (_PUT_LIVE, live),  # takes the pages that those have left
         (_PUT_BINDING, saved),
         (_DROP_BINDING, removed),
         (_PUT_TEXT, [row for row in batch.texts.values() if row is not None]),

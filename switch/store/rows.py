@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from . import state as state_json
 from .interfaces import StoredBinding
 from .record import Direction, Record
 
@@ -17,6 +15,7 @@ LIVE_COLUMNS = (
 )
 STATE_COLUMN = "state"  # of live calls that were answered
 PLACE_COLUMNS = ("slot", "generation")  # of live calls: which life of which worker has them
+OPEN_COLUMNS = (*LIVE_COLUMNS, STATE_COLUMN, *PLACE_COLUMNS)
 CALL_COLUMNS = (
     *LIVE_COLUMNS,
     *("end_at", "duration", "cause", "reason", "ended_by", "verdict", "explanation"),
@@ -28,32 +27,6 @@ _LIVE = len(LIVE_COLUMNS)  # where what was live ends
 _ENDED = len(CALL_COLUMNS) - 2 * _SIDE  # and where media begins
 BINDING_COLUMNS = StoredBinding._fields
 Row = tuple[Any, ...]
-
-
-def open_row(copied: Row) -> Row:
-    """Turn what ``Record.live`` gave into what SQLite takes."""
-    state = copied[_LIVE]
-    return (*live_row(copied[:_LIVE]), "" if state is None else state_json.encode(state))
-
-
-def live_row(copied: Row) -> Row:
-    """The same without the state."""
-    id, a, b, caller, callee, from_user, to_user, setup, ring, answer, codecs, trunk = copied
-    return (
-        *(id, a, b, caller, callee, from_user, to_user, setup),
-        *(ring, answer, _codecs_text(codecs), trunk),
-    )
-
-
-def call_row(copied: Row) -> Row:
-    """Turn what ``Record.ended`` gave into what SQLite takes."""
-    end, duration, cause, reason, ended_by, verdict, explanation, media_a, media_b = copied[_LIVE:]
-    return (
-        *live_row(copied[:_LIVE]),
-        *(end, duration, cause, reason, ended_by, verdict, "\n".join(explanation)),
-        *media_a,
-        *media_b,
-    )
 
 
 def row_record(row: Row) -> Record:
@@ -83,8 +56,3 @@ def row_record(row: Row) -> Record:
 def clean(row: Sequence[Any]) -> Row:
     """The row with what SQLite cannot take (lone surrogates) replaced."""
     return tuple(v.encode(errors="replace").decode() if isinstance(v, str) else v for v in row)
-
-
-@lru_cache(maxsize=256)
-def _codecs_text(codecs: tuple[str, ...]) -> str:
-    return json.dumps(codecs)

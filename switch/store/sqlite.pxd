@@ -3,7 +3,7 @@
 cimport cython
 
 from .record cimport Record
-from .writer cimport Writer
+from .writer cimport Batch, Writer
 
 cdef class SqliteBindings:
     cdef object _path
@@ -23,6 +23,7 @@ cdef class SqliteRecords:
 
     cpdef open(self, Record record)
     cpdef answered(self, Record record)
+    @cython.locals(row=tuple, writer=Writer, pending=Batch)
     cpdef close(self, Record record)
-    @cython.locals(writer=Writer, records=dict)
-    cpdef _put(self, Record record, bint is_closed)
+    @cython.locals(row=tuple, writer=Writer, live=dict)
+    cpdef _put(self, Record record)

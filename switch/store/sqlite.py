@@ -19,9 +19,7 @@ from .record import Record
 from .rows import (
     BINDING_COLUMNS,
     CALL_COLUMNS,
-    LIVE_COLUMNS,
-    PLACE_COLUMNS,
-    STATE_COLUMN,
+    OPEN_COLUMNS,
     row_record,
 )
 from .schema import StoreError, connect, create_private
@@ -96,15 +94,23 @@ class SqliteRecords:
 
     def open(self, record: Record) -> None:
         """A call is being set up."""
-        self._put(record, False)
+        self._put(record)
 
     def answered(self, record: Record) -> None:
         """It was answered."""
-        self._put(record, False)
+        self._put(record)
 
     def close(self, record: Record) -> None:
         """It ended; nothing is written about it after this."""
-        self._put(record, True)
+        row, writer = record.ended(), self._writer
+        with writer.lock:
+            pending = writer.pending
+            known = pending.live.pop(record.id, None) or pending.ended.get(record.id)
+            if known is None and not writer.has_room():
+                self.refused_count += 1
+                return
+            pending.ended[record.id] = row
+            writer.wake()
 
     def heartbeat(self, now: float) -> None:
         """The switch lives; after a crash this is the end of the calls that were up."""
@@ -119,8 +125,7 @@ class SqliteRecords:
         heartbeat tells. What ``restore`` takes stays open; it is asked about what was up not long ago.
         """
         where, slots = ("", ()) if self._slot is None else (" WHERE slot = ?", (self._slot,))
-        columns = ", ".join((*LIVE_COLUMNS, STATE_COLUMN, *PLACE_COLUMNS))
-        query = f"SELECT {columns} FROM live{where}"
+        query = f"SELECT {', '.join(OPEN_COLUMNS)} FROM live{where}"
         with closing(connect(self._path)) as connection:
             state = dict(connection.execute("SELECT key, value FROM state WHERE key LIKE 'alive_at%'"))
             left = connection.execute(query, slots).fetchall()
@@ -162,14 +167,14 @@ class SqliteRecords:
         with closing(connect(self._path)) as connection:
             return [row_record(row) for row in connection.execute(query, values)]
 
-    def _put(self, record: Record, is_closed: bool) -> None:
-        writer = self._writer
+    def _put(self, record: Record) -> None:
+        row, writer = record.live(), self._writer
         with writer.lock:
-            records = writer.pending.records
-            if record.id not in records and not writer.has_room(1.0 if is_closed else _RESERVE_FOR_ENDS):
+            live = writer.pending.live
+            if record.id not in live and not writer.has_room(_RESERVE_FOR_ENDS):
                 self.refused_count += 1
                 return
-            records[record.id] = (is_closed, record.ended() if is_closed else record.live())
+            live[record.id] = row
             writer.wake()
 
 

@@ -3,7 +3,7 @@
 cimport cython
 
 cdef class Batch:
-    cdef public dict records, bindings, texts, settings
+    cdef public dict live, ended, bindings, texts, settings
     cdef public double alive_at, purge_at
     cdef public bint has_lines
 

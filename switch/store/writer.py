@@ -27,7 +27,8 @@ class Batch:
     """What waits to be written: of each record and binding only its latest state."""
 
     def __init__(self) -> None:
-        self.records: dict[str, tuple[bool, Row]] = {}  # id: is closed, copied record
+        self.live: dict[str, Row] = {}  # calls that are up, by id
+        self.ended: dict[str, Row] = {}  # and those that are over
         self.bindings: dict[tuple[str, str], StoredBinding | None] = {}  # None: removed
         self.texts: dict[int, Row | None] = {}  # None: removed
         self.settings: dict[str, str] = {}
@@ -36,7 +37,8 @@ class Batch:
         self.has_lines = False  # others have ended calls whose lines are ours to write
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks
+        calls = len(self.live) + len(self.ended)
+        return calls + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks
 
     @property
     def _marks(self) -> int:
@@ -44,7 +46,10 @@ class Batch:
 
     def absorb(self, newer: Batch) -> None:
         """Take in what was asked for later."""
-        self.records.update(newer.records)
+        for id in newer.ended:
+            self.live.pop(id, None)
+        self.live.update(newer.live)
+        self.ended.update(newer.ended)
         self.bindings.update(newer.bindings)
         self.texts.update(newer.texts)
         self.settings.update(newer.settings)
@@ -92,8 +97,8 @@ class Writer:
     def has_room(self, share: float = 1.0) -> bool:
         """Whether a new entry may come; updates of what waits already are always taken."""
         pending = self.pending  # asked for each call: the marks of a batch weigh nothing
-        count = len(pending.records) + len(pending.bindings) + len(pending.texts) + self._writing_count
-        return count < self._capacity * share
+        count = len(pending.live) + len(pending.ended) + len(pending.bindings) + len(pending.texts)
+        return count + self._writing_count < self._capacity * share
 
     def wake(self) -> None:
         """Tell the thread that there is something; call it with the lock held."""
