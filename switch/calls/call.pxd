@@ -8,6 +8,7 @@ from switchroom.protocols.sip.message cimport Message, Request, Response
 from switchroom.switch.media.session cimport MediaSession
 from switchroom.switch.store.record cimport Record
 
+from . cimport bridge, early
 from .early cimport Early
 from .exchange cimport Exchange
 from .hunting.dialling cimport Dialling, Errand
@@ -26,11 +27,11 @@ cdef class Call:
     cdef public Dialling dialling
     cdef public Plan plan
     cdef public Identity identity
-    cdef public object earlies, kept
+    cdef public object earlies, kept, on_over
     cdef public str id, account
     cdef public list notes
     cdef public int rung
-    cdef public bint has_offer, is_over, plays_early, has_survived
+    cdef public bint has_offer, is_heard, is_over, plays_early, has_survived
     cdef public double setup_at, no_answer_at, enter_at, max_duration, probe_at, look_at, doubted_until
     cdef public object answered_at, doubted_since
 

@@ -7,7 +7,7 @@ the caller hears until then, ``bridge.py`` what follows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
@@ -63,6 +63,7 @@ class Call:
         "has_survived",
         "id",
         "identity",
+        "is_heard",
         "is_over",
         "kept",
         "look_at",
@@ -70,6 +71,7 @@ class Call:
         "media",
         "no_answer_at",
         "notes",
+        "on_over",
         "plan",
         "plays_early",
         "probe_at",
@@ -93,6 +95,8 @@ class Call:
         self.plan: Plan | None = None
         self.identity: Identity | None = None  # of the caller
         self.notes: list[str] = []  # what was decided and what came of it, in plain words
+        self.on_over: Callable[[Call], object] | None = None  # told by the exchange once it is over
+        self.is_heard = False  # whether it is to be recorded was asked when it was answered
         self.earlies: Sequence[Early] = ()
         self.early_offerer: Leg | None = None  # its offer came before the answer
         self.plays_early = True  # whether the caller may hear something before the answer
@@ -169,7 +173,7 @@ class Call:
         leg = self.a = leg_of_caller(self, event, caller)
         leg.accept(event, caller, now)
         if caller.trunk is not None:
-            self.plays_early = caller.trunk.config.early_media != "none"
+            self.plays_early = caller.trunk.has_early_media
         offer = sdp_of(event.request)
         self.has_offer = bool(offer)
         return offer

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
+from random import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.events import RequestReceived
+from switchroom.protocols.sip.refresh import inspect_timing
 from switchroom.protocols.wheel import Slots
 from switchroom.switch.calls import hearing, identity, keys, survival
 from switchroom.switch.calls.access.admission import Admission
 from switchroom.switch.calls.access.auth import Authenticator
 from switchroom.switch.calls.access.reception import Reception
 from switchroom.switch.calls.call import Call
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.hunting.locating import Locator, NameService
 from switchroom.switch.calls.identity import Identity
 from switchroom.switch.calls.ledger import Ledger
-from switchroom.switch.calls.leg import ALLOW, Leg, contact_for
+from switchroom.switch.calls.leg import ALLOW, Leg
 from switchroom.switch.calls.passing import Headers, of_invite
 from switchroom.switch.calls.registration.bindings import Binding
 from switchroom.switch.calls.registration.registrar import Registrar
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.dialling import Errand
     from switchroom.switch.calls.ledger import Log
     from switchroom.switch.calls.trunks.means import FlowTo
+    from switchroom.switch.config.patterns import NumberPattern
 
 Feature = Callable[[sip.RequestReceived, Caller, str, float], bool]
 OnRequest = Callable[[Leg, sip.ServerTransaction, sip.Request, float], None]
@@ -82,11 +86,13 @@ class Exchange:
         self.on_replaces: Callable[[sip.RequestReceived, Caller, float], bool] | None = None  # RFC 3891
         # Told when a call's legs are not what they were: made, ringing, answered, over
         self.on_call_state: list[Callable[[Call, float], None]] = []
-        self.on_call_over: list[Callable[[Call], None]] = []  # told when a call is over, after those
         # Who deals with REFER inside a call, and with NOTIFY of one that was passed on (RFC 3515)
         self.on_refer: OnRequest | None = None
         self.on_notify: OnRequest | None = None
-        # Applications: which calls they take before routing is asked, and what to do with one that is theirs
+        # Applications: by which numbers and rules they take calls before routing is asked, the plan to one
+        # that does, and what to do with a call that is theirs
+        self.app_numbers: list[tuple[tuple[NumberPattern, ...], str]] = []
+        self.claims: list[Callable[[Inquiry], str | None]] = []
         self.claim: Callable[[Inquiry], Plan | None] = lambda inquiry: None
         self.on_app: Callable[[Call, ToApp, float], bool] = lambda call, to, now: False
         # Whether another worker, which has what the plan leads to, has the INVITE now
@@ -140,7 +146,7 @@ class Exchange:
 
     def handle_event(self, event: sip.Event, now: float) -> None:
         """One event of the engine: it goes to the leg whose session tells it, or to who else waits for it."""
-        if isinstance(event, sip.RequestReceived):
+        if isinstance(event, RequestReceived):
             self.reception.receive(event, now)
             return
         owner: EventOwner | Leg | None = event.context()
@@ -149,11 +155,7 @@ class Exchange:
         elif not isinstance(owner, Leg):
             owner.handle_event(event, now)
         else:
-            hear = hearing.HEARING.get(type(event))
-            if hear is None:
-                return  # what a leg does not hear is of no use to a call
-            if owner.server is None or not owner.server.hear(owner, event, now):
-                hear(owner, event, now)
+            hearing.hear(owner, event, now)
 
     def is_trusted(self, host: str) -> bool:
         """Whether requests from there may be a trunk's or a registered phone's."""
@@ -182,24 +184,23 @@ class Exchange:
     ) -> None:
         """Somebody who is known calls; ``unsupported``: what the INVITE needs and we have not."""
         request, trunk = event.request, caller.trunk
+        uri = request.uri
         refusal = unsupported or self.admission.inspect(request)
         if refusal is None:
-            refusal = sip.inspect_timing(request, self.timing_for(trunk))
+            refusal = inspect_timing(request, self.timing_for(trunk))
         if refusal is not None:
             self.refuse(event, caller, refusal, now)
             return
         verdict = None
         if trunk is not None:
-            if self.verify is not None and trunk.config.verify != "off":
+            if self.verify is not None and trunk.is_verified:
                 verdict = self.verify(request, trunk, now)
             if trunk.has_rules:
                 trunk.strip_in(request)
         if self.on_replaces is not None and "replaces" in request and self.on_replaces(event, caller, now):
             return
-        number = (
-            trunk.called(request) if trunk is not None else clean_number(request.uri.user_unescaped or "")
-        )
-        number = self._within(number, request.uri)
+        number = trunk.called(request) if trunk is not None else clean_number(uri.user_unescaped or "")
+        number = self._within(number, uri)
         for feature in self.features:
             if feature(event, caller, number, now):
                 return
@@ -207,10 +208,10 @@ class Exchange:
         if verdict is not None:
             who = who.changed(None, None, None, verdict.verstat)
         only = None
-        if not self.is_ours(request.uri, event.flow):
+        if not self.is_ours(uri, event.flow):
             plan = None
-        elif request.uri.param("gr") is not None:
-            only = self.registrar.resolve_gruu(request.uri, now)
+        elif uri.params and uri.param("gr") is not None:
+            only = self.registrar.resolve_gruu(uri, now)
             plan = self._plan_for(only, who.number, caller)
         else:
             plan = self.plan(who.number, number, caller, now)
@@ -257,8 +258,9 @@ class Exchange:
 
     def plan(self, shown: str, number: str, caller: Caller, now: float) -> Plan:
         """Where a number leads when this caller dials it."""
-        inquiry = Inquiry(shown, number, caller.account, self.clock.posix(now), random.random())
-        return self.claim(inquiry) or self.router.plan(inquiry)
+        inquiry = Inquiry(shown, number, caller.account, self.clock.posix(now), random())
+        plan = self.claim(inquiry) if self.claims or self.app_numbers else None
+        return self.router.plan(inquiry) if plan is None else plan
 
     @staticmethod
     def _plan_for(binding: Binding | None, shown: str, caller: Caller) -> Plan:
@@ -273,8 +275,7 @@ class Exchange:
         trunk = caller.trunk
         if trunk is not None:
             return trunk.undress(request)
-        user = caller.user
-        is_private = user is not None and user.privacy
+        is_private = caller.is_private
         if not is_private and "privacy" in request:
             is_private = identity.read(request, False).is_private
         name = request.from_.display_name
@@ -323,7 +324,7 @@ class Exchange:
 
     def timing_for(self, trunk: Trunk | None) -> sip.SessionTiming | None:
         """Session timers of a leg (RFC 4028)."""
-        return self.config.timing if trunk is None else self._timings[trunk.config.session_timer]
+        return self.config.timing if trunk is None else self._timings[trunk.session_timer]
 
     def travelling(self, request: sip.Request, trunk: Trunk | None) -> Headers:
         """What the legs that are made for a caller get of its INVITE."""
@@ -364,7 +365,8 @@ class Exchange:
             self.admission.setups -= 1
         self.ledger.over(call, cause, reason, ended_by, now)
         self.tell(call, now)
-        for told in self.on_call_over:
+        told, call.on_over = call.on_over, None
+        if told is not None:
             told(call)
 
     def on_media_timeout(self, session: MediaSession) -> None:

@@ -2,6 +2,7 @@
 
 cimport cython
 from switchroom.protocols.sip.events cimport (
+    Event,
     SessionAcknowledged,
     SessionAnswered,
     SessionEnded,
@@ -9,10 +10,14 @@ from switchroom.protocols.sip.events cimport (
     SessionRejected,
 )
 
+from . cimport bridge
 from .call cimport Call
 from .hunting.dialling cimport Dialling
 from .leg cimport Leg
 
+cdef dict HEARING
+
+cpdef hear(Leg leg, Event event, double now)
 @cython.locals(dialling=Dialling)
 cpdef _on_rejected(Leg leg, SessionRejected event, double now)
 @cython.locals(dialling=Dialling)

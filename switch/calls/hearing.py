@@ -6,8 +6,33 @@ from collections.abc import Callable
 from typing import Any
 
 from switchroom.protocols import sip
+from switchroom.protocols.sip.events import (
+    SessionAcknowledged,
+    SessionAnswered,
+    SessionEnded,
+    SessionProgressed,
+)
 from switchroom.switch.calls import bridge, early, updates
 from switchroom.switch.calls.leg import Leg
+
+
+def hear(leg: Leg, event: sip.Event, now: float) -> None:
+    """One event of a leg's session; what a leg does not hear is of no use to a call."""
+    if leg.server is not None and (type(event) not in HEARING or leg.server.hear(leg, event, now)):
+        return
+    # What each call has; the rest is looked up
+    if isinstance(event, SessionProgressed):
+        _on_progress(leg, event, now)
+    elif isinstance(event, SessionAnswered):
+        _on_answer(leg, event, now)
+    elif isinstance(event, SessionAcknowledged):
+        _on_acknowledged(leg, event, now)
+    elif isinstance(event, SessionEnded):
+        _on_ended(leg, event, now)
+    else:
+        deal = HEARING.get(type(event))
+        if deal is not None:
+            deal(leg, event, now)
 
 
 def _on_rejected(leg: Leg, event: sip.SessionRejected, now: float) -> None:

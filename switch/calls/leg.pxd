@@ -10,11 +10,14 @@ from switchroom.protocols.sip.session cimport Session
 from switchroom.switch.media.leg cimport MediaLeg
 from switchroom.switch.media.session cimport MediaSession
 
-from .rules cimport Caller
+from .contact cimport contact_for
+from .rules cimport Caller, ExchangeConfig
+from .trunks.trunk cimport Trunk
 
 cdef class Leg:
     cdef public MediaLeg media
-    cdef public object call, dialling, attempt, trunk, mover, server
+    cdef public object call, dialling, attempt, mover, server
+    cdef public Trunk trunk
     cdef public Session session
     cdef public str account
     cdef public tuple codecs, retry
@@ -24,16 +27,16 @@ cdef class Leg:
     cdef public int refer_count
     cdef public bint is_a, is_failed, owes_answer
 
-    @cython.locals(endpoint=Endpoint, session=Session)
+    @cython.locals(endpoint=Endpoint, session=Session, trunk=Trunk)
     cpdef accept(self, RequestReceived event, Caller caller, double now)
     cpdef forget(self)
+    @cython.locals(trunk=Trunk)
     cpdef release(self)
 
-@cython.locals(session=MediaSession, flow=Flow, media=MediaLeg, leg=Leg)
+@cython.locals(session=MediaSession, flow=Flow, media=MediaLeg, leg=Leg, trunk=Trunk, rules=ExchangeConfig)
 cpdef Leg leg_of_caller(call, RequestReceived event, Caller caller, bint is_a=*)
-cpdef tuple codecs_of(config)
 cpdef bytes offered(MediaSession media, Leg source, Leg target, bytes offer)
 cpdef bytes sdp_of(Message message)
 cpdef tuple sdp_headers(bytes body)
-cpdef str contact_for(flow, Endpoint endpoint)
 cpdef bint leads_elsewhere(Message message, tuple source)
+

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.protection import policy_of
+from switchroom.switch.calls.contact import contact_for
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from switchroom.switch.calls.hunting.dialling import Dialling
     from switchroom.switch.calls.rules import Caller
     from switchroom.switch.calls.trunks.trunk import Trunk
-    from switchroom.switch.config import TrunkConfig, UserConfig
     from switchroom.switch.media.leg import MediaLeg
     from switchroom.switch.media.session import MediaSession
 
@@ -113,7 +111,8 @@ class Leg:
         if trunk is not None:
             trunk.take()
             self.trunk = trunk
-            session.authorizer = trunk.authorizer()
+            if trunk.has_password:
+                session.authorizer = trunk.authorizer()
         if exchange.link is not None:
             exchange.link(event.request.call_id, self.call.id)
 
@@ -138,14 +137,10 @@ def leg_of_caller(call: Call, event: sip.RequestReceived, caller: Caller, is_a: 
     if trunk is not None:
         leg.codecs, media.security.policy = trunk.codecs, trunk.policy
     else:
-        leg.codecs = codecs_of(caller.user)
-        media.security.policy = policy_of(caller.user, flow.transport)
+        rules = call.exchange.config
+        leg.codecs = rules.codecs_of(caller.account)
+        media.security.policy = rules.policy_of(caller.account, flow.transport)
     return leg
-
-
-def codecs_of(config: UserConfig | TrunkConfig | None) -> tuple[str, ...]:
-    """The codecs that somebody's legs may use; empty: all."""
-    return tuple(config.codecs) if config is not None and config.codecs else ()
 
 
 def offered(media: MediaSession, source: Leg, target: Leg, offer: bytes) -> bytes:
@@ -173,20 +168,6 @@ def sdp_of(message: sip.Request | sip.Response) -> bytes:
 def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
     """The header that a body needs."""
     return (("Content-Type", SDP),) if body else ()
-
-
-def contact_for(flow: sip.Flow, endpoint: sip.Endpoint) -> str:
-    """Our Contact as the other end of this flow reaches it."""
-    return _contact(flow.transport, *endpoint.advertised(flow))
-
-
-_PARAMS = {"WSS": "ws"}  # RFC 7118 §5.2: the scheme of the connection says nothing here
-
-
-@lru_cache(maxsize=256)  # there are as many as listeners
-def _contact(transport: str, host: str, port: int) -> str:
-    suffix = "" if transport == "UDP" else f";transport={_PARAMS.get(transport) or transport.lower()}"
-    return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
 
 
 def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from switchroom.protocols import sip
 from switchroom.protocols.sip.survivor import SessionState, export_session
 from switchroom.switch.calls.call import Call
-from switchroom.switch.calls.leg import Leg, codecs_of
-from switchroom.switch.calls.protection import policy_of
+from switchroom.switch.calls.leg import Leg
+from switchroom.switch.calls.protection import codecs_of, policy_of
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.media import MediaLeg, MediaSession, NoPortsLeft, export_media, restore_media
 

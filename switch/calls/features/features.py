@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.farewell import turn_away
 from switchroom.switch.calls.features import pickup
 from switchroom.switch.calls.features.across import Across
@@ -19,7 +20,7 @@ from switchroom.switch.calls.features.elsewhere import Elsewhere
 from switchroom.switch.calls.features.park import Lot
 from switchroom.switch.calls.features.replaces import Replacements
 from switchroom.switch.calls.features.transfer import Transfers
-from switchroom.switch.calls.leg import contact_for, sdp_headers, sdp_of
+from switchroom.switch.calls.leg import sdp_headers, sdp_of
 from switchroom.switch.calls.routing import Forwarding
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Features:
     def reconfigure(self, config: FeaturesConfig) -> None:
         """Apply new rules; who is parked stays."""
         self.config = self.transfers.config = self.lot.config = config
-        self._codes = config.codes
+        self._codes, self._slots = config.codes, config.slots
 
     def start(self) -> None:
         """Read what users have set by their phones."""
@@ -121,7 +122,7 @@ class Features:
                 if number.startswith(code) and name != "park":
                     return self._code(event, caller, number, name, number[len(code) :], now)
             return False
-        if number in config.slots and caller.user is not None and not caller.is_guest:
+        if number in self._slots and caller.user is not None and not caller.is_guest:
             if self._is_sent_to_lot(event, caller, number, now):
                 return True
             refusal = self.lot.take(event, caller, number, now)

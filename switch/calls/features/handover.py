@@ -8,8 +8,9 @@ from urllib.parse import quote
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import bridge
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.features.refer import Asked, Target, who
-from switchroom.switch.calls.leg import Leg, contact_for
+from switchroom.switch.calls.leg import Leg
 from switchroom.switch.net.between import is_between_workers
 
 if TYPE_CHECKING:

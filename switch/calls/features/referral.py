@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.farewell import turn_away
-from switchroom.switch.calls.leg import ALLOW, contact_for
+from switchroom.switch.calls.leg import ALLOW
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.exchange import Exchange

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import bridge
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.features import onward
 from switchroom.switch.calls.features.callback import call_back
 from switchroom.switch.calls.features.handover import Handover
@@ -21,7 +22,7 @@ from switchroom.switch.calls.features.onward import Onward
 from switchroom.switch.calls.features.refer import Asked, parse_target, warning, who
 from switchroom.switch.calls.features.referral import Referral
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.leg import EXTENSIONS, Leg, contact_for
+from switchroom.switch.calls.leg import EXTENSIONS, Leg
 from switchroom.switch.calls.routing import Inquiry, Plan
 from switchroom.switch.calls.rules import Caller
 

@@ -152,7 +152,7 @@ class Attempt:
 
 def phones(bindings: list[Binding], user: UserConfig | None, silence: float) -> list[list[Target]]:
     """The phones of a user: all at once, or in turn as their q values say (RFC 3261 §16.6)."""
-    if user is None or user.devices == "all" or len(bindings) < 2:
+    if len(bindings) < 2 or user is None or user.devices == "all":
         return [[_phone(binding, silence, NEVER) for binding in bindings]]
     groups: dict[float, list[Target]] = {}
     for binding in bindings:

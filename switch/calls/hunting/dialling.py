@@ -19,7 +19,7 @@ from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target, ph
 from switchroom.switch.calls.hunting.hunt import Hunt
 from switchroom.switch.calls.hunting.locating import number_of_contact
 from switchroom.switch.calls.identity import Identity
-from switchroom.switch.calls.leg import Leg, codecs_of
+from switchroom.switch.calls.leg import Leg
 from switchroom.switch.calls.routing.plan import Diversion, Plan, ToApp, ToTrunk, ToUser, ToWorker
 from switchroom.switch.media import NoPortsLeft
 from switchroom.switch.net.between import flow_to_worker
@@ -227,8 +227,7 @@ class Dialling:
         to = attempt.leap.destination
         if isinstance(to, ToUser):
             user = self.exchange.config.users.get(to.name)
-            if user is not None:
-                attempt.codecs = codecs_of(user)
+            attempt.codecs = self.exchange.config.codecs_of(to.name)
             only = self.errand.only
             if only is not None and only.user == to.name:
                 found = [only]

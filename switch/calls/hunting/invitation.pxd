@@ -6,9 +6,10 @@ from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
 from switchroom.protocols.sip.session cimport Session
 from switchroom.switch.calls.call cimport Call
+from switchroom.switch.calls.contact cimport contact_for
 from switchroom.switch.calls.exchange cimport Exchange
 from switchroom.switch.calls.identity cimport Identity
-from switchroom.switch.calls.leg cimport Leg, contact_for, offered, sdp_headers
+from switchroom.switch.calls.leg cimport Leg, offered, sdp_headers
 from switchroom.switch.media.leg cimport MediaLeg
 from switchroom.switch.calls.routing.plan cimport Leap
 from switchroom.switch.calls.trunks.trunk cimport Dress, Trunk

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.calls import identity
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.hunting.attempt import Attempt, Failure, Target
 from switchroom.switch.calls.identity import Diversion, Identity
-from switchroom.switch.calls.leg import Leg, contact_for, offered, sdp_headers
-from switchroom.switch.calls.protection import policy_of
+from switchroom.switch.calls.leg import Leg, offered, sdp_headers
 from switchroom.switch.calls.routing import ToUri
 from switchroom.switch.calls.trunks.trunk import Dress
 
@@ -29,7 +29,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     if trunk is not None:
         media.security.policy = trunk.policy
     else:
-        media.security.policy = policy_of(exchange.config.users.get(attempt.user), flow.transport)
+        media.security.policy = exchange.config.policy_of(attempt.user, flow.transport)
     if errand.propose is not None:
         body = errand.propose(leg)
     else:

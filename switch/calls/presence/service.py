@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from switchroom.protocols import sip
-from switchroom.switch.calls.leg import RETRY_AFTER, contact_for
+from switchroom.switch.calls.contact import contact_for
+from switchroom.switch.calls.leg import RETRY_AFTER
 from switchroom.switch.calls.presence.dialogs import Calls, Dialogs
 from switchroom.switch.calls.presence.mailboxes import Mailboxes
 from switchroom.switch.calls.presence.registrations import Registrations

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from switchroom.switch.calls.routing import Inquiry, Leap, Plan, Step, ToApp
-from switchroom.switch.config.patterns import NumberPattern, match_any, read_patterns
+from switchroom.switch.config.patterns import match_any, read_patterns
 from switchroom.switch.media.recorder import remove_old
 
 from .built_in import BUILT_IN
@@ -46,15 +46,14 @@ class Apps:
         self.calls: dict[str, Call] = {}  # by id, as long as they are up
         self._log = log
         self._handlers: dict[str, Handler] = dict(BUILT_IN)
-        self._patterns: list[tuple[tuple[NumberPattern, ...], str]] = []
-        self.claims: list[Callable[[Inquiry], str | None]] = []  # the names of handlers, by other rules
+        self._patterns = house.exchange.app_numbers
+        self.claims = house.exchange.claims  # the names of handlers, by other rules
         self._menus: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.recordings = CallRecordings(house)
         self.supervision = Supervision(self)
         house.exchange.claim = self._claim
         house.exchange.on_app = self._on_app
-        house.exchange.on_call_over.append(self._on_call_over)
 
     # -- who is there
 
@@ -171,9 +170,7 @@ class Apps:
         handler = self._handlers.get(to.name if to.kind == "app" else f"{to.kind}:")
         if handler is None:
             return False
-        call = Call(self.house, sip_call, to.name)
-        self.calls[call.id] = call
-        self.run(handler, call)
+        self.run(handler, self._take(sip_call, to.name))
         return True
 
     async def call(
@@ -213,9 +210,13 @@ class Apps:
 
     def _seat(self, sip_call: SipCall, app: str) -> Call:
         """The program's side of a call that we made and that is answered now."""
-        call = Call(self.house, sip_call, app)
-        self.calls[call.id] = call
+        call = self._take(sip_call, app)
         call._listen()
+        return call
+
+    def _take(self, sip_call: SipCall, app: str) -> Call:
+        call = self.calls[sip_call.id] = Call(self.house, sip_call, app)
+        sip_call.on_over = self._on_call_over
         return call
 
     def run(self, handler: Handler, call: Call) -> None:

@@ -8,8 +8,7 @@ from switchroom.switch.calls.leg cimport Leg
 cdef class CallRecordings:
     cdef object _house
     cdef dict _recordings
-    cdef set _seen
 
     cpdef _on_call(self, Call call, double now)
-    @cython.locals(leg=Leg)
+    @cython.locals(recorded=set)
     cpdef bint _is_wanted(self, Call call)

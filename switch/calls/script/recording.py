@@ -21,7 +21,6 @@ class CallRecordings:
     def __init__(self, house: House) -> None:
         self._house = house
         self._recordings: dict[str, list[Recording]] = {}  # by call
-        self._seen: set[str] = set()  # calls that were looked at when they were answered
         house.exchange.on_call_state.append(self._on_call)
 
     def of(self, call_id: str) -> list[Recording]:
@@ -68,11 +67,10 @@ class CallRecordings:
 
     def _on_call(self, call: SipCall, now: float) -> None:
         if call.is_over:
-            self._seen.discard(call.id)
-            for recording in self._recordings.get(call.id, ()):
+            for recording in self._recordings.get(call.id, ()) if self._recordings else ():
                 recording.stop("hangup")
-        elif call.answered_at is not None and call.b is not None and call.id not in self._seen:
-            self._seen.add(call.id)
+        elif call.answered_at is not None and call.b is not None and not call.is_heard:
+            call.is_heard = True
             if self._is_wanted(call):
                 try:
                     self.start(call)
@@ -80,11 +78,9 @@ class CallRecordings:
                     self._house.exchange.log.warning("recording.failed", call=call.id, error=str(error))
 
     def _is_wanted(self, call: SipCall) -> bool:
-        users = self._house.exchange.config.users
-        for leg in (call.a, call.b):
-            user = None if leg is None else users.get(leg.account)
-            if user is not None and user.record:
-                return True
+        recorded = call.exchange.config.recorded
+        if recorded and (call.a.account in recorded or (call.b is not None and call.b.account in recorded)):
+            return True
         return call.plan is not None and call.plan.is_recorded
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.features.referral import Referral
-from switchroom.switch.calls.leg import contact_for
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.leg import Leg as SipLeg

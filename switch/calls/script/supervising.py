@@ -23,10 +23,20 @@ class Supervision:
     """Takes the calls that begin with the code."""
 
     def __init__(self, apps: Apps) -> None:
-        self.code = ""  # none
+        self._code = ""  # none
         self._apps = apps
         apps.add(_NAME, self._attend)
-        apps.claims.append(self._claim)
+
+    @property
+    def code(self) -> str:
+        """What is dialled before the number of whoever is attended; empty: nobody may."""
+        return self._code
+
+    @code.setter
+    def code(self, code: str) -> None:
+        if bool(code) != bool(self._code):
+            (self._apps.claims.append if code else self._apps.claims.remove)(self._claim)
+        self._code = code
 
     def _claim(self, inquiry: Inquiry) -> str | None:
         return _NAME if self.code and inquiry.called.startswith(self.code) else None

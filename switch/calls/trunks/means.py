@@ -11,7 +11,7 @@ from typing import Protocol
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.protocols.wheel import Wheel
-from switchroom.switch.calls.leg import contact_for
+from switchroom.switch.calls.contact import contact_for
 
 Done = Callable[[list[Hop], float], object]
 

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from switchroom.switch.calls cimport identity
 from switchroom.switch.calls.identity cimport Identity, from_header, identity_headers, number_in
 from switchroom.switch.calls.rules cimport Caller
 
@@ -18,7 +19,9 @@ cdef class Trunk:
     cdef readonly object config, rules, policy
     cdef readonly list registrations
     cdef readonly tuple codecs
-    cdef readonly bint has_rules, has_password, is_trusted, is_nat, rings_back, signs
+    cdef readonly str session_timer
+    cdef readonly bint has_rules, has_password, is_trusted, is_nat, rings_back, signs, is_verified, must_be_signed
+    cdef readonly bint has_early_media
     cdef object _means, _plan, _uri_flow
     cdef Admission _admission
     cdef str _country, _domain, _from_user, _caller_id, _number_in, _called_in

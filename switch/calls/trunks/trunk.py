@@ -9,8 +9,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
 from switchroom.switch.calls import identity
 from switchroom.switch.calls.identity import Header, Identity, from_header, identity_headers, number_in
-from switchroom.switch.calls.leg import codecs_of
-from switchroom.switch.calls.protection import policy_of
+from switchroom.switch.calls.protection import codecs_of, policy_of
 from switchroom.switch.calls.rules import Caller
 from switchroom.switch.calls.trunks.admission import Admission
 from switchroom.switch.calls.trunks.header_rules import HeaderRules
@@ -71,6 +70,10 @@ class Trunk:
         self.has_rules = bool(config.headers)
         self.has_password = bool(config.username)
         self.is_trusted = config.trusted
+        self.is_verified = config.verify != "off"  # what a signature of its calls is worth is found out
+        self.must_be_signed = config.verify == "require"
+        self.has_early_media = config.early_media != "none"
+        self.session_timer = config.session_timer
         self.is_nat = config.nat
         self.rings_back = config.ring_back
         self.signs = config.sign or config.pass_identity

@@ -1,0 +1,26 @@
+"""Our Contact, as each end reaches us."""
+
+from __future__ import annotations
+
+from switchroom.protocols import sip
+
+_MAX_KNOWN = 256  # there are as many as listeners
+_known: dict[str, dict[tuple[str, int], str]] = {}  # by transport and address
+_PARAMS = {"WSS": "ws"}  # RFC 7118 §5.2: the scheme of the connection says nothing here
+
+
+def contact_for(flow: sip.Flow, endpoint: sip.Endpoint) -> str:
+    """Our Contact as the other end of this flow reaches it."""
+    address = endpoint.advertised(flow)
+    known = _known.setdefault(flow.transport, {})
+    contact = known.get(address)
+    if contact is None:
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        contact = known[address] = _contact(flow.transport, address[0], address[1])
+    return contact
+
+
+def _contact(transport: str, host: str, port: int) -> str:
+    suffix = "" if transport == "UDP" else f";transport={_PARAMS.get(transport) or transport.lower()}"
+    return f"<sip:{sip.bracketed(host)}:{port}{suffix}>"
