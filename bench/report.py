@@ -9,6 +9,7 @@ report.plot("sip_parse", rows, group="what", bar="twin", value="us", unit="µs")
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -119,7 +120,15 @@ def versions() -> dict[str, str]:
         ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
     ).stdout.strip()
     found = {"python": platform.python_version(), "switchroom": importlib.metadata.version("switchroom")}
-    return {**found, "commit": commit or "unknown"}
+    return {**found, "commit": commit or "unknown", "build": _build()}
+
+
+def _build() -> str:
+    """Whether `make tuned` made what is measured: its modules are links then."""
+    found = [
+        importlib.util.find_spec(f"switchroom.{name}") for name in ("protocols.sip.core", "switch.calls.call")
+    ]
+    return "tuned" if all(spec and Path(spec.origin or "").is_symlink() for spec in found) else "plain"
 
 
 def _processor() -> str:
