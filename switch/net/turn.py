@@ -78,6 +78,8 @@ class Turn:
     def begin(self) -> None:
         """Something came."""
         self.is_open = True
+        if not self._is_alone:
+            self._bus.is_held = True
 
     def take(self, data: bytes, flow: Flow, now: float) -> None:
         """A message for the endpoint, alone in its datagram."""
@@ -137,7 +139,7 @@ class Turn:
 
     def finish(self, now: float) -> None:
         """Send what the pass made, tell who could not be reached, and set the timer."""
-        self.is_open = True
+        self.begin()
         try:
             for _ in range(_ROUNDS):
                 self.tell(now)
@@ -192,7 +194,7 @@ class Turn:
     def _on_timer(self) -> None:
         self._timer = None
         now = self._clock.now()
-        self.is_open = True
+        self.begin()
         for owner in self._timers:
             at = owner.next_timer()
             if at is not None and at <= now:
