@@ -1,8 +1,9 @@
 """A timer wheel whose entries are numbers: a timer that was given up keeps nobody alive.
 
 Re-arming for later writes one number, disarming removes one dictionary entry; what is stale falls out
-when its slot comes. That is soon: far timers go in hops of a few seconds. Slots are 1/128 s wide (binary,
-so that arithmetic on them is exact): a timer fires up to one slot late and never early.
+when its slot comes. That is soon: far timers go in hops of a few seconds. Slots are 1/32 s wide (binary,
+so that arithmetic on them is exact): a timer fires up to one slot late and never early. Finer slots would
+wake a busy switch more often, for what can wait: retransmissions are half a second apart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 NEVER = inf
 
 _NEVER = inf  # compiled, a number of C
-_SLOTS_PER_SECOND = 128
+_SLOTS_PER_SECOND = 32
 _HOP = 8.0  # seconds
 
 

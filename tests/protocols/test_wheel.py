@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchroom.protocols.wheel import NEVER, Slots, Timed, Wheel
 
-SLOT = 1 / 128
+SLOT = 1 / 32
 
 
 class Bell(Timed):
