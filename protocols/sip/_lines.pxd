@@ -1,40 +1,35 @@
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint64_t
 
+from ._parts cimport Line, Parts
 from ._spans cimport Octets
-
-cdef enum:
-    UNKNOWN, VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, ROUTE, RECORD_ROUTE, KEPT  # the typed values that are kept
-    CONTENT_LENGTH, MAX_FORWARDS, CONTENT_TYPE, TIMESTAMP
-
-cdef struct Line:
-    int32_t start
-    int32_t name_size
-    int32_t value  # without white space around it
-    int32_t value_end
-    int32_t end  # its CRLF begins here
-    uint8_t number
-    uint8_t is_folded
 
 cdef list KEYS
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept
+cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept
+cdef int number_of(str name) except -1
 cdef object view(str text, Octets* p, Py_ssize_t* size)
 
 @cython.no_gc  # what was read of a message does not refer to it
 cdef class Lines:
-    cdef uint8_t* octets  # all lines, each with its CRLF; what changes is written anew at the end
-    cdef Py_ssize_t used, room
+    cdef Octets octets  # all lines, each with its CRLF; what changes is written anew at the end
+    cdef Py_ssize_t used
+    cdef Py_ssize_t room  # of octets of our own; 0: those of what was read, which is never written to
+    cdef bytes source  # keeps them
     cdef Line* lines
     cdef Py_ssize_t count, line_room
     cdef list kept  # typed values by the number of their header, None before the first is asked for
-    cdef uint32_t marked  # a bit for each header up to KEPT whose parts were found
+    cdef Parts parts
+    cdef uint64_t[2] seen  # a bit for each known header that is there, or was
+    cdef bint is_sound  # what a check looks at is usual in each line, and stands once where it must
 
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef Line* new_line(self) except NULL
-    cdef bint index(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef bint check_line(self, Octets p, Line* line) noexcept
+    cdef int put_line(self, Line* line) except -1
+    cdef Py_ssize_t index_all(self, Octets p, Py_ssize_t at, Py_ssize_t size, Py_ssize_t count, Py_ssize_t most, Py_ssize_t hops) except -2
     cdef int add_octets(self, bytes line) except -1
     cdef Line* find(self, int number) noexcept
-    cdef int double(self) noexcept
     cdef str text(self, Line* line)
     cdef int write(self, str name, object value, Line* line) except -1
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1

@@ -2,11 +2,13 @@
 """Header lines in one piece of memory, with an index of where their parts are (RFC 3261 §7.3)."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memchr, memcmp, memcpy, memmove
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
+from ._parts cimport CONTENT_LENGTH, KEPT, LOOKED_AT, UNKNOWN, VIA, is_usual
 from ._spans cimport has_controls, skip_space
 from ._values cimport PyUnicode_1BYTE_DATA, ascii, text_of
 
@@ -25,6 +27,7 @@ KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-
         "max-forwards", "content-type", "timestamp"]
 cdef str OTHERS = """accept accept-encoding accept-language alert-info allow authentication-info authorization
     call-info content-language date diversion error-info expires flow-timer history-info in-reply-to max-breadth p-asserted-identity
+    accept-contact answer-mode p-called-party-id priv-answer-mode reject-contact resource-priority
     p-early-media p-preferred-identity path privacy proxy-authenticate proxy-authorization proxy-require reason
     remote-party-id require retry-after server service-route session-id unsupported user-agent user-to-user warning
     www-authenticate"""
@@ -38,10 +41,24 @@ cdef list USUAL = []  # keeps what the next table points at
 cdef const char* SPELLED[MOST_NAMES]  # the usual spelling
 cdef Py_ssize_t SIZES[MOST_NAMES]
 cdef uint8_t BY_HASH[256]  # open addressing, by the name in lower case; 0 is a free slot
-cdef uint8_t BY_SHAPE[256]  # by the usual spelling
 cdef uint8_t BY_LETTER[256]  # compact forms
 cdef uint8_t IS_SINGLE[MOST_NAMES]  # may stand only once in a message
 cdef uint8_t LOWER[256]  # a token's letters in lower case; 0 for what is none
+
+cdef struct Start:
+    uint64_t[2] octets  # the usual spelling and its colon
+    uint64_t[2] mask
+    uint8_t another  # that begins alike
+
+cdef Start STARTS[MOST_NAMES]
+cdef uint8_t BY_START[256]  # by the first four octets of a line
+
+cdef struct Asked:
+    void* name
+    uint8_t number, is_token
+
+cdef Asked ASKED[128]  # by the address of a string: those of a source are asked for again and again
+cdef list ASKED_NAMES = [None] * 128  # keeps them
 
 
 cdef int fill_tables() except -1:
@@ -73,48 +90,70 @@ cdef int add_name(int number, str key) except -1:
     while BY_HASH[hashed & 255]:
         hashed += 1
     BY_HASH[hashed & 255] = number
-    if BY_SHAPE[shape(<Octets>SPELLED[number], SIZES[number])] == UNKNOWN:
-        BY_SHAPE[shape(<Octets>SPELLED[number], SIZES[number])] = number
+    if len(spelled) < 16:
+        add_start(number, spelled + b": ")
     return 0
+
+
+cdef int add_start(int number, bytes line) except -1:
+    """Let a line that begins like this be known by its name and colon."""
+    cdef Start* start = &STARTS[number]
+    cdef uint8_t place = start_of(<Octets>PyBytes_AS_STRING(line))
+    memcpy(start.octets, PyBytes_AS_STRING(line), len(line) - 1)
+    memset(start.mask, 255, len(line) - 1)
+    start.another = BY_START[place]
+    BY_START[place] = number
+    return 0
+
+
+cdef inline uint8_t start_of(Octets line) noexcept:
+    cdef uint32_t four
+    memcpy(&four, line, 4)
+    return four * <uint32_t>2654435761 >> 24
 
 
 fill_tables()
 
 
-cdef inline uint8_t shape(Octets name, Py_ssize_t size) noexcept:
-    """What tells most names apart."""
-    return <uint8_t>(7 * size + 13 * name[0] + 31 * name[size - 1])
+cdef inline int number_at(Octets line) noexcept:
+    """The place in KEYS of the name in its usual spelling that 16 octets begin with; UNKNOWN for any other."""
+    cdef uint64_t[2] octets
+    cdef int number = BY_START[start_of(line)]
+    cdef Start* start
+    memcpy(octets, line, 16)
+    while number != UNKNOWN:
+        start = &STARTS[number]
+        if not ((octets[0] ^ start.octets[0]) & start.mask[0] | (octets[1] ^ start.octets[1]) & start.mask[1]):
+            return number
+        number = start.another
+    return UNKNOWN
+
+
+cdef Asked* asked_for(str name) except NULL:
+    """What is known of a name, whatever its spelling."""
+    cdef Asked* asked = &ASKED[<size_t><void*>name >> 4 & 127]
+    if asked.name != <void*>name:
+        known = NUMBERS.get(name)
+        asked.number = NUMBERS.get(header_key(name), UNKNOWN) if known is None else known
+        asked.is_token = known is not None
+        asked.name = <void*>name
+        ASKED_NAMES[asked - ASKED] = name
+    return asked
 
 
 cdef int number_of(str name) except -1:
-    cdef int number = usual_number(name)
-    if number != UNKNOWN:
-        return number
-    found = NUMBERS.get(name)
-    return NUMBERS.get(header_key(name), UNKNOWN) if found is None else found
+    """The place in KEYS of a name."""
+    return asked_for(name).number
 
 
-cdef int usual_number(str name) noexcept:
-    """The place in KEYS of a name in its usual spelling; UNKNOWN for any other."""
-    cdef Py_ssize_t size
-    cdef Octets octets
-    cdef int number
-    if not name or not PyUnicode_IS_ASCII(name):
-        return UNKNOWN
-    size = PyUnicode_GET_LENGTH(name)
-    octets = <Octets>PyUnicode_1BYTE_DATA(name)
-    number = BY_SHAPE[shape(octets, size)]
-    return number if SIZES[number] == size and memcmp(octets, SPELLED[number], size) == 0 else UNKNOWN
-
-
-cdef int checked_number(str name) except -1:
-    """The place in KEYS of a name that is to be written, whatever its spelling."""
-    known = NUMBERS.get(name)
-    if known is None:
+cdef inline int checked_number(str name) except -1:
+    """The place in KEYS of a name that is to be written."""
+    cdef Asked* asked = asked_for(name)
+    if not asked.is_token:
         from .head import check_name
         check_name(name)
-        known = number_of(name)
-    return known
+        asked.is_token = True
+    return asked.number
 
 
 cdef bint is_same_name(Octets one, Octets other, Py_ssize_t size) noexcept:
@@ -135,9 +174,7 @@ cdef int identify(Octets name, Py_ssize_t size, uint32_t hashed) noexcept:
         number = BY_HASH[hashed & 255]
         if number == UNKNOWN:
             return UNKNOWN
-        if SIZES[number] == size and (
-            memcmp(name, SPELLED[number], size) == 0 or is_same_name(name, <Octets>SPELLED[number], size)
-        ):
+        if SIZES[number] == size and is_same_name(name, <Octets>SPELLED[number], size):
             return number
         hashed += 1
 
@@ -153,19 +190,10 @@ cdef inline void find_value(Octets p, Py_ssize_t at, Py_ssize_t end, Line* line)
 
 
 cdef bint index_line(Octets p, Py_ssize_t start, Py_ssize_t end, Line* line) noexcept:
-    """Find the parts of a header line; False when it has no name."""
-    cdef Py_ssize_t at = start, size
-    cdef int number
+    """Find the parts of a header line, however it is written; False when it has no name."""
+    cdef Py_ssize_t at = start
     cdef uint32_t hashed = 0
     cdef uint8_t letter
-    cdef const void* colon = memchr(p + start, c":", end - start)
-    if colon != NULL:  # as nearly all write it
-        size = <Octets>colon - p - start
-        number = BY_SHAPE[shape(p + start, size)] if size else UNKNOWN
-        if number != UNKNOWN and SIZES[number] == size and memcmp(p + start, SPELLED[number], size) == 0:
-            line.start, line.name_size, line.number, line.end, line.is_folded = start, size, number, end, False
-            find_value(p, start + size + 1, end, line)
-            return True
     while at < end:
         letter = LOWER[p[at]]
         if not letter:
@@ -206,33 +234,54 @@ cdef object view(str text, Octets* p, Py_ssize_t* size):
     return kept
 
 
+cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+    """The place of the next CRLF; -1 when there is none, or a lone LF."""
+    cdef const void* found = memchr(p + at, c"\n", end - at)
+    cdef Py_ssize_t stop = -1 if found == NULL else <Octets>found - p - 1
+    return stop if stop >= at and p[stop] == c"\r" else -1
+
+
+cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+    cdef Py_ssize_t count = 0
+    cdef const void* found = memchr(p + at, c",", end - at)
+    while found != NULL:
+        count += 1
+        at = <Octets>found - p + 1
+        found = memchr(p + at, c",", end - at)
+    return count
+
+
 cdef class Lines:
     """The header lines of a message, in their order."""
 
     def __dealloc__(self):
-        free(self.octets)
-        free(self.lines)
+        if self.room:
+            free(<void*>self.octets)
+        PyMem_Free(self.lines)
 
     cdef int reserve(self, Py_ssize_t size) except -1:
-        """Make room for so many octets more."""
+        """Make room for so many octets more; they are our own from now on."""
         cdef Py_ssize_t room
         cdef void* moved
-        if self.room - self.used < size:
+        if self.room - self.used < size or self.room == 0:
             room = max(2 * self.room, self.used + size + 256)
-            moved = realloc(self.octets, room)
+            moved = realloc(<void*>self.octets if self.room else NULL, room)
             if moved == NULL:
                 raise MemoryError
-            self.octets = <uint8_t*>moved
+            if self.room == 0 and self.used:
+                memcpy(moved, self.octets, self.used)
+            self.octets = <Octets>moved
             self.room = room
+            self.source = None
         return 0
 
-    cdef Line* new_line(self) except NULL:
+    cdef inline Line* new_line(self) except NULL:
         """A line more; all pointers to other lines are void."""
         cdef Py_ssize_t room
         cdef void* moved
         if self.count == self.line_room:
             room = max(16, 2 * self.line_room)
-            moved = realloc(self.lines, room * sizeof(Line))
+            moved = PyMem_Realloc(self.lines, room * sizeof(Line))
             if moved == NULL:
                 raise MemoryError
             self.lines = <Line*>moved
@@ -240,27 +289,95 @@ cdef class Lines:
         self.count += 1
         return &self.lines[self.count - 1]
 
-    cdef bint index(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1:
-        """Add a line of octets that will be ours; False when it has no name."""
-        return index_line(p, start, end, self.new_line())
+    cdef int put_line(self, Line* line) except -1:
+        """Add a line that was written, below the others."""
+        self.new_line()[0] = line[0]
+        self.forget(line.number)
+        return 0
+
+    cdef Py_ssize_t index_all(self, Octets p, Py_ssize_t at, Py_ssize_t size, Py_ssize_t count, Py_ssize_t most,
+                              Py_ssize_t hops) except -2:
+        """Index and check the lines of octets that are kept; the place behind them, -1 when one is not quite usual.
+
+        There are at most so many lines and hops, and in a line so many octets.
+        """
+        cdef Py_ssize_t stop
+        cdef Line* line = NULL
+        cdef int number = UNKNOWN
+        self.is_sound = True
+        while True:
+            stop = find_line_end(p, at, size)
+            if stop <= at:
+                return stop
+            if p[at] != c" " and p[at] != c"\t":
+                if self.count == count:
+                    return -1
+                line = self.new_line()
+                number = number_at(p + at) if size - at >= 16 else UNKNOWN
+                if number != UNKNOWN:
+                    line.start, line.name_size, line.number, line.end, line.is_folded = at, SIZES[number], number, stop, False
+                    find_value(p, at + SIZES[number] + 1, stop, line)
+                elif index_line(p, at, stop, line):
+                    number = line.number
+                else:
+                    return -1
+                self.parts.hops += number == VIA
+                if not self.check_line(p, line):
+                    return -1
+            elif line == NULL or number == CONTENT_LENGTH or has_controls(p + at, stop - at):
+                return -1
+            else:  # folded
+                line.end = stop
+                line.is_folded = True
+                self.forget(number)
+            if number == VIA:
+                self.parts.hops += count_commas(p, at, stop)
+                if self.parts.hops > hops:
+                    return -1
+            if stop - line.start > most:
+                return -1
+            at = stop + 2
+
+    cdef bint check_line(self, Octets p, Line* line) noexcept:
+        """Note whether a line that was just found is usual; False when nobody may take it so."""
+        cdef int number = line.number
+        cdef uint64_t* seen = &self.seen[number >> 6]
+        cdef uint64_t bit = <uint64_t>1 << (number & 63)
+        cdef bint is_first = not seen[0] & bit, is_known = UNKNOWN < number <= LOOKED_AT
+        seen[0] |= bit
+        if not is_first and IS_SINGLE[number]:
+            self.is_sound = False
+        if is_known and is_usual(&self.parts, p, line, is_first):
+            return True  # and without controls
+        if is_known:
+            self.is_sound = False
+        return number != CONTENT_LENGTH and not has_controls(p + line.value, line.value_end - line.value)
 
     cdef int add_octets(self, bytes line) except -1:
         """Add a line that the plain twin has checked, folds and all."""
         cdef Py_ssize_t start = self.used, size = PyBytes_GET_SIZE(line), first = line.find(b"\r\n")
+        cdef Line found
         self.reserve(size + 2)
-        memcpy(self.octets + start, PyBytes_AS_STRING(line), size)
-        memcpy(self.octets + start + size, b"\r\n", 2)
-        self.index(self.octets, start, start + (size if first < 0 else first))
-        self.lines[self.count - 1].end = start + size
-        self.lines[self.count - 1].is_folded = first >= 0
+        memcpy(<void*>(self.octets + start), PyBytes_AS_STRING(line), size)
+        memcpy(<void*>(self.octets + start + size), b"\r\n", 2)
+        index_line(self.octets, start, start + (size if first < 0 else first), &found)
+        found.end = start + size
+        found.is_folded = first >= 0
+        self.put_line(&found)
         self.used += size + 2
         return 0
 
     cdef Line* find(self, int number) noexcept:
-        cdef Py_ssize_t at
-        for at in range(self.count):
-            if self.lines[at].number == number:
-                return &self.lines[at]
+        """The first line of this name."""
+        cdef Line* line = self.lines
+        cdef Line* end
+        if not self.seen[number >> 6] >> (number & 63) & 1:
+            return NULL
+        end = line + self.count
+        while line != end:
+            if line.number == number:
+                return line
+            line += 1
         return NULL
 
     cdef str text(self, Line* line):
@@ -329,46 +446,35 @@ cdef class Lines:
 
     cpdef bint has_any(self, wanted) except -1:
         """Whether one of these headers is there; their names are long and lower-case."""
-        cdef Line* line
-        cdef Py_ssize_t at
-        for at in range(self.count):
-            line = &self.lines[at]
-            key = KEYS[line.number]
-            if (key or header_key(ascii(self.octets, line.start, line.start + line.name_size))) in wanted:
+        cdef str name
+        cdef int number
+        for name in wanted:
+            number = number_of(name)
+            if self.find(number) != NULL and (KEYS[number] == name if number != UNKNOWN else name in self.names()):
                 return True
         return False
 
     cpdef _find_double(self):
         """The key of a header that stands again although it may stand only once."""
-        cdef int number = self.double()
-        return KEYS[number] if number else None
-
-    cdef int double(self) noexcept:
-        """The number of a header that stands again although it may stand only once; 0: there is none."""
-        cdef uint64_t seen[2]
+        cdef uint64_t[2] seen
         cdef Py_ssize_t at
         cdef int number
-        cdef uint64_t bit
         seen[0] = seen[1] = 0
         for at in range(self.count):
             number = self.lines[at].number
-            bit = <uint64_t>1 << (number & 63)
-            if IS_SINGLE[number] and seen[number >> 6] & bit:
-                return number
-            seen[number >> 6] |= bit
-        return 0
+            if IS_SINGLE[number] and seen[number >> 6] >> (number & 63) & 1:
+                return KEYS[number]
+            seen[number >> 6] |= <uint64_t>1 << (number & 63)
+        return None
 
     cdef int write(self, str name, object value, Line* line) except -1:
         """Write a checked line behind the others; the caller puts it in its place."""
         cdef Py_ssize_t name_size, size
-        cdef Octets octets, name_octets
+        cdef Octets octets
+        cdef char* place
         cdef str text = value if isinstance(value, str) else str(value)
-        cdef int number = usual_number(name)
-        if number == UNKNOWN:
-            number = checked_number(name)
-            name_octets = <Octets>PyUnicode_AsUTF8AndSize(name, &name_size)
-        else:
-            name_octets, name_size = <Octets>SPELLED[number], SIZES[number]
+        line.number = checked_number(name)  # so it is ASCII
+        name_size = PyUnicode_GET_LENGTH(name)
         kept = view(text, &octets, &size)
         while size and (octets[0] == c" " or octets[0] == c"\t"):
             octets += 1
@@ -379,24 +485,24 @@ cdef class Lines:
             self.reserve(name_size + size + 4)
         line.start = self.used
         line.name_size = name_size
-        line.number = number
         line.is_folded = False
         line.value = line.start + name_size + 2
         line.value_end = line.end = line.value + size
-        memcpy(self.octets + line.start, name_octets, name_size)
-        memcpy(self.octets + line.value - 2, b": ", 2)
-        memcpy(self.octets + line.value, octets, size)
-        memcpy(self.octets + line.end, b"\r\n", 2)
+        place = <char*>self.octets + line.start
+        memcpy(place, PyUnicode_1BYTE_DATA(name), name_size)
+        memcpy(place + name_size, b": ", 2)
+        memcpy(place + name_size + 2, octets, size)
+        memcpy(place + name_size + 2 + size, b"\r\n", 2)
         self.used = line.end + 2
         return 0
 
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1:
         """Put more at the end of the line that was written last."""
         self.reserve(size)
-        memcpy(self.octets + line.end, more, size)
+        memcpy(<void*>(self.octets + line.end), more, size)
         line.end += size
         line.value_end = line.end
-        memcpy(self.octets + line.end, b"\r\n", 2)
+        memcpy(<void*>(self.octets + line.end), b"\r\n", 2)
         self.used = line.end + 2
         return 0
 
@@ -404,16 +510,14 @@ cdef class Lines:
         """Add a header below the others."""
         cdef Line line
         self.write(name, value, &line)
-        self.forget(line.number)
-        self.new_line()[0] = line
+        self.put_line(&line)
 
     cpdef _add_all(self, headers):
         """Add headers below the others."""
         cdef Line line
         for name, value in headers:
             self.write(name, value, &line)
-            self.forget(line.number)
-            self.new_line()[0] = line
+            self.put_line(&line)
 
     cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=""):
         """Put a header in this place; the rest of its list, which came in, is not checked again."""
@@ -445,14 +549,13 @@ cdef class Lines:
         cdef Py_ssize_t size = line.end - line.start + 2
         cdef int32_t moved = self.used - line.start
         self.reserve(size)
-        memcpy(self.octets + self.used, other.octets + line.start, size)
+        memcpy(<void*>(self.octets + self.used), other.octets + line.start, size)
         self.used += size
         line.start += moved
         line.value += moved
         line.value_end += moved
         line.end += moved
-        self.new_line()[0] = line
-        return 0
+        return self.put_line(&line)
 
     cpdef _copy_all(self, Lines other):
         """Take over all lines, unchanged."""
@@ -463,11 +566,15 @@ cdef class Lines:
 
     cdef void forget(self, int number) noexcept:
         """A line of this name is another than before: what was read of it is void."""
+        self.is_sound = False
+        self.seen[number >> 6] |= <uint64_t>1 << (number & 63)
         if number < KEPT:
-            self.marked &= ~(<uint32_t>1 << number)
+            self.parts.marked &= ~(<uint32_t>1 << number)
             if self.kept is not None:
                 self.kept[number] = None
 
     cdef void forget_all(self) noexcept:
-        self.marked = 0
+        """What was read is void."""
+        self.is_sound = False
+        self.parts.marked = 0
         self.kept = None

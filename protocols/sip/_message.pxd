@@ -1,20 +1,13 @@
 cimport cython
 
-from ._lines cimport Line
-from ._spans cimport Address, Hop
+from ._parts cimport Line
 from ._written cimport Written
 
 @cython.no_gc
 cdef class Head(Written):
     cdef object kept_uri
     cdef str kept_from_tag, kept_to_tag, kept_call_id
-    # Where the parts of lines are whose bit is in ``marked``
-    cdef Hop top
-    cdef Address sender, receiver, contact
-    cdef int id, id_end, sequence, sequence_method, sequence_end
-    cdef long long sequence_number
 
-    cdef bint mark_line(self, int number, Line* line) noexcept
     cdef bint mark(self, int number) noexcept
     cpdef _from_tag(self)
     cpdef _to_tag(self)
@@ -27,7 +20,11 @@ cdef class Head(Written):
     cpdef bint has_contact(self) except -1
     cpdef str transaction_key(self)
     cpdef str merge_key(self)
-    cpdef stamp(self, source)
+    cpdef stamp(self, tuple source)
+    cpdef tuple whose(self, str name)
+    cpdef list branches(self)
+    cpdef bint lists(self, str name, str option) except -1
+    cpdef str _usual_type(self)
     cpdef int reply_port(self) except -1
     cpdef bint lacks_to_tag(self) except -1
     cdef object single(self, int number)
@@ -35,9 +32,7 @@ cdef class Head(Written):
     cdef int read_list(self, int number, Line* line, list found) except -1
     cpdef _check_typed(self)
     cpdef _set_uri(self, value)
-    cpdef _is_sound(self)
+    cpdef bint _is_sound(self) except -1
     cpdef _top_via(self)
     cpdef tuple _record_routes(self)
-    cdef bint is_usual(self, int number, Line* line) noexcept
-    cdef bint is_usual_list(self, int number, Line* line) noexcept
     cdef bint has_own_method(self) noexcept

@@ -1,6 +1,5 @@
-from .head import is_response as is_response
 from .headers import plain_parse_name_addr as parse_name_addr
 from .matching import Matched as Head
 from .uri import plain_parse_uri as parse_uri
 
-__all__ = ["Head", "is_response", "parse_name_addr", "parse_uri"]
+__all__ = ["Head", "parse_name_addr", "parse_uri"]

@@ -7,20 +7,16 @@ which knows all forms and all errors: so the answers of both are the same by con
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
-from ._lines cimport (
-    CALL_ID, CONTACT, CONTENT_LENGTH, CONTENT_TYPE, CSEQ, FROM, KEPT, KEYS, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA, Line,
-    is_same_name,
-)
-from ._spans cimport (
-    Address, Hop, Octets, Params, UriParts, find_address, find_cseq, find_hop, find_uri, is_media_type, is_word, read_number,
-)
+from ._lines cimport KEYS, number_of
+from ._parts cimport CALL_ID, CONTACT, CONTENT_TYPE, CSEQ, FROM, KEPT, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, UNKNOWN, VIA, Line, mark_line
+from ._spans cimport Octets, Params, UriParts, find_uri, is_word, read_number, skip_space, skip_token
 from ._values cimport (
-    PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, method_name, read_address, read_cseq, read_hop, read_uri, uri_text,
+    PyUnicode_1BYTE_DATA, PyUnicode_New, ascii, make_address, make_uri, method_name, read_address, read_cseq, read_hop, read_uri,
+    uri_text,
 )
-from ._written cimport Written, skip_line_ends, write_number
+from ._written cimport Written, put, write_number
 
 from ..errors import RemoteProtocolError
 from .grammar import find_param
@@ -32,6 +28,7 @@ cdef extern from "Python.h":
 cdef enum:
     NEEDED = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ
 
+cdef tuple USUAL_TYPES = ("application/sdp", "application/dtmf-relay", "message/sipfrag")
 cdef object head = None, headers = None, matching = None, uri = None
 
 
@@ -73,13 +70,6 @@ def parse_name_addr(str text):
     return headers.plain_parse_name_addr(text)
 
 
-def is_response(bytes data):
-    """Whether what begins here is a status line."""
-    cdef Octets p = <Octets>PyBytes_AS_STRING(data)
-    cdef Py_ssize_t end = PyBytes_GET_SIZE(data), at = skip_line_ends(p, end)
-    return end - at > 3 and p[at + 3] == c"/" and is_same_name(p + at, b"SIP", 3)
-
-
 cdef object tag_of(object address):
     """The tag among an address's parameters."""
     cdef tuple pair
@@ -98,56 +88,31 @@ cdef class Head(Written):
 
     # -- what is where
 
-    cdef bint mark_line(self, int number, Line* line) noexcept:
-        """Find the parts of this line; False when it is not quite usual."""
-        cdef Py_ssize_t at = line.value
-        cdef bint is_usual = False
-        if line.is_folded:
-            return False
-        if number == VIA:
-            is_usual = find_hop(self.octets, &at, line.value_end, &self.top)
-        elif number == FROM:
-            self.kept_from_tag = None
-            is_usual = find_address(self.octets, &at, line.value_end, &self.sender) and at == line.value_end
-        elif number == TO:
-            self.kept_to_tag = None
-            is_usual = find_address(self.octets, &at, line.value_end, &self.receiver) and at == line.value_end
-        elif number == CONTACT:
-            is_usual = find_address(self.octets, &at, line.value_end, &self.contact)
-        elif number == CALL_ID:
-            self.kept_call_id = None
-            self.id, self.id_end = at, line.value_end
-            is_usual = is_word(self.octets, at, line.value_end)
-        elif number == CSEQ:
-            self.sequence, self.sequence_end = at, line.value_end
-            self.sequence_method = find_cseq(self.octets, at, line.value_end, &self.sequence_number)
-            is_usual = self.sequence_method > 0
-        if is_usual:
-            self.marked |= <uint32_t>1 << number
-        return is_usual
-
     cdef bint mark(self, int number) noexcept:
         """Whether the parts of the first line of this header are known."""
         cdef Line* line
-        if self.marked & (<uint32_t>1 << number):
+        if self.parts.marked >> number & 1:
             return True
         line = self.find(number)
-        return line != NULL and self.mark_line(number, line)
+        if line == NULL:
+            return False
+        self.kept_from_tag = self.kept_to_tag = self.kept_call_id = None
+        return mark_line(&self.parts, self.octets, line)
 
     cpdef _from_tag(self):
         """The tag of From."""
-        if not self.mark(FROM) or self.sender.params.is_odd:
+        if not self.mark(FROM) or self.parts.sender.params.is_odd:
             return tag_of(self.single(FROM))
-        if self.kept_from_tag is None and self.sender.params.value:
-            self.kept_from_tag = ascii(self.octets, self.sender.params.value, self.sender.params.value_end)
+        if self.kept_from_tag is None and self.parts.sender.params.value:
+            self.kept_from_tag = ascii(self.octets, self.parts.sender.params.value, self.parts.sender.params.value_end)
         return self.kept_from_tag
 
     cpdef _to_tag(self):
         """The tag of To."""
-        if not self.mark(TO) or self.receiver.params.is_odd:
+        if not self.mark(TO) or self.parts.receiver.params.is_odd:
             return tag_of(self.single(TO))
-        if self.kept_to_tag is None and self.receiver.params.value:
-            self.kept_to_tag = ascii(self.octets, self.receiver.params.value, self.receiver.params.value_end)
+        if self.kept_to_tag is None and self.parts.receiver.params.value:
+            self.kept_to_tag = ascii(self.octets, self.parts.receiver.params.value, self.parts.receiver.params.value_end)
         return self.kept_to_tag
 
     cpdef str _call_id(self):
@@ -155,41 +120,48 @@ cdef class Head(Written):
         if not self.mark(CALL_ID):
             return self.single(CALL_ID)
         if self.kept_call_id is None:
-            self.kept_call_id = ascii(self.octets, self.id, self.id_end)
+            self.kept_call_id = ascii(self.octets, self.parts.id, self.parts.id_end)
         return self.kept_call_id
 
     cpdef long long _number(self) except -1:
         """The number of CSeq."""
-        return self.sequence_number if self.mark(CSEQ) else self.single(CSEQ)[0]
+        return self.parts.sequence_number if self.mark(CSEQ) else self.single(CSEQ)[0]
 
     cpdef str _method_of_number(self):
         """The method of CSeq."""
         if not self.mark(CSEQ):
             return self.single(CSEQ)[1]
-        return method_name(self.octets, self.sequence_method, self.sequence_end)
+        return method_name(self.octets, self.parts.sequence_method, self.parts.sequence_end)
 
     # -- where it belongs
 
     cpdef _top_branch(self):
         """The branch of the top Via."""
-        if not self.mark(VIA) or self.top.params.is_odd:
+        if not self.mark(VIA) or self.parts.top.params.is_odd:
             return find_param((<tuple>self._top_via())[3], "branch")
-        return ascii(self.octets, self.top.params.value, self.top.params.value_end) if self.top.params.value else None
+        return ascii(self.octets, self.parts.top.params.value, self.parts.top.params.value_end) if self.parts.top.params.value else None
 
     cpdef bint is_sent_by(self, str sent_by) except -1:
         """Whether the top Via names this host and port."""
         cdef Py_ssize_t size
         cdef Octets octets = <Octets>PyUnicode_AsUTF8AndSize(sent_by, &size)
-        if self.mark(VIA) and self.top.port_end - self.top.host == size:
-            if memcmp(octets, self.octets + self.top.host, size) == 0:
+        if self.mark(VIA) and self.parts.top.port_end - self.parts.top.host == size:
+            if memcmp(octets, self.octets + self.parts.top.host, size) == 0:
                 return True
         return plain().is_sent_by(self, sent_by)
 
     cpdef str _contact_uri(self):
         """The URI of the first Contact; None: there is none, or they are all."""
         if self.mark(CONTACT):
-            return ascii(self.octets, self.contact.uri, self.contact.uri_end)
+            return ascii(self.octets, self.parts.contact, self.parts.contact_end)
         return plain()._contact_uri(self)
+
+    def contact_host(self):
+        """The host in the URI of the first Contact; None: there is none, or they are all."""
+        cdef UriParts parts
+        if self.mark(CONTACT) and find_uri(self.octets, self.parts.contact, self.parts.contact_end, &parts):
+            return ascii(self.octets, parts.host, parts.host_end)
+        return plain().contact_host(self)
 
     cpdef bint has_contact(self) except -1:
         """Whether there is a Contact that is an address."""
@@ -197,7 +169,7 @@ cdef class Head(Written):
 
     cpdef str transaction_key(self):
         """What a request and its retransmissions have in common; an ACK has its INVITE's (RFC 3261 §17.2.3)."""
-        cdef Params* params = &self.top.params
+        cdef Params* params = &self.parts.top.params
         cdef str method = "INVITE" if self.method == "ACK" else self.method
         if (
             not self.mark(VIA) or params.is_odd or params.value_end - params.value < 8
@@ -206,7 +178,7 @@ cdef class Head(Written):
             return plain().transaction_key(self)
         return join(
             self.octets + params.value, params.value_end - params.value,
-            self.octets + self.top.host, self.top.port_end - self.top.host, method,
+            self.octets + self.parts.top.host, self.parts.top.port_end - self.parts.top.host, method,
         )
 
     cpdef str merge_key(self):
@@ -215,40 +187,39 @@ cdef class Head(Written):
         if not self.mark(CALL_ID) or not self.mark(CSEQ) or not tag:
             return plain().merge_key(self)
         return join(
-            self.octets + self.sequence, self.sequence_end - self.sequence,
-            self.octets + self.id, self.id_end - self.id, tag,
+            self.octets + self.parts.sequence, self.parts.sequence_end - self.parts.sequence,
+            self.octets + self.parts.id, self.parts.id_end - self.parts.id, tag,
         )
 
-    cpdef stamp(self, source):
+    cpdef stamp(self, tuple source):
         """Write into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
-        cdef Params* params = &self.top.params
-        cdef Line* old
-        cdef Line line
-        cdef Py_ssize_t host_size
+        cdef Params* params = &self.parts.top.params
+        cdef Py_ssize_t host_size, size
         cdef char digits[24]
         cdef int port_size
+        cdef Line* line
         cdef Octets host
+        cdef char* begin
+        cdef char* place
         if not self.mark(VIA) or params.is_odd or not params.rport or params.has_received:
             plain().stamp(self, source)
             return
-        old = self.find(VIA)
         host = <Octets>PyUnicode_AsUTF8AndSize(source[0], &host_size)
         port_size = write_number(source[1], digits + 24)
-        self.reserve(old.end - old.start + 10 + host_size + 1 + port_size)
+        line = self.find(VIA)
+        size = line.value_end - line.start + 11 + host_size + port_size
+        if self.room - self.used < size + 2:
+            self.reserve(size + 2)
+        begin = <char*>self.octets
+        place = put(begin + self.used, begin + line.start, params.start - line.start)
+        place = put(put(place, b";received=", 10), <const char*>host, host_size)
+        place = put(put(place, begin + params.start, params.rport - params.start), b"=", 1)
+        place = put(place, digits + 24 - port_size, port_size)
+        put(put(place, begin + params.rport, line.value_end - params.rport), b"\r\n", 2)
+        line.value += self.used - line.start
         line.start = self.used
-        line.number = VIA
-        line.name_size = old.name_size
-        line.is_folded = False
-        line.value = line.start + old.value - old.start
-        line.end = line.start
-        self.extend(&line, self.octets + old.start, params.start - old.start)
-        self.extend(&line, b";received=", 10)
-        self.extend(&line, host, host_size)
-        self.extend(&line, self.octets + params.start, params.rport - params.start)
-        self.extend(&line, b"=", 1)
-        self.extend(&line, <Octets>digits + 24 - port_size, port_size)
-        self.extend(&line, self.octets + params.rport, old.value_end - params.rport)
-        old[0] = line
+        line.end = line.value_end = line.start + size
+        self.used += size + 2
         params.rport = 0  # what else was found stays true
         params.has_received = True
         if self.kept is not None:
@@ -256,22 +227,22 @@ cdef class Head(Written):
 
     cpdef int reply_port(self) except -1:
         """The port at its source's host that the answer to a datagram goes to; 0: the one that it came from."""
-        if not self.mark(VIA) or self.top.params.is_odd:
+        if not self.mark(VIA) or self.parts.top.params.is_odd:
             return plain().reply_port(self)
-        if self.top.params.has_rport:
+        if self.parts.top.params.has_rport:
             return 0
-        return self.top.port if self.top.port > 0 else 5060
+        return self.parts.top.port if self.parts.top.port > 0 else 5060
 
     cpdef bint lacks_to_tag(self) except -1:
         """Whether To wants our tag; one that nobody can read is repeated as it is."""
-        if self.mark(TO) and not self.receiver.params.is_odd:
-            return self.receiver.params.value == 0
+        if self.mark(TO) and not self.parts.receiver.params.is_odd:
+            return self.parts.receiver.params.value == 0
         return plain().lacks_to_tag(self)
 
-    def whose(self, str name not None):
+    cpdef tuple whose(self, str name):
         """The scheme, the unescaped user and the host of From or To, without the address being made."""
         cdef int number = FROM if name == "From" else TO
-        cdef UriParts* parts = &self.sender.parts if number == FROM else &self.receiver.parts
+        cdef UriParts* parts = &self.parts.sender.parts if number == FROM else &self.parts.receiver.parts
         cdef str user = None
         if not self.mark(number):
             return plain().whose(self, name)
@@ -280,6 +251,55 @@ cdef class Head(Written):
                 return plain().whose(self, name)
             user = ascii(self.octets, parts.user, parts.user_end)
         return "sips" if parts.is_secure else "sip", user, ascii(self.octets, parts.host, parts.host_end)
+
+    cpdef list branches(self):
+        """The branch of each hop, the last one first; None for one that has none."""
+        if self.is_sound and self.parts.hops == 1 and not self.parts.top.params.is_odd:
+            return [self._top_branch()]
+        return plain().branches(self)
+
+    cpdef bint lists(self, str name, str option) except -1:
+        """Whether a comma-separated header names this option."""
+        cdef Py_ssize_t size, at, end, place
+        cdef Octets wanted = <Octets>PyUnicode_AsUTF8AndSize(option, &size)
+        cdef int number = number_of(name)
+        cdef bint found = False
+        cdef Line* line
+        if number == UNKNOWN:
+            return plain().lists(self, name, option)
+        if self.find(number) == NULL:
+            return False
+        for place in range(self.count):
+            line = &self.lines[place]
+            if line.number != number:
+                continue
+            if line.is_folded:
+                return plain().lists(self, name, option)
+            at = line.value
+            while True:
+                at = skip_space(self.octets, at, line.value_end)
+                end = skip_token(self.octets, at)
+                found |= end - at == size and memcmp(self.octets + at, wanted, size) == 0
+                at = skip_space(self.octets, end, line.value_end)
+                if at == line.value_end:
+                    break
+                if self.octets[at] != c",":
+                    return plain().lists(self, name, option)
+                at += 1
+        return found
+
+    cpdef str _usual_type(self):
+        """The body's type/subtype if it is one that is usual."""
+        cdef Line* line = self.find(CONTENT_TYPE)
+        cdef Py_ssize_t size
+        cdef str kind
+        if line != NULL and not line.is_folded:
+            size = line.value_end - line.value
+            for kind in USUAL_TYPES:
+                if PyUnicode_GET_LENGTH(kind) == size:
+                    if memcmp(self.octets + line.value, PyUnicode_1BYTE_DATA(kind), size) == 0:
+                        return kind
+        return None
 
     # -- typed values
 
@@ -293,11 +313,11 @@ cdef class Head(Written):
             return value
         if self.mark(number):
             if number == FROM:
-                value = make_address(self.octets, &self.sender)
+                value = make_address(self.octets, &self.parts.sender)
             elif number == TO:
-                value = make_address(self.octets, &self.receiver)
+                value = make_address(self.octets, &self.parts.receiver)
             elif number == CSEQ:
-                value = read_cseq(self.octets, self.sequence, self.sequence_end)
+                value = read_cseq(self.octets, self.parts.sequence, self.parts.sequence_end)
             else:
                 value = self._call_id()
         else:
@@ -368,70 +388,25 @@ cdef class Head(Written):
         self.listed(ROUTE)
         self.listed(RECORD_ROUTE)
 
-    cpdef _is_sound(self):
+    cpdef bint _is_sound(self) except -1:
         """Whether all that ``validate`` wants is there in its usual form; False: it has to look itself."""
-        cdef int number = self.double()
-        cdef Py_ssize_t at, vias = 0
-        if number:
-            return False
-        for at in range(self.count):
-            number = self.lines[at].number
-            if number and number <= CONTENT_TYPE and not self.is_usual(number, &self.lines[at]):
-                return False
-            vias += number == VIA
-        if self.marked & NEEDED != NEEDED:
+        if not self.is_sound or self.parts.marked & NEEDED != NEEDED:
             return False
         if self.status:
-            return vias == 1 and self.octets[self.top.params.end] == c"\r"
-        return self.has_own_method() and has_plain_uri(self._uri_text)
-
-    cdef bint is_usual(self, int number, Line* line) noexcept:
-        """Whether a line is in its usual form, if that matters; where its parts are is kept."""
-        cdef Py_ssize_t at = line.value, hops
-        if number == CONTENT_LENGTH:
-            return True  # that was looked at when it was read
-        if line.is_folded:
-            return False
-        if number in (FROM, TO, CALL_ID, CSEQ):
-            return self.mark_line(number, line)
-        if number == MAX_FORWARDS:
-            hops = read_number(self.octets, &at, line.value_end)
-            return 0 <= hops <= 255 and at == line.value_end and at - line.value <= 3
-        if number == CONTENT_TYPE:
-            return is_media_type(self.octets, line.value, line.value_end)
-        return self.is_usual_list(number, line)
-
-    cdef bint is_usual_list(self, int number, Line* line) noexcept:
-        """Whether a line of hops or addresses is in its usual form; where the first of all is is kept."""
-        cdef Py_ssize_t at = line.value
-        cdef Address address
-        cdef Hop hop
-        if not self.marked & (<uint32_t>1 << number) and number in (VIA, CONTACT):
-            if not self.mark_line(number, line):
-                return False
-            at = self.top.params.end if number == VIA else self.contact.params.end
-            if at == line.value_end:
-                return True
-            at += 1  # the comma
-        while True:
-            if number == VIA:
-                if not find_hop(self.octets, &at, line.value_end, &hop):
-                    return False
-            elif not find_address(self.octets, &at, line.value_end, &address):
-                return False
-            if at == line.value_end:
-                return True
-            at += 1
+            return self.parts.hops == 1
+        return self.has_own_method() and self.parts.target_end > 0
 
     cdef bint has_own_method(self) noexcept:
         """Whether CSeq names the method of the request."""
-        cdef Py_ssize_t size = self.sequence_end - self.sequence_method
+        cdef Py_ssize_t size = self.parts.sequence_end - self.parts.sequence_method
         return size == PyUnicode_GET_LENGTH(self.method) and \
-            memcmp(self.octets + self.sequence_method, PyUnicode_1BYTE_DATA(self.method), size) == 0
+            memcmp(self.octets + self.parts.sequence_method, PyUnicode_1BYTE_DATA(self.method), size) == 0
 
     @property
     def uri(self):
         """The Request-URI."""
+        if self.kept_uri is None and self.parts.target_end:
+            self.kept_uri = make_uri(self.octets, &self.parts.uri, self.parts.target_end)
         if self.kept_uri is None:
             try:
                 self.kept_uri = parse_uri(self._uri_text)
@@ -453,6 +428,7 @@ cdef class Head(Written):
             head.check_uri_text(text)
         self._uri_text = text
         self.kept_uri = None
+        self.parts.target_end = 0
 
     @property
     def vias(self):
@@ -541,13 +517,6 @@ cdef object plain():
     if matching is None:
         bind()
     return matching.Matched
-
-
-cdef bint has_plain_uri(str text) except -1:
-    """Whether this is a URI in its usual form, without headers (§19.1.1)."""
-    cdef UriParts parts
-    return PyUnicode_IS_ASCII(text) and \
-        find_uri(<Octets>PyUnicode_1BYTE_DATA(text), 0, PyUnicode_GET_LENGTH(text), &parts)
 
 
 cdef bint is_visible(str text) noexcept:

@@ -40,15 +40,14 @@ cdef struct Hop:
     Params params
 
 cdef inline Py_ssize_t skip_space(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
-    while at < end and (p[at] == c" " or p[at] == c"\t"):
+    while (p[at] == c" " or p[at] == c"\t") and at < end:  # behind the end stands something, too
         at += 1
     return at
 
 cdef bint has_controls(Octets p, Py_ssize_t size) noexcept
-cdef Py_ssize_t count_controls(Octets p, Py_ssize_t size) noexcept
-cdef Py_ssize_t skip_class(Octets p, Py_ssize_t at, Py_ssize_t end, uint8_t flag) noexcept
-cdef Py_ssize_t skip_token(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept
-cdef Py_ssize_t skip_escaped(Octets p, Py_ssize_t at, Py_ssize_t end, uint8_t flag) noexcept
+cdef Py_ssize_t skip_class(Octets p, Py_ssize_t at, uint8_t flag) noexcept
+cdef Py_ssize_t skip_token(Octets p, Py_ssize_t at) noexcept
+cdef Py_ssize_t skip_escaped(Octets p, Py_ssize_t at, uint8_t flag) noexcept
 cdef Py_ssize_t read_number(Octets p, Py_ssize_t* place, Py_ssize_t end) noexcept
 cdef bint find_uri(Octets p, Py_ssize_t at, Py_ssize_t end, UriParts* uri) noexcept
 cdef bint find_address(Octets p, Py_ssize_t* place, Py_ssize_t end, Address* found) noexcept

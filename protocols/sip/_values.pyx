@@ -9,7 +9,8 @@ from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcmp
+from libc.stdint cimport uint64_t
+from libc.string cimport memcmp, memcpy
 
 from ._spans cimport (
     IS_QUOTED, IS_URI_PARAM, IS_VALUE, Address, Hop, Params, UriParts, find_address, find_cseq, find_hop, find_uri,
@@ -52,24 +53,44 @@ cpdef object find_param(tuple params, str name):
     return None
 
 
+cdef bint is_ascii(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+    """Whether no octet has its top bit; by eights first."""
+    cdef uint64_t eight, found = 0, tops = 0x8080808080808080
+    while end - at >= 8:
+        memcpy(&eight, p + at, 8)
+        found |= eight
+        at += 8
+    while at < end:
+        found |= <uint64_t>p[at] << 56
+        at += 1
+    return not found & tops
+
+
 cdef str text_of(Octets p, Py_ssize_t start, Py_ssize_t end):
     """Any octets; what is no UTF-8 becomes surrogates and goes back to the same octets."""
+    if is_ascii(p, start, end):
+        return ascii(p, start, end)
     return PyUnicode_DecodeUTF8(<const char*>p + start, end - start, "surrogateescape")
 
 
-cdef list METHODS = [intern(method) for method in (  # as those in sources are: compared at a glance
-    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split()
-)]
+cdef list METHODS = [None] * 32  # by the first letter and the size; interned as in sources: compared at a glance
+
+
+cdef int fill_methods() except -1:
+    for name in "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split():
+        METHODS[3 * ord(name[0]) + len(name) & 31] = intern(name)
+    return 0
+
+
+fill_methods()
 
 
 cdef str method_name(Octets p, Py_ssize_t start, Py_ssize_t end):
     """A method; the usual ones are not made anew."""
-    cdef str method
-    cdef Py_ssize_t at
-    for at in range(len(METHODS)):
-        method = METHODS[at]
-        if len(method) == end - start and memcmp(p + start, PyUnicode_1BYTE_DATA(method), end - start) == 0:
-            return method
+    cdef Py_ssize_t size = end - start
+    cdef object method = METHODS[3 * p[start] + size & 31]
+    if method is not None and len(<str>method) == size and memcmp(p + start, PyUnicode_1BYTE_DATA(method), size) == 0:
+        return <str>method
     return ascii(p, start, end)
 
 
@@ -109,10 +130,10 @@ cdef tuple make_uri_params(Octets p, Py_ssize_t at, Py_ssize_t end):
     found = []
     while at < end:
         start = at + 1
-        middle = at = skip_escaped(p, start, end, IS_URI_PARAM)
+        middle = at = skip_escaped(p, start, IS_URI_PARAM)
         value = None
         if at < end and p[at] == c"=":
-            at = skip_escaped(p, middle + 1, end, IS_URI_PARAM)
+            at = skip_escaped(p, middle + 1, IS_URI_PARAM)
             value = ascii(p, middle + 1, at)
         found.append((param_name(p, start, middle), value))
     return tuple(found)
@@ -148,17 +169,17 @@ cdef tuple make_params(Octets p, Params* params):
     found = []
     while at < end:
         start = skip_space(p, at + 1, end)
-        middle = skip_token(p, start, end)
+        middle = skip_token(p, start)
         name = param_name(p, start, middle)
         at = skip_space(p, middle, end)
         value = None
         if at < end and p[at] == c"=":
             start = skip_space(p, at + 1, end)
             if p[start] == c'"':
-                at = skip_class(p, start + 1, end, IS_QUOTED) + 1
+                at = skip_class(p, start + 1, IS_QUOTED) + 1
                 value = text_of(p, start, at)
             else:
-                at = skip_class(p, start, end, IS_VALUE)
+                at = skip_class(p, start, IS_VALUE)
                 value = ascii(p, start, at)
             at = skip_space(p, at, end)
         found.append((name, value))

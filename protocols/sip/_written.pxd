@@ -1,8 +1,15 @@
+from libc.string cimport memcpy
+
 from ._lines cimport Lines
 from ._spans cimport Octets
 
 cdef Py_ssize_t skip_line_ends(Octets p, Py_ssize_t end) noexcept
 cdef int write_number(Py_ssize_t number, char* end) noexcept
+
+cdef inline char* put(char* place, const char* octets, Py_ssize_t size) noexcept:
+    if size > 0:  # a message without headers has no octets of its own, and memcpy takes no NULL
+        memcpy(place, octets, size)
+    return place + size
 
 cdef class Written(Lines):
     cdef public str method, reason, _uri_text

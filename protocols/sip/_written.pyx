@@ -3,11 +3,12 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
-from libc.string cimport memchr, memcmp, memcpy
+from libc.string cimport memchr, memcmp
 
-from ._lines cimport CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line, Lines, view
-from ._spans cimport Octets, count_controls, read_number, skip_token
-from ._values cimport method_name, text_of
+from ._lines cimport Lines, find_line_end, view
+from ._parts cimport CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RECORD_ROUTE, TIMESTAMP, TO, VIA, Line
+from ._spans cimport Octets, find_uri, has_controls, read_number, skip_token
+from ._values cimport ascii, method_name, text_of
 
 cdef object head = None
 
@@ -25,23 +26,6 @@ cdef Py_ssize_t skip_line_ends(Octets p, Py_ssize_t end) noexcept:
     while end - at > 1 and p[at] == c"\r" and p[at + 1] == c"\n":
         at += 2
     return at
-
-
-cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
-    """The place of the next CRLF; -1 when there is none, or a lone LF."""
-    cdef const void* found = memchr(p + at, c"\n", end - at)
-    cdef Py_ssize_t stop = -1 if found == NULL else <Octets>found - p - 1
-    return stop if stop >= at and p[stop] == c"\r" else -1
-
-
-cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
-    cdef Py_ssize_t count = 0
-    cdef const void* found = memchr(p + at, c",", end - at)
-    while found != NULL:
-        count += 1
-        at = <Octets>found - p + 1
-        found = memchr(p + at, c",", end - at)
-    return count
 
 
 cdef int write_number(Py_ssize_t number, char* end) noexcept:
@@ -71,46 +55,20 @@ cdef class Written(Lines):
             self.adopt(data, limits)
 
     cdef bint read_usual(self, bytes data, tuple limits) except -1:
-        """One pass over the lines; False for whatever is not quite usual."""
+        """Read and check all in one pass; False for whatever is not quite usual."""
         cdef Octets p = <Octets>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t message_size = limits[0], header_count = limits[1], header_size = limits[2], vias = limits[3]
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), line_ends = 1, first, base, at, stop
-        cdef Line* line = NULL
+        cdef Py_ssize_t message_size = limits[0], header_count = limits[1], header_size = limits[2], hops = limits[3]
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), first, stop
         if size > message_size:
             return False
         first = skip_line_ends(p, size)
         stop = find_line_end(p, first, size)
         if stop < 0 or stop - first > header_size or not self.read_start(p, first, stop):
             return False
-        base = at = stop + 2
-        while True:
-            stop = find_line_end(p, at, size)
-            if stop < 0:
-                return False
-            if stop == at:
-                break
-            if p[at] != c" " and p[at] != c"\t":
-                if self.count == header_count or not self.index(p + base, at - base, stop - base):
-                    return False
-                line = &self.lines[self.count - 1]
-                vias -= line.number == VIA
-            elif line == NULL:
-                return False
-            else:  # folded
-                line.end = stop - base
-                line.is_folded = True
-            if line.number == VIA:
-                vias -= count_commas(p, at, stop)
-            if line.end - line.start > header_size or vias < 0:
-                return False
-            line_ends += 1
-            at = stop + 2
-        if count_controls(p + first, at - first) != 2 * line_ends:
-            return False
-        self.reserve(at - base + 1)  # some memory even for no lines
-        memcpy(self.octets, p + base, at - base)
-        self.used = at - base
-        return self.cut_body(p, stop + 2, size)
+        self.octets = p
+        self.source = data
+        self.used = self.index_all(p, stop + 2, size, header_count, header_size, hops)
+        return self.used >= 0 and self.cut_body(p, self.used + 2, size)
 
     cdef bint read_start(self, Octets p, Py_ssize_t start, Py_ssize_t end) except -1:
         """Read a request line or a status line in its usual form."""
@@ -118,30 +76,31 @@ cdef class Written(Lines):
         if end - at >= 11 and memcmp(p + at, b"SIP/2.0 ", 8) == 0:
             at += 8
             self.status = read_number(p, &at, end)
+            if at - start != 11 or not 100 <= self.status < 700 or has_controls(p + at, end - at):
+                return False
             self.reason = text_of(p, at + 1, end) if at < end else ""
-            return at - start == 11 and 100 <= self.status < 700 and (at == end or p[at] == c" ")
-        at = skip_token(p, at, end)
+            return at == end or p[at] == c" "
+        at = skip_token(p, at)
         end -= 8
         if at == start or at + 1 >= end or p[at] != c" " or memcmp(p + end, b" SIP/2.0", 8) != 0:
             return False
         self.method = method_name(p, start, at)
-        self._uri_text = text_of(p, at + 1, end)
-        return memchr(p + at + 1, c" ", end - at - 1) == NULL and memchr(p + at, c"\t", end - at) == NULL
+        at += 1
+        if find_uri(p, at, end, &self.parts.uri):
+            self.parts.target, self.parts.target_end = at, end
+            self._uri_text = ascii(p, at, end)
+            return True
+        self._uri_text = text_of(p, at, end)
+        return memchr(p + at, c" ", end - at) == NULL and memchr(p + at, c"\t", end - at) == NULL and \
+            not has_controls(p + at, end - at)
 
     cdef bint cut_body(self, Octets p, Py_ssize_t start, Py_ssize_t size) except -1:
-        """Take as much of the rest as the only Content-Length says."""
-        cdef Py_ssize_t place, at, length = size - start
-        cdef Line* line = NULL
-        for place in range(self.count):
-            if self.lines[place].number == CONTENT_LENGTH:
-                if line != NULL:
-                    return False
-                line = &self.lines[place]
-        if line != NULL:
-            at = line.value
-            length = read_number(self.octets, &at, line.value_end)
-            if line.is_folded or at != line.value_end or not 0 <= length <= size - start:
+        """Take as much of the rest as Content-Length says."""
+        cdef Py_ssize_t length = size - start
+        if self.parts.marked >> CONTENT_LENGTH & 1:
+            if self.parts.length > length:
                 return False
+            length = self.parts.length
         self.body = PyBytes_FromStringAndSize(<const char*>p + start, length)
         return True
 
@@ -149,7 +108,9 @@ cdef class Written(Lines):
         """Let the plain twin read, and take over what it found."""
         if head is None:
             bind()
-        self.used = self.count = 0
+        self.used = self.count = self.parts.target_end = 0
+        self.source = None
+        self.forget_all()
         plain = head.PlainHead()
         plain._read(data, limits)
         self.method, self._uri_text, self.body = plain.method, plain._uri_text, plain.body
@@ -169,7 +130,8 @@ cdef class Written(Lines):
         cdef int place = 24 - write_number(body, digits + 24)
         cdef bytes message
         cdef char* p
-        kept = view(first, &texts[0], &sizes[0]), view(second, &texts[1], &sizes[1]), view(third, &texts[2], &sizes[2])
+        one, two = view(first, &texts[0], &sizes[0]), view(second, &texts[1], &sizes[1])
+        three = view(third, &texts[2], &sizes[2])
         total = sizes[0] + sizes[1] + sizes[2] + 4 + 16 + 24 - place + 4 + body
         for at in range(self.count):
             if self.lines[at].number != CONTENT_LENGTH:
@@ -218,7 +180,9 @@ cdef class Written(Lines):
         cdef Line* lines = self.lines
         cdef bytes message
         cdef char* p
-        kept = view(reason, &phrase, &phrase_size), None if to_tag is None else view(to_tag, &tag, &tag_size)
+        kept = view(reason, &phrase, &phrase_size)
+        if to_tag is not None:
+            kept_tag = view(to_tag, &tag, &tag_size)
         if 100 < status < 300:
             repeated[5] = RECORD_ROUTE  # §12.1.1
         for kind in range(kinds):
@@ -236,6 +200,8 @@ cdef class Written(Lines):
         p = put(put(p, <const char*>phrase, phrase_size), b"\r\n", 2)
         for kind in range(kinds):
             number = repeated[kind]
+            if not self.seen[0] >> number & 1:
+                continue
             for at in range(count):
                 if lines[at].number != number:
                     continue
@@ -249,8 +215,3 @@ cdef class Written(Lines):
         put(p, PyBytes_AS_STRING(body), body_size)
         return message
 
-
-cdef inline char* put(char* place, const char* octets, Py_ssize_t size) noexcept:
-    if size > 0:  # a message without headers has no octets of its own, and memcpy takes no NULL
-        memcpy(place, octets, size)
-    return place + size

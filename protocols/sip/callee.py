@@ -277,7 +277,7 @@ class Callee(Conversation):
 
 def wants_prack(request: Request, body: bytes, wish: bool | None) -> bool:
     """Whether a provisional response to this INVITE is to be reliable: it must, or may and is wanted."""
-    if "Require" in request and OPTION in request.require:
+    if request.lists("Require", OPTION):
         return True
     wants = bool(body) if wish is None else wish
-    return wants and "Supported" in request and OPTION in request.supported
+    return wants and request.lists("Supported", OPTION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -197,7 +197,7 @@ class Head:
         """The names of all lines: long and lower-case."""
         return [key for key, _ in self._lines]
 
-    def has_any(self, wanted: Container[str]) -> bool:
+    def has_any(self, wanted: Collection[str]) -> bool:
         """Whether one of these headers is there; their names are long and lower-case."""
         return any(key in wanted for key, _ in self._lines)
 
@@ -397,14 +397,6 @@ def make_line(name: str, value: object) -> tuple[str, str]:
     return header_key(name), f"{name}: {text}"
 
 
-def is_response(data: bytes) -> bool:
-    """Whether what begins here is a status line."""
-    start = 0
-    while data.startswith(b"\r\n", start):  # §7.5
-        start += 2
-    return data[start : start + 4].upper() == b"SIP/"
-
-
 PlainHead = Head
 with suppress(ImportError):  # not built: the same answers, slower
-    from ._message import Head, is_response  # noqa: F401
+    from ._message import Head

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import RemoteProtocolError
-from .head import PlainHead, rest_of_list
+from .grammar import split_list
+from .head import PlainHead, rest_of_list, typed
 from .headers import NameAddr
 from .identifiers import MAGIC_COOKIE
 
@@ -38,6 +39,11 @@ class Matched(PlainHead):
     def _contact_uri(self) -> str | None:
         contacts = self.contacts
         return str(contacts[0].uri) if contacts else None
+
+    def contact_host(self) -> str | None:
+        """The host in the URI of the first Contact; None: there is none, or they are all."""
+        contacts = self.contacts
+        return contacts[0].uri.host if contacts else None
 
     def _record_routes(self) -> tuple[NameAddr, ...]:
         return self.record_routes
@@ -82,6 +88,19 @@ class Matched(PlainHead):
         """The scheme, the unescaped user and the host of From or To."""
         uri = (self.from_ if name == "From" else self.to).uri
         return uri.scheme, uri.user_unescaped, uri.host
+
+    def branches(self) -> list[str | None]:
+        """The branch of each hop, the last one first; None for one that has none."""
+        return [via.branch for via in self.vias]
+
+    def lists(self, name: str, option: str) -> bool:
+        """Whether a comma-separated header names this option."""
+        values = [typed(name, split_list, self._text(at)) for at in self._places(name)]
+        return any(option in value for value in values)
+
+    def _usual_type(self) -> str | None:
+        """The body's type/subtype if it is one that is usual; the compiled twin knows some."""
+        return None
 
     def lacks_to_tag(self) -> bool:
         """Whether To wants our tag; one that nobody can read is repeated as it is."""

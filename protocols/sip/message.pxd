@@ -4,8 +4,6 @@ cimport cython
 
 from .extensions cimport Extended
 
-cdef dict _USUAL_TYPES
-
 cdef class Message(Extended):
     cpdef list get_all(self, str name)
     cpdef insert_first(self, str name, value)
@@ -29,6 +27,9 @@ cdef class Response(Message):
     cpdef _begin(self, int status, str reason, bytes body)
 
 cdef dict _REASONS
+
+@cython.locals(at=Py_ssize_t)
+cdef bint _is_response(bytes data) except -1
 
 @cython.locals(message=Message)
 cpdef Message parse(bytes data, limits=*)

@@ -11,7 +11,7 @@ from typing import Self
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .extensions import Extended
 from .grammar import TOKEN, has_control, header_key, is_token, split_list
-from .head import LIMITS, Limits, is_response, rest_of_list
+from .head import LIMITS, Limits, rest_of_list
 from .headers import Via, read_seconds
 from .reasons import REASONS
 from .uri import Uri
@@ -23,7 +23,6 @@ METHODS = frozenset(
     }
 )  # fmt: skip
 _CONTENT_TYPE = re.compile(rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+(?:;|\Z)")
-_USUAL_TYPES = {name: name for name in ("application/sdp", "message/sipfrag", "application/dtmf-relay")}
 _MAX_TYPE = 256  # octets of a Content-Type that are looked at: boundaries stay out of it
 _MAX_SHORT = 256  # octets of a list that is remembered
 _FOLD = re.compile(rb"\r\n[ \t]+")
@@ -129,10 +128,11 @@ class Message(Extended):
     @property
     def content_type(self) -> str | None:
         """The body's type/subtype in lower case."""
+        usual = self._usual_type()
+        if usual is not None:
+            return usual
         value = self.get("content-type")
-        if value is None:
-            return None
-        return _USUAL_TYPES.get(value) or _media_type(value[:_MAX_TYPE])
+        return None if value is None else _media_type(value[:_MAX_TYPE])
 
     @property
     def require(self) -> tuple[str, ...]:
@@ -294,13 +294,23 @@ def _media_type(value: str) -> str:
 
 def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
     """The message that a datagram (or a framed piece of a stream) holds; ParseError when there is none."""
-    message = Response.__new__(Response) if is_response(data) else Request.__new__(Request)
+    message = Response.__new__(Response) if _is_response(data) else Request.__new__(Request)
     try:
         message._read(data, limits)
     except RemoteProtocolError as error:
         request = salvage(data, limits) if isinstance(message, Request) else None
         raise ParseError(str(error), status=error.status, request=request) from error
     return message
+
+
+def _is_response(data: bytes) -> bool:
+    """Whether what begins here is a status line."""
+    at = 0
+    while data.startswith(b"\r\n", at):  # §7.5
+        at += 2
+    if len(data) < at + 4 or data[at + 3] != 0x2F:
+        return False
+    return data[at] in b"Ss" and data[at + 1] in b"Ii" and data[at + 2] in b"Pp"
 
 
 def salvage(data: bytes, limits: Limits = LIMITS) -> Request | None:

@@ -246,9 +246,7 @@ def inspect_timing(request: Request, timing: SessionTiming | None) -> Refusal | 
 
 
 def _supports(request: Request) -> bool:
-    return ("supported" in request and OPTION in request.get_list("supported")) or (
-        "require" in request and OPTION in request.get_list("require")
-    )
+    return request.lists("Supported", OPTION) or request.lists("Require", OPTION)
 
 
 def _expires(message: Message) -> SessionExpires | None:

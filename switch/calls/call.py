@@ -159,8 +159,7 @@ class Call:
             self.exchange.travelling(request, trunk),
             request,
             plan.is_emergency,
-            ("supported" in request and "100rel" in request.supported)
-            or ("require" in request and "100rel" in request.require),
+            request.lists("Supported", "100rel") or request.lists("Require", "100rel"),
             only,
         )
         self.dial(plan, errand, now)
@@ -205,7 +204,7 @@ class Call:
         """A fork is gone: the caller need not wait for more of it (RFC 6228)."""
         self.exchange.tell(self, now)
         for one in [one for one in self.earlies if one.leg is leg]:
-            if one.tag is not None and "199" in self.a.session.request.supported:
+            if one.tag is not None and self.a.session.request.lists("Supported", "199"):
                 self.a.session.ring(199, now, None, (), b"", one.tag)
 
     def on_answer(self, leg: Leg, response: sip.Response, now: float) -> None:

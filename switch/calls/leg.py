@@ -172,5 +172,5 @@ def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
 
 def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:
     """The Contact names another address than the packet came from: its sender sits behind a NAT."""
-    contacts = message.contacts
-    return not contacts or contacts[0].uri.host.strip("[]") != source[0]
+    host = message.contact_host()
+    return host is None or host.strip("[]") != source[0]

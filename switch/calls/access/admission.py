@@ -60,8 +60,7 @@ class Admission:
         """Why this INVITE goes nowhere, whoever sends it (RFC 3261 §16.3, RFC 5393)."""
         if request.max_forwards == 0:
             return sip.Refusal(483)
-        for via in request.vias:
-            branch = via.branch
+        for branch in request.branches():
             if branch and self._mint.is_own_branch(branch):
                 return sip.Refusal(482)
         if "max-breadth" in request:

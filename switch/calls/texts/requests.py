@@ -27,7 +27,7 @@ def refusal_of(request: sip.Request, config: MessagesConfig, mint: sip.Mint) -> 
     """Why a text is not taken, whoever it is for."""
     if request.max_forwards == 0:
         return sip.Refusal(483)
-    if any(mint.is_own_branch(via.branch or "") for via in request.vias):
+    if any(mint.is_own_branch(branch or "") for branch in request.branches()):
         return sip.Refusal(482)
     if len(request.body) > config.max_size:
         return sip.Refusal(413)

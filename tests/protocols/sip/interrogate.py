@@ -36,6 +36,8 @@ ACCESSORS = (
     "allow",
 )
 
+LISTED = (("Supported", "timer"), ("k", "replaces"), ("Allow", "INVITE"), ("X-Y", "z"), ("Require", "100rel"))
+
 
 def describe(sip: ModuleType, octets: bytes) -> object:
     """All that the message layer says of these octets; anything but RemoteProtocolError goes through."""
@@ -64,6 +66,9 @@ def describe_message(sip: ModuleType, message: Any) -> list[object]:
     said += [message.has_any({name}) for name in ("via", "subject", "x-y", "")]
     for name in ACCESSORS:
         said.append(attempt(partial(getattr, message, name)))
+    said += [attempt(message.branches), attempt(message.contact_host), attempt(message.has_contact)]
+    said += [attempt(partial(message.whose, name)) for name in ("From", "To")]
+    said += [attempt(partial(message.lists, *asked)) for asked in LISTED]
     said += [attempt(message.validate), attempt(lambda: sip.body_parts(message))]
     if isinstance(message, sip.Request):
         said.append(attempt(lambda: sip.inspect_request(message, methods=("INVITE", "ACK"))))
