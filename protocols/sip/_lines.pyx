@@ -251,6 +251,17 @@ cdef Py_ssize_t count_commas(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
     return count
 
 
+cdef int grow(Lines message) except -1:
+    """Make room for more lines."""
+    cdef Py_ssize_t room = max(16, 2 * message.line_room)
+    cdef void* moved = PyMem_Realloc(message.lines, room * sizeof(Line))
+    if moved == NULL:
+        raise MemoryError
+    message.lines = <Line*>moved
+    message.line_room = room
+    return 0
+
+
 cdef class Lines:
     """The header lines of a message, in their order."""
 
@@ -277,15 +288,8 @@ cdef class Lines:
 
     cdef inline Line* new_line(self) except NULL:
         """A line more; all pointers to other lines are void."""
-        cdef Py_ssize_t room
-        cdef void* moved
         if self.count == self.line_room:
-            room = max(16, 2 * self.line_room)
-            moved = PyMem_Realloc(self.lines, room * sizeof(Line))
-            if moved == NULL:
-                raise MemoryError
-            self.lines = <Line*>moved
-            self.line_room = room
+            grow(self)
         self.count += 1
         return &self.lines[self.count - 1]
 

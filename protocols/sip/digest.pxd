@@ -24,3 +24,5 @@ cdef class Nonces:
 
 cpdef Credentials parse_credentials(str value)
 cdef double _minted_at(str nonce) except? -1
+@cython.locals(at=Py_ssize_t, digit=long, number=cython.longlong)
+cdef long long _hexadecimal(str text, Py_ssize_t size) except -1

@@ -158,7 +158,7 @@ class Credentials:
 
     @property
     def nonce_count(self) -> int:
-        return 0 if self.nc is None else int(self.nc, 16)
+        return 0 if self.nc is None else _hexadecimal(self.nc, 8)
 
     def is_proof_of(self, a1: str, method: str) -> bool:
         """Whether the response was made by somebody who knows the password behind ``a1``."""
@@ -239,7 +239,16 @@ class Nonces:
 
 
 def _minted_at(nonce: str) -> float:
-    return int(nonce[:10], 16) / 1000
+    return _hexadecimal(nonce, 10) / 1000
+
+
+def _hexadecimal(text: str, size: int) -> int:
+    """The number that as many digits say; what they are was looked at before."""
+    number = 0
+    for at in range(size):
+        digit = ord(text[at])
+        number = number * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
+    return number
 
 
 @dataclass(slots=True)

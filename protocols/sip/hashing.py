@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hashlib import blake2s, sha256
+from contextlib import suppress
+from hashlib import blake2s, md5, sha256
 
-try:  # Python's own takes half the time of OpenSSL's, which prepares more than what is hashed here costs
-    from _md5 import md5  # type: ignore[import-not-found]
-except ImportError:
-    from hashlib import md5
+with suppress(ImportError):  # takes half of what OpenSSL's does, which prepares longer than this is hashed
+    from _md5 import md5  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["ALGORITHMS", "MD5", "SHA_256", "Sealer", "compute_a1", "compute_response"]
 

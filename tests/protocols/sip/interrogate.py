@@ -66,10 +66,12 @@ def describe_message(sip: ModuleType, message: Any) -> list[object]:
     said += [message.has_any({name}) for name in ("via", "subject", "x-y", "")]
     for name in ACCESSORS:
         said.append(attempt(partial(getattr, message, name)))
-    said += [attempt(message.branches), attempt(message.contact_host), attempt(message.has_contact)]
+    said.append(attempt(message.branches))
     said += [attempt(partial(message.whose, name)) for name in ("From", "To")]
     said += [attempt(partial(message.lists, *asked)) for asked in LISTED]
     said += [attempt(message.validate), attempt(lambda: sip.body_parts(message))]
+    if said[-2] is None:  # whoever asks for no more than the first Contact has had all of them checked
+        said += [message.contact_host(), message.has_contact()]
     if isinstance(message, sip.Request):
         said.append(attempt(lambda: sip.inspect_request(message, methods=("INVITE", "ACK"))))
         said.append(bytes(message.response(400, to_tag="t")))
