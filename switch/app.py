@@ -102,7 +102,6 @@ class Switch:
             config.media,
             self.addresses.local_for,
             self._on_media_timeout,
-            public_for=self._public_for,
             captures=settings.captures(config),
         )
         self.media.observer.log = self.log
@@ -427,10 +426,9 @@ class Switch:
     def _advertise(self, config: Config) -> None:
         """With a public address others are told it; without one nobody has to be asked for each message."""
         self.addresses.public = config.sip.public_address
-        self.endpoint.advertise = self.face.advertise if config.sip.public_address else None
-
-    def _public_for(self, remote: str, local: str) -> str:
-        return self.face.public.for_host(remote, local)
+        is_behind = bool(config.sip.public_address)
+        self.endpoint.advertise = self.face.advertise if is_behind else None
+        self.media.public_for = self.face.public.for_host if is_behind else None
 
     def _flow_to(self, host: str, port: int, transport: str, name: str = "") -> sip.Flow:
         return self.face.flow_to(host, port, transport, name)

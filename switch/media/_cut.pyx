@@ -1,6 +1,8 @@
 """The quick twin of cut.py."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 
 cdef extern from "string.h" nogil:
@@ -48,3 +50,57 @@ def cut(bytes data not None):
     memcpy(PyBytes_AS_STRING(text), own, port - own)
     memcpy(PyBytes_AS_STRING(text) + (port - own), after, end - after)
     return text, number
+
+
+cdef char *_append(char *at, char *end, const char *octets, Py_ssize_t size) noexcept:
+    """Write behind what is there; NULL: there was, or is, no room."""
+    if at == NULL or end - at < size:
+        return NULL
+    memcpy(at, octets, size)
+    return at + size
+
+
+cdef char *_append_text(char *at, char *end, str text) except? NULL:
+    cdef Py_ssize_t size
+    cdef const char *octets = PyUnicode_AsUTF8AndSize(text, &size)
+    if octets == NULL:
+        return NULL
+    return _append(at, end, octets, size)
+
+
+cdef char *_append_number(char *at, char *end, uint64_t number) noexcept:
+    cdef char digits[20]
+    cdef int i = 20
+    while True:
+        i -= 1
+        digits[i] = <char>(0x30 + number % 10)
+        number //= 10
+        if number == 0:
+            return _append(at, end, digits + i, 20 - i)
+
+
+def put(tuple origin not None, str host not None, bytes head not None, int port, bytes tail not None):
+    """As in cut.py."""
+    cdef char start[1024]
+    cdef char *end = start + sizeof(start)
+    cdef char *at = start
+    cdef char digits[20]
+    cdef Py_ssize_t begin, count, size = len(head)
+    username, number, version, family, own = origin
+    at = _append_text(_append(at, end, b"v=0\r\no=", 7), end, username)
+    at = _append_number(_append(at, end, b" ", 1), end, number)
+    at = _append_number(_append(at, end, b" ", 1), end, version)
+    at = _append_text(_append(at, end, b" IN ", 4), end, family)
+    at = _append_text(_append(at, end, b" ", 1), end, own)
+    at = _append_text(_append(at, end, b"\r\ns=-\r\nc=IN ", 12), end, family)
+    at = _append_text(_append(at, end, b" ", 1), end, host)
+    if at == NULL:
+        raise ValueError("an origin of more than 1,000 octets")
+    begin, count = at - start, _append_number(digits, digits + 20, port) - digits
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, begin + size + count + len(tail))
+    at = PyBytes_AS_STRING(data)
+    memcpy(at, start, begin)
+    memcpy(at + begin, PyBytes_AS_STRING(head), size)
+    memcpy(at + begin + size, digits, count)
+    memcpy(at + begin + size + count, PyBytes_AS_STRING(tail), len(tail))
+    return data

@@ -2,7 +2,8 @@ from typing import Final, Protocol, TypeAlias
 
 from ._capture import Capture
 from ._crypto import Protector
-from .stream import Counters, Detail, Handed, Stream, Totals
+from ._sound import Line
+from .stream import Bundled, Conversion, Counters, Detail, Handed, Recoding, Shield, Terms, Totals
 
 _Place: TypeAlias = tuple[str, int]
 
@@ -11,6 +12,34 @@ GATE_LAYOUT: Final[dict[str, int]]
 
 class Listener(Protocol):
     def hand_over(self) -> object: ...
+
+class Stream:
+    peer: int
+    call: int
+    generation: int
+    next: int
+    home: str
+    rtp_host: str | None
+    rtp_port: int
+    rtcp_host: str | None
+    rtcp_port: int
+    first_timeout: float
+    timeout: float
+    is_nat: bool
+    is_mux: bool
+    may_kernel: bool
+    traffic_class: int
+    terms: Terms
+    conversion: Conversion | Recoding | Line | None
+    shield: Shield | None
+    bundled: Bundled
+    def __init__(
+        self, peer: int, call: int, generation: int, home: str, rtp: _Place | None = ...
+    ) -> None: ...
+    @property
+    def rtp(self) -> _Place | None: ...
+    @property
+    def rtcp(self) -> _Place | None: ...
 
 class Engine:
     def __init__(self, capacity: int, *, tick: float = ..., sweep_interval: float = ...) -> None: ...

@@ -4,7 +4,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.unicode cimport PyUnicode_AsUTF8
 from libc.errno cimport errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 import os
@@ -12,7 +12,8 @@ import os
 from ._conversion import Converter
 from .recoding import TABLES
 from .stream import (
-    ALONE, NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD, Counters, Detail, Handed, Heard, Made, Recoding, Runs, Totals,
+    ALONE, ANY_TERMS, NOTHING_CAME, NOTHING_DROPPED, NOTHING_HEARD,
+    Counters, Detail, Handed, Heard, Made, Recoding, Runs, Totals,
 )
 
 cdef extern from "arpa/inet.h" nogil:
@@ -233,6 +234,18 @@ cdef tuple _tuple_of(object fields):
     return <tuple>fields
 
 
+cdef int _bundle(object bundled, program *p) except -1:
+    """The place of an end among those that share a transport."""
+    cdef int i
+    p.carrier, p.rider, payloads, sources, p.mid_id, mid = _tuple_of(bundled)
+    p.mid_size = min(len(mid), 16)  # MID_SIZE
+    memcpy(p.mid, <const char *><bytes>mid, p.mid_size)
+    for i in range(min(len(sources), 8)):  # DECLARED
+        p.declared[i] = sources[i]
+    p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
+    return 0
+
+
 cdef int _parse(object pair, address *out) except -1:
     if pair is None:
         memset(out, 0, sizeof(address))
@@ -247,13 +260,12 @@ cdef int _parse_host(str host, uint16_t port, address *out) except -1:
     return 0
 
 
-cdef int _parse_beside(object pair, str known, const address *there, address *out) except -1:
+cdef int _parse_beside(str host, uint16_t port, str known, const address *there, address *out) except -1:
     """The same where the host is likely to be a known one."""
-    if pair is None:
+    if host is None or port == 0:
         memset(out, 0, sizeof(address))
         return 0
-    host, port = pair
-    if host != known:
+    if host is not known and host != known:
         return _parse_host(host, port, out)
     out[0] = there[0]
     out.v4.sin_port = htons(port)  # same place in v6
@@ -287,21 +299,50 @@ cdef object _at(uint64_t ns):
     return ns * 1e-9 if ns else None
 
 
+cdef class Stream:
+    """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C.
+
+    ``peer`` is the end where it leaves, ``generation`` which use of the pair this is; ends of different calls never
+    meet. ``home`` is where the signalling comes from: on a NAT leg, the only host that can be learnt. Without ``rtp``
+    nobody may send, and nothing is sent. ``next`` is the next end of the call, whose chain begins where ``watch`` says.
+    Without ``conversion`` packets pass as they are; ``shield``: RTP is not in the clear, and keys are ours.
+    """
+
+    def __cinit__(self):
+        self.next = NO_END
+        self.terms, self.bundled = ANY_TERMS, ALONE
+
+    def __init__(self, uint32_t peer, uint32_t call, uint32_t generation, str home, rtp=None):
+        self.peer, self.call, self.generation, self.home = peer, call, generation, home
+        if rtp is not None:
+            self.rtp_host, self.rtp_port = rtp
+
+    @property
+    def rtp(self):
+        """Where it is to go to, as signalled."""
+        return (self.rtp_host, self.rtp_port) if self.rtp_host is not None and self.rtp_port else None
+
+    @property
+    def rtcp(self):
+        """And its RTCP."""
+        return (self.rtcp_host, self.rtcp_port) if self.rtcp_host is not None and self.rtcp_port else None
+
+
 cdef class Engine:
     """A thread that relays between pairs of ports; start() before, stop() after everything else."""
-
-    cdef engine *_engine
-    cdef object _memory, _gates, _capture
-    cdef ready _ready
 
     def __cinit__(self, uint32_t capacity, *, double tick=0.001, double sweep_interval=1.0):
         self._engine = engine_new(capacity, <uint64_t>(tick * 1e9), <uint64_t>(sweep_interval * 1e9))
         if self._engine == NULL:
             raise OSError(errno, os.strerror(errno))
+        self._ready = <ready *>malloc(sizeof(ready))
+        if self._ready == NULL:
+            raise MemoryError
         for form, octets in enumerate(TABLES):
             memcpy(self._engine.octets[form], <const char *><bytes>octets, 256)
 
     def __dealloc__(self):
+        free(self._ready)
         if self._engine != NULL:
             with nogil:
                 engine_free(self._engine)
@@ -358,10 +399,10 @@ cdef class Engine:
         with nogil:
             engine_stop(self._engine)
 
-    cdef int _push(self, command *what) except -1:
-        if what.index >= self._engine.capacity:
-            raise IndexError(what.index)
-        while engine_push(self._engine, what) < 0:
+    cdef int _push(self, const void *what) except -1:
+        if (<const command *>what).index >= self._engine.capacity:
+            raise IndexError((<const command *>what).index)
+        while engine_push(self._engine, <const command *>what) < 0:
             with nogil:
                 usleep(50)  # the ring is emptied within a tick
         return 0
@@ -381,59 +422,53 @@ cdef class Engine:
         """Close an end's sockets."""
         self._push_verb(CLOSE, index)
 
-    def release(self, uint32_t index):
+    cpdef release(self, uint32_t index):
         """An end's call is over: nothing passes until the next program()."""
         self._push_verb(RELEASE, index)
 
-    def watch(self, uint32_t index):
+    cpdef watch(self, uint32_t index):
         """From now on silence of the chain that begins here is reported."""
         self._push_verb(WATCH, index)
 
-    def program(self, uint32_t index, stream not None):
+    cpdef program(self, uint32_t index, Stream stream):
         """Tell an end whom to hear and where to send; latches start anew."""
         cdef command message
         cdef program *p = &message.program
-        (
-            p.peer, p.call, p.generation, home, rtp, rtcp, p.next, first_timeout, timeout, p.is_nat, p.is_mux, terms,
-            conversion, kernel, shield, bundled,
-        ) = _tuple_of(stream)
+        p.peer, p.call, p.generation, p.next = stream.peer, stream.call, stream.generation, stream.next
+        p.is_nat, p.is_mux = stream.is_nat, stream.is_mux
         p.carrier = p.rider = NO_END
         p.mid_id = p.mid_size = 0
         memset(p.declared, 0, sizeof(p.declared))
         memset(p.payloads, 0, sizeof(p.payloads))
-        if bundled is not ALONE:
-            p.carrier, p.rider, payloads, sources, p.mid_id, mid = bundled
-            p.mid_size = min(len(mid), 16)  # MID_SIZE
-            memcpy(p.mid, <const char *><bytes>mid, p.mid_size)
-            for i in range(min(len(sources), 8)):  # DECLARED
-                p.declared[i] = sources[i]
-            p.payloads[0], p.payloads[1] = payloads & 0xFFFFFFFFFFFFFFFF, payloads >> 64
-        _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = _tuple_of(terms)
-        p.may_kernel, p.traffic_class = kernel is not None, kernel or 0
-        for other in (p.carrier, p.rider):
-            if other >= self._engine.capacity and other != <uint32_t>NO_END:
-                raise IndexError(index, other)
-        if index >= self._engine.capacity or p.peer >= self._engine.capacity and p.peer != <uint32_t>NO_END:
-            raise IndexError(index, p.peer)
+        if stream.bundled is not ALONE:
+            _bundle(stream.bundled, p)
+        _, clocks, p.max_rate, p.is_counted, p.pins_ssrc, p.is_rtp, p.is_secured, p.has_others = _tuple_of(stream.terms)
+        p.may_kernel = stream.may_kernel and p.is_rtp and not p.is_secured and not p.has_others
+        p.traffic_class = stream.traffic_class
+        self._check(index)
+        for other in (p.peer, p.carrier, p.rider):
+            if other != <uint32_t>NO_END:
+                self._check(other)
         message.verb = PROGRAM
         message.index = index
-        _parse_host(home, 0, &p.home)
-        _parse_beside(rtp, home, &p.home, &p.signalled[<int>RTP])
-        _parse_beside(rtcp, home, &p.home, &p.signalled[<int>RTCP])
-        p.first_timeout = <uint64_t>(<double>first_timeout * 1e9)
-        p.timeout = <uint64_t>(<double>timeout * 1e9)
-        p.clock_count = min(len(clocks), <int>MAX_CLOCKS)
+        _parse_host(stream.home, 0, &p.home)
+        _parse_beside(stream.rtp_host, stream.rtp_port, stream.home, &p.home, &p.signalled[<int>RTP])
+        _parse_beside(stream.rtcp_host, stream.rtcp_port, stream.home, &p.home, &p.signalled[<int>RTCP])
+        p.first_timeout = <uint64_t>(stream.first_timeout * 1e9)
+        p.timeout = <uint64_t>(stream.timeout * 1e9)
+        p.clock_count = min(len(<tuple>clocks), <int>MAX_CLOCKS)
         for i in range(p.clock_count):
-            p.clocks[i].payload_type, p.clocks[i].rate = clocks[i]
+            p.clocks[i].payload_type, p.clocks[i].rate = <tuple>(<tuple>clocks)[i]
         memset(&p.shield, 0, sizeof(p.shield))
-        if shield is not None:
+        if stream.shield is not None:
             p.shield.is_on = True
-            p.shield.has_dtls, p.shield.is_faced, ufrag, mark = shield
+            p.shield.has_dtls, p.shield.is_faced, ufrag, mark = _tuple_of(stream.shield)
             if ufrag:
                 p.shield.has_ice = True
                 memcpy(p.shield.ufrag, <const char *><bytes>ufrag, 8)
                 memcpy(p.shield.mark, <const char *><bytes>mark, 4)
         memset(&p.recoding, 0, sizeof(p.recoding))
+        conversion = stream.conversion
         if isinstance(conversion, Recoding):
             _recode(conversion, &p.recoding)
             conversion = None
@@ -466,7 +501,7 @@ cdef class Engine:
         message.errand = <errand *>PyCapsule_GetPointer(task, "switchroom.errand")
         self._push(&message)
 
-    def read(self, uint32_t index, uint32_t generation):
+    cpdef read(self, uint32_t index, uint32_t generation):
         """Return the Counters of an end, or zeros when its pair serves another call by now."""
         cdef snapshot s
         if index >= self._engine.capacity:
@@ -486,7 +521,7 @@ cdef class Engine:
             s.is_in_kernel,
         )
 
-    def read_detail(self, uint32_t index, uint32_t generation):
+    cpdef read_detail(self, uint32_t index, uint32_t generation):
         """Return the Detail of an end, for reports and judgement."""
         cdef detail d
         if index >= self._engine.capacity:
@@ -556,7 +591,7 @@ cdef class Engine:
 
     def next_ready(self):
         """Return (index, generation, source, local, sender, target) of a direction for the kernel, or None."""
-        cdef ready *r = &self._ready
+        cdef ready *r = self._ready
         if not engine_next_ready(self._engine, r):
             return None
         return r.index, r.generation, _place(&r.source), _place(&r.local), _place(&r.sender), _place(&r.target)
@@ -566,7 +601,7 @@ cdef class Engine:
         cdef command message
         message.verb = HAND_OVER
         message.index = self._ready.index
-        message.found = self._ready
+        message.found = self._ready[0]
         message.way.in_interface, message.way.out_interface = in_interface, out_interface
         message.way.max_size = max_size
         memset(&message.way.next_hop, 0, sizeof(message.way.next_hop))

@@ -1,8 +1,11 @@
-"""Cuts what a usual phone says into what differs in each of its calls, and what it says in all of them."""
+"""Cuts what a usual phone says into what differs in each of its calls, and what it says in all of them.
+
+And puts it together again, with our own in the places.
+"""
 
 from __future__ import annotations
 
-__all__ = ["LINE", "cut"]
+__all__ = ["LINE", "cut", "put"]
 
 LINE = b"\r\nm=audio "
 _SPACE, _ZERO, _NINE, _TILDE = b" 09~"
@@ -22,6 +25,13 @@ def cut(data: bytes) -> tuple[bytes, int] | None:
     return (data[own_at:port_at] + data[end:], port) if port < 65535 else None
 
 
+def put(origin: tuple[str, int, int, str, str], host: str, head: bytes, port: int, tail: bytes) -> bytes:
+    """Return a description that begins with that origin and goes on behind its address and its port."""
+    username, number, version, family, own = origin
+    start = f"v=0\r\no={username} {number} {version} IN {family} {own}\r\ns=-\r\nc=IN {family} {host}"
+    return b"".join((start.encode(), head, str(port).encode(), tail))
+
+
 def _own_at(data: bytes) -> int:
     """Where that address begins, behind a name and two numbers; 0: not as usual."""
     at = _end_of(data, 7, _SPACE + 1, _TILDE, 64) if data.startswith(b"v=0\r\no=") else 0
@@ -39,6 +49,6 @@ def _end_of(data: bytes, at: int, least: int, most: int, longest: int) -> int:
 
 
 try:  # noqa: SIM105 - the form of the house for twins
-    from ._cut import cut
+    from ._cut import cut, put
 except ImportError:  # not built: the same answers, slower
     pass

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import serving
 from ._sound import Line, Station
 from .said import again
-from .stream import Stream
 
 if TYPE_CHECKING:
+    from ._engine import Stream
     from .leg import Agreement, MediaLeg
     from .ports import Pair
     from .serving import LineTerms
@@ -79,7 +79,8 @@ class Entries:
         if entry is None or entry.line != i:
             return stream
         line = Line(entry.terms, entry.station)
-        return stream._replace(peer=pair.index, conversion=line, kernel=None)
+        stream.peer, stream.conversion, stream.may_kernel = pair.index, line, False
+        return stream
 
     def _terms(self, agreement: Agreement, leg: MediaLeg) -> tuple[int, LineTerms] | None:
         """The first line of sound, and how it is heard and spoken."""

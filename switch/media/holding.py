@@ -24,11 +24,11 @@ from .stream import NO_END
 from .transcoding import answer_of
 
 if TYPE_CHECKING:
+    from ._engine import Stream
     from .leg import Agreement, MediaLeg
     from .ports import Pair
     from .session import MediaSession
     from .sounds import Sounds
-    from .stream import Stream
 
 SENDONLY, SENDRECV = sdp.Direction.SENDONLY, sdp.Direction.SENDRECV
 
@@ -125,8 +125,9 @@ class Music:
         if waiting is None or waiting.line != i:
             return self.entries.instead(leg, i, pair, stream)
         line = Line(waiting.terms, waiting.station)
-        terms = stream.terms._replace(is_counted=False)
-        return stream._replace(peer=pair.index, conversion=line, kernel=None, terms=terms)
+        stream.terms = stream.terms._replace(is_counted=False)
+        stream.peer, stream.conversion, stream.may_kernel = pair.index, line, False
+        return stream
 
     # -- legs that wait alone
 
@@ -152,7 +153,8 @@ class Music:
         if terms is None:
             return
         wish = again(agreement.offer if agreement.offerer is leg else agreement.answer).wishes[i]
-        stream = session.stream(leg, wish, terms, pair, pair, NO_END, wish.has_mux, None, i)
+        stream = session.stream(leg, wish, terms, pair, pair, NO_END, None, i)
+        stream.is_mux = wish.has_mux
         session.plane.engine.program(pair.index, self.instead(leg, i, pair, stream))
         leg.security.install(i, pair, stream.rtp, leg.is_nat)
 

@@ -1,5 +1,7 @@
 # What MediaLeg and its agreements hold in C; leg.py runs without.
 
+import cython
+
 from .negotiate cimport Opening
 from .ports cimport Pair
 from .said cimport Agreed, Said, again, parse
@@ -17,6 +19,7 @@ cdef class Agreement:
     cdef readonly Agreed agreed
 
     cpdef object side_of(self, MediaLeg leg, Py_ssize_t line)
+    @cython.locals(i=Py_ssize_t)
     cpdef list linked(self)
 
 cdef class MediaLeg:
@@ -39,7 +42,7 @@ cdef class MediaLeg:
     cpdef tuple export(self)
     cpdef take_up(self, str bound, str host, bytes sent)
     cpdef Pair pair_of(self, Py_ssize_t line)
-    cpdef dict bundled(self, list linked)
+    cpdef dict bundled(self, list lines)
     cpdef Said hear(self, bytes data)
     cpdef Said hear_offer(self, bytes data)
     cpdef Said hear_answer(self, bytes data)

@@ -14,7 +14,7 @@ from .said import Agreed, Kept, Said, again, parse, undressed, written
 from .security import Guard
 from .security.security import Dress, Security
 from .serving import Served
-from .stream import NO_END, Bundled, Terms
+from .stream import NO_END, Bundled
 from .targets import family_of, plain_host
 from .transcoding import Side
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # toward, is_nat, bound, host, sent, ports by m-line; as JSON has it, octets may be text
 LegState = tuple[str, bool, str, str, bytes, tuple[int, ...]]
 
-Linked = tuple[int, Terms, Pair, Pair]  # an m-line, and the ports of who offered it and of who answered
 _NO_BUNDLES: dict[int, Bundled] = {}
 
 
@@ -64,13 +63,13 @@ class Agreement:
             return None
         return decided.offerer if leg is self.offerer else decided.answerer
 
-    def linked(self) -> list[Linked]:
+    def linked(self) -> list[int]:
         """The m-lines that connect two pairs of ports."""
         found = []
         for i, terms in enumerate(self.agreed.terms):
             one, two = self.offerer.pair_of(i), self.answerer.pair_of(i)
             if terms is not None and one is not None and two is not None:
-                found.append((i, terms, one, two))
+                found.append(i)
         return found
 
 
@@ -156,11 +155,10 @@ class MediaLeg:
         """Return the ports of an m-line, or None."""
         return self.pairs[line] if line < len(self.pairs) else None
 
-    def bundled(self, linked: list[Linked]) -> dict[int, Bundled]:
+    def bundled(self, lines: list[int]) -> dict[int, Bundled]:
         """The places of its agreed lines on the transports that they share; what is not in it is alone."""
         if self.security.is_bare():
             return _NO_BUNDLES
-        lines = [i for i, _, _, _ in linked]
         carriers = self.security.carriers(lines)
         found: dict[int, Bundled] = {}
         riders: dict[int, int] = {}  # by carrier: the end that comes next, from the last one on

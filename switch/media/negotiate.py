@@ -81,22 +81,16 @@ OriginParts = tuple[str, int, int, str, str]  # of sdp.Origin
 class Opening:
     """How each of our descriptions to a leg begins: with our name for the session, and our address."""
 
-    __slots__ = ("host", "origin", "text")
+    __slots__ = ("host", "origin")
 
     def __init__(self, origin: OriginParts, host: str) -> None:
         self.origin = origin
         self.host = host
-        self.text = _written(origin, host)
 
     def next(self) -> Opening:
         """The same in the next version; RFC 3264 §8."""
         username, number, version, family, own = self.origin
         return Opening((username, number, version + 1 & 0x7FFFFFFFFFFFFFFF, family, own), self.host)
-
-
-def _written(origin: OriginParts, host: str) -> str:
-    username, number, version, family, own = origin
-    return f"v=0\r\no={username} {number} {version} IN {family} {own}\r\ns=-\r\nc=IN {family} {host}"
 
 
 def rewrite(source: sdp.Description, origin: sdp.Origin, host: str, lines: list[Line]) -> sdp.Description:

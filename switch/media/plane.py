@@ -45,7 +45,7 @@ class MediaPlane:
         tick: float = 0.001,
         quarantine: float = 1.0,
         max_pairs: int | None = None,
-        public_for: Callable[[str, str], str] = lambda toward, local: local,
+        public_for: Callable[[str, str], str] | None = None,
         captures: Captures | None = None,
     ) -> None:
         check_transcode(config.transcode)
@@ -57,7 +57,7 @@ class MediaPlane:
         self.music = Music(self.clips, lambda: self.sounds)
         self.session_count = 0
         self._local_for = local_for
-        self._public_for = public_for  # what stands for our address towards a host on a NAT's other side
+        self.public_for = public_for  # what stands for our address towards a host on a NAT's other side
         self._on_timeout = on_timeout
         self._tick = tick
         self._quarantine = quarantine
@@ -65,7 +65,6 @@ class MediaPlane:
         self._ports: Ports
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tidying: asyncio.TimerHandle | None = None
-        self._users: dict[int, MediaSession] = {}  # by the pair's index
         self._last_number = 0
         self._converting: set[int] = set()  # numbers of sessions
         self.now = time.monotonic
@@ -83,8 +82,7 @@ class MediaPlane:
         if self.config.ice != "auto":
             return self.config.ice == "lite"
         try:
-            local = self.config.address or self._public_for(_FAR, self._local_for(_FAR))
-            return ip_address(local).is_global
+            return ip_address(self.config.address or self._route_to(_FAR)[1]).is_global
         except (OSError, ValueError):  # there is no way out
             return False
 
@@ -174,7 +172,8 @@ class MediaPlane:
         """The packets of the last seconds of the sessions whose keys begin with one of these; LookupError."""
         if self.captures is None:
             raise LookupError("no packets are kept: trace.media_seconds is 0")
-        return await self.captures.packets(set(self._users.values()), keys, self.now())
+        sessions = {user for user in self._ports.users() if isinstance(user, MediaSession)}
+        return await self.captures.packets(sessions, keys, self.now())
 
     def counters(self) -> dict[str, int]:
         """What was relayed and dropped since the start, and what is in use now."""
@@ -194,31 +193,29 @@ class MediaPlane:
         configured = self.rules.address
         try:
             if not configured or _version_of(configured) != _version_of(toward):
-                local = self._local_for(toward)
-                return local, self._public_for(toward, local)
+                return self._route_to(toward)
             if may_bind(configured):
                 return configured, configured
             return self._local_for(toward), configured
         except OSError as error:
             raise NoPortsLeft(f"no way to {toward}: {error}") from error
 
+    def _route_to(self, host: str) -> tuple[str, str]:
+        local = self._local_for(host)
+        return local, local if self.public_for is None else self.public_for(host, local)
+
     def take(self, session: MediaSession, host: str) -> Pair:
         """Give a session a pair of ports."""
         self._ports.dscp = self.rules.dscp
-        pair = self._ports.take(host)
-        self._users[pair.index] = session
-        return pair
+        return self._ports.take(host, session)
 
     def take_again(self, session: MediaSession, host: str, port: int) -> Pair:
         """Give a session a pair that one of an earlier process had; NoPortsLeft: it is not to be had."""
         self._ports.dscp = self.rules.dscp
-        pair = self._ports.take_again(host, port)
-        self._users[pair.index] = session
-        return pair
+        return self._ports.take_again(host, port, session)
 
     def give_back(self, pair: Pair) -> None:
         """Take a pair back."""
-        del self._users[pair.index]
         if self.guard.lines:
             self.guard.forget(pair)
         self._ports.give_back(pair)
@@ -268,8 +265,8 @@ class MediaPlane:
             self.kernel.give(self.engine, ready)
         while (expiry := self.engine.next_expiry()) is not None:
             index, generation = expiry
-            session = self._users.get(index)
-            if session is not None and session.has_pair(index, generation):
+            session = self._ports.user_of(index)
+            if isinstance(session, MediaSession) and session.has_pair(index, generation):
                 self._on_timeout(session)
 
 

@@ -13,7 +13,10 @@ import resource
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._engine import Engine
 
 MAX_PAIRS = 32768
 _TRIES = 32  # ports in a row that other programs may hold
@@ -27,16 +30,10 @@ class NoPortsLeft(Exception):  # noqa: N818 - the word that its readers use
     """No pair of ports can be had: the range or the descriptors are used up; answer 503."""
 
 
-class _Sockets(Protocol):
-    def open(self, index: int, host: str, port: int, dscp: int) -> None: ...
-    def close(self, index: int) -> None: ...
-    def release(self, index: int) -> None: ...
-
-
 class Pair:
     """Two bound ports, known to the engine as end ``index``."""
 
-    __slots__ = ("generation", "host", "index", "port", "released_at")
+    __slots__ = ("generation", "host", "index", "port", "released_at", "user")
 
     def __init__(self, index: int, host: str, port: int) -> None:
         self.index = index
@@ -44,6 +41,7 @@ class Pair:
         self.port = port
         self.generation = 0
         self.released_at = 0.0
+        self.user: object = None  # whose it is
 
 
 class _Host:
@@ -65,7 +63,7 @@ class Ports:
 
     def __init__(
         self,
-        sockets: _Sockets,
+        sockets: Engine,
         ports: range,
         max_pairs: int,
         now: Callable[[], float],
@@ -80,18 +78,28 @@ class Ports:
         self._now = now
         self._quarantine = quarantine
         self._indexes = list(reversed(range(max_pairs)))
+        self._pairs: list[Pair | None] = [None] * max_pairs  # by index: those that are open
         self._hosts: dict[str, _Host] = {}
         self._generation = 0
         self._asked_at = 0.0  # when we asked last what time it is
 
-    def take(self, host: str) -> Pair:
+    def user_of(self, index: int) -> object:
+        """Return whose a pair is, or None."""
+        pair = self._pairs[index]
+        return None if pair is None else pair.user
+
+    def users(self) -> list[object]:
+        """Those who have pairs, each as often as it has one."""
+        return [pair.user for pair in self._pairs if pair is not None and pair.user is not None]
+
+    def take(self, host: str, user: object = None) -> Pair:
         """Return a pair on that local address; NoPortsLeft when there is none."""
         ports = self._hosts.get(host)
         if ports is None:
             ports = self._hosts[host] = _Host(self._range)
-        return self._use(self._rested(ports) or self._open(host, ports))
+        return self._use(self._rested(ports) or self._open(host, ports), user)
 
-    def take_again(self, host: str, port: int) -> Pair:
+    def take_again(self, host: str, port: int, user: object = None) -> Pair:
         """Return this very pair, which a call had in an earlier process; for the start."""
         ports = self._hosts.get(host)
         if ports is None:
@@ -103,9 +111,15 @@ class Ports:
         except OSError as error:
             raise NoPortsLeft(str(error)) from error
         ports.again.add(port)
-        return self._use(Pair(self._indexes.pop(), host, port))
+        return self._use(self._opened(host, port), user)
 
-    def _use(self, pair: Pair) -> Pair:
+    def _opened(self, host: str, port: int) -> Pair:
+        index = self._indexes.pop()
+        pair = self._pairs[index] = Pair(index, host, port)
+        return pair
+
+    def _use(self, pair: Pair, user: object) -> Pair:
+        pair.user = user
         self._generation = 1 if self._generation == _LAST else self._generation + 1
         pair.generation = self._generation
         self.in_use += 1
@@ -114,6 +128,7 @@ class Ports:
     def give_back(self, pair: Pair) -> None:
         """A call is over, or needs it no more: the pair rests."""
         self._sockets.release(pair.index)
+        pair.user = None
         pair.released_at = self._asked_at = self._now()
         self._hosts[pair.host].resting.append(pair)
         self.in_use -= 1
@@ -152,7 +167,7 @@ class Ports:
                 if error.errno in _NOT_OURS:
                     continue
                 raise NoPortsLeft(str(error)) from error
-            return Pair(self._indexes.pop(), host, port)
+            return self._opened(host, port)
         raise NoPortsLeft(f"all ports of {host} are in use")
 
     def _close_elsewhere(self) -> bool:
@@ -166,6 +181,7 @@ class Ports:
 
     def _close(self, ports: _Host, pair: Pair) -> None:
         self._sockets.close(pair.index)
+        self._pairs[pair.index] = None
         self._indexes.append(pair.index)
         if pair.port in ports.again:
             ports.again.remove(pair.port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from switchroom.switch.store import Direction
 
 from .quality.judgement import Quality, judge
-from .stream import Counters, Detail
+from .stream import NOTHING_CAME, NOTHING_HEARD, Counters, Detail
 
 
 class StreamReport:
@@ -49,7 +49,7 @@ class MediaReport:
 def judge_sound(streams: list[StreamReport]) -> None:
     """Judge what came from each leg by the round trips of both."""
     for one in streams:
-        if one.kind == "audio" and one.detail.ssrc:
+        if one.detail is not NOTHING_HEARD and one.kind == "audio" and one.detail.ssrc:
             trip = _round_trip_without(streams, one.leg)
             one.quality = judge(one.codec, one.detail, one.counters.jitter_ms, trip)
 
@@ -74,7 +74,7 @@ def sum_up(streams: list[StreamReport], leg: int) -> Direction:
         if secured is None or not stream.security:
             secured = stream.security
         counters = stream.counters
-        if counters.packets:
+        if counters is not NOTHING_CAME and counters.packets:
             packets += counters.packets
             size += counters.size
             lost += max(0, counters.lost)

@@ -3,5 +3,5 @@
 cdef class Rules:
     cdef readonly str address
     cdef readonly tuple converted
-    cdef readonly int max_converted, dscp
-    cdef readonly object traffic_class, first_rtp_timeout, rtp_timeout
+    cdef readonly int max_converted, dscp, traffic_class
+    cdef readonly double first_rtp_timeout, rtp_timeout

@@ -2,6 +2,7 @@
 
 import cython
 
+from ._engine cimport Stream
 from .negotiate cimport Line, Opening
 
 cdef class Wish:
@@ -13,7 +14,11 @@ cdef class Wish:
 cdef class Body:
     cdef readonly object description
     cdef readonly bint has_mux
-    cdef readonly str head, plain, muxed
+    cdef readonly bytes head, plain, muxed
+    cdef tuple _names
+    cdef Body _extended
+
+    cpdef Body extended(self, tuple allowed, tuple converted)
 
 cdef class Known:
     cdef readonly str host
@@ -27,7 +32,7 @@ cdef class Said:
     cdef readonly tuple heard
 
     cpdef Said shown_as(self, description, Body body=*)
-    @cython.locals(body=Body, line=Line, tail=str)
+    @cython.locals(body=Body, line=Line, tail=bytes)
     cpdef bytes write(self, Opening opening, list lines, dress=*)
 
 cdef class Agreed:
@@ -39,8 +44,8 @@ cpdef Said parse(bytes data)
 cpdef object kept(Said said)
 cpdef Said again(kept)
 cpdef bytes octets_of(kept)
-@cython.locals(rtcp_port=int, is_hidden=bint)
-cpdef tuple targets_of(Wish wish, str toward, str local)
+@cython.locals(host=str, port=int, is_hidden=bint)
+cpdef aim(Stream stream, Wish wish, str toward, str local)
 cpdef Said extended(Said said, tuple allowed, tuple converted)
 @cython.locals(line=Line)
 cpdef Agreed agree(Said offer, Said sent, list lines, Said answer, tuple converted)

@@ -16,7 +16,7 @@ from switchroom.codecs import CodecError
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 
-from .cut import LINE, cut
+from .cut import LINE, cut, put
 from .negotiate import Line, Opening, Transport, rewrite, terms_of, transport_of
 from .security.heard import Heard, has_protection, undress
 from .stream import Terms
@@ -24,6 +24,7 @@ from .targets import place_of
 from .transcoding import Names, Plan, answer_of, extend, plan
 
 if TYPE_CHECKING:
+    from ._engine import Stream
     from .security.security import Dress, Security
 
 # In three parts: what differs in each call, and, around the port, what a phone says in all of its calls
@@ -38,9 +39,6 @@ _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|m
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
 _PLACE = sdp.Origin("-", 0, 0, "IP4", "192.0.2.0")
 _QUICK_PORT = 9
-
-
-Target = tuple[str, int] | None
 
 
 class Wish:
@@ -97,7 +95,7 @@ class Said:
             return bytes(whole if dress is None else dress(whole))
         line = lines[0]
         tail = body.muxed if line.is_mux else body.plain
-        return f"{opening.text}{body.head}{line.port}{tail}".encode()
+        return put(opening.origin, opening.host, body.head, line.port, tail)
 
 
 def written(said: Said) -> bytes:
@@ -116,20 +114,30 @@ def written(said: Said) -> bytes:
 class Body:
     """What descriptions with the same lines behind the address share; address and port hold places."""
 
-    __slots__ = ("description", "has_mux", "head", "muxed", "plain")
+    __slots__ = ("_extended", "_names", "description", "has_mux", "head", "muxed", "plain")
 
     def __init__(self, description: sdp.Description) -> None:
         self.description = description
         self.has_mux = self.description.media[0].has_rtcp_mux
         self.head, self.plain = _cut(description, Line(_QUICK_PORT))
         _, self.muxed = _cut(description, Line(_QUICK_PORT, True))
+        self._names: tuple[Names, Names] = ((), ())  # with which it was asked for last, and what came of it
+        self._extended = self
+
+    def extended(self, allowed: Names, converted: Names) -> Body:
+        """What a leg is offered in its place that may use these; most are offered the same each time."""
+        before = self._names
+        if before[0] is not allowed or before[1] is not converted:
+            self._extended = _extended(self, allowed, converted)
+            self._names = (allowed, converted)
+        return self._extended
 
 
-def _cut(description: sdp.Description, line: Line) -> tuple[str, str]:
+def _cut(description: sdp.Description, line: Line) -> tuple[bytes, bytes]:
     """The rewritten description, between host and port, and behind the port."""
-    text = bytes(rewrite(description, _PLACE, "192.0.2.0", [line])).decode()
-    head, _, tail = text.partition(f"m=audio {_QUICK_PORT} ")
-    return head[head.index("\r\nt=") :] + "m=audio ", f" {tail}"
+    text = bytes(rewrite(description, _PLACE, "192.0.2.0", [line]))
+    head, _, tail = text.partition(b"m=audio %d " % _QUICK_PORT)
+    return head[head.index(b"\r\nt=") :] + b"m=audio ", b" " + tail
 
 
 @lru_cache(maxsize=256)
@@ -161,25 +169,22 @@ def octets_of(kept: Kept) -> bytes:
     return kept if isinstance(kept, bytes) else kept.data
 
 
-def targets_of(wish: Wish, toward: str, local: str) -> tuple[Target, Target, bool]:
-    """Return where RTP and RTCP may go to, and whether what comes from there comes from elsewhere.
+def aim(stream: Stream, wish: Wish, toward: str, local: str) -> None:
+    """Tell where RTP and RTCP may go to, and whether what comes from there comes from elsewhere.
 
     RTCP goes to the next port unless a=rtcp says otherwise (RFC 3605).
     """
-    if wish.host is None:
-        host, is_hidden = None, False
-    else:
+    host = None
+    if wish.host is not None:
         host, is_hidden = place_of(wish.host, toward, local)
-    rtcp_host, rtcp_port = host, wish.port + 1
+        stream.is_nat = stream.is_nat or is_hidden
+    stream.rtp_host, stream.rtp_port = host, wish.port
+    port = wish.port + 1
     if wish.rtcp is not None:
-        rtcp_port = wish.rtcp.port
+        port = wish.rtcp.port
         if wish.rtcp.host is not None:
-            rtcp_host, _ = place_of(wish.rtcp.host, toward, local)
-    return (
-        (host, wish.port) if host is not None and wish.port else None,
-        (rtcp_host, rtcp_port) if rtcp_host is not None and 0 < rtcp_port < 65536 else None,
-        is_hidden,
-    )
+            host, _ = place_of(wish.rtcp.host, toward, local)
+    stream.rtcp_host, stream.rtcp_port = host, port if port < 65536 else 0
 
 
 def extended(said: Said, allowed: Names, converted: Names) -> Said:
@@ -187,7 +192,7 @@ def extended(said: Said, allowed: Names, converted: Names) -> Said:
     if not allowed and not converted:
         return said
     if said.body is not None:
-        body = _extended(said.body, allowed, converted)
+        body = said.body.extended(allowed, converted)
         return said if body is said.body else said.shown_as(body.description, body)
     description = extend(said.description, allowed, converted)
     if description is said.description:

@@ -2,6 +2,7 @@
 
 import cython
 
+from ._engine cimport Engine, Stream
 from .leg cimport Agreement, MediaLeg, Offer
 from .negotiate cimport Line
 from .plane cimport MediaPlane
@@ -9,7 +10,7 @@ from .ports cimport Pair
 from .quality.observer cimport Watch
 from .report cimport MediaReport, judge_sound, sum_up
 from .rules cimport Rules
-from .said cimport Agreed, Said, Wish, agree, extended, kept, targets_of, told
+from .said cimport Agreed, Said, Wish, agree, aim, extended, kept, told
 
 cdef class MediaSession:
     cdef public str key
@@ -30,7 +31,8 @@ cdef class MediaSession:
     cpdef bytes answer(self, MediaLeg source, MediaLeg target, bytes data)
     @cython.locals(leg=MediaLeg)
     cpdef confirm(self)
-    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, codec=str, other=int, watch=Watch)
+    @cython.locals(first=MediaLeg, second=MediaLeg, leg=MediaLeg, agreed=Agreed, i=Py_ssize_t, codec=str,
+                   codecs=list, streams=list, other=int, watch=Watch)
     cpdef MediaReport report(self)
     @cython.locals(leg=MediaLeg, pair=Pair)
     cpdef MediaReport close(self)
@@ -39,18 +41,16 @@ cdef class MediaSession:
     @cython.locals(pair=Pair)
     cpdef Pair pair(self, MediaLeg leg, Py_ssize_t i)
     cpdef resolve(self, MediaLeg leg)
-    @cython.locals(pair=Pair)
+    @cython.locals(pair=Pair, engine=Engine)
     cpdef _count(self, list streams, MediaLeg leg, Py_ssize_t i, str kind, str codec)
     @cython.locals(offerer=MediaLeg, answerer=MediaLeg, following=cython.uint, linked=list, ones=dict, twos=dict,
-                   i=Py_ssize_t, one=Pair, two=Pair, offered=Wish, answered=Wish, is_mux=bint, leg=MediaLeg)
+                   i=Py_ssize_t, one=Pair, two=Pair, offered=Wish, answered=Wish, stream=Stream, leg=MediaLeg)
     cpdef link(self, Agreement agreement, Said offer, Said answer)
-    cpdef _program(self, MediaLeg leg, Py_ssize_t i, Pair pair, stream)
+    cpdef _program(self, MediaLeg leg, Py_ssize_t i, Pair pair, Stream stream)
     @cython.locals(partner=MediaLeg, pair=Pair)
     cpdef unlink(self, MediaLeg leg)
-    @cython.locals(rules=Rules)
-    cpdef object stream(self, MediaLeg leg, Wish wish, terms, Pair pair, Pair other, unsigned int following,
-                        bint is_mux, side, Py_ssize_t line, bundled=*)
+    @cython.locals(rules=Rules, stream=Stream)
+    cpdef Stream stream(self, MediaLeg leg, Wish wish, terms, Pair pair, Pair other, unsigned int following,
+                        side, Py_ssize_t line)
     @cython.locals(leg=MediaLeg)
     cpdef bint _is_shielded(self, Py_ssize_t line) except -1
-
-cdef bint _is_plain(terms) except -1

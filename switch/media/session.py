@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
 
+from ._engine import Stream
 from .leg import Agreement, MediaLeg, Offer
 from .negotiate import Line
 from .ports import NoPortsLeft, Pair
 from .quality.observer import Watch
 from .report import MediaReport, StreamReport, judge_sound, sum_up
-from .said import Said, Wish, again, agree, extended, kept, targets_of, told
+from .said import Said, Wish, again, agree, aim, extended, kept, told
 from .sounding import let_go, renew_tap, watch_served
-from .stream import ALONE, NO_END, Bundled, Stream, Terms
+from .stream import ALONE, NO_END, Terms
 from .transcoding import Names, Side
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class MediaSession:
             for leg in self.legs:
                 if leg.offer is not None and leg.offer.answer:
                     leg.offer = None
-            self.plane.observer.begin(self)
+            self.watch = self.plane.observer.begin(self, self.number)
             if self._watched != NO_END:
                 self.plane.engine.watch(self._watched)
             for leg in self.legs:
@@ -157,7 +158,7 @@ class MediaSession:
         if self._report is not None:
             return self._report
         streams = list(self._past)
-        codecs: dict[str, None] = {}
+        codecs: list[str] = []
         first = self.legs[0] if self.legs else None
         second = first.partner if first is not None else None
         for leg in self.legs if second is None else (first, second):
@@ -168,8 +169,8 @@ class MediaSession:
                 side = leg.agreement.side_of(leg, i)
                 if side is not None:
                     codec = side.codec
-                if codec:
-                    codecs[codec] = None
+                if codec and codec not in codecs:
+                    codecs.append(codec)
                 self._count(streams, leg, i, agreed.kinds[i], codec)
         other = second.number if second is not None else 1
         judge_sound(streams)
@@ -189,7 +190,7 @@ class MediaSession:
         report = self.report()
         if self._report is None:
             self._report = report
-            self.plane.observer.end(self)
+            self.plane.observer.end(self, self.number, self.watch)
             for leg in self.legs:
                 if leg.is_ours():
                     let_go(leg)
@@ -271,16 +272,20 @@ class MediaSession:
         following = NO_END
         linked = agreement.linked()
         ones, twos = offerer.bundled(linked), answerer.bundled(linked)
-        for i, terms, one, two in reversed(linked):
-            # Each end names the next: the chain is made from its tail
-            offered, answered = offer.wishes[i], answer.wishes[i]
-            is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
-            side, place = agreement.side_of(answerer, i), twos.get(i, ALONE)
-            stream = self.stream(answerer, answered, terms, two, one, following, is_mux, side, i, place)
+        for i in reversed(linked):  # each end names the next: the chain is made from its tail
+            one, two = offerer.pairs[i], answerer.pairs[i]
+            offered, answered, terms = offer.wishes[i], answer.wishes[i], agreement.agreed.terms[i]
+            side = agreement.side_of(answerer, i)
+            stream = self.stream(answerer, answered, terms, two, one, following, side, i)
+            stream.is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
+            if twos:
+                stream.bundled = twos.get(i, ALONE)
             self._program(answerer, i, two, stream)
-            side, place = agreement.side_of(offerer, i), ones.get(i, ALONE)
-            is_mux = offered.has_mux
-            stream = self.stream(offerer, offered, terms, one, two, two.index, is_mux, side, i, place)
+            side = agreement.side_of(offerer, i)
+            stream = self.stream(offerer, offered, terms, one, two, two.index, side, i)
+            stream.is_mux = offered.has_mux
+            if ones:
+                stream.bundled = ones.get(i, ALONE)
             self._program(offerer, i, one, stream)
             following = one.index
         for leg in (offerer, answerer):
@@ -319,40 +324,27 @@ class MediaSession:
         pair: Pair,
         other: Pair,
         following: int,
-        is_mux: bool,
         side: Side | None,
         line: int,
-        bundled: Bundled = ALONE,
     ) -> Stream:
         """What the engine must know about the packets that one leg sends in one m-line."""
+        rules, stream = self.plane.rules, Stream.__new__(Stream)
+        stream.peer, stream.next = other.index, following
+        stream.call, stream.generation = self.number, pair.generation
+        stream.home, stream.is_nat = leg.toward, leg.is_nat
+        aim(stream, wish, leg.toward, leg.bound)
+        stream.first_timeout, stream.timeout = rules.first_rtp_timeout, rules.rtp_timeout
+        stream.traffic_class = rules.traffic_class
         if side is not None:
             terms = terms._replace(codec=side.codec, clocks=side.clocks)
-        shield = leg.security.shield_of(line)
-        if shield is not None:
+            stream.conversion = side.recoding or side.conversion
+        stream.shield = leg.security.shield_of(line)
+        if stream.shield is not None:
             terms = terms._replace(pins_ssrc=False)  # what is authentic needs no guess
-        rules, kernel = self.plane.rules, None
-        if self.plane.kernel is not None and (side is None or not side.is_converted) and _is_plain(terms):
-            kernel = None if self._is_shielded(line) else rules.traffic_class
-        rtp, rtcp, is_hidden = targets_of(wish, leg.toward, leg.bound)
-        stream = (
-            other.index,
-            self.number,
-            pair.generation,
-            leg.toward,
-            rtp,
-            rtcp,
-            following,
-            rules.first_rtp_timeout,
-            rules.rtp_timeout,
-            leg.is_nat or is_hidden,
-            is_mux,
-            terms,
-            None if side is None else side.recoding or side.conversion,
-            kernel,  # its traffic class, where the kernel may relay it
-            shield,
-            bundled,
-        )
-        return tuple.__new__(Stream, stream)  # what Stream() does after a frame of Python
+        stream.terms = terms
+        if self.plane.kernel is not None and (side is None or not side.is_converted):
+            stream.may_kernel = not self._is_shielded(line)
+        return stream
 
     def _is_shielded(self, line: int) -> bool:
         """Whether any leg has keys of ours there: then packets are touched."""
@@ -360,8 +352,3 @@ class MediaSession:
             if leg.security.shield_of(line) is not None:
                 return True
         return False
-
-
-def _is_plain(terms: Terms) -> bool:
-    """Whether nothing but RTP passes, and that in the clear."""
-    return terms.is_rtp and not terms.is_secured and not terms.has_others

@@ -184,8 +184,9 @@ def _agree(
     leg.agreement = Agreement(offerer, answerer, kept(offer), kept(answer), agreed)
     leg.served, leg.proposed = served, None
     own, at = own._replace(codec=served.codec), served.line
-    stream = session.stream(leg, wish, own, pair, pair, NO_END, is_mux, None, at)
-    session.plane.engine.program(pair.index, stream._replace(conversion=line, kernel=None))
+    stream = session.stream(leg, wish, own, pair, pair, NO_END, None, at)
+    stream.is_mux, stream.conversion, stream.may_kernel = is_mux, line, False
+    session.plane.engine.program(pair.index, stream)
     leg.security.install(at, pair, stream.rtp, leg.is_nat)
     if session.is_confirmed:
         session.plane.engine.watch(pair.index)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from switchroom.codecs import Config
 
-    from ._sound import Line
-
 NO_END = 0xFFFFFFFF  # the engine's word for "none"
 DROP_REASONS = (
     "malformed",
@@ -32,6 +30,9 @@ class Terms(NamedTuple):
     is_rtp: bool = True
     is_secured: bool = False  # SRTP: only the header can be looked at
     has_others: bool = False  # DTLS and STUN beside RTP
+
+
+ANY_TERMS = Terms()
 
 
 class Incoming(NamedTuple):
@@ -112,27 +113,6 @@ class Bundled(NamedTuple):
 
 
 ALONE = Bundled()
-
-
-class Stream(NamedTuple):
-    """What comes in at one end: from whom, what it is, where it leaves; ``struct program`` in C."""
-
-    peer: int  # the end where it leaves
-    call: int  # ends of different calls never meet
-    generation: int  # which use of the pair this is
-    home: str  # where the signalling comes from: on a NAT leg, the only host that can be learnt
-    rtp: tuple[str, int] | None = None  # as signalled; None: nobody may send, nothing is sent
-    rtcp: tuple[str, int] | None = None
-    next: int = NO_END  # the next end of the call; whose chain begins where ``watch`` says
-    first_timeout: float = 0.0
-    timeout: float = 0.0
-    is_nat: bool = False
-    is_mux: bool = False
-    terms: Terms = Terms()
-    conversion: Conversion | Recoding | Line | None = None  # None: packets pass as they are
-    kernel: int | None = None  # the kernel may relay it, with this traffic class; None: it may not
-    shield: Shield | None = None  # None: RTP in the clear, or keys that are not ours
-    bundled: Bundled = ALONE
 
 
 class Handed(NamedTuple):

@@ -208,7 +208,7 @@ class Addresses:
         if now >= self._forget_at:  # all at once: cheaper than an age for each, and look-ups are quick
             self._cache.clear()
             self._forget_at = now + self._max_age
-        route = self._cache.get(host)
+        route = self._cache.young.get(host) or self._cache.get(host)
         if route is None:
             route = self._routes.find(host)
             self._cache.put(host, route)

@@ -15,7 +15,7 @@ cdef class Observer:
     cdef list _slots
     cdef int _turn
 
-    cpdef begin(self, session)
-    cpdef end(self, session)
+    cpdef Watch begin(self, session, unsigned int number)
+    cpdef end(self, session, unsigned int number, Watch watch)
 
 cdef int _SLOTS

@@ -109,7 +109,7 @@ class Observer:
         self._plane = plane
         self._clock = clock
         self._slot = slot
-        self._slots: list[dict[int, MediaSession]] = [{} for _ in range(_SLOTS)]
+        self._slots: list[set[MediaSession]] = [set() for _ in range(_SLOTS)]
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,31 +125,31 @@ class Observer:
             self._timer.cancel()
         self._timer = self._loop = None
 
-    def begin(self, session: MediaSession) -> None:
-        """A call was answered."""
-        session.watch = Watch(self._clock())
-        self._slots[session.number % _SLOTS][session.number] = session
+    def begin(self, session: MediaSession, number: int) -> Watch:
+        """A call was answered: returns what is to be remembered of it."""
+        self._slots[number % _SLOTS].add(session)
+        return Watch(self._clock())
 
-    def end(self, session: MediaSession) -> None:
+    def end(self, session: MediaSession, number: int, watch: Watch | None) -> None:
         """It is over, its ports are still there: say goodbye to whom we reported."""
-        self._slots[session.number % _SLOTS].pop(session.number, None)
-        if session.watch is None:
+        self._slots[number % _SLOTS].discard(session)
+        if watch is None or not watch.ears:
             return
-        for ear in session.watch.ears:
+        for ear in watch.ears:
             pair = session.legs[ear.leg].pair_of(ear.line)
             if ear.reporter is not None and pair is not None:
                 self._plane.engine.report(pair.index, pair.generation, ear.reporter.farewell())
 
     def sessions(self) -> list[MediaSession]:
         """Those that are looked at."""
-        return [session for slot in self._slots for session in slot.values()]
+        return [session for slot in self._slots for session in slot]
 
     def _on_timer(self) -> None:
         assert self._loop is not None
         self._timer = self._loop.call_later(self._slot, self._on_timer)
         self._turn = (self._turn + 1) % _SLOTS
         now = self._clock()
-        for session in list(self._slots[self._turn].values()):
+        for session in list(self._slots[self._turn]):
             self.look_at(session, now)
 
     def look_at(self, session: MediaSession, now: float) -> None:

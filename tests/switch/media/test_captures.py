@@ -11,8 +11,7 @@ import pytest
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import Captures, MediaPlane
 from switchroom.switch.media._capture import Capture
-from switchroom.switch.media._engine import Engine
-from switchroom.switch.media.stream import Stream
+from switchroom.switch.media._engine import Engine, Stream
 
 from .conftest import local_for
 from .phones import Call, Phone, receiver_report, rtp, wait_for

@@ -52,3 +52,26 @@ def test_all_beginnings_are_cut_alike() -> None:
     plain, quick = (twins.load("switchroom.switch.media.cut", "_cut", one) for one in twins.VARIANTS)
     whole = HEAD + TAIL + b"4000" + TYPES
     assert all(plain.cut(whole[:size]) == quick.cut(whole[:size]) for size in range(len(whole) + 1))
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (7, 7), (10**18, 2**63), (2**64 - 1, 9)])
+@pytest.mark.parametrize("port", [0, 9, 65534])
+def test_a_description_is_put_together(one: ModuleType, numbers: tuple[int, int], port: int) -> None:
+    origin = ("-", *numbers, "IP6", "2001:db8::1")
+    assert one.put(origin, "192.0.2.1", b"\r\nt=0 0\r\nm=audio ", port, TYPES) == (
+        b"v=0\r\no=- %d %d IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 192.0.2.1\r\nt=0 0\r\nm=audio %d"
+        % (*numbers, port)
+        + TYPES
+    )
+
+
+@pytest.mark.parametrize("size", [1, 255])
+def test_a_long_name_has_room(one: ModuleType, size: int) -> None:
+    origin = (size * "n", 2**64 - 1, 2**64 - 1, "IP4", size * "h")
+    assert one.put(origin, size * "h", b"", 1, b"").count(b"h") == 2 * size
+
+
+def test_what_has_no_room_is_refused() -> None:
+    quick = twins.load("switchroom.switch.media.cut", "_cut", twins.VARIANTS[-1])
+    with pytest.raises(ValueError, match="1,000 octets"):
+        quick.put(("-", 1, 1, "IP4", 2000 * "h"), "h", b"", 1, b"")

@@ -10,8 +10,8 @@ import pytest
 
 from switchroom.switch.config import MediaConfig
 from switchroom.switch.media import MediaPlane
-from switchroom.switch.media._engine import Engine
-from switchroom.switch.media.stream import DROP_REASONS, Stream
+from switchroom.switch.media._engine import Engine, Stream
+from switchroom.switch.media.stream import DROP_REASONS
 from switchroom.switch.media.targets import is_hidden, target_host
 
 from .conftest import local_for

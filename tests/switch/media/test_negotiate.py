@@ -7,8 +7,9 @@ import pytest
 from switchroom.protocols import sdp
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.switch.media import MediaLeg, MediaPlane, MediaSession
+from switchroom.switch.media._engine import Stream
 from switchroom.switch.media.negotiate import transport_of
-from switchroom.switch.media.said import parse, targets_of
+from switchroom.switch.media.said import aim, parse
 
 HEAD = (
     "v=0\r\no=alice 2890844526 2890844526 IN IP4 10.9.8.7\r\ns=Alice's call\r\nc=IN IP4 10.9.8.7\r\nt=0 0\r\n"
@@ -178,8 +179,11 @@ def test_where_packets_go() -> None:
     text = HEAD + SOUND + "a=rtcp:53020\r\n" + VIDEO + "c=IN IP4 192.0.2.2\r\na=rtcp:7 IN IP4 192.0.2.3\r\n"
     text += "m=audio 65535 RTP/AVP 0\r\nm=audio 0 RTP/AVP 0\r\n"
     text += "m=audio 5 RTP/AVP 0\r\na=rtcp:9 IN IP4 127.0.0.1\r\n"
-    targets = [targets_of(wish, "192.0.2.7", "192.0.2.1")[:2] for wish in parse(text.encode()).wishes]
-    assert targets == [
+    wishes = parse(text.encode()).wishes
+    streams = [Stream(0, 1, 1, "192.0.2.7") for _ in wishes]
+    for stream, wish in zip(streams, wishes, strict=True):
+        aim(stream, wish, "192.0.2.7", "192.0.2.1")
+    assert [(stream.rtp, stream.rtcp) for stream in streams] == [
         (("10.9.8.7", 4000), ("10.9.8.7", 53020)),
         (("192.0.2.2", 4002), ("192.0.2.3", 7)),
         (("10.9.8.7", 65535), None),

@@ -108,8 +108,7 @@ async def test_mark_and_hops(
 NARROW = """
 import socket, subprocess
 subprocess.run(["ip", "link", "set", "lo", "mtu", "600", "up"], check=True)
-from switchroom.switch.media._engine import Engine
-from switchroom.switch.media.stream import Stream
+from switchroom.switch.media._engine import Engine, Stream
 engine = Engine(4)
 assert engine.send_raw()
 engine.start()
