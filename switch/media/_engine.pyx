@@ -434,6 +434,8 @@ cdef class Engine:
         """Tell an end whom to hear and where to send; latches start anew."""
         cdef command message
         cdef program *p = &message.program
+        cdef tuple clocks, clock
+        cdef int i
         p.peer, p.call, p.generation, p.next = stream.peer, stream.call, stream.generation, stream.next
         p.is_nat, p.is_mux = stream.is_nat, stream.is_mux
         p.carrier = p.rider = NO_END
@@ -446,9 +448,12 @@ cdef class Engine:
         p.may_kernel = stream.may_kernel and p.is_rtp and not p.is_secured and not p.has_others
         p.traffic_class = stream.traffic_class
         self._check(index)
-        for other in (p.peer, p.carrier, p.rider):
-            if other != <uint32_t>NO_END:
-                self._check(other)
+        if p.peer != <uint32_t>NO_END:
+            self._check(p.peer)
+        if p.carrier != <uint32_t>NO_END:
+            self._check(p.carrier)
+        if p.rider != <uint32_t>NO_END:
+            self._check(p.rider)
         message.verb = PROGRAM
         message.index = index
         _parse_host(stream.home, 0, &p.home)
@@ -456,9 +461,10 @@ cdef class Engine:
         _parse_beside(stream.rtcp_host, stream.rtcp_port, stream.home, &p.home, &p.signalled[<int>RTCP])
         p.first_timeout = <uint64_t>(stream.first_timeout * 1e9)
         p.timeout = <uint64_t>(stream.timeout * 1e9)
-        p.clock_count = min(len(<tuple>clocks), <int>MAX_CLOCKS)
+        p.clock_count = min(len(clocks), <int>MAX_CLOCKS)
         for i in range(p.clock_count):
-            p.clocks[i].payload_type, p.clocks[i].rate = <tuple>(<tuple>clocks)[i]
+            clock = clocks[i]
+            p.clocks[i].payload_type, p.clocks[i].rate = clock
         memset(&p.shield, 0, sizeof(p.shield))
         if stream.shield is not None:
             p.shield.is_on = True
@@ -468,11 +474,12 @@ cdef class Engine:
                 memcpy(p.shield.ufrag, <const char *><bytes>ufrag, 8)
                 memcpy(p.shield.mark, <const char *><bytes>mark, 4)
         memset(&p.recoding, 0, sizeof(p.recoding))
-        conversion = stream.conversion
-        if isinstance(conversion, Recoding):
-            _recode(conversion, &p.recoding)
-            conversion = None
-        message.converter = _converter(conversion)
+        message.converter = NULL
+        if stream.conversion is not None:
+            if isinstance(stream.conversion, Recoding):
+                _recode(stream.conversion, &p.recoding)
+            else:
+                message.converter = _converter(stream.conversion)
         self._push(&message)
 
     def press(self, uint32_t index, uint32_t generation, key):

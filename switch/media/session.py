@@ -275,6 +275,9 @@ class MediaSession:
         for i in reversed(linked):  # each end names the next: the chain is made from its tail
             one, two = offerer.pairs[i], answerer.pairs[i]
             offered, answered, terms = offer.wishes[i], answer.wishes[i], agreement.agreed.terms[i]
+            assert terms is not None
+            assert one is not None
+            assert two is not None
             side = agreement.side_of(answerer, i)
             stream = self.stream(answerer, answered, terms, two, one, following, side, i)
             stream.is_mux = (offered.has_mux and answered.has_mux) or answerer.security.has_mux(i)
