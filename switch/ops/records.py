@@ -23,11 +23,11 @@ class RecordLines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
+        self._opened = (0, 0)  # device and inode
 
     def append(self, lines: bytes) -> int:
         """Write the lines whole or not at all, and give the size reached; OSError: try again later."""
-        self._follow()
-        size = os.fstat(self._descriptor).st_size
+        size = self._follow()
         try:
             written = os.write(self._descriptor, lines)
         except OSError:
@@ -57,18 +57,22 @@ class RecordLines:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _follow(self) -> None:
-        """Open the file, or open it again when somebody moved it away."""
+    def _follow(self) -> int:
+        """Open the file, or open it again when somebody moved it away, and give its size."""
         if self._descriptor >= 0:
             try:
-                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
-                    return
+                found = os.stat(self._path)
+                if (found.st_dev, found.st_ino) == self._opened:
+                    return found.st_size
             except FileNotFoundError:
                 pass
             self.close()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._path, flags, 0o600)
         _cut_torn_line(self._descriptor)
+        found = os.fstat(self._descriptor)
+        self._opened = found.st_dev, found.st_ino
+        return found.st_size
 
 
 def _id(line: bytes) -> str:

@@ -66,7 +66,7 @@ cdef class Connection:
         self.numbers = {}
         if not is_there:
             raise sqlite3.OperationalError("the library cannot be reached")
-        if library.open(name, &self.database, READ_WRITE, NULL) != OK:
+        if library.open(name, &self.database, READ_WRITE | NO_MUTEX, NULL) != OK:
             self.close()
             raise sqlite3.OperationalError("cannot be opened")
         for pragma in pragmas:

@@ -1,8 +1,7 @@
 """The state of a live call as JSON, in one pass into one buffer; what it does not know, state.py writes."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
@@ -12,11 +11,13 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object)
     void* PyUnicode_DATA(object)
     int PyUnicode_1BYTE_KIND
+    str PyUnicode_New(Py_ssize_t, Py_UCS4)
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
 
 cdef enum:
     LONGEST = 6  # octets that one of the first 256 characters can take
 
+cdef uint64_t _EACH = 0x0101010101010101ULL
 cdef const char* _DIGITS = b"0123456789abcdef"
 
 cdef uint8_t _IS_ESCAPED[256]
@@ -34,7 +35,9 @@ def encode(value) -> str:
     text.data, text.size, text.room = NULL, 0, 0
     try:
         _write(&text, value)
-        return PyUnicode_DecodeASCII(text.data, text.size, NULL)
+        made = PyUnicode_New(text.size, 127)
+        memcpy(PyUnicode_DATA(made), text.data, text.size)
+        return made
     finally:
         free(text.data)
 
@@ -83,40 +86,55 @@ cdef int _write_number(Text* text, long long number) except -1:
 
 cdef int _write_list(Text* text, values) except -1:
     cdef bint is_first = True
-    _put(text, b"[", 1)
+    _put_one(text, c'[')
     if type(values) is tuple:
         for value in <tuple>values:
             is_first = _write_entry(text, value, is_first)
     else:
         for value in values:
             is_first = _write_entry(text, value, is_first)
-    return _put(text, b"]", 1)
+    return _put_one(text, c']')
 
 
 cdef bint _write_entry(Text* text, value, bint is_first) except -1:
     if not is_first:
-        _put(text, b",", 1)
+        _put_one(text, c',')
     _write(text, value)
     return False
 
 
 cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) except -1:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i = 0
+    cdef uint64_t word
     cdef uint8_t c
     cdef char* at
     _reserve(text, length * LONGEST + 2)
     at = text.data + text.size
     at[0] = c'"'
     at += 1
-    for i in range(length):
+    while i < length:
+        if i + 8 <= length:
+            memcpy(&word, characters + i, 8)
+            if not _has_escaped(word):
+                memcpy(at, &word, 8)
+                i, at = i + 8, at + 8
+                continue
         c = characters[i]
         at[0] = <char>c
-        at += 1
+        i, at = i + 1, at + 1
         if _IS_ESCAPED[c]:
             at = _escape(at - 1, c)
     at[0] = c'"'
     text.size = at + 1 - text.data
     return 0
+
+
+cdef inline bint _has_escaped(uint64_t word) noexcept:
+    """Whether one of eight characters may be none that stands for itself."""
+    cdef uint64_t quote = word ^ _EACH * c'"', stroke = word ^ _EACH * c'\\'
+    # A character is below n if it loses its highest bit by n less; what borrows from a neighbour is looked at singly
+    cdef uint64_t found = word | (word + _EACH) | (word - _EACH * 0x20) | (quote - _EACH) | (stroke - _EACH)
+    return (found & _EACH * 0x80) != 0
 
 
 cdef char* _escape(char* at, uint8_t c) noexcept:
@@ -137,6 +155,14 @@ cdef char* _escape(char* at, uint8_t c) noexcept:
         at[1], at[2], at[3], at[4], at[5] = c'u', c'0', c'0', _DIGITS[c >> 4], _DIGITS[c & 15]
         return at + 6
     return at + 2
+
+
+cdef inline int _put_one(Text* text, char character) except -1:
+    if text.size == text.room:
+        _reserve(text, 1)
+    text.data[text.size] = character
+    text.size += 1
+    return 0
 
 
 cdef int _put(Text* text, const char* data, Py_ssize_t size) except -1:

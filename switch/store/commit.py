@@ -64,9 +64,9 @@ log = structlog.get_logger("switchroom.store")
 class Committer:
     """Owns the connection of the writer's thread."""
 
-    def __init__(self, path: Path, sink: RecordSink | None, place: tuple[int, int] = (0, 0)) -> None:
-        self._path, self._sink, self._place = path, sink, place
-        self._alive_key = alive_key(place[0])
+    def __init__(self, path: Path, sink: RecordSink | None, slot: int = 0) -> None:
+        self._path, self._sink = path, sink
+        self._alive_key = alive_key(slot)
         self._connection: sqlite3.Connection | None = None
         self._at_once = Beside(lambda: Transactions(str(path), PRAGMAS))
         self._sunk_seq = self._marked_seq = self._sunk_size = 0
@@ -113,9 +113,7 @@ class Committer:
             raise CommitError(str(error)) from None
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        work = [
-            (statement, rows) for statement, rows in _statements(batch, self._place, self._alive_key) if rows
-        ]
+        work = [(statement, rows) for statement, rows in _statements(batch, self._alive_key) if rows]
         if self._write_at_once(work):
             return
         try:
@@ -210,15 +208,13 @@ def alive_key(slot: int) -> str:
     return f"alive_at.{slot}" if slot else "alive_at"
 
 
-def _statements(batch: Batch, place: tuple[int, int], alive: str) -> Work:
-    live: list[Row] = [row + place for row in batch.live.values()]
-    ended: list[Row] = list(batch.ended.values())
+def _statements(batch: Batch, alive: str) -> Work:
     saved: list[Row] = [binding for binding in batch.bindings.values() if binding is not None]
     removed: list[Row] = [key for key, binding in batch.bindings.items() if binding is None]
     return [
-        (_PUT_CALL, ended),
-        (_DROP_LIVE, [row[:1] for row in ended]),
-        (_PUT_LIVE, live),  # takes the pages that those have left
+        (_PUT_CALL, list(batch.ended.values())),
+        (_DROP_LIVE, list(zip(batch.ended))),
+        (_PUT_LIVE, list(batch.live.values())),  # takes the pages that those have left
         (_PUT_BINDING, saved),
         (_DROP_BINDING, removed),
         (_PUT_TEXT, [row for row in batch.texts.values() if row is not None]),

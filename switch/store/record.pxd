@@ -4,7 +4,7 @@ cimport cython
 
 cdef list _pool
 
-@cython.locals(moment=cython.longlong, one=cython.ulonglong, two=cython.ulonglong, version=cython.uint, variant=cython.uint)
+@cython.locals(seconds=cython.double, moment=cython.longlong, one=cython.ulonglong, two=cython.ulonglong, version=cython.uint, variant=cython.uint)
 cpdef str record_id()
 
 cdef class Record:
@@ -13,5 +13,5 @@ cdef class Record:
     cdef public object setup_at, ring_at, answer_at, end_at, duration, cause
     cdef public object codecs, media_a, media_b, explanation, state
 
-    cpdef tuple live(self)
+    cpdef tuple live(self, slot, generation)
     cpdef tuple ended(self)

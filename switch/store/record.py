@@ -20,10 +20,10 @@ def record_id() -> str:
     """A new unique id: a UUID of version 7 (RFC 9562 §5.7), so that ids are in the order of time."""
     if not _pool:
         _pool.extend(_RANDOM.unpack(os.urandom(_RANDOM.size)))
-    moment = time.time_ns() // 1_000_000
-    one, two = _pool.pop(), _pool.pop()
+    seconds, one, two = time.time(), _pool.pop(), _pool.pop()
+    moment = int(1000 * seconds)
     version, variant = 0x7000 | one & 0xFFF, 0x8000 | one >> 12 & 0x3FFF
-    return f"{moment >> 16:08x}-{moment & 0xFFFF:04x}-{version:04x}-{variant:04x}-{two & 0xFFFFFFFFFFFF:012x}"
+    return f"{moment >> 16:08x}-{moment & 0xFFFF:04x}-{version:04x}-{variant:04x}-{two >> 16:012x}"
 
 
 class Direction(NamedTuple):
@@ -87,13 +87,14 @@ class Record:
         self.explanation: tuple[str, ...] = ()  # why it went where it went: a sentence for each decision
         self.state = state  # what another process needs to go on with the call; for JSON
 
-    def live(self) -> tuple[Any, ...]:
-        """A row while the call is up, in the order of ``rows.OPEN_COLUMNS`` without its place."""
+    def live(self, slot: int, generation: int) -> tuple[Any, ...]:
+        """A row while the call is up, in the order of ``rows.OPEN_COLUMNS``."""
         # JSON here and now: the store's thread would find all that the state leads to cold
         state = "" if self.state is None else state_json.encode(self.state)
         return (
             self.id, self.call_id_a, self.call_id_b, self.caller, self.callee, self.from_user, self.to_user,
             self.setup_at, self.ring_at, self.answer_at, _codecs_text(self.codecs), self.trunk, state,
+            slot, generation,
         )  # fmt: skip
 
     def ended(self) -> tuple[Any, ...]:

@@ -7,8 +7,12 @@ import sqlite3
 from pathlib import Path
 
 _APPLICATION_ID = 0x53575243  # "SWRC"
-# A commit is on the disk when it returns
-PRAGMAS = ("synchronous = FULL", "journal_size_limit = 67108864", "busy_timeout = 1000")
+PRAGMAS = (
+    "synchronous = FULL",  # a commit is on the disk when it returns
+    "wal_autocheckpoint = 4000",  # pages; those of live calls are used again and again until then
+    "journal_size_limit = 67108864",
+    "busy_timeout = 1000",
+)
 _READABLE = "schema.readable_by"  # in the table of state
 
 _LIVE_COLUMNS = """

@@ -17,7 +17,8 @@ cdef class SqliteBindings:
     cpdef _put(self, tuple key, binding, bint may_wait)
 
 cdef class SqliteRecords:
-    cdef object _path, _committer, _slot
+    cdef object _path, _slot
+    cdef tuple _place
     cdef Writer _writer
     cdef public long long refused_count
 

@@ -83,8 +83,10 @@ class SqliteBindings:
 class SqliteRecords:
     """A RecordStore."""
 
-    def __init__(self, path: Path, writer: Writer, committer: Committer, slot: int | None) -> None:
-        self._path, self._writer, self._committer, self._slot = path, writer, committer, slot
+    def __init__(self, path: Path, writer: Writer, place: tuple[int, int] | None) -> None:
+        self._path, self._writer = path, writer
+        self._slot = None if place is None else place[0]
+        self._place = place or (0, 0)
         self.refused_count = 0
 
     @property
@@ -168,7 +170,7 @@ class SqliteRecords:
             return [row_record(row) for row in connection.execute(query, values)]
 
     def _put(self, record: Record) -> None:
-        row, writer = record.live(), self._writer
+        row, writer = record.live(self._place[0], self._place[1]), self._writer
         with writer.lock:
             live = writer.pending.live
             if record.id not in live and not writer.has_room(_RESERVE_FOR_ENDS):
@@ -197,13 +199,13 @@ class SqliteStore:
     ) -> None:
         """``place``: slot and generation of the worker, when several write to this file."""
         self._path, self._place = path, place
-        self._committer = Committer(path, sink, place or (0, 0))
+        self._committer = Committer(path, sink, place[0] if place else 0)
         self._writer = Writer(
             self._committer.commit, capacity=capacity, min_delay=min_delay, max_delay=max_delay
         )
         self._lock_descriptor = -1
         self.bindings = SqliteBindings(path, self._writer)
-        self.records = SqliteRecords(path, self._writer, self._committer, place and place[0])
+        self.records = SqliteRecords(path, self._writer, place)
         self.texts = SqliteTexts(path, self._writer, place and place[0])
         self.settings = SqliteSettings(path, self._writer)
 

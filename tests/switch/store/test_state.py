@@ -62,3 +62,11 @@ def test_every_character() -> None:
         value = "".join(map(chr, range(start, start + 0x1000)))
         assert _state.encode([value]) == state.plain([value])
     assert _state.encode(bytes(range(256)) * 3) == state.plain(bytes(range(256)) * 3)
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_every_character_among_others(place: int) -> None:
+    """Eight are looked at together."""
+    for code in range(256):
+        text = "a" * place + chr(code) + "~" * (11 - place)
+        assert _state.encode(text) == _state.encode(text.encode("latin-1")) == state.plain(text)
