@@ -18,6 +18,7 @@ cpdef on_reinvite(Leg leg, ServerTransaction transaction, Request request, doubl
 cpdef on_reinvite_answered(Leg leg, Response response, double now)
 @cython.locals(call=Call, far=Leg)
 cpdef on_reinvite_rejected(Leg leg, Response response, int status, double now)
+@cython.locals(one=double)
 cpdef double next_retry(Call call)
 @cython.locals(far=Leg)
 cpdef retry(Call call, double now)

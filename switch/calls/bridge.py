@@ -152,11 +152,8 @@ def _will_retry(leg: Leg, now: float) -> bool:
 
 def next_retry(call: Call) -> float:
     """When a re-INVITE that met another goes out again."""
-    at = NEVER
-    for leg in (call.a, call.b):
-        if leg is not None and leg.retry is not None:
-            at = min(at, leg.retry[0])
-    return at
+    one = NEVER if call.a.retry is None else call.a.retry[0]
+    return one if call.b is None or call.b.retry is None else min(one, call.b.retry[0])
 
 
 def retry(call: Call, now: float) -> None:

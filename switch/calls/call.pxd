@@ -3,12 +3,15 @@
 cdef class Call
 
 cimport cython
+from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.message cimport Message, Request, Response
+from switchroom.protocols.sip.session cimport Session
 from switchroom.switch.media.session cimport MediaSession
 from switchroom.switch.store.record cimport Record
 
 from . cimport bridge, early
+from .contact cimport contact_for
 from .early cimport Early
 from .exchange cimport Exchange
 from .hunting.dialling cimport Dialling, Errand
@@ -17,6 +20,7 @@ from .leg cimport Leg, leg_of_caller, offered, sdp_headers, sdp_of
 from .passing cimport of_answer, of_refusal
 from .routing.plan cimport Plan
 from .rules cimport Caller
+from .trunks.trunk cimport Trunk
 
 cdef class Call:
     cdef public Exchange exchange
@@ -40,6 +44,8 @@ cdef class Call:
     @cython.locals(request=Request)
     cpdef start(self, RequestReceived event, Identity identity, Plan plan, double now, only=*)
     cpdef bytes take_caller(self, RequestReceived event, double now)
+    @cython.locals(endpoint=Endpoint, session=Session, trunk=Trunk)
+    cpdef accept(self, Leg leg, RequestReceived event, Caller caller, double now)
     cpdef dial(self, Plan plan, Errand errand, double now)
     cpdef rang(self, int status, double now)
     cpdef on_calling(self, double now)
@@ -54,7 +60,9 @@ cdef class Call:
     cpdef on_failed(self, failure, double now)
     cpdef on_cancelled(self, Request request, double now)
     cpdef _hang_up_forks(self, headers, double now)
+    @cython.locals(leg=Leg)
     cpdef finish(self, int cause, str reason, str ended_by, double now)
+    @cython.locals(at=double, answered_at=double)
     cpdef double next_check(self)
     cpdef check(self, double now)
     cpdef _probe(self, double now)

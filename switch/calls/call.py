@@ -14,6 +14,7 @@ from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
 from switchroom.switch.calls import bridge, early
+from switchroom.switch.calls.contact import contact_for
 from switchroom.switch.calls.early import Early
 from switchroom.switch.calls.hunting.attempt import Failure
 from switchroom.switch.calls.hunting.dialling import Dialling, Errand
@@ -169,13 +170,29 @@ class Call:
     def take_caller(self, event: sip.RequestReceived, now: float) -> bytes:
         """Take the INVITE that the call begins with; its SDP, or nothing."""
         caller = self.caller
-        leg = self.a = leg_of_caller(self, event, caller)
-        leg.accept(event, caller, now)
+        self.a = leg_of_caller(self, event, caller)
+        self.accept(self.a, event, caller, now)
         if caller.trunk is not None:
             self.plays_early = caller.trunk.has_early_media
         offer = sdp_of(event.request)
         self.has_offer = bool(offer)
         return offer
+
+    def accept(self, leg: Leg, event: sip.RequestReceived, caller: Caller, now: float) -> None:
+        """Take the INVITE that a leg was made for: from here on it has a session."""
+        exchange, trunk = self.exchange, caller.trunk
+        endpoint = exchange.endpoint
+        contact = contact_for(event.flow, endpoint)
+        session = endpoint.accept(event, now, contact, exchange.timing_for(trunk))
+        leg.session = session
+        session.context = leg
+        if trunk is not None:
+            trunk.take()
+            leg.trunk = trunk
+            if trunk.has_password:
+                session.authorizer = trunk.authorizer()
+        if exchange.link is not None:
+            exchange.link(session.call_id, self.id)
 
     def dial(self, plan: Plan, errand: Errand, now: float) -> None:
         """Look for somebody who answers the caller."""
@@ -335,24 +352,30 @@ class Call:
         self.is_over = True
         self.exchange.call_over(self, cause, reason, ended_by, now)
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
-        for leg in (self.a, *self.forks):
-            mover, leg.mover = leg.mover, None
-            if mover is not None:
-                mover.lost(leg, now)
-            leg.forget()
+        forks = list(self.forks)
+        self._part_from(self.a, now)
+        for leg in forks:
+            self._part_from(leg, now)
         self.media.context = None
         self.a = self.b = None  # type: ignore[assignment]  # nobody asks for the legs of a call that is over
         self.dialling = self.early_offerer = None
         self.earlies = ()
 
+    @staticmethod
+    def _part_from(leg: Leg, now: float) -> None:
+        mover, leg.mover = leg.mover, None
+        if mover is not None:
+            mover.lost(leg, now)
+        leg.forget()
+
     # -- the clock
 
     def next_check(self) -> float:
         """When this call must be looked at again."""
-        if self.answered_at is None:
-            at = min(self.no_answer_at, self.enter_at)
-        else:
-            at = min(self.probe_at, self.answered_at + self.max_duration, bridge.next_retry(self))
+        at = min(self.no_answer_at, self.enter_at)
+        if self.answered_at is not None:
+            answered_at = self.answered_at
+            at = min(self.probe_at, answered_at + self.max_duration, bridge.next_retry(self))
         return at if self.dialling is None else min(at, self.dialling.next_check())
 
     def check(self, now: float) -> None:

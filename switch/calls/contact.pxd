@@ -9,3 +9,4 @@ cdef dict _known
 @cython.locals(address=tuple, known=dict, contact=str)
 cpdef str contact_for(Flow flow, Endpoint endpoint)
 cdef str _contact(str transport, str host, int port)
+cpdef str host_of(str contact)

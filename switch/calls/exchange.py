@@ -163,12 +163,15 @@ class Exchange:
 
     def is_ours(self, uri: sip.Uri, flow: sip.Flow) -> bool:
         """Whether a request for this URI, over this flow, is for the switch."""
-        host = uri.host.strip("[]").lower()
+        host = uri.host
+        if host == flow.local[0]:
+            return True  # as nearly always
+        host = host.strip("[]").lower()
         return not host or host == flow.local[0] or self.is_local(host)
 
     def _within(self, number: str, uri: sip.Uri) -> str:
         """The number, with its domain where that is the one of somebody who is hosted."""
-        if "@" in number or uri.host.lower() not in self.config.domains:
+        if not self.config.has_hosted or "@" in number or uri.host.lower() not in self.config.domains:
             return number
         whole = f"{number}@{uri.host.lower()}"
         return whole if whole in self.config.users else number

@@ -1,7 +1,10 @@
 # What Identity holds in C, and what is called in C; identity.py runs without.
 
+cimport cython
 from switchroom.protocols.sip.message cimport Message, Request
+from switchroom.protocols.sip.uri cimport escape_user
 
+@cython.no_gc  # it refers to nothing that could refer to it
 cdef class Identity:
     cdef readonly str number, name, verstat
     cdef readonly bint is_private, is_asserted
@@ -15,6 +18,9 @@ cpdef privacy_of(Message message)
 cpdef tuple diversions_of(Message message)
 cpdef str number_in(uri)
 cpdef str plain(str text)
+@cython.locals(user=str)
+cpdef str address(str number, str domain, str name=*)
 cpdef str from_header(Identity identity, str domain)
 cpdef list identity_headers(Identity identity, str form, str domain)
+@cython.locals(host=str, user=str)
 cdef bint _is_anonymous(uri)

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import RemoteProtocolError
+from switchroom.protocols.sip.uri import escape_user
 
 Header = tuple[str, str]
 
@@ -26,6 +27,7 @@ ASSERTING = frozenset(
 )  # fmt: skip
 """Headers about who is who: they are made anew for each leg, never passed on."""
 
+_NOBODY, _NOWHERE = "anonymous", "anonymous.invalid"
 _HIDING = frozenset(("header", "user", "id"))
 _PRIVACIES = frozenset(("header", "session", "user", "none", "critical", "id", "history"))
 _NO_WISHES: frozenset[str] = frozenset()
@@ -125,7 +127,7 @@ def read(request: sip.Request, is_trusted: bool) -> Identity:
     uri = shown.uri
     wishes = privacy_of(request)
     is_anonymous = _is_anonymous(uri)
-    is_private = is_anonymous or not wishes.isdisjoint(_HIDING)
+    is_private = is_anonymous or (bool(wishes) and not wishes.isdisjoint(_HIDING))
     found = _asserted(request) if is_trusted else None
     diversions = diversions_of(request) if is_trusted else ()
     if found is None:
@@ -160,7 +162,7 @@ def diversions_of(message: sip.Message) -> tuple[Diversion, ...]:
 def number_in(uri: sip.Uri) -> str:
     """The user or the telephone number of a URI, without what only makes it readable."""
     user = uri.user or ""
-    if user.lstrip("+").isalnum():
+    if user.isalnum() or (user[:1] == "+" and user.lstrip("+").isalnum()):
         return user  # as nearly always
     user = (uri.user_unescaped or "").partition(";")[0]  # RFC 3966 parameters inside a user part
     digits = user.translate(_SEPARATORS)
@@ -183,7 +185,10 @@ _SEPARATORS = str.maketrans("", "", "-.() ")
 
 
 def _is_anonymous(uri: sip.Uri) -> bool:
-    return uri.host.lower() == "anonymous.invalid" or (uri.user or "").lower() == "anonymous"
+    host, user = uri.host, uri.user
+    return (len(host) == len(_NOWHERE) and host.lower() == _NOWHERE) or (
+        user is not None and len(user) == len(_NOBODY) and user.lower() == _NOBODY
+    )
 
 
 def _asserted(request: sip.Request) -> tuple[sip.NameAddr, bool] | None:
@@ -249,12 +254,16 @@ def _cause_in(headers: str) -> str:
 # -- writing
 
 
-@lru_cache(maxsize=4096)  # who has called or was called lately does so again
 def address(number: str, domain: str, name: str = "") -> str:
     """A name and an address: From and To without their tags, and the like."""
-    user = sip.escape_user(number)
+    user = escape_user(number)
     if not name:
         return f"<sip:{user}@{domain}>" if user else f"<sip:{domain}>"
+    return _named(user, domain, name)
+
+
+@lru_cache(maxsize=4096)  # who has called lately does so again
+def _named(user: str, domain: str, name: str) -> str:
     return str(sip.NameAddr(plain(name), sip.Uri("sip", user or None, None, domain)))
 
 
@@ -300,8 +309,8 @@ def history_headers(diversions: Sequence[Diversion], target: str, domain: str) -
     found, index, cause = [], "1", ""
     for one in reversed(diversions):
         hidden = f"?Privacy={quote('history')}" if one.is_private else ""
-        found.append(f"<sip:{sip.escape_user(one.number)}@{domain}{cause}{hidden}>;index={index}")
+        found.append(f"<sip:{escape_user(one.number)}@{domain}{cause}{hidden}>;index={index}")
         index += ".1"
         cause = f";cause={_CAUSES[one.reason]}"
-    found.append(f"<sip:{sip.escape_user(target)}@{domain}{cause}>;index={index}")
+    found.append(f"<sip:{escape_user(target)}@{domain}{cause}>;index={index}")
     return [("History-Info", ", ".join(found))]

@@ -57,12 +57,16 @@ def attend(call: Call) -> None:
     """The call is answered: listen for keys to a leg that has them by INFO."""
     if call.b is None:
         return
-    for leg, far in ((call.a, call.b), (call.b, call.a)):
-        if leg.media.security.policy.has_info and not far.media.security.policy.has_info:
-            station = sounding.tap(call.media, far.media)
-            if station is not None:
-                station.listen(keys=not _has_events(far))
-                call.media.plane.sounds.listen(station, _Ear(call, leg))
+    has_one, has_two = call.a.media.security.policy.has_info, call.b.media.security.policy.has_info
+    if has_one != has_two:
+        _listen(call, call.a, call.b) if has_one else _listen(call, call.b, call.a)
+
+
+def _listen(call: Call, leg: Leg, far: Leg) -> None:
+    station = sounding.tap(call.media, far.media)
+    if station is not None:
+        station.listen(keys=not _has_events(far))
+        call.media.plane.sounds.listen(station, _Ear(call, leg))
 
 
 def _has_events(leg: Leg) -> bool:

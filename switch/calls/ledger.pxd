@@ -9,6 +9,7 @@ from switchroom.switch.media.report cimport MediaReport
 from switchroom.switch.net.clock cimport Clock
 from switchroom.switch.store.record cimport Record
 
+from . cimport verdict
 from .call cimport Call
 from .routing.plan cimport Leap, Plan, Step
 from .rules cimport Caller

@@ -60,7 +60,7 @@ class Ledger:
         more = f": {why}" if why and why != reason else ""
         record.verdict = f"refused by the switch with {status} {reason}{more}"
         if plan is not None:
-            record.explanation = plan.lines
+            record.explanation = plan.tell()
         self._close(record, status, reason, "switch")
         self._log.info(
             "call.refused", call=record.id, caller=record.caller, callee=record.callee, status=status
@@ -88,7 +88,7 @@ class Ledger:
         record.duration = 0.0 if call.answered_at is None else ended_at - call.answered_at
         record.verdict = "; ".join((verdict.of(call, cause, reason, ended_by, now), *report.troubles))
         if call.plan is not None:
-            record.explanation = call.plan.lines
+            record.explanation = call.plan.tell()
         self._close(record, cause, reason, ended_by)
         self._log.info(
             "call.ended",

@@ -1,7 +1,6 @@
 # What Leg holds in C; leg.py runs without. ``call`` has no type here: a call's class knows its legs' class.
 
 cimport cython
-from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.events cimport RequestReceived
 from switchroom.protocols.sip.flow cimport Flow
 from switchroom.protocols.sip.message cimport Message, Response
@@ -10,7 +9,6 @@ from switchroom.protocols.sip.session cimport Session
 from switchroom.switch.media.leg cimport MediaLeg
 from switchroom.switch.media.session cimport MediaSession
 
-from .contact cimport contact_for
 from .rules cimport Caller, ExchangeConfig
 from .trunks.trunk cimport Trunk
 
@@ -27,8 +25,6 @@ cdef class Leg:
     cdef public int refer_count
     cdef public bint is_a, is_failed, owes_answer
 
-    @cython.locals(endpoint=Endpoint, session=Session, trunk=Trunk)
-    cpdef accept(self, RequestReceived event, Caller caller, double now)
     cpdef forget(self)
     @cython.locals(trunk=Trunk)
     cpdef release(self)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchroom.protocols import sdp, sip
 from switchroom.protocols.errors import RemoteProtocolError
-from switchroom.switch.calls.contact import contact_for
 
 if TYPE_CHECKING:
     from switchroom.switch.calls.call import Call
@@ -100,22 +99,6 @@ class Leg:
             None  # a re-INVITE that met another: again when, how often so far
         )
 
-    def accept(self, event: sip.RequestReceived, caller: Caller, now: float) -> None:
-        """Take the INVITE that the leg was made for: from here on it has a session."""
-        exchange, trunk = self.call.exchange, caller.trunk
-        endpoint = exchange.endpoint
-        contact = contact_for(event.flow, endpoint)
-        session = endpoint.accept(event, now, contact, exchange.timing_for(trunk))
-        self.session = session
-        session.context = self
-        if trunk is not None:
-            trunk.take()
-            self.trunk = trunk
-            if trunk.has_password:
-                session.authorizer = trunk.authorizer()
-        if exchange.link is not None:
-            exchange.link(event.request.call_id, self.call.id)
-
     def forget(self) -> None:
         """It is gone: what its session still tells is for nobody, and nothing waits for the collector."""
         self.session.context = None
@@ -130,7 +113,7 @@ class Leg:
 
 
 def leg_of_caller(call: Call, event: sip.RequestReceived, caller: Caller, is_a: bool = True) -> Leg:
-    """The leg of somebody who calls; ``accept`` makes its session."""
+    """The leg of somebody who calls; ``Call.accept`` makes its session."""
     session, flow, trunk = call.media, event.flow, caller.trunk
     media = session.leg(flow.remote[0], leads_elsewhere(event.request, flow.remote))
     leg = Leg(call, media, is_a, caller.account)

@@ -22,7 +22,7 @@ cdef class ExchangeConfig:
     cdef readonly dict users
     cdef readonly double answer_timeout, contact_timeout, max_duration, probe_interval, max_amplification
     cdef readonly Py_ssize_t max_forks, max_calls
-    cdef readonly bint follow_redirects, survive_restart
+    cdef readonly bint follow_redirects, has_hosted, survive_restart
     cdef readonly OverloadRules overload
     cdef readonly set recorded
     cdef dict _codecs, _policies

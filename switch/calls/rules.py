@@ -64,8 +64,8 @@ class ExchangeConfig:
 
     __slots__ = (
         "_codecs", "_policies", "answer_timeout", "caps", "contact_timeout", "domain", "domains",
-        "follow_redirects", "max_amplification", "max_calls", "max_duration", "max_forks", "overload",
-        "probe_interval", "recorded", "survive_restart", "timing", "user_agent", "users",
+        "follow_redirects", "has_hosted", "max_amplification", "max_calls", "max_duration", "max_forks",
+        "overload", "probe_interval", "recorded", "survive_restart", "timing", "user_agent", "users",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +105,7 @@ class ExchangeConfig:
         self.max_amplification = max_amplification  # answers to strangers, against their requests; 0: any
         # Read once, not for every call
         self._codecs = {name: codecs for name, user in users.items() if (codecs := codecs_of(user))}
+        self.has_hosted = any("@" in name for name in users)  # in domains of their own
         self.recorded = {name for name, user in users.items() if user.record}
         self._policies: dict[str, dict[str, Policy]] = {}  # by transport and user
 

@@ -95,7 +95,8 @@ class Admission:
 
 def _unreadable(request: sip.Request) -> sip.Refusal | None:
     """A body of several parts must be whole and hold SDP: it is no offerless call (THREATS B5)."""
-    if not request.body or not (request.content_type or "").startswith("multipart/"):
+    kind = request.content_type if request.body else None
+    if kind is None or kind == SDP or not kind.startswith("multipart/"):
         return None
     try:
         parts = sip.body_parts(request)

@@ -9,6 +9,8 @@ from switchroom.protocols.sip.message cimport Request
 from switchroom.switch.calls.exchange cimport Exchange
 from switchroom.switch.calls.registration.registrar cimport Registrar
 
+from switchroom.switch.calls.trunks.trunks cimport Trunks
+
 from .auth cimport Authenticator
 from .proportion cimport Proportion
 
@@ -31,7 +33,7 @@ cdef class Reception:
     cpdef _inspect(self, Request request)
     cpdef _register(self, RequestReceived event, caller, double now)
     cpdef bint _is_shed(self, RequestReceived event, double now) except -1
-    @cython.locals(request=Request)
+    @cython.locals(request=Request, trunks=Trunks)
     cpdef _identify(self, RequestReceived event, double now)
     cpdef _options(self, RequestReceived event, double now)
     cpdef _answer_stranger(self, RequestReceived event, int status, headers, double now, int least=*)

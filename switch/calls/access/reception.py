@@ -100,6 +100,8 @@ class Reception:
     def _is_shed(self, event: sip.RequestReceived, now: float) -> bool:
         """Too much to do: this call is refused, or not even answered, before it costs more (THREATS G9)."""
         shed = self._exchange.admission.shed(self._exchange.router, event.request)
+        if shed is False:
+            return False
         if isinstance(shed, sip.Refusal):
             self._endpoint.reply(event, shed.status, now, None, shed.headers)
             return True
@@ -109,8 +111,9 @@ class Reception:
         """Who asks: a trunk (not to REGISTER) or a user by digest; None: already answered."""
         request, flow = event.request, event.flow
         if request.method != "REGISTER":
-            names = self._peer_names(flow) if flow.is_secure else ()
-            trunk = self._exchange.trunks.identify(flow, request, now, names)
+            trunks = self._exchange.trunks
+            names = self._peer_names(flow) if trunks.has_names and flow.is_secure else ()
+            trunk = trunks.identify(flow, request, now, names)
             if trunk is not None:
                 return trunk.caller
         verdict = self._authenticator.authenticate(request, flow, now)

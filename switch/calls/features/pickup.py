@@ -67,7 +67,7 @@ def pick_up(leg: Leg, event: sip.RequestReceived, caller: Caller, now: float) ->
     except NoPortsLeft:
         return sip.Refusal(503)
     one.media.sent = answer
-    one.accept(event, caller, now)
+    call.accept(one, event, caller, now)
     _connect(call, one, answer, for_caller, now)
     return None
 

@@ -1,5 +1,6 @@
 # What the classes of attempt.py hold in C; the same module runs without.
 
+from switchroom.switch.calls.contact cimport host_of
 from switchroom.switch.calls.routing.plan cimport Leap
 from switchroom.switch.calls.trunks.trunk cimport Trunk
 
@@ -33,4 +34,3 @@ cdef class Attempt:
 
 cpdef list phones(list bindings, user, double silence)
 cdef Target _phone(binding, double silence, double ring_time)
-cdef str _host_of(str contact)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchroom.protocols import sip
-from switchroom.protocols.errors import RemoteProtocolError
 from switchroom.protocols.wheel import NEVER
+from switchroom.switch.calls.contact import host_of
 from switchroom.switch.calls.routing import ToUser
 
 if TYPE_CHECKING:
@@ -165,19 +165,7 @@ def _phone(binding: Binding, silence: float, ring_time: float) -> Target:
         binding.contact,
         binding.flow,
         silence,
-        _host_of(binding.contact) != binding.flow.remote[0],
+        host_of(binding.contact) != binding.flow.remote[0],
         getattr(binding, "path", ()),
         ring_time,
     )
-
-
-def _host_of(contact: str) -> str:
-    """The host of a contact; nearly all are sip:USER@HOST:PORT with nothing behind."""
-    rest = contact.rpartition("@")[2]
-    host, _, port = rest.partition(":")
-    if port.isdigit():
-        return host.removeprefix("sip:")
-    try:
-        return sip.Uri.parse(contact).host.strip("[]")
-    except RemoteProtocolError:
-        return ""

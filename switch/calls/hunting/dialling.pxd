@@ -3,6 +3,7 @@
 cimport cython
 
 from switchroom.protocols.sip.message cimport Request, Response
+from switchroom.switch.calls cimport passing, verdict
 from switchroom.switch.calls.call cimport Call
 from switchroom.switch.calls.exchange cimport Exchange
 from switchroom.switch.calls.identity cimport Identity
@@ -11,6 +12,7 @@ from switchroom.switch.calls.routing.plan cimport Plan
 from switchroom.switch.calls.trunks.targets cimport Way
 from switchroom.switch.calls.trunks.trunk cimport Trunk
 
+from . cimport invitation
 from .attempt cimport Attempt, Failure, Target
 from .hunt cimport Hunt
 

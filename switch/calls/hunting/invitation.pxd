@@ -5,6 +5,7 @@ cimport cython
 from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
 from switchroom.protocols.sip.session cimport Session
+from switchroom.switch.calls cimport identity
 from switchroom.switch.calls.call cimport Call
 from switchroom.switch.calls.contact cimport contact_for
 from switchroom.switch.calls.exchange cimport Exchange
@@ -24,7 +25,7 @@ cpdef Leg send(Dialling dialling, Attempt attempt, Target target, breadth, doubl
 cdef list _headers(Dialling dialling, Attempt attempt, Target target, Dress written, bytes body)
 cpdef report(Trunk trunk, Leg leg, Failure failure, double now)
 cdef object _authorizer(Attempt attempt)
-@cython.locals(leap=Leap, who=Identity, trunk=Trunk, dress=Dress, more=list)
-cdef Dress _written(Errand errand, Attempt attempt, Target target, str domain, double now)
+@cython.locals(errand=Errand, leap=Leap, who=Identity, trunk=Trunk, dress=Dress, domain=str, more=list)
+cdef Dress _written(Dialling dialling, Attempt attempt, Target target, double now)
 @cython.locals(leap=Leap, who=Identity)
 cdef Identity _caller_of(Errand errand, Attempt attempt)

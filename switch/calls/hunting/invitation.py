@@ -34,7 +34,7 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
         body = errand.propose(leg)
     else:
         body = offered(call.media, errand.caller, leg, errand.offer) if errand.offer else b""
-    written = _written(errand, attempt, target, exchange.domain_for(flow), now)
+    written = _written(dialling, attempt, target, now)
     headers = _headers(dialling, attempt, target, written, body)
     if breadth is not None:
         headers.append(("Max-Breadth", str(breadth)))
@@ -55,18 +55,22 @@ def _headers(
     """What the INVITE says but for its Via, in this order."""
     exchange, errand = dialling.exchange, dialling.errand
     mint = exchange.mint
-    headers = [("Route", route) for route in target.routes]
-    headers.append(("Max-Forwards", str(errand.hops)))
-    headers.append(("From", f"{written.from_};tag={mint.tag()}"))
-    headers.append(("To", written.to))
-    headers.append(("Call-ID", mint.call_id()))
-    headers.append(("CSeq", "1 INVITE"))
-    headers.append(("Contact", contact_for(target.flow, exchange.endpoint)))
-    headers += exchange.invite_headers
-    headers += written.headers
-    headers += errand.headers
-    headers += attempt.leap.headers
-    headers += sdp_headers(body)
+    headers = [
+        ("Max-Forwards", str(errand.hops)),
+        ("From", f"{written.from_};tag={mint.tag()}"),
+        ("To", written.to),
+        ("Call-ID", mint.call_id()),
+        ("CSeq", "1 INVITE"),
+        ("Contact", contact_for(target.flow, exchange.endpoint)),
+        *exchange.invite_headers,
+    ]
+    if target.routes:
+        headers[:0] = [("Route", route) for route in target.routes]
+    for more in (written.headers, errand.headers, attempt.leap.headers):
+        if more:
+            headers += more
+    if body:
+        headers += sdp_headers(body)
     if errand.is_reliable:
         headers.append(("Supported", "100rel"))
     return headers
@@ -96,9 +100,9 @@ def _authorizer(attempt: Attempt) -> sip.Authorizer | None:
     return None if known is None else sip.DigestAuthorizer(sip.DigestClient(known.username, known.password))
 
 
-def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now: float) -> Dress:
+def _written(dialling: Dialling, attempt: Attempt, target: Target, now: float) -> Dress:
     """Request-URI, From without its tag, To, and what else tells who calls."""
-    leap = attempt.leap
+    errand, leap = dialling.errand, attempt.leap
     who = _caller_of(errand, attempt)
     trunk = attempt.trunk
     if trunk is not None:
@@ -106,11 +110,11 @@ def _written(errand: Errand, attempt: Attempt, target: Target, domain: str, now:
         if trunk.has_rules and errand.request is not None:
             dress.headers.extend(trunk.headers_out(errand.request))
         return dress
+    domain = dialling.exchange.domain_for(target.flow)
     more = identity.diversion_headers(who.diversions, domain) if who.diversions else []
     if who.diversions and attempt.user:
         more += identity.history_headers(who.diversions, leap.called, domain)
-    to = f"<sip:{sip.escape_user(leap.called)}@{domain}>"
-    return Dress(target.uri, identity.from_header(who, domain), to, more)
+    return Dress(target.uri, identity.from_header(who, domain), identity.address(leap.called, domain), more)
 
 
 def _caller_of(errand: Errand, attempt: Attempt) -> Identity:

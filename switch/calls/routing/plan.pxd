@@ -2,6 +2,7 @@
 
 cimport cython
 
+@cython.no_gc  # nothing of a plan refers to it
 cdef class Inquiry:
     cdef readonly str caller, called, source, shown
     cdef readonly double at, chance
@@ -9,6 +10,7 @@ cdef class Inquiry:
 
     cpdef Inquiry forwarded(self, str user, str called, str shown=*)
 
+@cython.no_gc
 cdef class Leap:
     cdef readonly object destination, price
     cdef readonly str called, caller
@@ -17,6 +19,7 @@ cdef class Leap:
     cpdef tuple _parts(self)
     cpdef Leap with_headers(self, tuple headers)
 
+@cython.no_gc
 cdef class Step:
     cdef readonly tuple leaps
     cdef readonly object ring_time, continue_on
@@ -24,6 +27,7 @@ cdef class Step:
 
     cpdef bint is_final(self, int status)
 
+@cython.no_gc
 cdef class Plan:
     cdef readonly Inquiry inquiry
     cdef readonly tuple steps
@@ -33,5 +37,6 @@ cdef class Plan:
     cdef public tuple told
     cdef public object search, diversion
 
+    cpdef tuple tell(self)
     @cython.locals(step=Step)
     cpdef settle(self)

@@ -222,7 +222,11 @@ class Plan:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One plain sentence for each rule tried and why it did or did not match; made when asked for."""
+        """One plain sentence for each rule tried and why it did or did not match."""
+        return self.tell()
+
+    def tell(self) -> tuple[str, ...]:
+        """The lines; they are made when they are asked for."""
         if self.search is not None:
             self.told, self.search = self.told + self.search.tell(), None
         return self.told
@@ -233,4 +237,5 @@ class Plan:
             if step.is_recorded:
                 self.is_recorded = True
         self.steps = ()
-        self.told, self.search, self.inquiry = self.lines, None, _FORGOTTEN
+        self.tell()
+        self.inquiry = _FORGOTTEN

@@ -17,6 +17,8 @@ cdef class Router:
     cdef public object overrides
     cdef public dict users
     cdef object _plan, _routing, _rates, _guests, _shared, _emergency
+    cdef str _country
+    cdef bint _normalises
     cdef list _routes
     cdef Book _book
     cdef PatternIndex _index

@@ -81,6 +81,7 @@ class Router:
         self.overrides: Overrides = {} if overrides is None else overrides
         self.users = {user.name: user for user in users}
         self._plan = NumbersConfig() if numbers is None else numbers
+        self._country, self._normalises = self._plan.country, self._plan.normalise
         self._routing = RoutingConfig() if routing is None else routing
         self._rates = rates
         self._guests = {} if guests is None else guests
@@ -179,13 +180,13 @@ class Router:
         """Whether a number as dialled calls for help."""
         if self._emergency is not None:
             return number in self._emergency
-        return dialling.is_emergency(number, self._plan.country)
+        return len(number) <= 8 and dialling.is_emergency(number, self._country)
 
     def _international(self, inquiry: Inquiry) -> str:
         """The number as routes see it: what a trunk sends is in the form that its own rules make."""
-        if not self._plan.normalise or inquiry.source.startswith("trunk:"):
+        if not self._normalises or inquiry.source.startswith("trunk:"):
             return inquiry.called
-        return dialling.normalise(inquiry.called, self._plan.country)
+        return dialling.normalise(inquiry.called, self._country)
 
     def _why_barred(self, inquiry: Inquiry, number: str) -> str:
         bars = self._bars.get(inquiry.source)

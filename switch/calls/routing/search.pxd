@@ -10,6 +10,7 @@ cdef class Book:
     cdef readonly str country
     cdef readonly Py_ssize_t most
 
+@cython.no_gc
 cdef class Search:
     cdef readonly Book book
     cdef readonly Inquiry inquiry

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from switchroom.protocols.sip.uri cimport escape_user
 from switchroom.switch.calls cimport identity
 from switchroom.switch.calls.identity cimport Identity, from_header, identity_headers, number_in
 from switchroom.switch.calls.rules cimport Caller
@@ -9,6 +10,7 @@ from switchroom.switch.calls.rules cimport Caller
 from .admission cimport Admission
 from .targets cimport Target, Targets, Way
 
+@cython.no_gc
 cdef class Dress:
     cdef readonly str uri, from_, to
     cdef readonly list headers

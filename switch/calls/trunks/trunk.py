@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from switchroom.protocols import sip
 from switchroom.protocols.sip.locating import Hop
+from switchroom.protocols.sip.uri import escape_user
 from switchroom.switch.calls import identity
 from switchroom.switch.calls.identity import Header, Identity, from_header, identity_headers, number_in
 from switchroom.switch.calls.protection import codecs_of, policy_of
@@ -252,8 +253,9 @@ class Trunk:
             from_ = identity.address(self._from_user, domain, shown.name)
         else:
             from_ = from_header(shown, domain)
-        headers = [("Route", route) for route in self.routes(now)]
-        headers += identity_headers(shown, self._caller_id, domain)
+        headers = identity_headers(shown, self._caller_id, domain)
+        if self._proxies or self.registrations:
+            headers[:0] = [("Route", route) for route in self.routes(now)]
         if caller.diversions:
             headers += self._forwardings(caller, called, domain)
         if self.has_rules:
@@ -285,7 +287,7 @@ class Trunk:
         if flow is not self._uri_flow:  # calls that follow each other go by the same one
             self._uri_flow, self._uri_ends = flow, self._ends_for(flow)
         scheme, rest = self._uri_ends
-        return f"{scheme}:{sip.escape_user(number)}{rest}"
+        return f"{scheme}:{escape_user(number)}{rest}"
 
     def _ends_for(self, flow: sip.Flow) -> tuple[str, str]:
         """The scheme of the Request-URI, and what follows the number."""

@@ -7,6 +7,7 @@ cdef class Trunks:
     cdef dict _trunks, _names
     cdef readonly dict _of_host
     cdef list _leaving, _sources, _registering
+    cdef readonly bint has_names
     cdef bint _is_running, _has_guests
 
     cpdef Trunk get(self, str name)

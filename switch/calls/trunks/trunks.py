@@ -69,6 +69,7 @@ class Trunks:
             (network, trunk) for trunk in self for network in map(ip_network, trunk.config.sources)
         ]
         self._names = {name: trunk for trunk in self for name in trunk.config.tls_names}
+        self.has_names = bool(self._names)  # of certificates
         self._registering = [trunk for trunk in self if trunk.config.registrations]
         self._has_guests = any(isinstance(trunk.config, HostedTrunk) for trunk in self)
         self._of_host: dict[str, tuple[Trunk, ...]] = {}
