@@ -173,7 +173,8 @@ def make_response(
 
 def is_idle(endpoint: sip.Endpoint) -> bool:
     """Whether nothing is left of all calls: no transaction, session, timer or tombstone."""
-    tables = (endpoint.clients, endpoint.servers, endpoint.sessions, endpoint.merges, endpoint._watchers)
+    watchers = [watcher for watcher in endpoint._watchers if watcher is not None]
+    tables = (endpoint.clients, endpoint.servers, endpoint.sessions, endpoint.merges, watchers)
     gauges = endpoint.counters.transactions, endpoint.counters.sessions
     return not any(tables) and not any(gauges) and not len(endpoint.wheel) and endpoint.next_timer() is None
 

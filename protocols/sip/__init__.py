@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .authorization import Authorizer, DigestAuthorizer
 from .client import ClientTransaction, InviteClient
-from .core import Counters, bracketed
+from .core import bracketed
+from .counters import Counters
 from .dialog import Dialog
 from .digest import Challenge, Credentials, DigestClient, Nonces
 from .endpoint import Endpoint, hops_left

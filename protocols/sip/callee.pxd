@@ -1,18 +1,22 @@
 # What Callee holds in C; callee.py runs without.
 
+cimport cython
+
 from .conversation cimport Conversation
 from .core cimport Core, reply_flow
 from .dialog cimport Dialog, dialog_of_callee
 from .events cimport RequestReceived
 from .message cimport Request
 from .refresh cimport Refresh
+from .server cimport InviteServer, take_invite
 from .session cimport typed
 
 cdef class Callee(Conversation):
     cdef public dict _dialogs, _progress
     cdef public tuple _held
 
-    cpdef _take(self, Core core, RequestReceived event, double now, str contact)
+    @cython.locals(invited=InviteServer)
+    cpdef _take(self, Core core, RequestReceived event, double now, str contact, timing)
     cpdef _keep_time(self, Refresh refresh, double now)
     cpdef _ring_reliably(self, ringing, str tag, double now)
     cpdef bytes send_progress(self, ringing, str tag, long long rseq, double now)

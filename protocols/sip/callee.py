@@ -12,13 +12,14 @@ from .events import ProgressAcknowledged, RequestReceived, SessionCancelled, Ses
 from .message import Request
 from .refresh import Refresh, SessionTiming
 from .reliable import OPTION, Progress, Ringing, has_sdp
-from .server import InviteServer
+from .server import take_invite
 from .session import State, methods_in, typed
 from .update import OfferServer
 
 if TYPE_CHECKING:
     from .core import Core, Headers
     from .flow import Flow
+    from .server import InviteServer
 
 _PROCEEDING = State.PROCEEDING
 _CONFIRMED = State.CONFIRMED
@@ -37,19 +38,22 @@ class Callee(Conversation):
         contact: str,
         timing: SessionTiming | None = None,
     ) -> None:
-        self._take(core, event, now, contact)
-        if timing is not None and timing.mode != "off":
-            self._keep_time(Refresh(self, timing), now)
+        self._take(core, event, now, contact, timing)
 
-    def _take(self, core: Core, event: RequestReceived, now: float, contact: str) -> None:
+    def _take(
+        self, core: Core, event: RequestReceived, now: float, contact: str, timing: SessionTiming | None
+    ) -> None:
         request, flow, key = event.request, event.flow, event.key
         tag = core.mint.tag()
         self._begin_session(core, request, flow, contact, tag, request._from_tag() or "")
         self._dialogs: dict[str, Dialog | None] = {tag: None}  # by local tag; made when they are needed
         self._progress: dict[str, Progress] | None = None  # by local tag: reliable provisional responses
         self._held: tuple[int, Headers, bytes, str] | None = None  # the 2xx that waits for a PRACK
-        self._invited = InviteServer(core, key, request, reply_flow(request, flow), now, tag, self)
-        self._invited.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
+        invited = take_invite(core, key, request, reply_flow(request, flow), now, tag, self)
+        self._invited = invited
+        invited.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
+        if timing is not None and timing.mode != "off":
+            self._keep_time(Refresh(self, timing), now)
 
     def _keep_time(self, refresh: Refresh, now: float) -> None:
         """Have a session timer, or refuse the INVITE that wants too short a one (RFC 4028 §9)."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LocalProtocolError
 from . import forks
-from .client import ClientTransaction, InviteClient
+from .client import open_invite, open_request
 from .conversation import Conversation
 from .dialog import Dialog, dialog_of_caller
 from .events import SessionAnswered, SessionProgressed, SessionRejected
@@ -17,6 +17,7 @@ from .reliable import OPTION, has_sdp
 from .session import State
 
 if TYPE_CHECKING:
+    from .client import ClientTransaction, InviteClient
     from .core import Core, Headers
     from .flow import Flow
 
@@ -36,6 +37,11 @@ class Caller(Conversation):
     def __init__(
         self, core: Core, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
     ) -> None:
+        self._call(core, request, flow, now, timing)
+
+    def _call(
+        self, core: Core, request: Request, flow: Flow, now: float, timing: SessionTiming | None
+    ) -> None:
         tag, contact = request._from_tag(), request.get("Contact")
         if not tag or not contact:
             raise LocalProtocolError("an INVITE needs a From tag and a Contact")
@@ -51,7 +57,7 @@ class Caller(Conversation):
             self.refresh = Refresh(self, timing)
             self.refresh.note(sent=request.body)
             request._add_all(self.refresh.headers(is_first=True))
-        self._inviting = InviteClient(core, request, flow, now, self)
+        self._inviting = open_invite(core, request, flow, now, self)
 
     def cancel(self, now: float, headers: Headers = ()) -> None:
         """Give up the INVITE; SessionRejected follows, also when a 2xx meets the CANCEL."""
@@ -136,7 +142,7 @@ class Caller(Conversation):
         self, dialog: Dialog, rack: RAck, now: float, headers: Headers = (), body: bytes = b""
     ) -> None:
         request = self._make(dialog, "PRACK", [("RAck", rack), *headers], body)
-        ClientTransaction(self.core, request, self.flow, now, self)
+        open_request(self.core, request, self.flow, now, self)
 
     def acknowledge_progress(
         self, response: Response, now: float, body: bytes = b"", headers: Headers = ()

@@ -1,9 +1,13 @@
 # What client transactions hold in C; client.py runs without.
 
+cimport cython
+
 from .core cimport Core
 from .flow cimport Flow
 from .message cimport Request, Response
 from .transaction cimport Transaction
+
+cdef double _NEVER
 
 cdef class ClientTransaction(Transaction):
     cdef public Flow _fallback
@@ -23,13 +27,20 @@ cdef class ClientTransaction(Transaction):
     cpdef abandon(self)
     cpdef _fail(self, str reason, double now)
 
+@cython.locals(transaction=ClientTransaction)
+cpdef ClientTransaction open_request(Core core, Request request, Flow flow, double now, owner)
+
 cdef class InviteClient(ClientTransaction):
     cdef public double _expire_at
     cdef public object inviter
     cdef public bint is_cancelled
     cdef public str to_tag
 
+    cpdef _invite(self, Core core, Request request, Flow flow, double now, inviter)
     cpdef _enter(self, state, Response response, double now)
     cpdef _acknowledge_failure(self, Response response, double now)
     cpdef acknowledged(self, bytes ack, double now)
     cpdef cancel(self, double now, headers)
+
+@cython.locals(invite=InviteClient)
+cpdef InviteClient open_invite(Core core, Request request, Flow flow, double now, inviter)

@@ -20,6 +20,8 @@ _ACCEPTED = TransactionState.ACCEPTED
 _COMPLETED = TransactionState.COMPLETED
 _TERMINATED = TransactionState.TERMINATED
 
+_NEVER = NEVER  # compiled, a number of C
+
 _ON_RESPONSE, _ON_ANSWER = rows(REQUEST_CLIENT), rows(INVITE_CLIENT)
 
 # §17.1.1.3, §22.1; and §9.1
@@ -91,7 +93,7 @@ class ClientTransaction(Transaction):
         core.watch(self)
         counters = core.counters
         counters.transactions += 1
-        counters.count(counters.requests_out, request.method)
+        counters.count_request_out(request.method)
         core.send(data, flow)
         timers = core.timers
         if flow.transport == "UDP":
@@ -155,7 +157,7 @@ class ClientTransaction(Transaction):
         self.branch = self.key = self.core.mint.branch()
         self.state = state
         self.interval = self.core.timers.t1
-        self.resend_at = NEVER
+        self.resend_at = _NEVER
         self._start(now)
 
     def abandon(self) -> None:
@@ -182,6 +184,13 @@ class ClientTransaction(Transaction):
         self.owner.on_failure(self, reason, now)
 
 
+def open_request(core: Core, request: Request, flow: Flow, now: float, owner: Owner) -> ClientTransaction:
+    """Send a request other than INVITE in a transaction of its own."""
+    transaction = ClientTransaction.__new__(ClientTransaction)
+    transaction._open(core, request, flow, now, owner, None, _TRYING)
+    return transaction
+
+
 class Inviter(Owner, Protocol):
     """Whoever sent an INVITE."""
 
@@ -203,6 +212,9 @@ class InviteClient(ClientTransaction):
     __slots__ = ("_expire_at", "inviter", "is_cancelled", "to_tag")
 
     def __init__(self, core: Core, request: Request, flow: Flow, now: float, inviter: Inviter) -> None:
+        self._invite(core, request, flow, now, inviter)
+
+    def _invite(self, core: Core, request: Request, flow: Flow, now: float, inviter: Inviter) -> None:
         self.inviter = inviter
         self.is_cancelled = False
         self.to_tag: str | None = None  # of the 2xx that was first
@@ -231,7 +243,7 @@ class InviteClient(ClientTransaction):
     def _enter(self, state: TransactionState, response: Response, now: float) -> None:
         self.state = state
         self._fallback = None
-        self.resend_at = NEVER
+        self.resend_at = _NEVER
         if state is _COMPLETED:
             self._acknowledge_failure(response, now)
             return
@@ -252,7 +264,7 @@ class InviteClient(ClientTransaction):
         ack = Request("ACK", request.uri, [("Via", self.core.make_via(self.flow, self.branch)), *headers])
         data = ack.encode()
         core = self.core
-        core.counters.requests_out["ACK"] += 1
+        core.counters.count_request_out("ACK")
         core.send(data, self.flow)
         grave = (False, "", data) if self.flow.transport == "UDP" else None
         core.finish_client(self, grave, now + core.timers.d)
@@ -297,6 +309,13 @@ class InviteClient(ClientTransaction):
             self.inviter.on_no_news(self, now)
         else:
             ClientTransaction._on_give_up(self, now)
+
+
+def open_invite(core: Core, request: Request, flow: Flow, now: float, inviter: Inviter) -> InviteClient:
+    """Send an INVITE."""
+    invite = InviteClient.__new__(InviteClient)
+    invite._invite(core, request, flow, now, inviter)
+    return invite
 
 
 class _Nobody:

@@ -6,7 +6,7 @@ from .dialog cimport Dialog
 from .flow cimport Flow
 from .message cimport Request, Response
 from .refresh cimport Refresh
-from .server cimport InviteServer, ServerTransaction, respond_at_once
+from .server cimport InviteServer, ServerTransaction, respond_at_once, take_invite
 from .update cimport Offering
 
 cdef class Conversation(Offering):

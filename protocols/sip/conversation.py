@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from . import forks
 from .authorization import CHALLENGES, answer_challenge
-from .client import ClientTransaction, InviteClient
 from .core import reply_flow
 from .events import (
     ReinviteAnswered,
@@ -19,15 +18,17 @@ from .events import (
     SessionResponseReceived,
 )
 from .message import Request, Response
-from .server import InviteServer, ServerTransaction, respond_at_once
+from .server import ServerTransaction, respond_at_once, take_invite
 from .session import State
 from .update import Offering
 
 if TYPE_CHECKING:
+    from .client import ClientTransaction, InviteClient
     from .core import Headers
     from .dialog import Dialog
     from .flow import Flow
     from .refresh import Refresh
+    from .server import InviteServer
 
 _DEAD_DIALOG = {408: "timeout", 481: "unknown"}  # §12.2.1.2: what ends a dialog besides BYE
 
@@ -84,7 +85,7 @@ class Conversation(Offering):
         return ServerTransaction(self.core, key, request, reply_flow(request, flow), now, self.local_tag)
 
     def _on_reinvite(self, request: Request, flow: Flow, key: str, now: float) -> None:
-        transaction = InviteServer(
+        transaction = take_invite(
             self.core, key, request, reply_flow(request, flow), now, self.local_tag, self
         )
         dialog = self.dialog

@@ -3,22 +3,26 @@
 cimport cython
 
 from ..wheel cimport Slots, Timed, Wheel
+from .counters cimport Counters
 from .flow cimport Flow
 from .identifiers cimport Mint
 from .message cimport Request
 from .timers cimport Timers
 
-cdef class Counters:
-    cdef public dict requests_in, requests_out
-    cdef public list responses_in, responses_out
-    cdef public long long forks_refused, keepalives, merged, overloads, parse_errors, retransmissions
-    cdef public long long retransmissions_in, sessions, strays, subscriptions, timeouts, transactions
+cdef Py_ssize_t _PILE_MASK
+cdef double _NEVER
 
-    cpdef count(self, dict requests, str method)
+cdef class Usage:
+    cdef public str call_id
+
+    cpdef bint has_remote(self, str tag) except -1
+    cpdef receive_request(self, Request request, Flow flow, str key, double now)
+    cpdef receive_ack(self, Request request, double now)
 
 cdef class Filed(Timed):
     cdef public str key
     cdef public Flow flow
+    cdef Filed _above, _below
 
     cpdef _file(self, str key, Flow flow)
     cpdef on_flow_failed(self, str reason, double now)
@@ -32,9 +36,11 @@ cdef class Core:
     cdef public Counters counters
     cdef public Wheel wheel
     cdef public dict clients, servers, sessions, merges
-    cdef public Slots _graves
-    cdef public dict _watchers
+    cdef Slots _client_graves, _server_graves, _merge_graves
+    cdef public list _watchers
     cdef dict _names
+    cdef tuple _place
+    cdef str _name
     cdef public list _events
     cdef list _over
     cdef public Py_ssize_t _told
@@ -49,14 +55,21 @@ cdef class Core:
     cpdef bytes send_ack(self, Request request, Flow flow)
     cpdef str sent_by(self, Flow flow)
     cpdef str make_via(self, Flow flow, str branch)
+    @cython.locals(at=cython.double)
     cpdef object next_timer(self)
     cpdef handle_timer(self, double now)
+    @cython.locals(due=tuple)
+    cpdef _level(self, Slots graves, dict table, double now)
     cpdef finish_client(self, Filed transaction, tuple grave, double until)
     cpdef bury_client(self, str key, tuple grave, double until)
     cpdef finish_server(self, Filed transaction, bytes grave, double until)
     cpdef bury_server(self, str key, bytes grave, double until)
-    cpdef remember_merge(self, Request request, str key, double now)
+    cpdef remember_merge(self, str merge, str key, double now)
+    @cython.locals(below=Filed, pile=cython.Py_ssize_t)
     cpdef watch(self, Filed watcher)
+    @cython.locals(above=Filed, below=Filed, pile=cython.Py_ssize_t)
     cpdef unwatch(self, Filed watcher)
+    @cython.locals(below=Filed, watcher=Filed)
+    cpdef flow_failed(self, Flow flow, double now, str reason=*)
 
 cpdef Flow reply_flow(Request request, Flow flow)

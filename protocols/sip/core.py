@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..wheel import Slots, Timed, Wheel
+from ..wheel import NEVER, Slots, Timed, Wheel
+from .counters import Counters
 from .flow import Flow
 from .head import LIMITS, Limits
 from .identifiers import Mint
-from .inspection import METHODS
 from .message import Request
 from .timers import Timers
 
@@ -26,66 +26,22 @@ ClientGrave = tuple[bool, str, bytes]
 
 Headers = Iterable[tuple[str, Any]]
 
+_NEVER = NEVER  # compiled, a number of C
 _MAX_NAMES = 1000
-_METHODS = (*sorted(METHODS), "other")
+_PILE_MASK = 1023  # how many piles of watchers there are, less one
 
 
-class Counters:
-    """Numbers that only grow, but for transactions, sessions and subscriptions: how many there are."""
-
-    __slots__ = (
-        "forks_refused",
-        "keepalives",
-        "merged",
-        "overloads",
-        "parse_errors",
-        "requests_in",
-        "requests_out",
-        "responses_in",
-        "responses_out",
-        "retransmissions",
-        "retransmissions_in",
-        "sessions",
-        "strays",
-        "subscriptions",
-        "timeouts",
-        "transactions",
-    )
-
-    def __init__(self) -> None:
-        self.requests_in = dict.fromkeys(_METHODS, 0)  # a method nobody knows counts as "other"
-        self.requests_out = dict.fromkeys(_METHODS, 0)
-        self.responses_in = [0] * 700  # by status
-        self.responses_out = [0] * 700
-        self.retransmissions = 0  # that we sent
-        self.retransmissions_in = 0  # that we absorbed or answered again
-        self.parse_errors = 0
-        self.keepalives = 0
-        self.strays = 0  # responses and ACKs that belong to nothing
-        self.merged = 0
-        self.overloads = 0
-        self.timeouts = 0
-        self.forks_refused = 0
-        self.transactions = 0
-        self.sessions = 0
-        self.subscriptions = 0
-
-    def count(self, requests: dict[str, int], method: str) -> None:
-        """Count a request."""
-        known = requests.get(method)
-        if known is None:
-            method = "other"
-            known = requests[method]
-        requests[method] = known + 1
-
-
-class Usage(Protocol):
+class Usage:
     """What uses a dialog: a session, or a subscription (RFC 5057); the table of them is by local tag."""
 
-    call_id: str
+    __slots__ = ("call_id",)
+
+    def __init__(self, call_id: str) -> None:
+        self.call_id = call_id
 
     def has_remote(self, tag: str | None) -> bool:
         """Whether the other end of this dialog bears the tag."""
+        raise NotImplementedError
 
     def receive_request(self, request: Request, flow: Flow, key: str, now: float) -> None:
         """Take a new request inside the dialog, neither ACK nor CANCEL."""
@@ -97,7 +53,7 @@ class Usage(Protocol):
 class Filed(Timed):
     """What stands in the tables under a key, and wants to know when its flow fails: a transaction."""
 
-    __slots__ = ("flow", "key")
+    __slots__ = ("_above", "_below", "flow", "key")
 
     def __init__(self, key: str, flow: Flow) -> None:
         self._file(key, flow)
@@ -106,6 +62,8 @@ class Filed(Timed):
         self._rest()
         self.key = key
         self.flow = flow
+        self._above: Filed | None = None  # its neighbours among those that watch their flows
+        self._below: Filed | None = None
 
     def on_flow_failed(self, reason: str, now: float) -> None:
         """React to a closed connection or an ICMP error."""
@@ -115,11 +73,15 @@ class Core:
     """The tables, the wheel, the outbox and the news."""
 
     __slots__ = (
+        "_client_graves",
         "_events",
-        "_graves",
+        "_merge_graves",
+        "_name",
         "_names",
         "_out",
         "_over",
+        "_place",
+        "_server_graves",
         "_told",
         "_watchers",
         "advertise",
@@ -164,9 +126,13 @@ class Core:
         self.servers: dict[str, ServerTransaction | ServerGrave] = {}
         self.sessions: dict[str, Usage] = {}  # by local tag
         self.merges: dict[str, str] = {}  # From tag, Call-ID, CSeq -> key of the server transaction
-        self._graves: Slots = Slots(1)  # keys of the three tables above, which differ by their form
-        self._watchers: dict[tuple[str, int], set[Filed]] = {}
+        self._client_graves: Slots = Slots(1)  # keys of the tables above
+        self._server_graves: Slots = Slots(1)
+        self._merge_graves: Slots = Slots(1)
+        self._watchers: list[Filed | None] = [None] * (_PILE_MASK + 1)  # piles, by a hash of the remote end
         self._names: dict[tuple[str, int], str] = {}  # of the local ends that Vias name
+        self._place: tuple[str, int] | None = None  # the one that was named last
+        self._name = ""
         self._events: list[Event] = []
         self._over: list[object] = []  # until all is told: a method of theirs may run, and C holds nothing
         self._told = 0  # so many of them the owner has heard
@@ -196,7 +162,7 @@ class Core:
 
     def send_response(self, status: int, data: bytes, flow: Flow) -> None:
         """Put a new response into the outbox."""
-        self.counters.responses_out[status] += 1
+        self.counters.count_response_out(status)
         self._out.append((data, flow))
 
     def answer(
@@ -216,7 +182,7 @@ class Core:
         """Send an ACK, no transaction but with a branch of its own; its bytes answer the next 2xx."""
         request.insert_first("Via", self.make_via(flow, self.mint.branch()))
         data = request.encode()
-        self.counters.requests_out["ACK"] += 1
+        self.counters.count_request_out("ACK")
         self._out.append((data, flow))
         return data
 
@@ -229,11 +195,14 @@ class Core:
     def sent_by(self, flow: Flow) -> str:
         """The local end of a flow as a Via names it."""
         place = flow.local if self.advertise is None else self.advertise(flow)
+        if place is self._place:
+            return self._name
         name = self._names.get(place)
         if name is None:
             if len(self._names) >= _MAX_NAMES:
                 self._names.clear()
             name = self._names[place] = f"{bracketed(place[0])}:{place[1]}"
+        self._place, self._name = place, name
         return name
 
     def make_via(self, flow: Flow, branch: str) -> str:
@@ -244,18 +213,28 @@ class Core:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called, in the same clock as every ``now``."""
-        timer, grave = self.wheel.next_at(), self._graves.next_at()
-        if timer is None or grave is None:
-            return grave if timer is None else timer
-        return timer if timer < grave else grave
+        at = min(
+            self.wheel.soonest(),
+            self._client_graves.soonest(),
+            self._server_graves.soonest(),
+            self._merge_graves.soonest(),
+        )
+        return None if at == _NEVER else at
 
     def handle_timer(self, now: float) -> None:
         """Do what has come due."""
         self.wheel.handle_timer(now)
-        while (due := self._graves.take(now)) is not None:
-            for key in due[1]:
-                if self.servers.pop(key, None) is None and self.clients.pop(key, None) is None:
-                    self.merges.pop(key, None)
+        self._level(self._client_graves, self.clients, now)
+        self._level(self._server_graves, self.servers, now)
+        self._level(self._merge_graves, self.merges, now)
+
+    def _level(self, graves: Slots, table: dict[str, Any], now: float) -> None:
+        """Forget what has lain long enough."""
+        while graves.soonest() <= now:
+            due = graves.take(now)
+            if due is not None:
+                for key in due[1]:
+                    table.pop(key, None)
 
     # Life and death of transactions
 
@@ -273,7 +252,7 @@ class Core:
     def bury_client(self, key: str, grave: ClientGrave, until: float) -> None:
         """Keep what a retransmitted response needs."""
         self.clients[key] = grave
-        self._graves.add(key, until)
+        self._client_graves.add(key, until)
 
     def finish_server(self, transaction: Filed, grave: ServerGrave | None, until: float) -> None:
         """Replace a server transaction by its tombstone, or by nothing."""
@@ -290,41 +269,48 @@ class Core:
     def bury_server(self, key: str, grave: ServerGrave, until: float) -> None:
         """Keep what a retransmitted request is to get."""
         self.servers[key] = grave
-        self._graves.add(key, until)
+        self._server_graves.add(key, until)
 
-    def remember_merge(self, request: Request, key: str, now: float) -> None:
+    def remember_merge(self, merge: str, key: str, now: float) -> None:
         """Note a request outside a dialog: another way to us must not make a second one (§8.2.2.2)."""
-        merge = request.merge_key()
         self.merges[merge] = key
-        self._graves.add(merge, now + self.timers.timeout)
+        self._merge_graves.add(merge, now + self.timers.timeout)
 
     # Flows that fail
 
     def watch(self, watcher: Filed) -> None:
         """Tell this one when its flow fails."""
-        remote = watcher.flow.remote
-        watchers = self._watchers.get(remote)
-        if watchers is None:
-            self._watchers[remote] = {watcher}
-        else:
-            watchers.add(watcher)
+        pile = watcher.flow.pile & _PILE_MASK
+        below = self._watchers[pile]
+        if below is not None:
+            below._above = watcher
+        watcher._below = below
+        self._watchers[pile] = watcher
 
     def unwatch(self, watcher: Filed) -> None:
         """Forget a watcher."""
-        remote = watcher.flow.remote
-        watchers = self._watchers.get(remote)
-        if watchers is not None:
-            watchers.discard(watcher)
-            if not watchers:
-                del self._watchers[remote]
+        above, below = watcher._above, watcher._below
+        if above is not None:
+            above._below = below
+        else:
+            pile = watcher.flow.pile & _PILE_MASK
+            if self._watchers[pile] is not watcher:
+                return  # it does not watch
+            self._watchers[pile] = below
+        if below is not None:
+            below._above = above
+        watcher._above = watcher._below = None
 
     def flow_failed(self, flow: Flow, now: float, reason: str = "") -> None:
         """A connection closed or could not be opened, or an ICMP error came back: fail what depends on it."""
-        for watcher in list(self._watchers.get(flow.remote, ())):
-            own = watcher.flow
-            if own.transport != flow.transport:
-                continue
-            if own.connection == flow.connection or not own.connection or not flow.connection:
+        failed: list[Filed] = []
+        below: Filed | None = self._watchers[flow.pile & _PILE_MASK]
+        while below is not None:
+            if below.flow.depends_on(flow):
+                failed.append(below)
+            below = below._below
+        for watcher in failed:
+            if watcher.flow.depends_on(flow):  # none that has gone another way meanwhile
                 watcher.on_flow_failed(reason, now)
 
 

@@ -11,7 +11,7 @@ from . import forks
 from .authorization import Applicant, Authorizer
 from .callee import Callee
 from .caller import Caller
-from .client import ClientTransaction
+from .client import ClientTransaction, open_request
 from .core import Core, Headers, Usage, reply_flow
 from .events import Event, RequestFailed, RequestReceived, ResponseReceived
 from .flow import Flow
@@ -100,8 +100,7 @@ class Endpoint(Core):
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         request.validate()
         method = request.method
-        counters = self.counters
-        counters.count(counters.requests_in, method)
+        self.counters.count_request_in(method)
         key = request.transaction_key()
         known = self.servers.get(key)
         if method == "ACK":
@@ -187,7 +186,7 @@ class Endpoint(Core):
 
     def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
         response.validate()
-        self.counters.responses_in[response.status] += 1
+        self.counters.count_response_in(response.status)
         branch, method = response._top_branch() or "", response._method_of_number()
         known = self.clients.get(branch if method != "CANCEL" else f"{branch} CANCEL")
         if isinstance(known, ClientTransaction):
@@ -237,7 +236,7 @@ class Endpoint(Core):
         if key in self.servers:
             self.counters.retransmissions_in += 1
             return False
-        if self.merges.get(request.merge_key(), key) == key:
+        if self.merges.get(event.merge, key) == key:
             return True
         self.counters.merged += 1
         self.answer(request, reply_flow(request, flow), 482)  # §8.2.2.2: it came by another way, too
@@ -286,12 +285,14 @@ class Endpoint(Core):
         if event.request.method != "INVITE":
             raise LocalProtocolError(f"a {event.request.method} is begun")
         self._claim(event, now)
-        return Callee(self, event, now, contact, timing)
+        session = Callee.__new__(Callee)
+        session._take(self, event, now, contact, timing)
+        return session
 
     def _claim(self, event: RequestReceived, now: float) -> None:
         if event.key in self.servers:
             raise LocalProtocolError("the request has a transaction already")
-        self.remember_merge(event.request, event.key, now)
+        self.remember_merge(event.merge, event.key, now)
 
     def send_request(
         self, request: Request, flow: Flow, now: float, authorizer: Authorizer | None = None
@@ -303,7 +304,7 @@ class Endpoint(Core):
         if request.method in ("INVITE", "ACK", "CANCEL"):
             raise LocalProtocolError(f"{request.method} is not sent by send_request")
         owner = self if authorizer is None else Applicant(self, authorizer)
-        return ClientTransaction(self, request, flow, now, owner)
+        return open_request(self, request, flow, now, owner)
 
     def subscribe(
         self, request: Request, flow: Flow, now: float, authorizer: Authorizer | None = None
@@ -322,7 +323,9 @@ class Endpoint(Core):
         self, request: Request, flow: Flow, now: float, timing: SessionTiming | None = None
     ) -> Session:
         """Send an INVITE that has all but its Via, and the headers of the session timer."""
-        return Caller(self, request, flow, now, timing)
+        session = Caller.__new__(Caller)
+        session._call(self, request, flow, now, timing)
+        return session
 
     def restore(
         self,

@@ -12,7 +12,7 @@ cdef class Event:
 cdef class RequestReceived(Event):
     cdef readonly Request request
     cdef readonly Flow flow
-    cdef readonly str key
+    cdef readonly str key, merge
 
 cdef class ResponseReceived(Event):
     cdef readonly ClientTransaction transaction

@@ -45,12 +45,14 @@ class Event:
 class RequestReceived(Event):
     """A request outside any dialog; no transaction is made until the owner begins or accepts it."""
 
-    __slots__ = __match_args__ = ("request", "flow", "key")
+    __slots__ = ("flow", "key", "merge", "request")
+    __match_args__ = ("request", "flow", "key")
 
     def __init__(self, request: Request, flow: Flow, key: str) -> None:
         self.request = request
         self.flow = flow
         self.key = key  # of the server transaction that it would have
+        self.merge = request.merge_key()  # the same, when it comes by another way, too
 
 
 class ResponseReceived(Event):

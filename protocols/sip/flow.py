@@ -8,7 +8,7 @@ from typing import Any
 class Flow:
     """One path between a local and a remote transport address (RFC 5626 §2); it never changes."""
 
-    __slots__ = ("_hash", "connection", "local", "name", "remote", "transport")
+    __slots__ = ("connection", "local", "name", "pile", "remote", "transport")
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Flow:
         self.remote = remote
         self.connection = connection  # numbers the stream; 0 is UDP, or a connection not opened yet
         self.name = name  # whom the server has to prove to be when we open the connection (RFC 5922)
-        self._hash = hash((transport, local, remote, connection, name))
+        self.pile = hash(remote)  # flows of one remote end are few
 
     @property
     def is_reliable(self) -> bool:
@@ -48,11 +48,17 @@ class Flow:
         return isinstance(other, Flow) and self._is(other)
 
     def __hash__(self) -> int:
-        return self._hash
+        return self.pile
+
+    def depends_on(self, failed: Flow) -> bool:
+        """Whether the failure of that flow is one of this, too."""
+        if self.remote != failed.remote or self.transport != failed.transport:
+            return False
+        return self.connection == failed.connection or not self.connection or not failed.connection
 
     def _is(self, other: Flow) -> bool:
         return self is other or (
-            self._hash == other._hash
+            self.pile == other.pile
             and self.connection == other.connection
             and self.remote == other.remote
             and self.local == other.local

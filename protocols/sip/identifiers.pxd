@@ -2,14 +2,17 @@
 
 cimport cython
 
-cdef Py_ssize_t _DIGITS, _COOKIE, _STRIDE
+from ._identifiers cimport identifier
+
+cdef Py_ssize_t _RANDOM
 
 cdef class Mint:
     cdef object _random, _sealer
-    cdef bytes _secret
-    cdef str _head, _pool
+    cdef bytes _secret, _pool
+    cdef str _head, _branch_head
     cdef Py_ssize_t _at
 
+    cdef _begin(self, str head)
     @cython.locals(at=cython.Py_ssize_t)
     cpdef str branch(self)
     cpdef str call_id(self)

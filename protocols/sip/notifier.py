@@ -166,7 +166,7 @@ class Notifier(Subscription):
     def _arm(self, now: float) -> None:
         if not self.is_over:
             waits = self._is_changed and self._notifying is None
-            self.core.wheel.arm(self, min(self.expires_at, self._next_at if waits else NEVER), now)
+            self.core.wheel.arm(self._clock, min(self.expires_at, self._next_at if waits else NEVER), now)
 
     def handle_timer(self, now: float) -> None:
         """React to the end of the time that was granted, or of a pause."""

@@ -200,7 +200,7 @@ class Refresh(Timed):
 
     def stop(self) -> None:
         """No timer runs."""
-        if not self.interval and not self._timer:
+        if not self.interval and self._filed_at == NEVER:
             return  # none does, as nearly always
         self.interval = 0
         self._expires_at = self._refresh_at = NEVER

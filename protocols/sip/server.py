@@ -18,6 +18,8 @@ _ACCEPTED = TransactionState.ACCEPTED
 _COMPLETED = TransactionState.COMPLETED
 _TERMINATED = TransactionState.TERMINATED
 
+_NEVER = NEVER  # compiled, a number of C
+
 _ON_REQUEST, _ON_INVITE = rows(REQUEST_SERVER), rows(INVITE_SERVER)
 
 ABSORB = b""  # the tombstone of what needs no answer
@@ -127,6 +129,18 @@ class InviteServer(ServerTransaction):
         to_tag: str,
         invitee: Invitee,
     ) -> None:
+        self._take(core, key, request, flow, now, to_tag, invitee)
+
+    def _take(
+        self,
+        core: Core,
+        key: str,
+        request: Request,
+        flow: Flow,
+        now: float,
+        to_tag: str,
+        invitee: Invitee,
+    ) -> None:
         self._prepare(core, key, request, flow, _PROCEEDING)
         self.to_tag = to_tag
         self.invitee = invitee
@@ -162,12 +176,12 @@ class InviteServer(ServerTransaction):
         core.send_response(status, self.data, self.flow)
         is_reliable = self.flow.transport != "UDP"
         if state is _PROCEEDING:
-            self.resend_at = now + timers.ring_interval if status > 100 else NEVER
+            self.resend_at = now + timers.ring_interval if status > 100 else _NEVER
         else:
             self.give_up_at = now + timers.timeout  # H, L
             self.interval = timers.t1
             # a 2xx is repeated on any transport: there may be datagrams further on its way
-            self.resend_at = NEVER if is_reliable and state is _COMPLETED else now + timers.t1
+            self.resend_at = _NEVER if is_reliable and state is _COMPLETED else now + timers.t1
         self._arm(now)
 
     def receive_again(self) -> None:
@@ -223,3 +237,12 @@ class InviteServer(ServerTransaction):
         self.core.finish_server(self, None, now)
         if is_accepted:
             self.invitee.on_ack_timeout(self, now)
+
+
+def take_invite(
+    core: Core, key: str, request: Request, flow: Flow, now: float, to_tag: str, invitee: Invitee
+) -> InviteServer:
+    """Make the transaction of an INVITE that came."""
+    invite = InviteServer.__new__(InviteServer)
+    invite._take(core, key, request, flow, now, to_tag, invitee)
+    return invite

@@ -1,18 +1,18 @@
 # What Session holds in C; session.py runs without.
 
-from .client cimport ClientTransaction, InviteClient
-from .core cimport Core
+from .client cimport ClientTransaction, InviteClient, open_invite, open_request
+from .core cimport Core, Usage
 from .dialog cimport Dialog
 from .flow cimport Flow
 from .message cimport Message, Request, Response
 from .refresh cimport Refresh
 from .server cimport InviteServer, ServerTransaction
 
-cdef class Session:
+cdef class Session(Usage):
     cdef public Core core
     cdef public Request _request
     cdef public Flow flow
-    cdef public str call_id, local_tag, remote_tag, _contact
+    cdef public str local_tag, remote_tag, _contact
     cdef public Dialog dialog
     cdef public bint is_acknowledged, is_caller
     cdef public object authorizer, context, state, _allowed, _bye_headers
@@ -46,7 +46,7 @@ cdef class Session:
     cpdef bint allows(self, str method)
     cpdef _heard_allow(self)
     cpdef _note_allow(self, Message message)
-    cpdef bint has_remote(self, str tag)
+    cpdef bint has_remote(self, str tag) except -1
     cpdef receive_request(self, Request request, Flow flow, str key, double now)
     cpdef receive_ack(self, Request request, double now)
     cpdef on_response(self, ClientTransaction transaction, Response response, double now)

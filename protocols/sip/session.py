@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import LocalProtocolError
-from .client import ClientTransaction, InviteClient
+from .client import open_invite, open_request
+from .core import Usage
 from .events import ReinviteRejected, SessionEnded
 from .server import InviteServer, ServerTransaction
 
 if TYPE_CHECKING:
     from .authorization import Authorizer
+    from .client import ClientTransaction, InviteClient
     from .core import Core, Headers
     from .dialog import Dialog
     from .flow import Flow
@@ -37,7 +39,7 @@ _CONFIRMED = State.CONFIRMED
 _TERMINATED = State.TERMINATED
 
 
-class Session:
+class Session(Usage):
     """What an owner may ask of a call, be it caller or callee.
 
     What the owner asks of a session that the wire has just ended is not done, and is no error: the event
@@ -54,7 +56,6 @@ class Session:
         "_request",
         "_unacknowledged",
         "authorizer",
-        "call_id",
         "context",
         "core",
         "dialog",
@@ -219,7 +220,7 @@ class Session:
         if self.refresh is not None:
             all_headers += self.refresh.headers()
         request = self._make(dialog, "INVITE", all_headers, body)
-        self._inviting = InviteClient(self.core, request, self.flow, now, self)
+        self._inviting = open_invite(self.core, request, self.flow, now, self)
         return self._inviting
 
     def answer_reinvite(
@@ -259,7 +260,7 @@ class Session:
         dialog = self._own_dialog()
         if dialog is None:
             raise LocalProtocolError("there is no dialog before a provisional response")
-        return ClientTransaction(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
+        return open_request(self.core, self._make(dialog, method, headers, body), self.flow, now, self)
 
     def update(self, now: float, body: bytes = b"", headers: Headers = (), tag: str | None = None) -> None:
         """Change something outside INVITE (RFC 3311); ``tag`` is the other end's of an early dialog."""
@@ -330,7 +331,7 @@ class Session:
     def _send_bye(self, now: float, headers: Headers) -> None:
         assert self.dialog is not None  # it was confirmed
         self._bye_headers = None
-        ClientTransaction(self.core, self._make(self.dialog, "BYE", headers), self.flow, now, self)
+        open_request(self.core, self._make(self.dialog, "BYE", headers), self.flow, now, self)
 
     def _terminate(self, now: float) -> None:
         """No more of this session but its BYE, which keeps it in the table: a BYE may come to meet ours."""

@@ -171,7 +171,7 @@ class Subscriber(Subscription):
         self._arm(now)
 
     def _arm(self, now: float) -> None:
-        self.core.wheel.arm(self, min(self.expires_at, self._refresh_at, self._notify_by), now)
+        self.core.wheel.arm(self._clock, min(self.expires_at, self._refresh_at, self._notify_by), now)
 
     def handle_timer(self, now: float) -> None:
         """React to it being time to refresh, or too late."""

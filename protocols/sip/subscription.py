@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..wheel import Timed
 from .client import ClientTransaction
-from .core import reply_flow
+from .core import Usage, reply_flow
 from .events import SubscriptionEnded
 from .inspection import Refusal
 from .message import Request, Response
@@ -43,12 +43,26 @@ class Terms(NamedTuple):
         return min(self.default_expires if expires is None else expires, self.max_expires)
 
 
-class Subscription(Timed):
+class Clock(Timed):
+    """The timer of a subscription."""
+
+    __slots__ = ("_subscription",)
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__()
+        self._subscription = subscription
+
+    def handle_timer(self, now: float) -> None:
+        """Let it react."""
+        self._subscription.handle_timer(now)
+
+
+class Subscription(Usage):
     """What both ends have in common."""
 
     __slots__ = (
+        "_clock",
         "_contact",
-        "call_id",
         "context",
         "core",
         "dialog",
@@ -64,7 +78,6 @@ class Subscription(Timed):
     def __init__(
         self, core: Core, request: Request, flow: Flow, contact: str, local_tag: str, event: EventPackage
     ) -> None:
-        super().__init__()
         self.core = core
         self.flow = flow  # requests inside the dialog go here
         self.call_id = request.call_id
@@ -74,6 +87,7 @@ class Subscription(Timed):
         self.expires_at = 0.0
         self.is_over = False
         self.context: object = None  # belongs to the owner
+        self._clock = Clock(self)
         self._contact = contact
         core.sessions[local_tag] = self
         core.counters.subscriptions += 1
@@ -144,7 +158,7 @@ class Subscription(Timed):
     def _leave(self) -> None:
         """Forget the subscription: what comes for it from now on gets 481."""
         self.is_over = True
-        self.core.wheel.disarm(self)
+        self.core.wheel.disarm(self._clock)
         if self.core.sessions.get(self.local_tag) is self:
             del self.core.sessions[self.local_tag]
             self.core.counters.subscriptions -= 1
@@ -155,6 +169,10 @@ class Subscription(Timed):
         self._leave()
         if not was_over:
             self.core.emit(SubscriptionEnded(self, cause, status, retry_after))
+
+    @abstractmethod
+    def handle_timer(self, now: float) -> None:
+        """React to the time that the clock was set to."""
 
     # Whoever sends requests hears of their responses
 

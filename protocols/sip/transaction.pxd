@@ -4,6 +4,8 @@ from .core cimport Core, Filed
 from .flow cimport Flow
 from .message cimport Request
 
+cdef double _NEVER
+
 cdef class Transaction(Filed):
     cdef public Core core
     cdef public Request request

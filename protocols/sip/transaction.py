@@ -85,6 +85,7 @@ REQUEST_SERVER = {
 }
 
 
+_NEVER = NEVER  # compiled, a number of C
 Rows = tuple[tuple[TransactionState | None, ...], ...]
 
 
@@ -119,8 +120,8 @@ class Transaction(Filed):
         self.state = state
         self.data = b""  # what is sent again
         self.interval = self.core.timers.t1
-        self.resend_at = NEVER
-        self.give_up_at = NEVER
+        self.resend_at = _NEVER
+        self.give_up_at = _NEVER
         self.context: object = None  # belongs to the owner
 
     @property
@@ -136,7 +137,7 @@ class Transaction(Filed):
     def handle_timer(self, now: float) -> None:
         """Send again or give up."""
         if now >= self.give_up_at:
-            self.give_up_at = self.resend_at = NEVER
+            self.give_up_at = self.resend_at = _NEVER
             self._on_give_up(now)
             return
         self._send_again(now)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from switchroom.protocols import sip
 from switchroom.protocols.errors import LocalProtocolError
+from switchroom.protocols.sip.identifiers import identifier, plain_identifier
 from tests.wire import Lone, make_request, make_response
 
 
@@ -100,3 +103,14 @@ def test_an_authorizer_says_no_to_a_reinvite_of_an_ended_session() -> None:
     lone.take()
     lone.hear(info.response(401, headers=[("WWW-Authenticate", 'Digest realm="r", nonce="n"')]))
     assert lone.take() == []
+
+
+@pytest.mark.parametrize("write", [identifier, plain_identifier])
+def test_an_identifier_is_a_head_and_eight_octets(write: Callable[[str, bytes, int], str]) -> None:
+    assert write("z9hG4bK00", bytes(range(0xF0, 0xFF)), 4) == "z9hG4bK00f4f5f6f7f8f9fafb"
+
+
+def test_identifiers_are_written_within_bounds() -> None:
+    for head, at in (("head", -1), ("head", 1), ("\xe4", 0)):
+        with pytest.raises(ValueError, match="octets"):
+            identifier(head, bytes(8), at)

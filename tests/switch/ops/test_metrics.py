@@ -34,8 +34,10 @@ async def test_what_a_switch_counts(config: Config) -> None:
     async with Switch(config) as switch:
         metrics = Metrics(switch)
         switch.exchange.calls_total[486] = 3
-        switch.endpoint.counters.requests_in["INVITE"] = 7
-        switch.endpoint.counters.responses_out[401] = 5
+        for _ in range(7):
+            switch.endpoint.counters.count_request_in("INVITE")
+        for _ in range(5):
+            switch.endpoint.counters.count_response_out(401)
         switch.face.counters.dropped["rate"] += 2
         found = values(metrics.render())
         assert found["switchroom_registrations"][()] == 0

@@ -1,0 +1,1 @@
+cpdef str identifier(str head, bytes octets, Py_ssize_t at)
