@@ -58,8 +58,9 @@ class Callee(Conversation):
     def _keep_time(self, refresh: Refresh, now: float) -> None:
         """Have a session timer, or refuse the INVITE that wants too short a one (RFC 4028 §9)."""
         self.refresh = refresh
-        refresh.note(heard=self.request.body)
-        refusal = refresh.refuse(self.request)
+        assert self._request is not None  # it has just come
+        refresh.heard = self._request.body
+        refusal = refresh.refuse(self._request)
         if refusal is not None:
             self.reject(refusal.status, now, headers=refusal.headers)
             self.core.emit(SessionEnded(self, "too-brief", None))
@@ -180,7 +181,8 @@ class Callee(Conversation):
                 headers = [header for header in headers if header[0].lower() != "content-type"]
         if self.refresh is not None:
             headers = [*headers, *self.refresh.accept(self.request, now)]
-            self.refresh.note(sent=body)
+            if body:
+                self.refresh.sent = body
         self._send(status, now, None, headers, body, tag)
         self._invited = None
         self.dialog = self._dialogs.pop(tag) or dialog_of_callee(self._request, tag)

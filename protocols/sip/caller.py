@@ -55,7 +55,7 @@ class Caller(Conversation):
         self._unanswered: dict[str, RAck] | None = None  # by remote tag: whose offer the owner has to answer
         if timing is not None and timing.mode != "off":
             self.refresh = Refresh(self, timing)
-            self.refresh.note(sent=request.body)
+            self.refresh.sent = request.body
             request._add_all(self.refresh.headers(is_first=True))
         self._inviting = open_invite(core, request, flow, now, self)
 
@@ -174,8 +174,8 @@ class Caller(Conversation):
         self.state = _CONFIRMED
         if self.refresh is not None:
             self.refresh.on_answer(response, now)
-            if not self.dialog.is_agreed:
-                self.refresh.note(heard=response.body)
+            if response.body and not self.dialog.is_agreed:
+                self.refresh.heard = response.body
         if self._given_up is None:
             self.core.emit(SessionAnswered(self, response))
         else:

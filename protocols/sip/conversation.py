@@ -140,7 +140,8 @@ class Conversation(Offering):
             if self.refresh is not None:
                 if self.refresh.silent_cseq == request._number():
                     return
-                self.refresh.note(heard=request.body)
+                if request.body:
+                    self.refresh.heard = request.body
             self.core.emit(SessionAcknowledged(self, request))
         elif self._bye_headers is not None and not self._unacknowledged:
             self._send_bye(now, self._bye_headers)

@@ -69,7 +69,7 @@ cdef class Core:
     cpdef watch(self, Filed watcher)
     @cython.locals(above=Filed, below=Filed, pile=cython.Py_ssize_t)
     cpdef unwatch(self, Filed watcher)
-    @cython.locals(below=Filed, watcher=Filed)
-    cpdef flow_failed(self, Flow flow, double now, str reason=*)
+    @cython.locals(watcher=Filed)
+    cpdef list _depending(self, Flow flow)
 
 cpdef Flow reply_flow(Request request, Flow flow)

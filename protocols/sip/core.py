@@ -303,15 +303,18 @@ class Core:
 
     def flow_failed(self, flow: Flow, now: float, reason: str = "") -> None:
         """A connection closed or could not be opened, or an ICMP error came back: fail what depends on it."""
-        failed: list[Filed] = []
-        below: Filed | None = self._watchers[flow.pile & _PILE_MASK]
-        while below is not None:
-            if below.flow.depends_on(flow):
-                failed.append(below)
-            below = below._below
-        for watcher in failed:
-            if watcher.flow.depends_on(flow):  # none that has gone another way meanwhile
+        for watcher in self._depending(flow):
+            if watcher.flow.depends_on(flow):  # it has not gone another way meanwhile
                 watcher.on_flow_failed(reason, now)
+
+    def _depending(self, flow: Flow) -> list[Filed]:
+        found = []
+        watcher = self._watchers[flow.pile & _PILE_MASK]
+        while watcher is not None:
+            if watcher.flow.depends_on(flow):
+                found.append(watcher)
+            watcher = watcher._below
+        return found
 
 
 def _answer_malformed(flow: Flow) -> bool:

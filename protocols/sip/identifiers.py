@@ -13,7 +13,6 @@ MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
 _RANDOM = 8  # octets of an identifier: 64 bits; RFC 3261 §19.3 asks for 32, an off-path attacker for more
 _POOL_SIZE = 4000  # octets fetched at once: the kernel is asked once in 500 identifiers
 _SITE = slice(6, 12)
-_SITE_OF_BRANCH = slice(len(MAGIC_COOKIE) + 6, len(MAGIC_COOKIE) + 12)
 _SIZE = 12 + 2 * _RANDOM
 
 
@@ -88,7 +87,8 @@ class Mint:
 
     def is_own_branch(self, branch: str) -> bool:
         """Whether this switch, any worker of it, minted the branch: in a request it means a loop."""
-        return branch[_SITE_OF_BRANCH] == self._head[_SITE] and self.slot_of(branch) is not None
+        # the site stands behind the cookie, slot and generation
+        return branch[13:19] == self._head[6:12] and self.slot_of(branch) is not None
 
     @property
     def head(self) -> str:

@@ -72,7 +72,7 @@ class Refresh(Timed):
     )
 
     def __init__(self, session: Refreshed, timing: SessionTiming) -> None:
-        super().__init__()
+        self._rest()
         self._session = session
         self.timing = timing
         self.interval = 0  # seconds that were agreed; 0: no timer runs
@@ -91,11 +91,11 @@ class Refresh(Timed):
 
     def headers(self, *, is_first: bool = False) -> list[tuple[str, object]]:
         """What an INVITE or UPDATE of ours says about the timer (§7.1, §7.4)."""
+        expires: SessionExpires | int = self._asked
         if self.interval:
             expires = SessionExpires(self.interval, "uac" if self.is_local else "uas")
-        else:
-            wish = {"local": "uac", "remote": "uas"}.get(self.timing.refresher)
-            expires = SessionExpires(self._asked, wish)
+        elif self.timing.refresher != "auto":
+            expires = SessionExpires(self._asked, "uac" if self.timing.refresher == "local" else "uas")
         requires = is_first and self.timing.mode == "require"
         return [
             ("Require" if requires else "Supported", OPTION),

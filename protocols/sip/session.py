@@ -180,8 +180,8 @@ class Session(Usage):
                 headers += [(name, value) for value in request.get_all(name)]
         ack = self.dialog.request("ACK", request._number(), headers, body)
         self.is_acknowledged = True
-        if self.refresh is not None:
-            self.refresh.note(sent=body)
+        if body and self.refresh is not None:
+            self.refresh.sent = body
         invite.acknowledged(self.core.send_ack(ack, self.flow), now)
         self._forget_request(request)
 
