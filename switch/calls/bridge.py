@@ -45,19 +45,19 @@ def other(leg: Leg) -> Leg | None:
 
 def on_acknowledged(leg: Leg, request: sip.Request, now: float) -> None:
     """An ACK came; where our 2xx carried an offer, it brings the answer that the other leg waits for."""
-    far = other(leg)
-    if leg.call.is_over or far is None or not far.owes_answer:
+    call, far = leg.call, other(leg)
+    if call.is_over or far is None or not far.owes_answer:
         return
     far.owes_answer = False
     sdp = sdp_of(request)
     try:
-        body = leg.call.media.answer(leg.media, far.media, sdp) if sdp else b""
+        body = call.media.answer(leg.media, far.media, sdp) if sdp else b""
     except RemoteProtocolError as error:
-        leg.call.exchange.log.info("call.bad_answer", call=leg.call.id, error=str(error))
+        call.exchange.log.info("call.bad_answer", call=call.id, error=str(error))
         body = b""
     far.session.acknowledge(now, body=body)
     if not body:
-        leg.call.hang_up("No usable SDP in the ACK", now, cause=488)
+        call.hang_up("No usable SDP in the ACK", now, cause=488)
 
 
 def on_reinvite(leg: Leg, transaction: sip.ServerTransaction, request: sip.Request, now: float) -> None:

@@ -86,9 +86,9 @@ class Call:
     ) -> None:
         self.exchange = exchange
         self.record = record
-        self.id = record.id
+        self.id = self.record.id
         self.caller = caller
-        self.account = caller.account  # whose limits the call counts against
+        self.account = self.caller.account  # whose limits the call counts against
         self.media = media
         self.a: Leg
         self.b: Leg | None = None  # the leg that answered
@@ -106,9 +106,9 @@ class Call:
         self.is_over = False
         self.setup_at = now
         self.answered_at: float | None = None
-        self.no_answer_at = now + exchange.config.answer_timeout
+        self.no_answer_at = now + self.exchange.config.answer_timeout
         self.enter_at = now + _ENTER_AFTER  # so that a crash leaves a record of it
-        self.max_duration = exchange.config.max_duration
+        self.max_duration = self.exchange.config.max_duration
         self.probe_at = NEVER
         self.look_at = 0.0  # the one look that the exchange has planned
         self.kept: object = None  # the agreement with which its state was kept last, for the next process
@@ -352,21 +352,14 @@ class Call:
         self.is_over = True
         self.exchange.call_over(self, cause, reason, ended_by, now)
         # A call refers to its legs and they to it: let go, so that nothing waits for the collector
-        forks = list(self.forks)
-        self._part_from(self.a, now)
+        forks, leg = list(self.forks), self.a
+        leg.part(now)
         for leg in forks:
-            self._part_from(leg, now)
+            leg.part(now)
         self.media.context = None
         self.a = self.b = None  # type: ignore[assignment]  # nobody asks for the legs of a call that is over
         self.dialling = self.early_offerer = None
         self.earlies = ()
-
-    @staticmethod
-    def _part_from(leg: Leg, now: float) -> None:
-        mover, leg.mover = leg.mover, None
-        if mover is not None:
-            mover.lost(leg, now)
-        leg.forget()
 
     # -- the clock
 

@@ -46,7 +46,8 @@ def on_progress(call: Call, leg: Leg, response: sip.Response, now: float) -> Non
             return
         sdp = b""  # an unreliable 18x may not carry an offer (RFC 3261 §13.2.1)
     early = call.early_of(leg, response.to_tag) if call.earlies else None
-    trunk = leg.attempt.trunk if leg.attempt is not None else None
+    attempt = leg.attempt
+    trunk = attempt.trunk if attempt is not None else None
     is_silent = not call.plays_early or (trunk is not None and not trunk.has_early_media)
     body = b""
     leg.answer = sdp or leg.answer  # for a 2xx that does not say it again

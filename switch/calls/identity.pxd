@@ -11,6 +11,7 @@ cdef class Identity:
     cdef readonly tuple diversions
 
     cpdef tuple _parts(self)
+    cpdef bint is_plain(self)
     cpdef Identity changed(self, str number=*, str name=*, tuple diversions=*, str verstat=*)
 
 cpdef Identity read(Request request, bint is_trusted)

@@ -112,7 +112,6 @@ class Identity:
             self.verstat if verstat is None else verstat,
         )
 
-    @property
     def is_plain(self) -> bool:
         """Whether there is nothing to hide and nothing vouched for: a number and a name."""
         return not (self.is_private or self.diversions or self.verstat)

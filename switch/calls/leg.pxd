@@ -25,6 +25,7 @@ cdef class Leg:
     cdef public int refer_count
     cdef public bint is_a, is_failed, owes_answer
 
+    cpdef part(self, double now)
     cpdef forget(self)
     @cython.locals(trunk=Trunk)
     cpdef release(self)

@@ -99,6 +99,13 @@ class Leg:
             None  # a re-INVITE that met another: again when, how often so far
         )
 
+    def part(self, now: float) -> None:
+        """Its call is over, also for whoever was about to move it."""
+        mover, self.mover = self.mover, None
+        if mover is not None:
+            mover.lost(self, now)
+        self.forget()
+
     def forget(self) -> None:
         """It is gone: what its session still tells is for nobody, and nothing waits for the collector."""
         self.session.context = None

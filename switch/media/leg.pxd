@@ -39,6 +39,7 @@ cdef class MediaLeg:
 
     cpdef bint is_ours(self)
     cpdef take_origin(self, str bound, str host)
+    @cython.locals(ports=list, pair=Pair)
     cpdef tuple export(self)
     cpdef take_up(self, str bound, str host, bytes sent)
     cpdef Pair pair_of(self, Py_ssize_t line)

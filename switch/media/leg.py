@@ -139,8 +139,10 @@ class MediaLeg:
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""
-        ports = tuple([0 if pair is None else pair.port for pair in self.pairs])
-        return self.toward, self.is_nat, self.bound, self.host, self.sent, ports
+        ports = []
+        for pair in self.pairs:
+            ports.append(0 if pair is None else pair.port)
+        return self.toward, self.is_nat, self.bound, self.host, self.sent, tuple(ports)
 
     def take_up(self, bound: str, host: str, sent: bytes) -> None:
         """Go on where a leg of an earlier process was."""
@@ -198,13 +200,13 @@ class MediaLeg:
     def hear_offer(self, data: bytes) -> Said:
         """Read its offer; 488 when it is less secure than it has to be."""
         said = self.hear(data)
-        self.security.hear_offer(said.heard, said.description.media, self.is_nat)
+        self.security.hear_offer(said.heard, said.description, self.is_nat)
         return said
 
     def hear_answer(self, data: bytes) -> Said:
         """Read its answer; 488 when its keys do not fit what it was offered."""
         said = self.hear(data)
-        self.security.hear_answer(said.heard, said.description.media)
+        self.security.hear_answer(said.heard, said.description)
         return said
 
     def write(self, said: Said, lines: list[Line], dress: Dress | None) -> bytes:

@@ -130,7 +130,8 @@ class Ports:
         self._sockets.release(pair.index)
         pair.user = None
         pair.released_at = self._asked_at = self._now()
-        self._hosts[pair.host].resting.append(pair)
+        ports = self._hosts[pair.host]
+        ports.resting.append(pair)
         self.in_use -= 1
 
     def close_idle(self) -> bool:

@@ -39,6 +39,7 @@ _DIFFERS_EACH_TIME = re.compile(rb"a=(?:rtcp:|candidate|ice|crypto|fingerprint|m
 _SSRC = re.compile(rb"(?<=\n)a=ssrc:[ -~]*\r\n")
 _PLACE = sdp.Origin("-", 0, 0, "IP4", "192.0.2.0")
 _QUICK_PORT = 9
+_NO_LINE = Line()
 
 
 class Wish:
@@ -89,11 +90,10 @@ class Said:
 
     def write(self, opening: Opening, lines: list[Line], dress: Dress | None = None) -> bytes:
         """Return it for the other leg."""
-        body = self.body
-        if body is None or dress is not None or not lines or not lines[0].port:
+        body, line = self.body, lines[0] if lines else _NO_LINE
+        if body is None or dress is not None or not line.port:
             whole = rewrite(self.description, sdp.Origin(*opening.origin), opening.host, lines)
             return bytes(whole if dress is None else dress(whole))
-        line = lines[0]
         tail = body.muxed if line.is_mux else body.plain
         return put(opening.origin, opening.host, body.head, line.port, tail)
 
@@ -246,8 +246,10 @@ class Agreed:
 
 def agree(offer: Said, sent: Said, lines: list[Line], answer: Said, converted: Names) -> Agreed:
     """Check an answer against its offer, as that was ``sent`` on with ``lines``; RFC 3264 §6."""
-    if sent.body is not None and offer.body is not None and answer.body is not None and lines[0].port:
-        return _agreed(offer.body, sent.body, answer.body, converted)
+    if sent.body is not None and offer.body is not None and answer.body is not None:
+        line = lines[0]
+        if line.port:
+            return _agreed(offer.body, sent.body, answer.body, converted)
     return _agree(offer.description, _given_up(sent.description, lines), answer.description, converted)
 
 

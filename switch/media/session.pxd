@@ -37,6 +37,7 @@ cdef class MediaSession:
     @cython.locals(leg=MediaLeg, pair=Pair)
     cpdef MediaReport close(self)
     cpdef Line _offered_line(self, MediaLeg source, MediaLeg target, Py_ssize_t i, Wish wish)
+    @cython.locals(wish=Wish)
     cpdef Line _answered_line(self, Offer offer, MediaLeg source, MediaLeg target, Py_ssize_t i, bint is_taken)
     @cython.locals(pair=Pair)
     cpdef Pair pair(self, MediaLeg leg, Py_ssize_t i)

@@ -62,7 +62,7 @@ class MediaSession:
         sent = extended(said, codecs, self.plane.convertible(self))
         if self.is_confirmed:
             sent = self.plane.music.shown(self, source, sent)
-        dress = target.security.make_offer(target, sent.description.media, source.security.is_secured())
+        dress = target.security.make_offer(target, sent.description, source.security.is_secured())
         try:
             lines = [self._offered_line(source, target, i, wish) for i, wish in enumerate(sent.wishes)]
             self.resolve(target)
@@ -215,7 +215,8 @@ class MediaSession:
     ) -> Line:
         if not is_taken or source.pair_of(i) is None:
             return Line()  # also when an earlier answer to the same offer gave this line up
-        return Line(self.pair(target, i).port, offer.said.wishes[i].has_mux)
+        wish = offer.said.wishes[i]
+        return Line(self.pair(target, i).port, wish.has_mux)
 
     def pair(self, leg: MediaLeg, i: int) -> Pair:
         while len(leg.pairs) <= i:

@@ -54,7 +54,7 @@ def propose(
         serving.codecs_here(session.plane.rules.converted, codecs), first, direction
     )
     ports = _ports(session, leg, description, 0, has_mux=False)
-    dress = leg.security.make_offer(leg, description.media, False)
+    dress = leg.security.make_offer(leg, description, False)
     offer = leg.write(Said(description, []), ports, dress)
     leg.proposed = leg.hear(offer)
     return offer

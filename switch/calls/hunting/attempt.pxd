@@ -1,5 +1,7 @@
 # What the classes of attempt.py hold in C; the same module runs without.
 
+cimport cython
+
 from switchroom.switch.calls.contact cimport host_of
 from switchroom.switch.calls.routing.plan cimport Leap
 from switchroom.switch.calls.trunks.trunk cimport Trunk
@@ -30,6 +32,8 @@ cdef class Attempt:
     cdef public list groups, legs, failures
 
     cpdef double next_check(self)
+    @cython.locals(trunk=Trunk)
+    cpdef let_go(self)
     cpdef bint may_go_on(self, Failure failure)
 
 cpdef list phones(list bindings, user, double silence)

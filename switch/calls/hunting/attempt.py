@@ -102,8 +102,8 @@ class Attempt:
     )
 
     def __init__(self, leap: Leap, run: Run, give_up_at: float, now: float) -> None:
-        to = leap.destination
         self.leap = leap
+        to = self.leap.destination
         self.run = run  # the plan that it is a part of
         self.user = to.name if isinstance(to, ToUser) else ""
         self.since = now
@@ -136,6 +136,12 @@ class Attempt:
     def is_silent(self) -> bool:
         """No leg is left that could answer."""
         return all(leg.is_failed for leg in self.legs)
+
+    def let_go(self) -> None:
+        """Its trunk has one call less, and it keeps nothing alive that refers to it."""
+        trunk, self.trunk = self.trunk, None
+        if trunk is not None:
+            trunk.give_back()
 
     def may_go_on(self, failure: Failure) -> bool:
         """Whether the next group is for a failure like this one."""

@@ -36,10 +36,10 @@ cdef class Dialling:
     cdef public bint is_over
 
     cpdef begin(self, Plan plan, double now)
-    @cython.locals(attempt=Attempt, other=Leg)
+    @cython.locals(attempt=Attempt, other=Leg, left=Attempt)
     cpdef win(self, Leg leg, double now)
     cpdef lose(self, Leg leg, Failure failure, double now)
-    @cython.locals(leg=Leg)
+    @cython.locals(leg=Leg, left=Attempt)
     cpdef give_up(self, double now, headers=*)
     cpdef double next_check(self)
     @cython.locals(attempt=Attempt)

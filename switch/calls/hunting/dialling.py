@@ -107,8 +107,9 @@ class Dialling:
         self.errand = errand
         self.legs: list[Leg] = []  # all that were made, the failed ones too
         self.is_over = False
-        self.notes = call.notes  # what came of each destination, in plain words
-        self.hunt = Hunt(exchange.router, exchange.config.max_forks, self.notes, errand.has_boxes)
+        self.notes = self.call.notes  # what came of each destination, in plain words
+        most = self.exchange.config.max_forks
+        self.hunt = Hunt(self.exchange.router, most, self.notes, self.errand.has_boxes)
 
     # -- for the asker
 
@@ -132,7 +133,7 @@ class Dialling:
                     self.call.media.drop(other.media)
                     other.forget()
         for left in self.hunt.stop():
-            self._let_go(left)
+            left.let_go()
         self.legs = [leg]
 
     def lose(self, leg: Leg, failure: Failure, now: float) -> None:
@@ -150,7 +151,7 @@ class Dialling:
                 leg.session.hang_up(now, 487, headers)
                 leg.forget()
         for left in self.hunt.stop():
-            self._let_go(left)
+            left.let_go()
 
     def note_silence(self, now: float) -> None:
         """The call's time is over: say of whom it waited for."""
@@ -219,7 +220,7 @@ class Dialling:
         for attempt in attempts:
             attempt.breadth = breadth
             self._try(attempt, now)
-        if self.hunt.is_over and not self.is_over:
+        if not self.hunt.attempts and not self.is_over:
             self.is_over = True
             self.asker.on_failed(self.hunt.best, now)
 
@@ -298,7 +299,8 @@ class Dialling:
 
     def _next_group(self, attempt: Attempt, now: float) -> None:
         """Ring the next addresses of a destination."""
-        group = attempt.groups.pop(0)
+        group = attempt.groups[0]
+        del attempt.groups[0]
         room = self.exchange.config.max_forks - self._count_open()
         if room <= 0:
             self._failed(attempt, Failure(480, "too many legs", None, False), now)
@@ -359,13 +361,13 @@ class Dialling:
             self._drop_media(attempt, now)
             self._next_group(attempt, now)
             return
-        self._let_go(attempt)
+        attempt.let_go()
         fresh = self.hunt.fail(attempt, failure, now)
         if failure.status >= 600 and not fresh:
             self.give_up(now, passing.of_refusal(failure.response))
             self.asker.on_failed(failure, now)
             return
-        if fresh or not self.hunt.is_over:
+        if fresh or self.hunt.attempts:
             self._drop_media(attempt, now)
         self._try_all(fresh, now)
 
@@ -383,13 +385,6 @@ class Dialling:
                 leg.session.hang_up(now, 487, _RUNG_OUT)
                 if outcome and attempt.trunk is not None:
                     attempt.trunk.report(leg.session.flow, outcome, now)
-
-    @staticmethod
-    def _let_go(attempt: Attempt) -> None:
-        """A trunk has one call less, and the attempt keeps no legs alive that refer to it."""
-        if attempt.trunk is not None:
-            attempt.trunk.give_back()
-            attempt.trunk = None
 
     # -- forwarding
 
@@ -411,7 +406,7 @@ class Dialling:
         self._drop_legs(attempt, now, "")
         self.notes.append(f"user {name} redirected the call to {number}")
         self._drop_media(attempt, now)
-        self._let_go(attempt)
+        attempt.let_go()
         self._try_all(self.hunt.redirect(attempt, plan, now), now)
         return True
 

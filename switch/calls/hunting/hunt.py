@@ -52,13 +52,8 @@ class Hunt:
         self._has_boxes = has_boxes
         self._left = max_attempts
         self.notes = notes  # what was decided on the way
-        self.attempts: list[Attempt] = []  # that may still answer
+        self.attempts: list[Attempt] = []  # that may still answer; none: it is over
         self.failures: list[Failure] = []
-
-    @property
-    def is_over(self) -> bool:
-        """Nobody is left who could answer."""
-        return not self.attempts
 
     @property
     def best(self) -> Failure:

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from switchroom.protocols.sip.flow cimport Flow
 from switchroom.protocols.sip.identifiers cimport Mint
 from switchroom.protocols.sip.message cimport Request
 from switchroom.protocols.sip.session cimport Session
@@ -17,8 +18,9 @@ from switchroom.switch.calls.trunks.trunk cimport Dress, Trunk
 
 from .attempt cimport Attempt, Failure, Target
 from .dialling cimport Dialling, Errand
+from .hunt cimport Run
 
-@cython.locals(exchange=Exchange, call=Call, errand=Errand, trunk=Trunk, leg=Leg, session=Session, invite=Request,
+@cython.locals(exchange=Exchange, call=Call, errand=Errand, trunk=Trunk, leg=Leg, session=Session, invite=Request, flow=Flow,
                media=MediaLeg)
 cpdef Leg send(Dialling dialling, Attempt attempt, Target target, breadth, double now)
 @cython.locals(exchange=Exchange, errand=Errand, mint=Mint, headers=list)
@@ -27,5 +29,5 @@ cpdef report(Trunk trunk, Leg leg, Failure failure, double now)
 cdef object _authorizer(Attempt attempt)
 @cython.locals(errand=Errand, leap=Leap, who=Identity, trunk=Trunk, dress=Dress, domain=str, more=list)
 cdef Dress _written(Dialling dialling, Attempt attempt, Target target, double now)
-@cython.locals(leap=Leap, who=Identity)
+@cython.locals(leap=Leap, who=Identity, run=Run)
 cdef Identity _caller_of(Errand errand, Attempt attempt)

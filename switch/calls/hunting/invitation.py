@@ -24,7 +24,8 @@ def send(dialling: Dialling, attempt: Attempt, target: Target, breadth: int | No
     exchange, call, errand, flow = dialling.exchange, dialling.call, dialling.errand, target.flow
     trunk = attempt.trunk
     media = call.media.leg(flow.remote[0], target.is_nat)
-    leg = Leg(call, media, is_a=False, account=attempt.account)
+    account = attempt.user if trunk is None else trunk.caller.account
+    leg = Leg(call, media, False, account)
     leg.dialling, leg.attempt, leg.codecs = dialling, attempt, attempt.codecs
     if trunk is not None:
         media.security.policy = trunk.policy
@@ -119,7 +120,8 @@ def _written(dialling: Dialling, attempt: Attempt, target: Target, now: float) -
 
 def _caller_of(errand: Errand, attempt: Attempt) -> Identity:
     """The caller as the route shows it, and who has forwarded the call."""
-    who, leap, diversions = errand.identity, attempt.leap, attempt.run.diversions
+    who, leap, run = errand.identity, attempt.leap, attempt.run
+    diversions = run.diversions
     if diversions:
         told = tuple([Diversion(one.number, one.reason) for one in diversions])
         who = who.changed(None, None, told + who.diversions)

@@ -35,7 +35,7 @@ class Search:
         self.is_emergency = is_emergency
         self.steps: tuple[Step, ...] = ()
         self.tried: list[tuple[int, str, tuple[Step, ...]]] = []  # place, why not, steps
-        self.end = len(book.routes)  # where the search ended
+        self.end = len(self.book.routes)  # where the search ended
         self.forced = -1  # the place of one that an emergency call took although its conditions do not hold
 
     def take(self, place: int, steps: tuple[Step, ...], is_last: bool) -> None:

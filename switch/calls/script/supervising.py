@@ -39,7 +39,7 @@ class Supervision:
         self._code = code
 
     def _claim(self, inquiry: Inquiry) -> str | None:
-        return _NAME if self.code and inquiry.called.startswith(self.code) else None
+        return _NAME if inquiry.called.startswith(self._code) else None
 
     async def _attend(self, call: Call) -> None:
         exchange = self._apps.house.exchange

@@ -247,7 +247,7 @@ class Trunk:
         called, shown = number, caller
         if not self._shows_as_is:
             called = write_number(number, self.config.number_out, self._plan)
-        if not self._shows_as_is or not caller.is_plain:
+        if not self._shows_as_is or not caller.is_plain():
             shown = self._shown(caller)
         if self._from_user and not shown.is_private:
             from_ = identity.address(self._from_user, domain, shown.name)

@@ -1,5 +1,7 @@
 # What Trunks holds in C; trunks.py runs without.
 
+from switchroom.protocols.sip.flow cimport Flow
+
 from .trunk cimport Trunk
 
 cdef class Trunks:
@@ -11,6 +13,6 @@ cdef class Trunks:
     cdef bint _is_running, _has_guests
 
     cpdef Trunk get(self, str name)
-    cpdef Trunk identify(self, flow, request, double now, peer_names=*)
+    cpdef Trunk identify(self, Flow flow, request, double now, peer_names=*)
     cpdef bint is_source(self, str host)
     cpdef tuple _at(self, str host)

@@ -1,5 +1,7 @@
 # What the observer remembers is held in C; observer.py runs without.
 
+import cython
+
 cdef class Watch:
     cdef readonly double began_at
     cdef public tuple ears, present, troubles
@@ -15,7 +17,9 @@ cdef class Observer:
     cdef list _slots
     cdef int _turn
 
+    @cython.locals(slot=set)
     cpdef Watch begin(self, session, unsigned int number)
+    @cython.locals(slot=set)
     cpdef end(self, session, unsigned int number, Watch watch)
 
 cdef int _SLOTS

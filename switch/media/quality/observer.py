@@ -127,12 +127,14 @@ class Observer:
 
     def begin(self, session: MediaSession, number: int) -> Watch:
         """A call was answered: returns what is to be remembered of it."""
-        self._slots[number % _SLOTS].add(session)
+        slot = self._slots[number % _SLOTS]
+        slot.add(session)
         return Watch(self._clock())
 
     def end(self, session: MediaSession, number: int, watch: Watch | None) -> None:
         """It is over, its ports are still there: say goodbye to whom we reported."""
-        self._slots[number % _SLOTS].discard(session)
+        slot = self._slots[number % _SLOTS]
+        slot.discard(session)
         if watch is None or not watch.ears:
             return
         for ear in watch.ears:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from switchroom.switch.config.sections import Keying, SrtpUse
 
 
-class Policy(NamedTuple):
+class Policy:
     """What its owner's configuration says; see ``UserConfig.srtp``."""
 
-    srtp: SrtpUse = "accepted"
-    keying: Keying = "sdes"  # what we offer
-    is_browser: bool = False  # WebRTC: it is offered DTLS and ICE, and nothing else
-    has_info: bool = False  # keys come to it by SIP INFO
-    is_swapped: bool = False  # what it calls G726-32 is packed as AAL2-G726-32
+    __slots__ = ("has_info", "is_browser", "is_swapped", "keying", "srtp")
+
+    def __init__(
+        self,
+        srtp: SrtpUse = "accepted",
+        keying: Keying = "sdes",
+        is_browser: bool = False,
+        has_info: bool = False,
+        is_swapped: bool = False,
+    ) -> None:
+        self.srtp = srtp
+        self.keying = keying  # what we offer
+        self.is_browser = is_browser  # WebRTC: it is offered DTLS and ICE, and nothing else
+        self.has_info = has_info  # keys come to it by SIP INFO
+        self.is_swapped = is_swapped  # what it calls G726-32 is packed as AAL2-G726-32
 
 
 DEFAULT = Policy()

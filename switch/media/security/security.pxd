@@ -1,20 +1,24 @@
 # What Security holds in C; security.py runs without.
 
+import cython
+
 from ..ports cimport Pair
+from .policy cimport Policy
 
 cdef class Security:
-    cdef public object policy
+    cdef public Policy policy
     cdef public tuple channels
     cdef object _guard, _pending, _offered, _mids, _mid_ids, _payloads, _sources
     cdef tuple _said
 
-    cpdef hear_offer(self, tuple heard, tuple media, bint is_nat)
-    cpdef _hear_plain_offer(self, Py_ssize_t count)
+    cpdef hear_offer(self, tuple heard, offer, bint is_nat)
+    cpdef _hear_plain_offer(self, offer)
     cpdef bint is_secured(self) except -1
     cpdef object dress_answer(self, leg)
-    cpdef object make_offer(self, leg, tuple media, bint is_secured)
+    cpdef object make_offer(self, leg, offer, bint is_secured)
+    @cython.locals(policy=Policy)
     cpdef tuple _offered_mode(self, bint is_secured)
-    cpdef hear_answer(self, tuple heard, tuple media)
+    cpdef hear_answer(self, tuple heard, answer)
     cpdef _hear_plain_answer(self)
     cpdef settle(self, leg)
     cpdef bint is_bare(self)

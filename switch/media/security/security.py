@@ -71,10 +71,10 @@ class Security:
 
     # -- the leg offers
 
-    def hear_offer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media], is_nat: bool) -> None:
+    def hear_offer(self, heard: tuple[Heard, ...] | None, offer: sdp.Description, is_nat: bool) -> None:
         """Decide what its lines will be; 488 when the policy does not allow it."""
         if heard is None:
-            self._hear_plain_offer(len(media))
+            self._hear_plain_offer(offer)
             return
         if heard == self._said and self._pending:
             return  # the same offer, for another fork
@@ -82,16 +82,16 @@ class Security:
             self._wanted(i, one, line, is_nat=is_nat)._replace(
                 lead=one.lead, payloads=payloads_of(line), sources=sources_of(line)
             )
-            for i, (one, line) in enumerate(zip(heard, media, strict=True))
+            for i, (one, line) in enumerate(zip(heard, offer.media, strict=True))
         ]
         self._said = heard
 
-    def _hear_plain_offer(self, count: int) -> None:
+    def _hear_plain_offer(self, offer: sdp.Description) -> None:
         if self.policy.srtp == "required":
             raise RemoteProtocolError("SRTP is required here, and the offer has none", status=488)
         self._pending = self._said = ()
         if self.channels:
-            self._pending = [Wanted(Mode.CLEAR, _BEST_EFFORT)] * count
+            self._pending = [Wanted(Mode.CLEAR, _BEST_EFFORT)] * len(offer.media)
 
     @property
     def has_srtp(self) -> bool:
@@ -139,7 +139,7 @@ class Security:
 
     # -- the leg is offered something
 
-    def make_offer(self, leg: MediaLeg, media: Sequence[sdp.Media], is_secured: bool) -> Dress | None:
+    def make_offer(self, leg: MediaLeg, offer: sdp.Description, is_secured: bool) -> Dress | None:
         """Decide what it is offered; ``is_secured``: who offers has SRTP. None: plain RTP."""
         mode, proto = self._offered_mode(is_secured)
         self._said = self._pending = self._offered = ()
@@ -149,6 +149,7 @@ class Security:
             if proto == _BEST_EFFORT:
                 return None
             raise RemoteProtocolError(f"no SRTP: {self._guard.missing}", status=488)
+        media = offer.media
         members = [i for i, line in enumerate(media) if line.is_rtp and not line.is_rejected]
         mid_id = unused_id(media)
         leads = leads_of(media, members, is_asked=mid_id != 0) if proto == _BROWSER else {}
@@ -196,12 +197,12 @@ class Security:
             mid_id=0 if lead is None else self._mid_ids.get(i, 0) or mid_id,
         )
 
-    def hear_answer(self, heard: tuple[Heard, ...] | None, media: Sequence[sdp.Media]) -> None:
+    def hear_answer(self, heard: tuple[Heard, ...] | None, answer: sdp.Description) -> None:
         """Compare its answer with what it was offered; 488 when the keys are missing."""
         if heard is None:
             self._hear_plain_answer()
         else:
-            self._hear_secured_answer(heard, media)
+            self._hear_secured_answer(heard, answer.media)
 
     def _hear_secured_answer(self, heard: tuple[Heard, ...], media: Sequence[sdp.Media]) -> None:
         if not self._offered:
