@@ -34,5 +34,6 @@ cdef class Head(Written):
     cpdef _set_uri(self, value)
     cpdef bint _is_sound(self) except -1
     cpdef _top_via(self)
+    cdef bint _is_star(self) except -1
     cpdef tuple _record_routes(self)
     cdef bint has_own_method(self) noexcept

@@ -383,7 +383,7 @@ cdef class Head(Written):
         self.single(CALL_ID)
         self.single(CSEQ)
         self.max_forwards
-        if not self.contact_is_star:
+        if not self._is_star():
             self.listed(CONTACT)
         self.listed(ROUTE)
         self.listed(RECORD_ROUTE)
@@ -491,11 +491,14 @@ cdef class Head(Written):
     @property
     def contacts(self):
         """All contacts; none for ``*``."""
-        return () if self.contact_is_star else self.listed(CONTACT)
+        return () if self._is_star() else self.listed(CONTACT)
 
     @property
     def contact_is_star(self):
         """Whether the contact is ``*``: all of them (§10.2.2)."""
+        return self._is_star()
+
+    cdef bint _is_star(self) except -1:
         cdef Line* line = self.find(CONTACT)
         if line == NULL or (not line.is_folded and line.value_end - line.value != 1):
             return False

@@ -56,7 +56,7 @@ class Caller(Conversation):
         if timing is not None and timing.mode != "off":
             self.refresh = Refresh(self, timing)
             self.refresh.sent = request.body
-            request._add_all(self.refresh.headers(is_first=True))
+            request._add_all(self.refresh.headers(True))
         self._inviting = open_invite(core, request, flow, now, self)
 
     def cancel(self, now: float, headers: Headers = ()) -> None:

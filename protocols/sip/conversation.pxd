@@ -1,5 +1,7 @@
 # The methods of Conversation that are called in C; conversation.py runs without.
 
+cimport cython
+
 from .client cimport ClientTransaction, InviteClient
 from .core cimport reply_flow
 from .dialog cimport Dialog
@@ -21,6 +23,8 @@ cdef class Conversation(Offering):
     cpdef on_cancel(self, InviteServer transaction, Request request, double now)
     cpdef on_ack_timeout(self, InviteServer transaction, double now)
     cpdef on_lost(self, InviteServer transaction, str cause, double now)
+    @cython.locals(transaction=InviteServer)
+    cpdef receive_ack(self, Request request, double now)
     cpdef _on_other_response(self, ClientTransaction transaction, Response response, double now)
     cpdef bint _is_sent_again(self, ClientTransaction transaction, Response response, double now)
     cpdef _on_reinvite_response(self, Response response, double now)

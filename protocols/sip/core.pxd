@@ -53,6 +53,7 @@ cdef class Core:
     cpdef send_response(self, int status, bytes data, Flow flow)
     cpdef answer(self, Request request, Flow to, int status, str reason=*, headers=*, bytes body=*)
     cpdef bytes send_ack(self, Request request, Flow flow)
+    cpdef advertised(self, Flow flow)
     cpdef str sent_by(self, Flow flow)
     cpdef str make_via(self, Flow flow, str branch)
     @cython.locals(at=cython.double)

@@ -2,5 +2,9 @@
 
 from ._message cimport Head
 
+cdef class SessionExpires:
+    cdef readonly long long interval
+    cdef readonly str refresher
+
 cdef class Extended(Head):
     pass

@@ -40,11 +40,23 @@ class RAck(NamedTuple):
         return f"{self.rseq} {self.cseq} {self.method}"
 
 
-class SessionExpires(NamedTuple):
-    """How long a session lives without a refresh, and whose duty that is (RFC 4028 §4)."""
+class SessionExpires:
+    """How long a session lives without a refresh, and whose duty that is (RFC 4028 §4); it never changes."""
 
-    interval: int
-    refresher: str | None = None  # "uac" or "uas" of the request that this answers, or is
+    __slots__ = ("interval", "refresher")
+    __hash__ = None  # type: ignore[assignment]  # nobody keeps one
+
+    def __init__(self, interval: int, refresher: str | None = None) -> None:
+        self.interval = interval
+        self.refresher = refresher  # "uac" or "uas" of the request that this answers, or is
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SessionExpires):
+            return NotImplemented
+        return self.interval == other.interval and self.refresher == other.refresher
+
+    def __repr__(self) -> str:
+        return f"SessionExpires({self.interval}, {self.refresher!r})"
 
     def __str__(self) -> str:
         return f"{self.interval};refresher={self.refresher}" if self.refresher else str(self.interval)

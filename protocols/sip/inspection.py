@@ -46,7 +46,8 @@ def _inspect_method(request: Request, methods: Collection[str]) -> Refusal | Non
 
 
 def _inspect_addresses(request: Request, schemes: Collection[str]) -> Refusal | None:
-    if request.uri_text.partition(":")[0] not in schemes and request.uri.scheme not in schemes:
+    text = request._uri_text
+    if text[: max(text.find(":"), 0)] not in schemes and request.uri.scheme not in schemes:
         return Refusal(416)  # §8.2.2.1
     if request.method == "REGISTER" and request.whose("To")[0] not in ("sip", "sips"):
         return Refusal(400)  # §10.2: the address-of-record is a SIP or SIPS URI
@@ -65,7 +66,7 @@ def _inspect_content(request: Request, content_types: Collection[str]) -> Refusa
     if request.method not in _WITH_SDP:
         return None
     if request.body:
-        is_known = request.content_type in content_types
+        is_known = request._content_type() in content_types
         if not is_known and not _is_optional(request):
             return Refusal(415, (("Accept", ", ".join(content_types)),))
         if "content-encoding" in request and _is_encoded(request) and not _is_optional(request):

@@ -11,6 +11,7 @@ cdef class Message(Extended):
     cpdef remove(self, str name)
     cpdef replace_top(self, str name, value)
     cpdef tuple get_list(self, str name)
+    cpdef _content_type(self)
     cpdef bytes encode(self)
     cpdef validate(self)
     cpdef _check(self)
@@ -30,6 +31,8 @@ cdef dict _REASONS
 
 @cython.locals(at=Py_ssize_t)
 cdef bint _is_response(bytes data) except -1
+
+cdef tuple _split(str name, str line)
 
 @cython.locals(message=Message)
 cpdef Message parse(bytes data, limits=*)

@@ -109,15 +109,8 @@ class Message(Extended):
         """The parts of a comma-separated header, from all its lines."""
         lines = self.get_all(name)
         if len(lines) == 1:
-            return self._split(name, lines[0])
-        return tuple([part for line in lines for part in self._split(name, line)])
-
-    @staticmethod
-    def _split(name: str, line: str) -> tuple[str, ...]:
-        try:
-            return _parts(line) if len(line) <= _MAX_SHORT else _parts.__wrapped__(line)
-        except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{name}: {error}: {line!r:.80}") from error
+            return _split(name, lines[0])
+        return tuple([part for line in lines for part in _split(name, line)])
 
     @property
     def expires(self) -> int | None:
@@ -128,6 +121,9 @@ class Message(Extended):
     @property
     def content_type(self) -> str | None:
         """The body's type/subtype in lower case."""
+        return self._content_type()
+
+    def _content_type(self) -> str | None:
         usual = self._usual_type()
         if usual is not None:
             return usual
@@ -164,7 +160,7 @@ class Message(Extended):
         if double is not None:  # how requests are smuggled past a checker
             raise RemoteProtocolError(f"{double} stands more than once")
         self._check_typed()
-        _ = self.content_type
+        self._content_type()
 
     def copy(self) -> Self:
         """The same message, to be changed without changing this one."""
@@ -277,6 +273,13 @@ class Response(Message):
         Message._check(self)
         if len(self.vias) > 1:  # §8.1.3.3: it was meant for somebody else
             raise RemoteProtocolError("response with more than one Via")
+
+
+def _split(name: str, line: str) -> tuple[str, ...]:
+    try:
+        return _parts(line) if len(line) <= _MAX_SHORT else _parts.__wrapped__(line)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"{name}: {error}: {line!r:.80}") from error
 
 
 @lru_cache(maxsize=512)  # phones of one make say the same

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..errors import RemoteProtocolError
@@ -23,14 +22,22 @@ _MARGIN = 32.0  # the BYE goes out so many seconds before the end, or a third of
 _BUSY = 2.0  # seconds to wait when the session has something else on its way
 
 
-@dataclass(frozen=True, slots=True)
 class SessionTiming:
-    """What one end wants of session timers."""
+    """What one end wants of session timers; it never changes."""
 
-    interval: int = 1800  # seconds; §4 recommends it
-    min_se: int = 90  # the shortest interval that we accept
-    refresher: Literal["auto", "local", "remote"] = "auto"
-    mode: Literal["offer", "require", "off"] = "offer"
+    __slots__ = ("interval", "min_se", "mode", "refresher")
+
+    def __init__(
+        self,
+        interval: int = 1800,
+        min_se: int = 90,
+        refresher: Literal["auto", "local", "remote"] = "auto",
+        mode: Literal["offer", "require", "off"] = "offer",
+    ) -> None:
+        self.interval = interval  # seconds; §4 recommends 1800
+        self.min_se = min_se  # the shortest interval that we accept
+        self.refresher = refresher
+        self.mode = mode
 
 
 class Refreshed(Protocol):
@@ -80,8 +87,8 @@ class Refresh(Timed):
         self.sent = b""  # the SDP that we sent last and that stands
         self.heard = b""  # the other end's
         self.silent_cseq = 0  # of a re-INVITE that was answered here: its ACK is no news
-        self._asked = timing.interval
-        self._min_se = timing.min_se
+        self._asked = self.timing.interval
+        self._min_se = self.timing.min_se
         self._longer = 0
         self._by_update = True
         self._own: ClientTransaction | None = None  # a refresh that nobody asked us for
@@ -89,7 +96,7 @@ class Refresh(Timed):
 
     # Who sends a request
 
-    def headers(self, *, is_first: bool = False) -> list[tuple[str, object]]:
+    def headers(self, is_first: bool = False) -> list[tuple[str, object]]:
         """What an INVITE or UPDATE of ours says about the timer (§7.1, §7.4)."""
         expires: SessionExpires | int = self._asked
         if self.interval:
@@ -113,7 +120,7 @@ class Refresh(Timed):
         self._asked = max(self._asked, wanted)
         request = repeat(transaction, number)
         asked = _expires(request) or SessionExpires(0)
-        request.set("Session-Expires", asked._replace(interval=max(asked.interval, wanted)))
+        request.set("Session-Expires", SessionExpires(max(asked.interval, wanted), asked.refresher))
         request.set("Min-SE", wanted)
         transaction.renew(request, now)
         return True
@@ -251,6 +258,8 @@ def _supports(request: Request) -> bool:
 
 def _expires(message: Message) -> SessionExpires | None:
     """What it says; nothing when that cannot be read: no call is lost for it."""
+    if "session-expires" not in message:
+        return None
     try:
         return message.session_expires
     except RemoteProtocolError:
@@ -258,6 +267,8 @@ def _expires(message: Message) -> SessionExpires | None:
 
 
 def _delta(message: Message) -> int | None:
+    if "min-se" not in message:
+        return None
     try:
         return message.min_se
     except RemoteProtocolError:

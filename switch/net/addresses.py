@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from .clock import Clock
 from .interfaces import NLM_F_REQUEST, NLMSG_ERROR, attributes_of, list_addresses
@@ -30,11 +30,14 @@ _RTN_LOCAL = 2
 _DISCARD_PORT = 9  # RFC 863; connecting a UDP socket sends nothing anyway
 
 
-class Route(NamedTuple):
-    """Our address on the way to a host, and whether that host is ourselves."""
+class Route:
+    """Our address on the way to a host, and whether that host is ourselves; it never changes."""
 
-    source: str
-    is_local: bool
+    __slots__ = ("is_local", "source")
+
+    def __init__(self, source: str, is_local: bool) -> None:
+        self.source = source
+        self.is_local = is_local
 
 
 class Routes(Protocol):
@@ -157,7 +160,7 @@ class Addresses:
         self._clock = clock or Clock()
         self._routes = routes or best_routes()
         self._max_age = max_age
-        self._cache: Recent[str, Route] = Recent(size)
+        self._cache = Recent(size)
         self._forget_at = 0.0
         self._monitor: socket.socket | None = None
         self._readiness: Readiness | None = None
@@ -208,7 +211,7 @@ class Addresses:
         if now >= self._forget_at:  # all at once: cheaper than an age for each, and look-ups are quick
             self._cache.clear()
             self._forget_at = now + self._max_age
-        route = self._cache.young.get(host) or self._cache.get(host)
+        route: Route | None = self._cache.get(host)
         if route is None:
             route = self._routes.find(host)
             self._cache.put(host, route)

@@ -5,18 +5,21 @@ cimport cython
 from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.flow cimport Flow
 
+from .clock cimport Clock
 from .flows cimport Flows
-from .limits cimport Limiter, NetCounters
+from .limits cimport Limiter, NetCounters, Recent
 from .turn cimport Turn
 
 cdef class Entrance:
     cdef Endpoint _endpoint
     cdef Turn _turn
     cdef Flows _flows
-    cdef object _bus, _owners, _limits, _clock, _faults, _is_trusted, _is_exempt
+    cdef object _bus, _owners, _limits, _faults, _is_trusted, _is_exempt
+    cdef Clock _clock
     cdef NetCounters _counters
     cdef Limiter _limiter
-    cdef object _refusals, _refused, _backlog
+    cdef object _refusals, _backlog
+    cdef Recent _refused
     cdef bint _is_serving
     cdef Py_ssize_t _largest
 

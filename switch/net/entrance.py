@@ -63,7 +63,7 @@ class Entrance:
             limits, is_trusted, clock.now(), bans=bans, mark=lambda: endpoint.mint.head[6:].encode()
         )
         self._refusals = Refusals(limits)
-        self._refused: Recent[bytes, bool] = Recent(limits.max_sources)  # branches of requests
+        self._refused = Recent(limits.max_sources)  # branches of requests
         self._backlog = Backlog(is_trusted)
         self._is_serving = False
 

@@ -5,12 +5,13 @@ cimport cython
 from switchroom.protocols.sip.flow cimport Flow
 
 from .addresses cimport Addresses
+from .limits cimport Recent
 from .udp cimport UdpListener
 
 cdef class Flows:
     cdef Addresses _addresses
     cdef list _bound, _failures
-    cdef object _asked
+    cdef Recent _asked
     cdef dict _listener_of
     cdef public list listeners, for_streams
 

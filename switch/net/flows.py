@@ -34,7 +34,7 @@ class Flows:
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
         self._bound: list[Bound] = []
-        self._asked: Recent[tuple[str, str], Bound] = Recent(_REMEMBERED)  # transport and our address
+        self._asked = Recent(_REMEMBERED)  # transport and our address
         self._listener_of: dict[tuple[str, int], UdpListener] = {}
         self._failures: list[Failure] = []
         self.listeners: list[UdpListener] = []

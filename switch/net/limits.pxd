@@ -14,10 +14,20 @@ cdef class Bucket:
 
     cpdef bint take(self, double rate, double burst, double now)
 
+cdef class Recent:
+    cdef Py_ssize_t _size
+    cdef dict _old
+    cdef readonly dict young
+
+    cpdef get(self, key)
+    cpdef put(self, key, value)
+    cpdef clear(self)
+
 cdef class Limiter:
-    cdef object _is_trusted, _bans, _mark, _limits, _sources, _callers, _registrants
+    cdef object _is_trusted, _bans, _banned, _mark, _limits
+    cdef Recent _sources, _callers, _registrants
     cdef Bucket _new, _registers, _calls, _refusals, _reserve, _ongoing
-    cdef double _source_rate, _source_burst, _total_rate, _total_burst
+    cdef double _source_rate, _source_burst, _total_rate, _total_burst, _call_rate, _source_call_rate
 
     @cython.locals(bucket=Bucket, young=dict)
     cpdef judge(self, str host, bytes data, double now)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .owners import to_tag
 
 if TYPE_CHECKING:
-    from .bans import BanList
-
-K = TypeVar("K")
-V = TypeVar("V")
+    from .bans import Ban, BanList
 
 # What belongs to something that we let begin is not shed before new work: overload must not keep calls up.
 _ONGOING = (b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"PRACK ", b"UPDATE ", b"INFO ")
@@ -94,27 +91,27 @@ class Verdict(StrEnum):
 _PASS = Verdict.PASS
 
 
-class Recent(Generic[K, V]):
+class Recent:
     """Two generations: what is used stays young; when the young are too many, the old are forgotten."""
 
     __slots__ = ("_old", "_size", "young")
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._old: dict[K, V] = {}
-        self.young: dict[K, V] = {}  # hot code looks here first by itself
+        self._old: dict[Any, Any] = {}
+        self.young: dict[Any, Any] = {}  # hot code looks here first by itself
 
     def __len__(self) -> int:
         return len(self.young) + sum(key not in self.young for key in self._old)
 
-    def get(self, key: K) -> V | None:
-        """Return what is kept for the key, and keep it longer."""
+    def get(self, key: Any) -> Any:
+        """Return what is kept for the key, None if nothing is, and keep it longer."""
         value = self.young.get(key)
         if value is None and (value := self._old.pop(key, None)) is not None:
             self.put(key, value)
         return value
 
-    def put(self, key: K, value: V) -> None:
+    def put(self, key: Any, value: Any) -> None:
         """Keep a value, for at least ``size`` further new keys."""
         if len(self.young) >= self._size:
             self._old = self.young
@@ -164,10 +161,11 @@ class Limiter:
         """``mark`` stands in every identifier that the switch minted."""
         self._is_trusted = is_trusted
         self._bans = bans
+        self._banned: Mapping[str, Ban] = {} if bans is None else bans.table
         self._mark = mark
-        self._sources: Recent[str, Bucket] = Recent(limits.max_sources)
-        self._callers: Recent[str, Bucket] = Recent(limits.max_sources)
-        self._registrants: Recent[str, Bucket] = Recent(limits.max_sources)
+        self._sources = Recent(limits.max_sources)
+        self._callers = Recent(limits.max_sources)
+        self._registrants = Recent(limits.max_sources)
         self._new = Bucket(limits.total_burst, now)
         self._registers = Bucket(limits.register_rate, now)
         self._calls = Bucket(limits.call_rate, now)
@@ -181,6 +179,7 @@ class Limiter:
         self._limits = limits
         self._source_rate, self._source_burst = limits.source_rate, limits.source_burst
         self._total_rate, self._total_burst = limits.total_rate, limits.total_burst
+        self._call_rate, self._source_call_rate = limits.call_rate, limits.source_call_rate
 
     @property
     def source_count(self) -> int:
@@ -189,11 +188,10 @@ class Limiter:
 
     def judge(self, host: str, data: bytes, now: float) -> Verdict:
         """Say whether a message may pass, and count it."""
-        bans = self._bans
-        if bans is not None and bans.table and self._is_shut_out(host, data, now):
+        if self._banned and self._is_shut_out(host, data, now):
             return Verdict.BANNED
         young = self._sources.young
-        bucket = young.get(host)
+        bucket: Bucket | None = young.get(host)
         if bucket is None:
             bucket = self._bucket_of(host, now)
         if not bucket.take(self._source_rate, self._source_burst, now):
@@ -211,8 +209,8 @@ class Limiter:
 
     def _may_begin(self, host: str, data: bytes, now: float) -> bool:
         """Whether a request that opens something is within the rates."""
-        limits = self._limits
         if data.startswith(b"REGISTER "):
+            limits = self._limits
             rate = limits.register_rate
             is_within = self._registers.take(rate, rate, now)
             if limits.source_register_rate:
@@ -221,7 +219,7 @@ class Limiter:
                 )
             return is_within
         is_within = self._new.take(self._total_rate, self._total_burst, now)
-        if (limits.call_rate or limits.source_call_rate) and data.startswith(b"INVITE "):
+        if (self._call_rate or self._source_call_rate) and data.startswith(b"INVITE "):
             is_within &= self._may_call(host, now)
         return is_within
 
@@ -240,19 +238,16 @@ class Limiter:
         return Verdict.OVERLOAD if self.may_refuse(now) else Verdict.TOTAL
 
     def _may_call(self, host: str, now: float) -> bool:
-        limits = self._limits
-        if limits.source_call_rate and not self._is_within(
-            self._callers, host, limits.source_call_rate, now, for_trusted=True
+        if self._source_call_rate and not self._is_within(
+            self._callers, host, self._source_call_rate, now, for_trusted=True
         ):
             return False
-        return not limits.call_rate or self._calls.take(limits.call_rate, limits.call_rate, now)
+        return not self._call_rate or self._calls.take(self._call_rate, self._call_rate, now)
 
-    def _is_within(
-        self, sources: Recent[str, Bucket], host: str, rate: float, now: float, *, for_trusted: bool
-    ) -> bool:
+    def _is_within(self, sources: Recent, host: str, rate: float, now: float, *, for_trusted: bool) -> bool:
         """Whether a source keeps to its rate, two seconds' worth at once."""
         source = source_of(host)
-        bucket = sources.get(source)
+        bucket: Bucket | None = sources.get(source)
         if bucket is None:
             bucket = Bucket(2 * rate, now)
             sources.put(source, bucket)
@@ -274,7 +269,7 @@ class Limiter:
 
     def _bucket_of(self, host: str, now: float) -> Bucket:
         source = source_of(host)
-        bucket = self._sources.get(source) or Bucket(self._limits.source_burst, now)
+        bucket: Bucket = self._sources.get(source) or Bucket(self._limits.source_burst, now)
         self._sources.put(source, bucket)
         if source != host:
             self._sources.put(host, bucket)  # all hosts of the network share it

@@ -71,7 +71,7 @@ class Connections:
         self._open: dict[int, Connection] = {}  # until the stream has really ended: it counts so long
         self._by_key: dict[Key, Connection] = {}
         self._per_source: Counter[str] = Counter()
-        self._handshakes: Recent[str, Bucket] = Recent(limits.max_sources)  # by source: how many may begin
+        self._handshakes = Recent(limits.max_sources)  # by source: how many may begin
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[Failure] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -191,7 +191,7 @@ class Connections:
         """A handshake costs as much as ten calls: nobody makes us do nothing else."""
         rate, burst = self.limits.handshake_rate * factor, self.limits.handshake_burst * factor
         now = self.now()
-        bucket = self._handshakes.get(source)
+        bucket: Bucket | None = self._handshakes.get(source)
         if bucket is None:
             bucket = Bucket(burst, now)
             self._handshakes.put(source, bucket)

@@ -5,6 +5,7 @@ cimport cython
 from switchroom.protocols.sip.endpoint cimport Endpoint
 from switchroom.protocols.sip.flow cimport Flow
 
+from .clock cimport Clock
 from .flows cimport Flows
 from .tap cimport Tap
 
@@ -14,8 +15,9 @@ cdef class Turn:
     cdef public bint is_open, is_running
     cdef bint _is_alone
     cdef Endpoint _endpoint
-    cdef object _on_event, _on_flow_failed, _bus, _faults, _clock, _timer
-    cdef tuple _timers
+    cdef object _on_event, _on_flow_failed, _bus, _faults, _timer
+    cdef Clock _clock
+    cdef tuple _timers, _next_timers
     cdef Flows _flows
     cdef double _timer_at
 

@@ -55,6 +55,7 @@ class Turn:
         self._endpoint = endpoint
         self._on_event = on_event
         self._timers: tuple[TimerOwner, ...] = (endpoint, *timers)
+        self._next_timers = tuple([owner.next_timer for owner in self._timers])  # asked often
         self._on_flow_failed = on_flow_failed
         self._flows = flows
         self._bus = bus
@@ -177,8 +178,8 @@ class Turn:
     def _arm(self) -> None:
         """Set the one timer; one that is due too early stays, because waking up for nothing is cheaper."""
         nearest = None
-        for owner in self._timers:
-            at = owner.next_timer()
+        for next_timer in self._next_timers:
+            at = next_timer()
             if at is not None and (nearest is None or at < nearest):
                 nearest = at
         if nearest is None or not self.is_running:

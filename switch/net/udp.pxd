@@ -10,7 +10,7 @@ cdef class UdpListener:
     cdef public int port
     cdef public bint is_wildcard
     cdef public list outbox
-    cdef object _on_failures, _waiting, _sent, _loop, _readable, _writable
+    cdef object _on_failures, _waiting, _sent, _remember, _loop, _time, _readable, _writable
     cdef NetCounters _counters
     cdef Py_ssize_t _queue_size
     cdef double _woken_at

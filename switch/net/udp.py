@@ -58,7 +58,9 @@ class UdpListener:
         self.outbox: list[Datagram] = []
         self._waiting: deque[Datagram] = deque()
         self._sent: deque[Datagram] = deque(maxlen=_REMEMBERED)
+        self._remember = self._sent.extend
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._woken_at = 0.0
         self._rapid_wakes = 0
         self._readable: Readiness | None = None
@@ -109,7 +111,7 @@ class UdpListener:
     def _on_readable(self) -> None:
         """Take one batch: what else there is wakes the loop again, after others had their turn."""
         self._take()
-        now = self._loop.time()
+        now = self._time()
         self._rapid_wakes = self._rapid_wakes + 1 if now - self._woken_at <= TICK else 0
         self._woken_at = now
         if self._rapid_wakes >= _RAPID and self._readable is not None:
@@ -145,7 +147,7 @@ class UdpListener:
     def _send(self, datagrams: list[Datagram]) -> int:
         done = self._batch.send(datagrams)
         sent = datagrams if done == len(datagrams) else datagrams[:done]
-        self._sent.extend(sent)
+        self._remember(sent)
         self._counters.datagrams_out += done
         octets = 0
         for data, _ in sent:

@@ -9,6 +9,15 @@ cdef class Limiter:
 
     cpdef bint keeps_back(self, str event)
 
+cdef class Renderer:
+    cdef public bint is_json
+    cdef object _worker
+    cdef long long _second
+    cdef str _prefix
+
+    cpdef str _now(self)
+
 cpdef str text(value)
+cdef str _exact(value)
 @cython.locals(c=cython.Py_UCS4)
 cdef bint _is_plain(str given)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import traceback
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
+from time import monotonic, time
 from typing import Any, ClassVar, TextIO
 
 import structlog
@@ -31,7 +31,7 @@ def get_logger(name: str) -> Any:
 class Limiter:
     """Lets so many lines a second of one kind of event through, and counts the rest (THREATS B12)."""
 
-    def __init__(self, max_rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, max_rate: int, clock: Callable[[], float] = monotonic) -> None:
         self.max_rate, self._clock = max_rate, clock
         self._kinds: dict[str, list[float]] = {}  # event: begin of its second, lines in it, kept back
 
@@ -92,12 +92,13 @@ class Logger(structlog.BoundLoggerBase):
     def _proxy_to_logger(self, method_name: str, event: str | None = None, **event_kw: Any) -> None:
         """Through the processors to the writer; structlog does more than we need."""
         made: Any = {**self._context, **event_kw, "event": event}
+        logger = self._logger
         try:
             for process in self._processors:
-                made = process(self._logger, method_name, made)
+                made = process(logger, method_name, made)
         except structlog.DropEvent:
             return
-        getattr(self._logger, method_name)(made)
+        getattr(logger, method_name)(made)
 
     @property
     def is_debug(self) -> bool:
@@ -146,7 +147,7 @@ class Renderer:
         return f"{self._now()} {method:7} {text(name)}{''.join(fields)}"
 
     def _now(self) -> str:
-        now = time.time()
+        now = time()
         second = int(now)
         if second != self._second:
             self._second = second
@@ -178,7 +179,7 @@ def configure(config: LogConfig, stream: TextIO | None = None, *, worker: int | 
 
 def text(value: object) -> str:
     """A value as it stands in a line: quoted where needed, every control octet escaped."""
-    given = str.__str__(value if isinstance(value, str) else str(value))  # a string, of no other class
+    given = value if type(value) is str else _exact(value)
     if len(given) <= _MAX_VALUE and _is_plain(given):
         return given
     if len(given) > _MAX_VALUE:
@@ -186,6 +187,11 @@ def text(value: object) -> str:
     if given.isprintable() and '"' not in given and "\\" not in given:
         return f'"{given}"'  # most of what needs quotes has no more than a space
     return _quoted(given)
+
+
+def _exact(value: object) -> str:
+    """A value's text as a string of no other class."""
+    return str.__str__(value if isinstance(value, str) else str(value))
 
 
 def _quoted(given: str) -> str:

@@ -7,6 +7,8 @@ cdef class Batch:
     cdef public double alive_at, purge_at
     cdef public bint has_lines
 
+    cpdef Py_ssize_t _marks(self)
+
 cdef class Writer:
     cdef object _commit, _changed, _thread
     cdef Py_ssize_t _capacity

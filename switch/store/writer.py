@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
+from time import monotonic
 
 import structlog
 
@@ -38,9 +38,8 @@ class Batch:
 
     def __len__(self) -> int:
         calls = len(self.live) + len(self.ended)
-        return calls + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks
+        return calls + len(self.bindings) + len(self.texts) + len(self.settings) + self._marks()
 
-    @property
     def _marks(self) -> int:
         return bool(self.alive_at) + bool(self.purge_at) + self.has_lines
 
@@ -142,7 +141,7 @@ class Writer:
                 self._is_urgent = False
                 waiters, self._waiters = self._waiters, []
                 self._writing_count = len(batch)
-            began_at = time.monotonic()
+            began_at = monotonic()
             is_written = not batch or self._write(batch)
             self._rest(began_at)
             self._writing_count = 0
@@ -160,13 +159,13 @@ class Writer:
                 self._changed.wait(_PATIENCE)
                 self._is_patient = False
             if not self._waiters and not self._is_closing:
-                delay = self._quiet_until - time.monotonic()
+                delay = self._quiet_until - monotonic()
                 self._changed.wait(max(self._min_delay, delay))  # a flush or the close cuts it short
             return bool(self.pending or self._waiters or not self._is_closing)
 
     def _rest(self, began_at: float) -> None:
         """Where nobody waits, writing may take a fortieth of the time: a slow disk gets larger batches."""
-        now = time.monotonic()
+        now = monotonic()
         self._quiet_until = now + min(self._max_delay, 40 * (now - began_at))
 
     def _write(self, batch: Batch) -> bool:
@@ -187,8 +186,8 @@ class Writer:
                 return True
             with self._changed:
                 if self._is_closing:
-                    give_up_at = give_up_at or time.monotonic() + _CLOSE_TIMEOUT
-                    if time.monotonic() >= give_up_at:
+                    give_up_at = give_up_at or monotonic() + _CLOSE_TIMEOUT
+                    if monotonic() >= give_up_at:
                         break
                 self._changed.wait(pause)
                 pause = min(pause * 2, self._max_pause)

@@ -14,7 +14,7 @@ class Breaker:
     """After some failures in a row a domain is asked again only after a pause, and then by one question."""
 
     def __init__(self) -> None:
-        self._domains: Recent[str, tuple[int, float]] = Recent(_REMEMBERED)  # failures, not before
+        self._domains = Recent(_REMEMBERED)  # failures, not before
 
     def admits(self, domain: str, now: float) -> bool:
         """Whether the domain may be asked; the question that is let through is the trial."""

@@ -30,7 +30,7 @@ class Cache:
     def apply(self, config: DnsConfig) -> None:
         """Go on with other limits, from nothing."""
         self._config = config
-        self._entries: Recent[Question, Entry] = Recent(config.cache_size // 2)  # it holds two generations
+        self._entries = Recent(config.cache_size // 2)  # it holds two generations
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,7 +44,7 @@ class Cache:
 
     def fail(self, question: Question, now: float) -> None:
         """Remember that nobody could answer; what was known stays known."""
-        entry = self._entries.get(question)
+        entry: Entry | None = self._entries.get(question)
         if entry is None:
             entry = Entry(None, now, now)
             self._entries.put(question, entry)
@@ -52,7 +52,7 @@ class Cache:
 
     def fresh(self, question: Question, now: float) -> tuple[Record, ...] | None:
         """The answer while it holds, or what there is while asking again would be in vain."""
-        entry = self._entries.get(question)
+        entry: Entry | None = self._entries.get(question)
         if entry is None:
             return None
         if now < entry.expires_at:
@@ -63,7 +63,7 @@ class Cache:
 
     def stale(self, question: Question, now: float) -> tuple[Record, ...] | None:
         """The answer, even if it holds no more."""
-        entry = self._entries.get(question)
+        entry: Entry | None = self._entries.get(question)
         return None if entry is None else self._old(entry, now)
 
     @staticmethod

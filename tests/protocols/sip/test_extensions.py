@@ -18,8 +18,6 @@ def message(sip: ModuleType, name: str, value: str) -> Any:
     ("name", "value", "attribute", "fields"),
     [
         ("RAck", "776656 1 INVITE", "rack", (776656, 1, "INVITE")),
-        ("Session-Expires", "4000;refresher=uac", "session_expires", (4000, "uac")),
-        ("Session-Expires", "90", "session_expires", (90, None)),
         ("Replaces", "a@b;to-tag=x;from-tag=y;early-only", "replaces", ("a@b", "x", "y", True)),
         ("Replaces", "12;to-tag=x;from-tag=y", "replaces", ("12", "x", "y", False)),
         ("Event", "dialog;id=7", "event", ("dialog", "7", (("id", "7"),))),
@@ -41,10 +39,25 @@ def test_values_are_read_and_written(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "interval", "refresher"),
+    [
+        ("Session-Expires", "4000;refresher=uac", 4000, "uac"),
+        ("Session-Expires", "90", 90, None),
+        ("x", "90 ; Refresher=UAS", 90, "uas"),
+        ("Session-Expires", "90;refresher=both", 90, None),
+    ],
+)
+def test_session_expires_is_read_and_written(
+    sip: ModuleType, name: str, value: str, interval: int, refresher: str | None
+) -> None:
+    found = message(sip, name, value).session_expires
+    assert (found.interval, found.refresher) == (interval, refresher)
+    assert message(sip, name, str(found)).session_expires == found
+
+
+@pytest.mark.parametrize(
     ("name", "value", "attribute", "expected"),
     [
-        ("x", "90 ; Refresher=UAS", "session_expires", (90, "uas")),
-        ("Session-Expires", "90;refresher=both", "session_expires", (90, None)),
         ("RSeq", "988789", "rseq", 988789),
         ("Min-SE", "60;lr", "min_se", 60),
         ("Max-Breadth", "60", "max_breadth", 60),

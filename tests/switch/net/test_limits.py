@@ -114,7 +114,7 @@ def test_forged_sources_do_not_make_the_limiter_grow() -> None:
 
 @given(st.lists(st.integers(0, 30)), st.integers(1, 8))
 def test_recent_is_bounded_and_keeps_the_latest(keys: list[int], size: int) -> None:
-    recent: Recent[int, int] = Recent(size)
+    recent = Recent(size)
     for at, key in enumerate(keys):
         recent.put(key, at)
         assert recent.get(key) == at
@@ -125,7 +125,7 @@ def test_recent_is_bounded_and_keeps_the_latest(keys: list[int], size: int) -> N
 
 
 def test_recent_keeps_what_is_used() -> None:
-    recent: Recent[str, int] = Recent(4)
+    recent = Recent(4)
     recent.put("used", 1)
     for i in range(100):
         recent.put(f"other {i}", i)
