@@ -41,7 +41,7 @@ serve: $(VENV)/.installed
 # A copy is built that counts what it does, and does what bench/training.py has it do; then the modules here are built
 # with what it counted. Whatever goes wrong before that leaves them as they are. After a change of the sources: again.
 COUNTED := build/counted
-tuned: $(VENV)/.installed
+tuned: $(VENV)/.installed $(VENV)/.building
 	@$(MAKE) --no-print-directory peers PEERS=sipp:sip-tester LIBRARIES=
 	rm -rf $(COUNTED) && mkdir -p $(COUNTED)
 	cp -rp setup.py pyproject.toml README.md switch codecs protocols $(COUNTED)
@@ -77,7 +77,7 @@ SANITIZED_PYTEST = ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc UNSANITIZED_P
 	tests/sanitizing/python -m pytest -q -o faulthandler_timeout=300 --hypothesis-profile=ci \
 	-k "not memory and not fuzz and not takes_long"
 SANITIZED_TESTS ?= tests/codecs tests/protocols tests/switch/net tests/switch/calls tests/switch/media tests/switch/store
-sanitize-modules: $(VENV)/.tests
+sanitize-modules: $(VENV)/.tests $(VENV)/.building
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	cp -r setup.py pyproject.toml README.md switch codecs protocols tests docs examples $(SANITIZED)
 	find $(SANITIZED) -name '*.so' -delete
@@ -111,6 +111,11 @@ $(VENV)/.tests: $(SOURCES) | $(BIN)/pip
 	$(BIN)/pip install -q -e '.[test]'
 	@$(BIN)/pip install -q --only-binary :all: 'pjsua2-python>=2.15' || echo "no wheel of pjsua2-python: its tests are skipped"
 	@touch $@ $(VENV)/.installed
+
+# What pip fetches by itself to build, here for setup.py.
+$(VENV)/.building: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install -q $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])")
+	@touch $@
 
 # Debian keeps venv and the headers of Python in packages of their own.
 $(BIN)/pip:
