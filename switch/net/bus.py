@@ -81,7 +81,6 @@ class Bus:
         self._topics: dict[str, list[Callable[[Any, int], None]]] = {}
         self._ways = {} if line is None else {slot: _Way(sock, self) for slot, sock in line.others.items()}
         self._buffer = memoryview(bytearray(MAX_FRAME + _MAX_BATCH) if line else b"")
-        self.is_held = False  # a pass is open, that ends with a flush
         self._flush_soon: asyncio.Handle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._woken_at = 0.0
@@ -157,7 +156,6 @@ class Bus:
 
     def flush(self) -> None:
         """Send what was put: once for a pass."""
-        self.is_held = False
         for way in self._ways.values():
             if way.frames:
                 way.flush()
@@ -183,7 +181,7 @@ class Bus:
             log.error("bus.frame_too_large", kind=kind.name, size=size)
             return
         self._ways[slot].put(_HEAD.pack(kind, self.slot, len(first), size), first, rest)
-        if self._flush_soon is None and not self.is_held:
+        if self._flush_soon is None:
             self._flush_soon = asyncio.get_running_loop().call_soon(self._on_flush_soon)
 
     def _on_flush_soon(self) -> None:

@@ -79,8 +79,6 @@ class Turn:
     def begin(self) -> None:
         """Something came."""
         self.is_open = True
-        if not self._is_alone:
-            self._bus.is_held = True
 
     def take(self, data: bytes, flow: Flow, now: float) -> None:
         """A message for the endpoint, alone in its datagram."""
@@ -140,7 +138,7 @@ class Turn:
 
     def finish(self, now: float) -> None:
         """Send what the pass made, tell who could not be reached, and set the timer."""
-        self.begin()
+        self.is_open = True
         try:
             for _ in range(_ROUNDS):
                 self.tell(now)
@@ -195,7 +193,7 @@ class Turn:
     def _on_timer(self) -> None:
         self._timer = None
         now = self._clock.now()
-        self.begin()
+        self.is_open = True
         for owner in self._timers:
             at = owner.next_timer()
             if at is not None and at <= now:
