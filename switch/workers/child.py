@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +17,6 @@ from switchroom.switch.net.place import Place
 from switchroom.switch.ops.control import answer
 from switchroom.switch.ops.log import Handle, configure, get_logger
 from switchroom.switch.ops.messages import message_lines
-from switchroom.switch.ops.process import loop_factory, raise_file_limit, settle
 
 from .channel import Channel
 
@@ -48,6 +50,8 @@ class Worker:
     async def run(self) -> None:
         """Serve until the supervisor says stop, or is gone."""
         from switchroom.switch.app import Switch  # while the supervisor writes the orders
+
+        from ..ops.process import raise_file_limit, settle
 
         await self._channel.open(self._sock)
         reading = asyncio.ensure_future(self._channel.run())
@@ -127,11 +131,22 @@ def _place(orders: Orders) -> Place:
     )
 
 
-def run(channel: int) -> None:
-    """Live one life, with the supervisor at the other end of this descriptor."""
+def main() -> None:
+    """What the supervisor executes: the descriptor of the channel is the only argument."""
+    os.umask(0o077)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # a signal to the group is for the supervisor
+    from ..ops.process import loop_factory, prepare
+
+    prepare()
+    sock = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_live(socket.socket(fileno=channel)))
+        runner.run(_live(sock))
 
 
 async def _live(sock: socket.socket) -> None:
     await Worker(sock).run()
+
+
+if __name__ == "__main__":
+    main()

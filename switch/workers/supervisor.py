@@ -155,7 +155,7 @@ class Supervisor:
         others = {n: pair[1].fileno() for n, pair in enumerate(self._pairs) if n != slot}
         inbox = self._pairs[slot][0].fileno()
         life.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "switchroom.switch.workers", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "switchroom.switch.workers.child", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), inbox, *others.values(), *(fd for each in fds for fd in each)],
         )
