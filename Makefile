@@ -43,6 +43,7 @@ serve: $(VENV)/.installed
 COUNTED := build/counted
 tuned: $(VENV)/.installed $(VENV)/.building
 	@$(MAKE) --no-print-directory peers PEERS=sipp:sip-tester LIBRARIES=
+	$(BIN)/python setup.py -q --name  # brings the C up to date: both builds are of the same
 	rm -rf $(COUNTED) && mkdir -p $(COUNTED)
 	cp -rp setup.py pyproject.toml README.md switch codecs protocols $(COUNTED)
 	find $(COUNTED) -name '*.so' -delete

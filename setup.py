@@ -31,7 +31,7 @@ PROFILE = os.environ.get("SWITCHROOM_PROFILE", "")
 PROFILED = {
     "": [],
     "make": ["-fprofile-generate", "-fprofile-update=prefer-atomic"],
-    "use": ["-fprofile-use", "-fprofile-correction", "-Wno-missing-profile"],
+    "use": ["-fprofile-use", "-fprofile-correction", "-Wno-missing-profile", "-Wno-error=coverage-mismatch"],
 }[PROFILE]
 AS_IT_IS += PROFILED
 # C of another room that a module is linked with
