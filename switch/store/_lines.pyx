@@ -7,10 +7,11 @@ time. Whatever goes wrong here gives None: whoever asked does the same once more
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport fabs, llroundl
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from ._json cimport LONGEST, escape, write_integer
 from ._library cimport DONE, OK, ROW, Connection, library
 
 cdef enum:
@@ -20,13 +21,11 @@ cdef enum:
     REAL = 2
     TEXT = 3
     NOTHING = 5
-    LONGEST = 6  # octets that one octet of a text can take
     NUMBER = 32  # and a number, or a moment
 
 cdef enum:
     AS_IT_IS, ROUNDED, MOMENT, JSON
 
-cdef const char* _DIGITS = b"0123456789abcdef"
 cdef double _LARGEST = 1e9
 cdef double _EPOCH = 210866760000000.0  # milliseconds of the Julian day at 1970
 
@@ -206,17 +205,8 @@ cdef inline void _put_digits(Text* text, int64_t value, int64_t unit, char after
 
 cdef void _put_integer(Text* text, int64_t value) noexcept nogil:
     cdef char digits[20]
-    cdef int at = 20
-    cdef uint64_t rest = <uint64_t>value if value >= 0 else <uint64_t>0 - <uint64_t>value
-    while True:
-        at -= 1
-        digits[at] = <char>(c'0' + rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
-    if value < 0:
-        _put(text, b"-", 1)
-    _put(text, digits + at, 20 - at)
+    cdef int size = write_integer(value, digits + 20)
+    _put(text, digits + 20 - size, size)
 
 
 cdef void _put_json(Text* text, const uint8_t* octets, size_t size) noexcept nogil:
@@ -248,29 +238,9 @@ cdef void _put_text(Text* text, const uint8_t* octets, size_t size) noexcept nog
             at[0] = <char>c
             at += 1
         else:
-            at = _escape(at, c)
+            at = escape(at, c)
     at[0] = c'"'
     text.size = at + 1 - text.data
-
-
-cdef char* _escape(char* at, uint8_t c) noexcept nogil:
-    at[0] = c'\\'
-    if c == c'"' or c == c'\\':
-        at[1] = <char>c
-    elif c == c'\n':
-        at[1] = c'n'
-    elif c == c'\r':
-        at[1] = c'r'
-    elif c == c'\t':
-        at[1] = c't'
-    elif c == c'\f':
-        at[1] = c'f'
-    elif c == c'\b':
-        at[1] = c'b'
-    else:
-        at[1], at[2], at[3], at[4], at[5] = c'u', c'0', c'0', _DIGITS[c >> 4], _DIGITS[c & 15]
-        return at + 6
-    return at + 2
 
 
 cdef inline void _put(Text* text, const char* data, size_t size) noexcept nogil:

@@ -5,6 +5,8 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from ._json cimport LONGEST, escape, write_integer
+
 from .state import plain
 
 cdef extern from "Python.h":
@@ -14,12 +16,7 @@ cdef extern from "Python.h":
     str PyUnicode_New(Py_ssize_t, Py_UCS4)
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
 
-cdef enum:
-    LONGEST = 6  # octets that one of the first 256 characters can take
-
 cdef uint64_t _EACH = 0x0101010101010101ULL
-cdef const char* _DIGITS = b"0123456789abcdef"
-
 cdef uint8_t _IS_ESCAPED[256]
 for _octet in range(256):
     _IS_ESCAPED[_octet] = not 0x20 <= _octet < 0x7F or _octet in b'"\\'
@@ -70,18 +67,8 @@ cdef int _write(Text* text, value) except -1:
 
 cdef int _write_number(Text* text, long long number) except -1:
     cdef char digits[20]
-    cdef int at = 20
-    cdef unsigned long long rest = <unsigned long long>number if number >= 0 else 0ULL - <unsigned long long>number
-    while True:
-        at -= 1
-        digits[at] = <char>(c'0' + rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
-    if number < 0:
-        at -= 1
-        digits[at] = c'-'
-    return _put(text, digits + at, 20 - at)
+    cdef int size = write_integer(number, digits + 20)
+    return _put(text, digits + 20 - size, size)
 
 
 cdef int _write_list(Text* text, values) except -1:
@@ -123,7 +110,7 @@ cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) e
         at[0] = <char>c
         i, at = i + 1, at + 1
         if _IS_ESCAPED[c]:
-            at = _escape(at - 1, c)
+            at = escape(at - 1, c)
     at[0] = c'"'
     text.size = at + 1 - text.data
     return 0
@@ -135,26 +122,6 @@ cdef inline bint _has_escaped(uint64_t word) noexcept:
     # A character is below n if it loses its highest bit by n less; what borrows from a neighbour is looked at singly
     cdef uint64_t found = word | (word + _EACH) | (word - _EACH * 0x20) | (quote - _EACH) | (stroke - _EACH)
     return (found & _EACH * 0x80) != 0
-
-
-cdef char* _escape(char* at, uint8_t c) noexcept:
-    at[0] = c'\\'
-    if c == c'"' or c == c'\\':
-        at[1] = <char>c
-    elif c == c'\n':
-        at[1] = c'n'
-    elif c == c'\r':
-        at[1] = c'r'
-    elif c == c'\t':
-        at[1] = c't'
-    elif c == c'\f':
-        at[1] = c'f'
-    elif c == c'\b':
-        at[1] = c'b'
-    else:
-        at[1], at[2], at[3], at[4], at[5] = c'u', c'0', c'0', _DIGITS[c >> 4], _DIGITS[c & 15]
-        return at + 6
-    return at + 2
 
 
 cdef inline int _put_one(Text* text, char character) except -1:
