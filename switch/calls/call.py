@@ -365,8 +365,9 @@ class Call:
 
     def next_check(self) -> float:
         """When this call must be looked at again."""
-        at = min(self.no_answer_at, self.enter_at)
-        if self.answered_at is not None:
+        if self.answered_at is None:
+            at = min(self.no_answer_at, self.enter_at)
+        else:
             answered_at = self.answered_at
             at = min(self.probe_at, answered_at + self.max_duration, bridge.next_retry(self))
         return at if self.dialling is None else min(at, self.dialling.next_check())
