@@ -20,7 +20,7 @@ cdef class Entrance:
     cdef Limiter _limiter
     cdef object _refusals, _backlog
     cdef Recent _refused
-    cdef bint _is_serving
+    cdef bint _is_serving, _is_alone
     cdef Py_ssize_t _largest
 
     cpdef receive_datagrams(self, list batch)

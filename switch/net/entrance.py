@@ -51,6 +51,7 @@ class Entrance:
         self._turn = turn
         self._flows = flows
         self._bus = bus
+        self._is_alone = bus.is_alone
         self._owners = owners  # of messages; none: whatever comes is ours
         self._limits = limits
         self._largest = limits.max_message_size
@@ -78,6 +79,8 @@ class Entrance:
 
     def receive_datagrams(self, batch: list[Datagram]) -> None:
         """What one wake-up brought."""
+        if not self._is_alone:
+            self._bus.catch_up()
         now = self._clock.now()
         self._turn.begin()
         self._counters.datagrams_in += len(batch)
@@ -177,6 +180,8 @@ class Entrance:
     def receive_message(self, data: bytes, connection: Connection, now: float) -> float | None:
         """Take a message from a stream; or say how long it must wait for its source's rate."""
         flow = connection.flow
+        if not self._is_alone:
+            self._bus.catch_up()
         verdict = self._limiter.judge(flow.remote[0], data, now)
         if verdict is Verdict.OVERLOAD or verdict is Verdict.BANNED:
             self._on_excess(verdict, data, flow)

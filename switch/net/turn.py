@@ -142,6 +142,8 @@ class Turn:
         try:
             for _ in range(_ROUNDS):
                 self.tell(now)
+                if not self._is_alone:
+                    self._bus.flush()  # before the answers: what they cause may come to another worker at once
                 failures = self._send(now)
                 if not failures:
                     break

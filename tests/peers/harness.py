@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from switchroom.switch.ops.control import ask
+from switchroom.switch.ops.control import ControlError, ask
 
 from .ports import TETHER, free_port
 from .raw import SilenceError, Wire
@@ -137,9 +137,19 @@ class Switch:
             with Wire(self.address) as probe:
                 try:
                     probe.options(0.2)
-                    return
+                    break
                 except SilenceError:
                     assert time.monotonic() < until, "the switch does not answer:\n" + self.said()
+
+        count = self.config["switch"].get("workers", 1)
+        if isinstance(count, int) and count > 1:  # one of them answered, and may read for another
+            wait_until(lambda: len(self._workers()) == count, until - time.monotonic(), "all workers")
+
+    def _workers(self) -> list[str]:
+        try:
+            return list(self.status()["workers"])
+        except ControlError:
+            return []
 
     @property
     def is_alive(self) -> bool:

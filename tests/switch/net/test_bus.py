@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -11,6 +12,10 @@ from switchroom.protocols.sip.flow import Flow
 from switchroom.switch.net import bus as bus_module
 from switchroom.switch.net.bus import Bus, Frame, Kind, Line, make_pair, pack_flow, unpack_flow
 from switchroom.switch.net.owners import Owners
+from switchroom.switch.net.tap import Tap
+
+from .desk import Desk, Tcp, Udp
+from .desk import request as request_of
 
 SECRET = b"s" * 32
 UDP = Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.7", 5060))
@@ -83,6 +88,63 @@ async def test_a_worker_that_does_not_read_costs_a_bounded_queue(monkeypatch: py
     a.forward(1, b"     later", UDP)
     await asyncio.sleep(0.05)
     assert got[-1] == b"     l"
+    close(a, b)
+
+
+async def test_news_are_with_the_others_before_the_answer_that_follows_from_them() -> None:
+    """A phone may call through another worker as soon as it has the 200 to its REGISTER."""
+    a, b = pair_of_buses()
+    seen: list[bytes] = []
+
+    class Leaving(Tap):
+        def left(self, messages: list[tuple[bytes, Flow]], now: float) -> None:
+            assert b.line is not None
+            seen.append(b.line.inbox.recv(65536, socket.MSG_PEEK))  # raises where nothing is there yet
+
+    async with Desk("udp:127.0.0.1:0", bus=a, tap=Leaving()) as desk:
+
+        def register(event: sip.RequestReceived, now: float) -> None:
+            a.publish("bindings", "2001")
+            desk.answer(event, now)
+
+        desk.on_request = register
+        with Udp() as phone:
+            phone.send(request_of("REGISTER"), desk.address())
+            assert (await phone.receive()).startswith(b"SIP/2.0 200")
+    assert len(seen) == 1
+    assert b"2001" in seen[0]
+    close(a, b)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_news_are_heard_before_what_came_after_them(transport: str) -> None:
+    """Whichever socket the loop happens to look at first."""
+    a, b = pair_of_buses()
+    heard: list[str] = []
+    b.subscribe("bindings", lambda payload, slot: heard.append(payload))
+
+    def hear(event: sip.RequestReceived, now: float) -> None:
+        heard.append(event.request.method)
+
+    async with Desk(f"{transport}:127.0.0.1:0", bus=b) as desk:
+        b.start()
+        if transport == "udp":
+            desk.on_request = hear
+            with Udp() as phone:
+                phone.send(request_of("MESSAGE"), desk.address())
+                a.publish("bindings", "2001")
+                a.flush()
+                await desk.until(lambda: "MESSAGE" in heard)
+        else:
+            async with await Tcp.open(desk.address()) as phone:
+                phone.send(request_of(via="TCP 192.0.2.99:5060"))
+                await phone.receive()  # from now on its connection is watched
+                desk.on_request = hear
+                phone.send(request_of("MESSAGE", via="TCP 192.0.2.99:5060"))
+                a.publish("bindings", "2001")
+                a.flush()
+                await desk.until(lambda: "MESSAGE" in heard)
+    assert heard == ["2001", "MESSAGE"]
     close(a, b)
 
 
