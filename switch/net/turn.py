@@ -143,7 +143,7 @@ class Turn:
             for _ in range(_ROUNDS):
                 self.tell(now)
                 if not self._is_alone:
-                    self._bus.flush()  # before the answers: what they cause may come to another worker at once
+                    self._bus.flush()  # before the answers: what follows may come to another worker
                 failures = self._send(now)
                 if not failures:
                     break
