@@ -23,20 +23,23 @@ cdef class Lines:
     cdef uint64_t[2] seen  # a bit for each known header that is there, or was
     cdef bint is_sound  # what a check looks at is usual in each line, and stands once where it must
 
+    @cython.final
     cdef int reserve(self, Py_ssize_t size) except -1
-    cdef Line* new_line(self) except NULL
-    cdef bint check_line(self, Octets p, Line* line) noexcept
-    cdef int put_line(self, Line* line) except -1
+    @cython.final
     cdef Py_ssize_t index_all(self, Octets p, Py_ssize_t at, Py_ssize_t size, Py_ssize_t count, Py_ssize_t most, Py_ssize_t hops) except -2
     cdef int add_octets(self, bytes line) except -1
+    @cython.final
     cdef Line* find(self, int number) noexcept
+    @cython.final
     cdef str text(self, Line* line)
+    @cython.final
     cdef int write(self, str name, object value, Line* line) except -1
+    @cython.final
     cdef int extend(self, Line* line, Octets more, Py_ssize_t size) except -1
     cpdef get(self, str name)
     cpdef _text(self, Py_ssize_t at)
     cpdef _places(self, str name)
-    cpdef bint has_any(self, wanted) except -1
+    cpdef bint has_any(self, frozenset wanted) except -1
     cpdef _find_double(self)
     cpdef add(self, str name, object value)
     cpdef _add_all(self, headers)
@@ -44,5 +47,7 @@ cdef class Lines:
     cpdef _drop(self, list places)
     cpdef _copy_all(self, Lines other)
     cdef int copy_line(self, Lines other, Line line) except -1
+    @cython.final
     cdef void forget(self, int number) noexcept
+    @cython.final
     cdef void forget_all(self) noexcept

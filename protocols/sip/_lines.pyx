@@ -22,6 +22,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     MOST_NAMES = 128
+    MOST_WANTED = 64
 
 KEYS = ["", "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "", "content-length",
         "max-forwards", "content-type", "timestamp"]
@@ -57,8 +58,8 @@ cdef struct Asked:
     void* name
     uint8_t number, is_token
 
-cdef Asked ASKED[128]  # by the address of a string: those of a source are asked for again and again
-cdef list ASKED_NAMES = [None] * 128  # keeps them
+cdef Asked ASKED[1024]  # by the address of a string: those of a source are asked for again and again
+cdef list ASKED_NAMES = [None] * 1024  # keeps them
 
 
 cdef int fill_tables() except -1:
@@ -129,16 +130,45 @@ cdef inline int number_at(Octets line) noexcept:
     return UNKNOWN
 
 
-cdef Asked* asked_for(str name) except NULL:
+cdef inline Asked* asked_for(str name) except NULL:
     """What is known of a name, whatever its spelling."""
-    cdef Asked* asked = &ASKED[<size_t><void*>name >> 4 & 127]
-    if asked.name != <void*>name:
-        known = NUMBERS.get(name)
-        asked.number = NUMBERS.get(header_key(name), UNKNOWN) if known is None else known
-        asked.is_token = known is not None
-        asked.name = <void*>name
-        ASKED_NAMES[asked - ASKED] = name
+    cdef Asked* asked = &ASKED[<size_t><void*>name >> 4 & 1023]
+    return asked if asked.name == <void*>name else learn(name, asked)
+
+
+cdef Asked* learn(str name, Asked* asked) except NULL:
+    """Find out what is known of a name that was not asked for, or not lately."""
+    known = NUMBERS.get(name)
+    asked.number = NUMBERS.get(header_key(name), UNKNOWN) if known is None else known
+    asked.is_token = known is not None
+    asked.name = <void*>name
+    ASKED_NAMES[asked - ASKED] = name
     return asked
+
+
+cdef class Wanted:
+    """Names that are looked for together."""
+
+    cdef uint64_t[2] seen  # a bit for each, as Lines has them
+
+    def __cinit__(self, names):
+        cdef int number
+        for name in names:
+            number = number_of(name)
+            self.seen[number >> 6] |= <uint64_t>1 << (number & 63)
+
+
+cdef dict WANTED = {}  # by the names; those of a source are few
+
+
+cdef Wanted wanted_of(frozenset names):
+    """The names as bits."""
+    wanted = WANTED.get(names)
+    if wanted is None:
+        if len(WANTED) >= MOST_WANTED:
+            WANTED.clear()
+        wanted = WANTED[names] = Wanted(names)
+    return wanted
 
 
 cdef int number_of(str name) except -1:
@@ -234,7 +264,7 @@ cdef object view(str text, Octets* p, Py_ssize_t* size):
     return kept
 
 
-cdef Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
+cdef inline Py_ssize_t find_line_end(Octets p, Py_ssize_t at, Py_ssize_t end) noexcept:
     """The place of the next CRLF; -1 when there is none, or a lone LF."""
     cdef const void* found = memchr(p + at, c"\n", end - at)
     cdef Py_ssize_t stop = -1 if found == NULL else <Octets>found - p - 1
@@ -262,6 +292,37 @@ cdef int grow(Lines message) except -1:
     return 0
 
 
+cdef inline Line* new_line(Lines message) except NULL:
+    """A line more; all pointers to other lines are void."""
+    if message.count == message.line_room:
+        grow(message)
+    message.count += 1
+    return &message.lines[message.count - 1]
+
+
+cdef inline int put_line(Lines message, Line* line) except -1:
+    """Add a line that was written, below the others."""
+    new_line(message)[0] = line[0]
+    message.forget(line.number)
+    return 0
+
+
+cdef inline bint check_line(Lines message, Octets p, Line* line) noexcept:
+    """Note whether a line that was just found is usual; False when nobody may take it so."""
+    cdef int number = line.number
+    cdef uint64_t* seen = &message.seen[number >> 6]
+    cdef uint64_t bit = <uint64_t>1 << (number & 63)
+    cdef bint is_first = not seen[0] & bit, is_known = UNKNOWN < number <= LOOKED_AT
+    seen[0] |= bit
+    if not is_first and IS_SINGLE[number]:
+        message.is_sound = False
+    if is_known and is_usual(&message.parts, p, line, is_first):
+        return True  # and without controls
+    if is_known:
+        message.is_sound = False
+    return number != CONTENT_LENGTH and not has_controls(p + line.value, line.value_end - line.value)
+
+
 cdef class Lines:
     """The header lines of a message, in their order."""
 
@@ -275,7 +336,7 @@ cdef class Lines:
         cdef Py_ssize_t room
         cdef void* moved
         if self.room - self.used < size or self.room == 0:
-            room = max(2 * self.room, self.used + size + 256)
+            room = max(2 * self.room, self.used + size + 640)
             moved = realloc(<void*>self.octets if self.room else NULL, room)
             if moved == NULL:
                 raise MemoryError
@@ -284,19 +345,6 @@ cdef class Lines:
             self.octets = <Octets>moved
             self.room = room
             self.source = None
-        return 0
-
-    cdef inline Line* new_line(self) except NULL:
-        """A line more; all pointers to other lines are void."""
-        if self.count == self.line_room:
-            grow(self)
-        self.count += 1
-        return &self.lines[self.count - 1]
-
-    cdef int put_line(self, Line* line) except -1:
-        """Add a line that was written, below the others."""
-        self.new_line()[0] = line[0]
-        self.forget(line.number)
         return 0
 
     cdef Py_ssize_t index_all(self, Octets p, Py_ssize_t at, Py_ssize_t size, Py_ssize_t count, Py_ssize_t most,
@@ -316,7 +364,7 @@ cdef class Lines:
             if p[at] != c" " and p[at] != c"\t":
                 if self.count == count:
                     return -1
-                line = self.new_line()
+                line = new_line(self)
                 number = number_at(p + at) if size - at >= 16 else UNKNOWN
                 if number != UNKNOWN:
                     line.start, line.name_size, line.number, line.end, line.is_folded = at, SIZES[number], number, stop, False
@@ -326,7 +374,7 @@ cdef class Lines:
                 else:
                     return -1
                 self.parts.hops += number == VIA
-                if not self.check_line(p, line):
+                if not check_line(self, p, line):
                     return -1
             elif line == NULL or number == CONTENT_LENGTH or has_controls(p + at, stop - at):
                 return -1
@@ -342,21 +390,6 @@ cdef class Lines:
                 return -1
             at = stop + 2
 
-    cdef bint check_line(self, Octets p, Line* line) noexcept:
-        """Note whether a line that was just found is usual; False when nobody may take it so."""
-        cdef int number = line.number
-        cdef uint64_t* seen = &self.seen[number >> 6]
-        cdef uint64_t bit = <uint64_t>1 << (number & 63)
-        cdef bint is_first = not seen[0] & bit, is_known = UNKNOWN < number <= LOOKED_AT
-        seen[0] |= bit
-        if not is_first and IS_SINGLE[number]:
-            self.is_sound = False
-        if is_known and is_usual(&self.parts, p, line, is_first):
-            return True  # and without controls
-        if is_known:
-            self.is_sound = False
-        return number != CONTENT_LENGTH and not has_controls(p + line.value, line.value_end - line.value)
-
     cdef int add_octets(self, bytes line) except -1:
         """Add a line that the plain twin has checked, folds and all."""
         cdef Py_ssize_t start = self.used, size = PyBytes_GET_SIZE(line), first = line.find(b"\r\n")
@@ -367,7 +400,7 @@ cdef class Lines:
         index_line(self.octets, start, start + (size if first < 0 else first), &found)
         found.end = start + size
         found.is_folded = first >= 0
-        self.put_line(&found)
+        put_line(self, &found)
         self.used += size + 2
         return 0
 
@@ -448,10 +481,13 @@ cdef class Lines:
             found.append(key or header_key(ascii(self.octets, line.start, line.start + line.name_size)))
         return found
 
-    cpdef bint has_any(self, wanted) except -1:
+    cpdef bint has_any(self, frozenset wanted) except -1:
         """Whether one of these headers is there; their names are long and lower-case."""
         cdef str name
         cdef int number
+        cdef Wanted names = wanted_of(wanted)
+        if not (self.seen[0] & names.seen[0] | self.seen[1] & names.seen[1]):
+            return False
         for name in wanted:
             number = number_of(name)
             if self.find(number) != NULL and (KEYS[number] == name if number != UNKNOWN else name in self.names()):
@@ -514,14 +550,14 @@ cdef class Lines:
         """Add a header below the others."""
         cdef Line line
         self.write(name, value, &line)
-        self.put_line(&line)
+        put_line(self, &line)
 
     cpdef _add_all(self, headers):
         """Add headers below the others."""
         cdef Line line
         for name, value in headers:
             self.write(name, value, &line)
-            self.put_line(&line)
+            put_line(self, &line)
 
     cpdef _insert(self, Py_ssize_t at, str name, object value, str rest=""):
         """Put a header in this place; the rest of its list, which came in, is not checked again."""
@@ -534,7 +570,7 @@ cdef class Lines:
         if rest:
             more = rest.encode("utf-8", "surrogateescape")
             self.extend(&line, <Octets>PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
-        self.new_line()
+        new_line(self)
         memmove(&self.lines[at + 1], &self.lines[at], (self.count - 1 - at) * sizeof(Line))
         self.lines[at] = line
 
@@ -559,7 +595,7 @@ cdef class Lines:
         line.value += moved
         line.value_end += moved
         line.end += moved
-        return self.put_line(&line)
+        return put_line(self, &line)
 
     cpdef _copy_all(self, Lines other):
         """Take over all lines, unchanged."""

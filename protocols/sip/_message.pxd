@@ -8,6 +8,7 @@ cdef class Head(Written):
     cdef object kept_uri
     cdef str kept_from_tag, kept_to_tag, kept_call_id
 
+    @cython.final
     cdef bint mark(self, int number) noexcept
     cpdef _from_tag(self)
     cpdef _to_tag(self)
@@ -27,13 +28,18 @@ cdef class Head(Written):
     cpdef str _usual_type(self)
     cpdef int reply_port(self) except -1
     cpdef bint lacks_to_tag(self) except -1
+    @cython.final
     cdef object single(self, int number)
+    @cython.final
     cdef tuple listed(self, int number)
+    @cython.final
     cdef int read_list(self, int number, Line* line, list found) except -1
     cpdef _check_typed(self)
     cpdef _set_uri(self, value)
     cpdef bint _is_sound(self) except -1
     cpdef _top_via(self)
+    @cython.final
     cdef bint _is_star(self) except -1
     cpdef tuple _record_routes(self)
+    @cython.final
     cdef bint has_own_method(self) noexcept

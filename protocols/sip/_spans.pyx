@@ -202,7 +202,8 @@ cdef inline void note_way(Octets p, Py_ssize_t start, Py_ssize_t middle, Py_ssiz
     elif size == 5:
         is_same = memcmp(p + start, b"rport", 5) == 0
         if is_same or is_named(p + start, b"rport", 5):
-            params.is_odd |= not is_same or params.has_rport
+            if not is_same or params.has_rport:
+                params.is_odd = True
             params.has_rport = True
             params.rport = middle if end == 0 else 0
     elif size == 8:
@@ -313,7 +314,7 @@ cdef Py_ssize_t find_cseq(Octets p, Py_ssize_t at, Py_ssize_t end, long long* nu
     cdef Py_ssize_t start
     number[0] = read_number(p, &at, end)
     start = skip_space(p, at, end)
-    if not 0 <= number[0] < 2147483648 or start == at or start == end or skip_class(p, start, IS_TOKEN) != end:
+    if not 0 <= number[0] <= 2147483647 or start == at or start == end or skip_class(p, start, IS_TOKEN) != end:
         return -1
     return start
 

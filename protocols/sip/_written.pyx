@@ -38,6 +38,15 @@ cdef int write_number(Py_ssize_t number, char* end) noexcept:
     return size
 
 
+cdef enum:
+    REPEATED = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ  # §8.2.6.2
+
+
+cdef inline bint is_among(int number, uint32_t wanted) noexcept:
+    """Whether a header is one of these."""
+    return number < 32 and wanted >> number & 1
+
+
 cdef class Written(Lines):
     """A start line, header lines, a body."""
 
@@ -169,28 +178,26 @@ cdef class Written(Lines):
 
     cdef bytes pack_reply(self, int status, str reason, str to_tag, Py_ssize_t added, bytes body):
         """The answer's octets; its own headers are those from ``added`` on."""
-        cdef int[6] repeated = [VIA, FROM, TO, CALL_ID, CSEQ, TIMESTAMP]  # §8.2.6.2, §8.2.6.1
+        cdef uint32_t wanted = REPEATED
         cdef Octets phrase, tag = NULL
-        cdef Py_ssize_t phrase_size, tag_size = 0, at, count = self.count, total = 0, body_size = len(body)
+        cdef Py_ssize_t phrase_size, tag_size = 0, at, start = 0, span = 0, total = 0, body_size = len(body)
         cdef char digits[48]
         cdef int status_size = write_number(status, digits + 24), length_size = write_number(body_size, digits + 48)
-        cdef int kind, number, kinds = 6 if status < 300 else 5
-        cdef uint32_t wanted = 0
         cdef const char* octets = <const char*>self.octets
-        cdef Line* lines = self.lines
+        cdef Line* line
         cdef bytes message
         cdef char* p
         kept = view(reason, &phrase, &phrase_size)
         if to_tag is not None:
             kept_tag = view(to_tag, &tag, &tag_size)
-        if 100 < status < 300:
-            repeated[5] = RECORD_ROUTE  # §12.1.1
-        for kind in range(kinds):
-            wanted |= <uint32_t>1 << repeated[kind]
-        for at in range(count):
-            number = lines[at].number
-            if number < 32 and wanted >> number & 1:
-                total += lines[at].end - lines[at].start + 2
+        if status == 100:
+            wanted |= 1 << TIMESTAMP  # §8.2.6.1
+        elif status < 300:
+            wanted |= 1 << RECORD_ROUTE  # §12.1.1
+        for at in range(self.count):
+            line = &self.lines[at]
+            if is_among(line.number, wanted):
+                total += line.end - line.start + 2
         if tag != NULL and self.find(TO) != NULL:
             total += 5 + tag_size
         total += 8 + status_size + 1 + phrase_size + 2 + self.used - added + 16 + length_size + 4 + body_size
@@ -198,18 +205,20 @@ cdef class Written(Lines):
         p = put(PyBytes_AS_STRING(message), b"SIP/2.0 ", 8)
         p = put(put(p, digits + 24 - status_size, status_size), b" ", 1)
         p = put(put(p, <const char*>phrase, phrase_size), b"\r\n", 2)
-        for kind in range(kinds):
-            number = repeated[kind]
-            if not self.seen[0] >> number & 1:
+        for at in range(self.count):
+            line = &self.lines[at]
+            if not is_among(line.number, wanted):
                 continue
-            for at in range(count):
-                if lines[at].number != number:
-                    continue
-                p = put(p, octets + lines[at].start, lines[at].end - lines[at].start)
-                if number == TO and tag != NULL:
-                    p = put(put(p, b";tag=", 5), <const char*>tag, tag_size)
-                    tag = NULL
-                p = put(p, b"\r\n", 2)
+            if line.start != start + span:  # it does not lie behind the one before
+                p = put(p, octets + start, span)
+                start, span = line.start, 0
+            if line.number == TO and tag != NULL:
+                p = put(p, octets + start, line.end - start)
+                p = put(put(p, b";tag=", 5), <const char*>tag, tag_size)
+                tag = NULL
+                start, span = line.end, 0
+            span = line.end + 2 - start
+        p = put(p, octets + start, span)
         p = put(p, octets + added, self.used - added)
         p = put(put(put(p, b"Content-Length: ", 16), digits + 48 - length_size, length_size), b"\r\n\r\n", 4)
         put(p, PyBytes_AS_STRING(body), body_size)

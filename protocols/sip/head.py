@@ -136,10 +136,9 @@ class Head:
             raise RemoteProtocolError(f"Content-Length: {error}: {lengths[0]!r:.40}") from error
         return data[start : start + size]
 
-    def _copy(self, other: Head, keys: Iterable[str]) -> None:
-        """Take over the lines of these headers, unchanged and in the given order."""
-        for wanted in keys:
-            self._lines += [line for line in other._lines if line[0] == wanted]
+    def _copy(self, other: Head, keys: Collection[str]) -> None:
+        """Take over the lines of these headers, unchanged and in their order."""
+        self._lines += [line for line in other._lines if line[0] in keys]
         self._cache.clear()
 
     def _copy_all(self, other: Head) -> None:
@@ -197,7 +196,7 @@ class Head:
         """The names of all lines: long and lower-case."""
         return [key for key, _ in self._lines]
 
-    def has_any(self, wanted: Collection[str]) -> bool:
+    def has_any(self, wanted: frozenset[str]) -> bool:
         """Whether one of these headers is there; their names are long and lower-case."""
         return any(key in wanted for key, _ in self._lines)
 

@@ -119,13 +119,10 @@ class Matched(PlainHead):
     ) -> bytes:
         """An answer on the wire: what it repeats as it came (§8.2.6.2), and these headers."""
         answer = PlainHead()
-        answer._copy(self, _ANSWERED)
+        more = "timestamp" if status == 100 else "record-route" if status < 300 else ""  # §8.2.6.1, §12.1.1
+        answer._copy(self, (*_ANSWERED, more))
         if to_tag is not None:
             answer._append("to", f";tag={to_tag}")
-        if status == 100:
-            answer._copy(self, ("timestamp",))  # §8.2.6.1
-        elif status < 300:
-            answer._copy(self, ("record-route",))  # §12.1.1
         answer._add_all(headers)
         answer.body = body
         return answer._pack("SIP/2.0", str(status), reason)

@@ -17,8 +17,7 @@ Headers = Sequence[tuple[str, str]]
 _MAX_SIZE = 1024  # octets of a value; of all of them together, what a request over UDP can spare
 _MAX_LINES = 4
 
-# In the INVITE, from the caller to each leg that we make
-_INVITE = {
+_SPELLED = {
     "subject": "Subject",
     "priority": "Priority",
     "alert-info": "Alert-Info",  # RFC 3261 §20.4, RFC 7462
@@ -28,23 +27,17 @@ _INVITE = {
     "accept-contact": "Accept-Contact",  # RFC 3841
     "reject-contact": "Reject-Contact",
     "reason": "Reason",  # RFC 3326
-}
-_TRUSTED_INVITE = {
     "priv-answer-mode": "Priv-Answer-Mode",  # RFC 5373 §4: overrides what the callee wants
     "p-early-media": "P-Early-Media",  # RFC 5009
     "resource-priority": "Resource-Priority",  # RFC 4412
 }
+# In the INVITE, from the caller to each leg that we make
+_ANY_INVITE = frozenset(_SPELLED)
+_INVITE = _ANY_INVITE - {"priv-answer-mode", "p-early-media", "resource-priority"}
 # In provisional responses, back to the caller
-_PROGRESS = {
-    "alert-info": "Alert-Info",
-    "user-to-user": "User-to-User",
-    "reason": "Reason",
-    "p-early-media": "P-Early-Media",
-}
-_ANSWER = {"user-to-user": "User-to-User", "answer-mode": "Answer-Mode"}
-_REFUSAL = {"reason": "Reason", "user-to-user": "User-to-User"}
-
-_ANY_INVITE = _INVITE | _TRUSTED_INVITE
+_PROGRESS = frozenset(("alert-info", "user-to-user", "reason", "p-early-media"))
+_ANSWER = frozenset(("user-to-user", "answer-mode"))
+_REFUSAL = frozenset(("reason", "user-to-user"))
 
 
 def of_invite(request: sip.Request, is_trusted: bool) -> Headers:
@@ -67,12 +60,13 @@ def of_refusal(message: sip.Message | None) -> Headers:
     return () if message is None else _pick(message, _REFUSAL)
 
 
-def _pick(message: sip.Message, wanted: dict[str, str]) -> Headers:
+def _pick(message: sip.Message, wanted: frozenset[str]) -> Headers:
     if not message.has_any(wanted):
         return ()  # as nearly always
     return [
-        (wanted[name], value)
-        for name in wanted
+        (spelled, value)
+        for name, spelled in _SPELLED.items()
+        if name in wanted
         for value in message.get_all(name)[:_MAX_LINES]
         if len(value) <= _MAX_SIZE and value.isprintable()
     ]

@@ -63,7 +63,7 @@ def describe_message(sip: ModuleType, message: Any) -> list[object]:
         message.body,
     ]
     said += [list(message.items()), message.names(), bytes(message)]
-    said += [message.has_any({name}) for name in ("via", "subject", "x-y", "")]
+    said += [message.has_any(frozenset((name,))) for name in ("via", "subject", "x-y", "")]
     for name in ACCESSORS:
         said.append(attempt(partial(getattr, message, name)))
     said.append(attempt(message.branches))

@@ -151,8 +151,8 @@ def test_compact_forms_equal_long_ones(sip: ModuleType) -> None:
     assert message.get("v") == message.get("VIA") == message.get("via")
     assert (message.get_all("k"), message.get("Content-length")) == (["replaces, timer"], "228")
     assert message.names()[:3] == ["via", "max-forwards", "route"]
-    assert message.has_any({"content-length": 1})
-    assert not message.has_any({"Via", "subject", "x-y"})
+    assert message.has_any(frozenset(("content-length",)))
+    assert not message.has_any(frozenset(("Via", "subject", "x-y")))
     assert ("L" in message, "content-length" in message, "subject" in message, "x-y" in message) == (
         *[True] * 2,
         *[False] * 2,
@@ -456,11 +456,11 @@ def test_a_response_repeats_what_it_must(sip: ModuleType) -> None:
         b"SIP/2.0 180 Ringing\r\n"
         b"Via: SIP/2.0/UDP client.atlanta.example.com:5060;branch=z9hG4bK74bf9;rport\r\n"
         b"v : SIP/2.0/UDP   odd ,\r\n SIP/2.0/UDP  x\r\n"
+        b"Record-Route: <sip:p;lr>\r\n"
         b'From: "Alice" <sip:alice@atlanta.example.com>;tag=9fxced76sl\r\n'
         b"To: Bob <sip:bob@biloxi.example.com>;tag=8321234356\r\n"
         b"Call-ID: 3848276298220188511@atlanta.example.com\r\n"
         b"CSeq: 2 INVITE\r\n"
-        b"Record-Route: <sip:p;lr>\r\n"
         b"Contact: <sip:bob@h>\r\n"
         b"Content-Length: 0\r\n\r\n"
     )
