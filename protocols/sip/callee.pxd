@@ -7,7 +7,7 @@ from .core cimport Core, reply_flow
 from .dialog cimport Dialog, dialog_of_callee
 from .events cimport RequestReceived
 from .message cimport Request
-from .refresh cimport Refresh
+from .refresh cimport Refresh, begin_refresh
 from .server cimport InviteServer, take_invite
 from .session cimport typed
 

@@ -10,7 +10,7 @@ from .core import reply_flow
 from .dialog import Dialog, dialog_of_callee
 from .events import ProgressAcknowledged, RequestReceived, SessionCancelled, SessionEnded
 from .message import Request
-from .refresh import Refresh, SessionTiming
+from .refresh import Refresh, SessionTiming, begin_refresh
 from .reliable import OPTION, Progress, Ringing, has_sdp
 from .server import take_invite
 from .session import State, methods_in, typed
@@ -53,7 +53,7 @@ class Callee(Conversation):
         self._invited = invited
         invited.respond(100, now)  # §17.2.1: unless we are quicker than 200 ms, which a call never is
         if timing is not None and timing.mode != "off":
-            self._keep_time(Refresh(self, timing), now)
+            self._keep_time(begin_refresh(self, timing), now)
 
     def _keep_time(self, refresh: Refresh, now: float) -> None:
         """Have a session timer, or refuse the INVITE that wants too short a one (RFC 4028 §9)."""

@@ -6,6 +6,7 @@ from .dialog cimport Dialog, dialog_of_caller
 from .core cimport Core
 from .flow cimport Flow
 from .message cimport Request, Response
+from .refresh cimport begin_refresh
 
 cdef class Caller(Conversation):
     cdef public object _cancel_headers

@@ -12,7 +12,7 @@ from .dialog import Dialog, dialog_of_caller
 from .events import SessionAnswered, SessionProgressed, SessionRejected
 from .extensions import RAck
 from .message import Request, Response
-from .refresh import Refresh, SessionTiming
+from .refresh import SessionTiming, begin_refresh
 from .reliable import OPTION, has_sdp
 from .session import State
 
@@ -54,7 +54,7 @@ class Caller(Conversation):
         self._heard: dict[str, int] | None = None  # by remote tag: the RSeq of the last reliable response
         self._unanswered: dict[str, RAck] | None = None  # by remote tag: whose offer the owner has to answer
         if timing is not None and timing.mode != "off":
-            self.refresh = Refresh(self, timing)
+            self.refresh = begin_refresh(self, timing)
             self.refresh.sent = request.body
             request._add_all(self.refresh.headers(True))
         self._inviting = open_invite(core, request, flow, now, self)

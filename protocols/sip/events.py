@@ -52,7 +52,7 @@ class RequestReceived(Event):
         self.request = request
         self.flow = flow
         self.key = key  # of the server transaction that it would have
-        self.merge = request.merge_key()  # the same, when it comes by another way, too
+        self.merge = self.request.merge_key()  # the same, when it comes by another way, too
 
 
 class ResponseReceived(Event):

@@ -19,6 +19,7 @@ cdef class Refresh(Timed):
     cdef public double _expires_at, _refresh_at
     cdef public bytes heard, sent
 
+    cpdef _begin(self, session, SessionTiming timing)
     cpdef list headers(self, bint is_first=*)
     cpdef bint take(self, transaction)
     @cython.locals(expires=SessionExpires)
@@ -32,6 +33,8 @@ cdef class Refresh(Timed):
     cpdef stop(self)
     cpdef _send(self, double now)
 
+@cython.locals(refresh=Refresh)
+cpdef Refresh begin_refresh(session, SessionTiming timing)
 @cython.locals(asked=SessionExpires)
 cpdef inspect_timing(Request request, SessionTiming timing)
 cdef bint _supports(Request request)

@@ -79,6 +79,9 @@ class Refresh(Timed):
     )
 
     def __init__(self, session: Refreshed, timing: SessionTiming) -> None:
+        self._begin(session, timing)
+
+    def _begin(self, session: Refreshed, timing: SessionTiming) -> None:
         self._rest()
         self._session = session
         self.timing = timing
@@ -98,16 +101,16 @@ class Refresh(Timed):
 
     def headers(self, is_first: bool = False) -> list[tuple[str, object]]:
         """What an INVITE or UPDATE of ours says about the timer (§7.1, §7.4)."""
-        expires: SessionExpires | int = self._asked
+        expires = f"{self._asked}"
         if self.interval:
-            expires = SessionExpires(self.interval, "uac" if self.is_local else "uas")
+            expires = str(SessionExpires(self.interval, "uac" if self.is_local else "uas"))
         elif self.timing.refresher != "auto":
-            expires = SessionExpires(self._asked, "uac" if self.timing.refresher == "local" else "uas")
+            expires = str(SessionExpires(self._asked, "uac" if self.timing.refresher == "local" else "uas"))
         requires = is_first and self.timing.mode == "require"
         return [
             ("Require" if requires else "Supported", OPTION),
             ("Session-Expires", expires),
-            ("Min-SE", self._min_se),
+            ("Min-SE", f"{self._min_se}"),
         ]
 
     def ask_longer(self, transaction: ClientTransaction, response: Response, number: int, now: float) -> bool:
@@ -240,6 +243,13 @@ class Refresh(Timed):
         else:
             self._refresh_at = now + max(retry_after or 0, self.interval / 8)
         self._arm(now)
+
+
+def begin_refresh(session: Refreshed, timing: SessionTiming) -> Refresh:
+    """The timer of a session that begins."""
+    refresh = Refresh.__new__(Refresh)
+    refresh._begin(session, timing)
+    return refresh
 
 
 def inspect_timing(request: Request, timing: SessionTiming | None) -> Refusal | None:
