@@ -13,7 +13,9 @@ _PARAMS = {"WSS": "ws"}  # RFC 7118 §5.2: the scheme of the connection says not
 def contact_for(flow: sip.Flow, endpoint: sip.Endpoint) -> str:
     """Our Contact as the other end of this flow reaches it."""
     address = endpoint.advertised(flow)
-    known = _known.setdefault(flow.transport, {})
+    known = _known.get(flow.transport)
+    if known is None:
+        known = _known[flow.transport] = {}
     contact = known.get(address)
     if contact is None:
         if len(known) >= _MAX_KNOWN:

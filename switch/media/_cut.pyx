@@ -30,7 +30,7 @@ cdef Octets _own_in(Octets at, Octets end) noexcept:
     return at + 8 if at != NULL and end - at >= 8 and memcmp(at, b" IN IP4 ", 8) == 0 else NULL
 
 
-def cut(bytes data not None):
+cpdef tuple cut(bytes data):
     """As in cut.py."""
     cdef Octets start = <Octets>PyBytes_AS_STRING(data)
     cdef Octets end = start + len(data)
@@ -79,7 +79,7 @@ cdef char *_append_number(char *at, char *end, uint64_t number) noexcept:
             return _append(at, end, digits + i, 20 - i)
 
 
-def put(tuple origin not None, str host not None, bytes head not None, int port, bytes tail not None):
+cpdef bytes put(tuple origin, str host, bytes head, int port, bytes tail):
     """As in cut.py."""
     cdef char start[1024]
     cdef char *end = start + sizeof(start)

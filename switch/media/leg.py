@@ -100,7 +100,7 @@ class MediaLeg:
 
     def __init__(self, number: int, toward: str, guard: Guard, is_nat: bool) -> None:
         self.number = number
-        self.toward = plain_host(toward)  # where its signalling comes from
+        self.toward = plain_host(toward) if ":" in toward else toward  # where its signalling comes from
         self.is_nat = is_nat
         self.bound = ""  # the address that our sockets are bound to
         self.host = ""  # the address that we say
@@ -135,7 +135,8 @@ class MediaLeg:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
         self.bound, self.host = bound, host
         number = getrandbits(62)
-        self.opening = Opening(("-", number, number, family_of(host), host), host)
+        family = family_of(host) if ":" in host else "IP4"
+        self.opening = Opening(("-", number, number, family, host), host)
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""

@@ -2,6 +2,7 @@
 
 import cython
 
+from ._cut cimport cut, put
 from ._engine cimport Stream
 from .negotiate cimport Line, Opening
 

@@ -2,6 +2,7 @@
 
 cdef class Clock:
     cdef object _monotonic
+    cdef double _instant, _posix
     cdef public object now, wall
 
     cpdef utc(self, double now)

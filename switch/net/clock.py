@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 class Clock:
     """Monotonic time, and what the wall clock showed at such a time."""
 
-    __slots__ = ("_monotonic", "now", "wall")
+    __slots__ = ("_instant", "_monotonic", "_posix", "now", "wall")
 
     def __init__(
         self,
@@ -22,6 +23,7 @@ class Clock:
         self.now = (
             monotonic  # asyncio's time too, but not rounded to the start of the loop's pass as uvloop's is
         )
+        self._instant = self._posix = -math.inf  # what was asked last: one pass asks for its own time again
 
     def utc(self, now: float) -> datetime:
         """Return the wall-clock time of a monotonic instant, by what the wall clock shows at present."""
@@ -30,7 +32,9 @@ class Clock:
 
     def posix(self, now: float) -> float:
         """Return the same in seconds since 1970."""
-        return self.wall() - (self._monotonic() - now)
+        if now != self._instant:
+            self._instant, self._posix = now, self.wall() - (self._monotonic() - now)
+        return self._posix
 
     def monotonic_of(self, utc: datetime) -> float:
         """Return the monotonic instant of a stored wall-clock time, such as when a text expires."""

@@ -34,8 +34,10 @@ class Flows:
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
         self._bound: list[Bound] = []
-        self._asked = Recent(_REMEMBERED)  # transport and our address
+        self._asked = Recent(_REMEMBERED)  # transport and our address: both as flows have them, and the port
         self._listener_of: dict[tuple[str, int], UdpListener] = {}
+        self._latest: UdpListener | None = None  # nearly always it is the same one
+        self._latest_local: tuple[str, int] | None = None
         self._failures: list[Failure] = []
         self.listeners: list[UdpListener] = []
         self.for_streams: list[Datagram] = []
@@ -52,6 +54,7 @@ class Flows:
         self._bound.clear()
         self._asked.clear()
         self._listener_of.clear()
+        self._latest = self._latest_local = None
 
     def flow_to(self, host: str, port: int, transport: str, name: str = "") -> Flow:
         """Return the flow to a host; ValueError for a name, OSError without a route."""
@@ -59,12 +62,20 @@ class Flows:
             raise ValueError(f"not a port: {port}")
         transport, host = transport.upper(), plain_host(host)
         local_host = self._addresses.local_for(host)
-        bound = self._asked.get((transport, local_host))
-        if bound is None:
-            bound = self._facing(transport, local_host)
-            self._asked.put((transport, local_host), bound)
-        local = local_host if bound.is_wildcard else bound.host, bound.port
-        return Flow(transport, local, (host, port), 0, name if transport in _SECURE else "")
+        known = self._asked.get((transport, local_host))
+        if known is None:
+            known = self._local_end(transport, local_host)
+            self._asked.put((transport, local_host), known)
+        return Flow(known[0], known[1], (host, port), 0, name if known[0] in _SECURE else "")
+
+    def _local_end(self, transport: str, local_host: str) -> tuple[str, tuple[str, int]]:
+        """The transport and the local end of flows, which are the same objects in all of them."""
+        bound = self._facing(transport, local_host)
+        local = (local_host if bound.is_wildcard else bound.host, bound.port)
+        listener = self._find_listener(local) if bound.transport == "UDP" else None
+        if listener is not None and listener.local == local:
+            local = listener.local
+        return bound.transport, local
 
     def _facing(self, transport: str, local_host: str) -> Bound:
         """Find the listener: at that very address, at all, or where the same networks are reached from."""
@@ -91,13 +102,14 @@ class Flows:
         if flow.transport != "UDP":
             self.for_streams.append(item)
             return
-        listener = self._listener_of.get(flow.local)
-        if listener is None:
-            listener = self._find_listener(flow.local)
-        if listener is None:
-            self._failures.append((flow, "no listener"))
-        else:
-            listener.outbox.append(item)
+        listener = self._latest
+        if listener is None or flow.local is not self._latest_local:
+            listener = self._listener_at(flow.local)
+            if listener is None:
+                self._failures.append((flow, "no listener"))
+                return
+            self._latest, self._latest_local = listener, flow.local
+        listener.outbox.append(item)
 
     def flush(self) -> list[Failure]:
         """Send all datagrams; return the flows that could not be reached."""
@@ -112,6 +124,10 @@ class Flows:
         """Return and forget what leaves by a connection."""
         items, self.for_streams = self.for_streams, []
         return items
+
+    def _listener_at(self, local: tuple[str, int]) -> UdpListener | None:
+        listener = self._listener_of.get(local)
+        return self._find_listener(local) if listener is None else listener
 
     def _find_listener(self, local: tuple[str, int]) -> UdpListener | None:
         is_ipv6 = ":" in local[0]

@@ -8,6 +8,7 @@ cdef class UdpListener:
     cdef public object socket, _batch, _on_datagrams
     cdef public str host
     cdef public int port
+    cdef readonly tuple local
     cdef public bint is_wildcard
     cdef public list outbox
     cdef object _on_failures, _waiting, _sent, _remember, _loop, _time, _readable, _writable

@@ -51,6 +51,7 @@ class UdpListener:
         self._queue_size = limits.send_queue_size
         self.socket = sock or open_udp(host, port, limits.receive_buffer_size)
         self.host, self.port = host, int(self.socket.getsockname()[1])
+        self.local = (host, self.port)  # of all its flows, if it is bound to one address
         self.is_wildcard = ipaddress.ip_address(host).is_unspecified
         self._batch: BatchSocket[Flow] = BatchSocket(
             self.socket.fileno(), self.socket.family, self.is_wildcard, self._make_flow
@@ -106,7 +107,7 @@ class UdpListener:
         return failures
 
     def _make_flow(self, local_host: str | None, remote: tuple[str, int]) -> Flow:
-        return Flow("UDP", (local_host or self.host, self.port), remote)
+        return Flow("UDP", (local_host, self.port) if local_host else self.local, remote)
 
     def _on_readable(self) -> None:
         """Take one batch: what else there is wakes the loop again, after others had their turn."""
