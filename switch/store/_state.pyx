@@ -16,7 +16,15 @@ cdef extern from "Python.h":
     str PyUnicode_New(Py_ssize_t, Py_UCS4)
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
 
-cdef uint64_t _EACH = 0x0101010101010101ULL
+cdef extern from *:
+    """
+    #include <endian.h>
+    #define EACH 0x0101010101010101ULL
+    """
+    uint64_t EACH
+    uint64_t le64toh(uint64_t) noexcept
+    int __builtin_ctzll(uint64_t) noexcept
+
 cdef uint8_t _IS_ESCAPED[256]
 for _octet in range(256):
     _IS_ESCAPED[_octet] = not 0x20 <= _octet < 0x7F or _octet in b'"\\'
@@ -92,36 +100,37 @@ cdef bint _write_entry(Text* text, value, bint is_first) except -1:
 
 cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) except -1:
     cdef Py_ssize_t i = 0
-    cdef uint64_t word
-    cdef uint8_t c
+    cdef uint64_t word, found
+    cdef int count
     cdef char* at
     _reserve(text, length * LONGEST + 2)
     at = text.data + text.size
     at[0] = c'"'
     at += 1
+    while i + 8 <= length:
+        memcpy(&word, characters + i, 8)
+        memcpy(at, &word, 8)
+        found = _escaped(le64toh(word))
+        count = __builtin_ctzll(found) >> 3 if found else 8
+        i, at = i + count, at + count
+        if found:
+            at = escape(at, characters[i])
+            i += 1
     while i < length:
-        if i + 8 <= length:
-            memcpy(&word, characters + i, 8)
-            if not _has_escaped(word):
-                memcpy(at, &word, 8)
-                i, at = i + 8, at + 8
-                continue
-        c = characters[i]
-        at[0] = <char>c
-        i, at = i + 1, at + 1
-        if _IS_ESCAPED[c]:
-            at = escape(at - 1, c)
+        at[0] = <char>characters[i]
+        at = escape(at, characters[i]) if _IS_ESCAPED[characters[i]] else at + 1
+        i += 1
     at[0] = c'"'
     text.size = at + 1 - text.data
     return 0
 
 
-cdef inline bint _has_escaped(uint64_t word) noexcept:
-    """Whether one of eight characters may be none that stands for itself."""
-    cdef uint64_t quote = word ^ _EACH * c'"', stroke = word ^ _EACH * c'\\'
-    # A character is below n if it loses its highest bit by n less; what borrows from a neighbour is looked at singly
-    cdef uint64_t found = word | (word + _EACH) | (word - _EACH * 0x20) | (quote - _EACH) | (stroke - _EACH)
-    return (found & _EACH * 0x80) != 0
+cdef inline uint64_t _escaped(uint64_t word) noexcept:
+    """Eight characters: the highest bit of the first of them that does not stand for itself, and perhaps more."""
+    cdef uint64_t quote = word ^ EACH * c'"', stroke = word ^ EACH * c'\\'
+    # A character is below n if it loses its highest bit by n less; it borrows from those behind it alone
+    cdef uint64_t found = word | (word + EACH) | (word - EACH * 0x20) | (quote - EACH) | (stroke - EACH)
+    return found & EACH * 0x80
 
 
 cdef inline int _put_one(Text* text, char character) except -1:
