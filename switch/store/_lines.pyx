@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from ._json cimport LONGEST, escape, write_integer
+from ._json cimport LONGEST, write_integer, write_text
 from ._library cimport DONE, OK, ROW, Connection, library
 
 cdef enum:
@@ -183,24 +183,25 @@ cdef bint _put_moment(Text* text, double posix) noexcept nogil:
     month += 3 if month < 10 else -9
     year += era * 400 + (month <= 2)
     _put(text, b'"', 1)
-    _put_digits(text, year, 1000, c'-')
-    _put_digits(text, month, 10, c'-')
-    _put_digits(text, day + 1, 10, c'T')
-    _put_digits(text, of_day // 3_600_000, 10, c':')
-    _put_digits(text, of_day // 60_000 % 60, 10, c':')
-    _put_digits(text, of_day // 1000 % 60, 10, c'.')
-    _put_digits(text, of_day % 1000, 100, c'Z')
+    _put_digits(text, year, 4, c'-')
+    _put_digits(text, month, 2, c'-')
+    _put_digits(text, day + 1, 2, c'T')
+    _put_digits(text, of_day // 3_600_000, 2, c':')
+    _put_digits(text, of_day // 60_000 % 60, 2, c':')
+    _put_digits(text, of_day // 1000 % 60, 2, c'.')
+    _put_digits(text, of_day % 1000, 3, c'Z')
     _put(text, b'"', 1)
     return year < 10_000
 
 
-cdef inline void _put_digits(Text* text, int64_t value, int64_t unit, char after) noexcept nogil:
-    while unit:
-        text.data[text.size] = <char>(c'0' + value // unit % 10)
-        text.size += 1
-        unit //= 10
-    text.data[text.size] = after
-    text.size += 1
+cdef inline void _put_digits(Text* text, int64_t value, int count, char after) noexcept nogil:
+    cdef char* at = text.data + text.size
+    cdef int i
+    for i in range(count - 1, -1, -1):
+        at[i] = <char>(c'0' + value % 10)
+        value //= 10
+    at[count] = after
+    text.size += count + 1
 
 
 cdef void _put_integer(Text* text, int64_t value) noexcept nogil:
@@ -227,20 +228,7 @@ cdef void _put_json(Text* text, const uint8_t* octets, size_t size) noexcept nog
 
 
 cdef void _put_text(Text* text, const uint8_t* octets, size_t size) noexcept nogil:
-    cdef size_t i
-    cdef uint8_t c
-    cdef char* at = text.data + text.size
-    at[0] = c'"'
-    at += 1
-    for i in range(size):
-        c = octets[i]
-        if c >= 0x20 and c != c'"' and c != c'\\':
-            at[0] = <char>c
-            at += 1
-        else:
-            at = escape(at, c)
-    at[0] = c'"'
-    text.size = at + 1 - text.data
+    text.size = write_text(text.data + text.size, octets, size, False) - text.data
 
 
 cdef inline void _put(Text* text, const char* data, size_t size) noexcept nogil:

@@ -1,11 +1,11 @@
 """The state of a live call as JSON, in one pass into one buffer; what it does not know, state.py writes."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from ._json cimport LONGEST, escape, write_integer
+from ._json cimport LONGEST, write_integer, write_text
 
 from .state import plain
 
@@ -15,19 +15,6 @@ cdef extern from "Python.h":
     int PyUnicode_1BYTE_KIND
     str PyUnicode_New(Py_ssize_t, Py_UCS4)
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
-
-cdef extern from *:
-    """
-    #include <endian.h>
-    #define EACH 0x0101010101010101ULL
-    """
-    uint64_t EACH
-    uint64_t le64toh(uint64_t) noexcept
-    int __builtin_ctzll(uint64_t) noexcept
-
-cdef uint8_t _IS_ESCAPED[256]
-for _octet in range(256):
-    _IS_ESCAPED[_octet] = not 0x20 <= _octet < 0x7F or _octet in b'"\\'
 
 cdef struct Text:
     char* data
@@ -99,38 +86,9 @@ cdef bint _write_entry(Text* text, value, bint is_first) except -1:
 
 
 cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) except -1:
-    cdef Py_ssize_t i = 0
-    cdef uint64_t word, found
-    cdef int count
-    cdef char* at
     _reserve(text, length * LONGEST + 2)
-    at = text.data + text.size
-    at[0] = c'"'
-    at += 1
-    while i + 8 <= length:
-        memcpy(&word, characters + i, 8)
-        memcpy(at, &word, 8)
-        found = _escaped(le64toh(word))
-        count = __builtin_ctzll(found) >> 3 if found else 8
-        i, at = i + count, at + count
-        if found:
-            at = escape(at, characters[i])
-            i += 1
-    while i < length:
-        at[0] = <char>characters[i]
-        at = escape(at, characters[i]) if _IS_ESCAPED[characters[i]] else at + 1
-        i += 1
-    at[0] = c'"'
-    text.size = at + 1 - text.data
+    text.size = write_text(text.data + text.size, characters, length, True) - text.data
     return 0
-
-
-cdef inline uint64_t _escaped(uint64_t word) noexcept:
-    """Eight characters: the highest bit of the first of them that does not stand for itself, and perhaps more."""
-    cdef uint64_t quote = word ^ EACH * c'"', stroke = word ^ EACH * c'\\'
-    # A character is below n if it loses its highest bit by n less; it borrows from those behind it alone
-    cdef uint64_t found = word | (word + EACH) | (word - EACH * 0x20) | (quote - EACH) | (stroke - EACH)
-    return found & EACH * 0x80
 
 
 cdef inline int _put_one(Text* text, char character) except -1:
