@@ -1,6 +1,7 @@
 # cython: wraparound=False, boundscheck=False
 """Header lines in one piece of memory, with an index of where their parts are (RFC 3261 §7.3)."""
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
@@ -323,6 +324,7 @@ cdef inline bint check_line(Lines message, Octets p, Line* line) noexcept:
     return number != CONTENT_LENGTH and not has_controls(p + line.value, line.value_end - line.value)
 
 
+@cython.no_gc  # the one in the .pxd is for whoever extends it
 cdef class Lines:
     """The header lines of a message, in their order."""
 

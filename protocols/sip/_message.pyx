@@ -5,6 +5,7 @@ It reads the usual form only. Whatever is folded, escaped, oddly spaced or wrong
 which knows all forms and all errors: so the answers of both are the same by construction.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.string cimport memchr, memcmp, memcpy
@@ -83,6 +84,7 @@ cdef object tag_of(object address):
     return None
 
 
+@cython.no_gc
 cdef class Head(Written):
     """A start line, header lines, a body; typed values are made when they are asked for, and kept."""
 

@@ -448,6 +448,13 @@ def test_what_is_broken_can_still_be_answered(sip: ModuleType) -> None:
     assert caught.value.request is None
 
 
+def test_compiled_messages_are_nothing_for_the_collector_of_garbage(sip: ModuleType) -> None:
+    message = sip.parse(INVITE)
+    assert message.from_.uri.user == message.contacts[0].uri.user == "alice"
+    is_compiled = sip.Message.__mro__[2].__module__.endswith("._message")
+    assert [gc.is_tracked(one) for one in (message, sip.Response(200))] == [not is_compiled] * 2
+
+
 def test_a_response_repeats_what_it_must(sip: ModuleType) -> None:
     odd = b"v : SIP/2.0/UDP   odd ,\r\n SIP/2.0/UDP  x\r\nRecord-Route: <sip:p;lr>\r\nTimestamp: 54\r\n"
     asked = sip.parse(INVITE.replace(b"Max-F", odd + b"Max-F"))
