@@ -180,7 +180,7 @@ class Callee(Conversation):
                 body = b""  # the answer went before (RFC 6337 §3.1.1)
                 headers = [header for header in headers if header[0].lower() != "content-type"]
         if self.refresh is not None:
-            headers = [*headers, *self.refresh.accept(self.request, now)]
+            headers = [*headers, *self.refresh.accept(self._request, now)]
             if body:
                 self.refresh.sent = body
         self._send(status, now, None, headers, body, tag)

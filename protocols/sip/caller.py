@@ -160,7 +160,7 @@ class Caller(Conversation):
 
     def _on_answer(self, invite: InviteClient, response: Response, now: float) -> None:
         self.remote_tag = response._to_tag() or ""
-        self.dialog = dialog_of_caller(response, self.request._uri_text)
+        self.dialog = dialog_of_caller(response, invite.request._uri_text)
         self.dialog.share(self.call_id, self.local_tag)
         if self._early:
             early = self._early.pop(self.remote_tag, None)

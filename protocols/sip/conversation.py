@@ -171,7 +171,7 @@ class Conversation(Offering):
         if transaction is self._inviting:
             if response.status >= 200:
                 self._on_reinvite_response(response, now)
-        elif transaction.method == "BYE":
+        elif transaction.request.method == "BYE":
             if response.status >= 200:
                 self._leave()
         elif self.state is not _TERMINATED:
