@@ -66,26 +66,26 @@ class Logger(structlog.BoundLoggerBase):
     threshold: ClassVar[int] = 20
     limiter: ClassVar[Limiter] = Limiter(sys.maxsize)
 
-    def debug(self, event: str, **fields: object) -> None:
+    def debug(self, event: str, /, **fields: object) -> None:
         """Something for whoever looks for a fault."""
         if self.threshold <= 10:
             self._proxy_to_logger("debug", event, **fields)
 
-    def info(self, event: str, **fields: object) -> None:
+    def info(self, event: str, /, **fields: object) -> None:
         """Something that happens in the ordinary course."""
         if self.threshold <= 20 and not self.limiter.keeps_back(event):
             self._proxy_to_logger("info", event, **fields)
 
-    def warning(self, event: str, **fields: object) -> None:
+    def warning(self, event: str, /, **fields: object) -> None:
         """Something that somebody should look at one day."""
         if self.threshold <= 30 and not self.limiter.keeps_back(event):
             self._proxy_to_logger("warning", event, **fields)
 
-    def error(self, event: str, **fields: object) -> None:
+    def error(self, event: str, /, **fields: object) -> None:
         """Something that does not work."""
         self._proxy_to_logger("error", event, **fields)
 
-    def exception(self, event: str, **fields: object) -> None:
+    def exception(self, event: str, /, **fields: object) -> None:
         """An error with the exception that is being handled."""
         self._proxy_to_logger("error", event, exc_info=True, **fields)
 

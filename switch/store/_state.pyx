@@ -1,6 +1,10 @@
 """The state of a live call as JSON, in one pass into one buffer; what it does not know, state.py writes."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.list cimport PyList_CheckExact
+from cpython.long cimport PyLong_CheckExact
+from cpython.set cimport PyAnySet_CheckExact
+from cpython.tuple cimport PyTuple_CheckExact
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -10,7 +14,9 @@ from ._json cimport LONGEST, write_integer, write_text
 from .state import plain
 
 cdef extern from "Python.h":
+    bint PyUnicode_CheckExact(object)
     int PyUnicode_KIND(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
     void* PyUnicode_DATA(object)
     int PyUnicode_1BYTE_KIND
     str PyUnicode_New(Py_ssize_t, Py_UCS4)
@@ -38,13 +44,11 @@ cdef int _write(Text* text, value) except -1:
     cdef bytes octets
     cdef long long number
     cdef int overflow = 0
-    kind = type(value)
-    if kind is str and PyUnicode_KIND(value) == PyUnicode_1BYTE_KIND:
-        return _write_text(text, <uint8_t*>PyUnicode_DATA(value), len(<str>value))
-    if kind is bytes:  # its octets are the first 256 characters
-        octets = value
-        return _write_text(text, <uint8_t*>PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets))
-    if kind is tuple or kind is list or kind is frozenset or kind is set:
+    if PyUnicode_CheckExact(value) and PyUnicode_KIND(value) == PyUnicode_1BYTE_KIND:
+        return _write_text(text, <uint8_t*>PyUnicode_DATA(value), PyUnicode_GET_LENGTH(value))
+    if PyBytes_CheckExact(value):  # its octets are the first 256 characters
+        return _write_text(text, <uint8_t*>PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    if PyTuple_CheckExact(value) or PyList_CheckExact(value) or PyAnySet_CheckExact(value):
         return _write_list(text, value)
     if value is None:
         return _put(text, b"null", 4)
@@ -52,7 +56,7 @@ cdef int _write(Text* text, value) except -1:
         return _put(text, b"true", 4)
     if value is False:
         return _put(text, b"false", 5)
-    if kind is int:
+    if PyLong_CheckExact(value):
         number = PyLong_AsLongLongAndOverflow(value, &overflow)
         if not overflow:
             return _write_number(text, number)
@@ -67,22 +71,18 @@ cdef int _write_number(Text* text, long long number) except -1:
 
 
 cdef int _write_list(Text* text, values) except -1:
-    cdef bint is_first = True
     _put_one(text, c'[')
-    if type(values) is tuple:
+    if PyTuple_CheckExact(values):
         for value in <tuple>values:
-            is_first = _write_entry(text, value, is_first)
+            _write(text, value)
+            _put_one(text, c',')
     else:
         for value in values:
-            is_first = _write_entry(text, value, is_first)
+            _write(text, value)
+            _put_one(text, c',')
+    if text.data[text.size - 1] == c',':  # no value ends with one
+        text.size -= 1
     return _put_one(text, c']')
-
-
-cdef bint _write_entry(Text* text, value, bint is_first) except -1:
-    if not is_first:
-        _put_one(text, c',')
-    _write(text, value)
-    return False
 
 
 cdef int _write_text(Text* text, const uint8_t* characters, Py_ssize_t length) except -1:
