@@ -45,4 +45,4 @@ def _name(call: Call) -> str:
 
 def seconds(time: float) -> str:
     """A time for people."""
-    return f"{round(time * 1000)} ms" if time < 1.0 else f"{time:.1f} s"
+    return f"{int(time * 1000 + 0.5)} ms" if time < 1.0 else f"{time:.1f} s"

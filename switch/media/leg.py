@@ -134,9 +134,8 @@ class MediaLeg:
     def take_origin(self, bound: str, host: str) -> None:
         """Find our own name for the session, which tells nothing about the other leg; RFC 8866 §5.2."""
         self.bound, self.host = bound, host
-        number = getrandbits(62)
         family = family_of(host) if ":" in host else "IP4"
-        self.opening = Opening(("-", number, number, family, host), host)
+        self.opening = Opening(("-", getrandbits(62), 1, family, host), host)
 
     def export(self) -> LegState:
         """What to keep of it, so that a later process can go on."""
