@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
+from Cython.Compiler.Nodes import CClassDefNode
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
@@ -49,6 +51,19 @@ SHARED = {
     ),
     "switch/media/_crypto.pyx": ("codecs/native/library.c",),
 }
+
+
+def analyse_class(node: CClassDefNode, env: Any, analyse: Any = CClassDefNode.analyse_declarations) -> None:
+    """What a .pxd says of how objects are kept holds for the source, too: Cython forgets it there."""
+    known = env.lookup_here(node.class_name)
+    scope = None if known is None else getattr(known.type, "scope", None)
+    said = {} if scope is None else {name: scope.directives.get(name) for name in ("no_gc", "freelist")}
+    analyse(node, env)
+    if any(said.values()) and node.scope is not None:
+        node.scope.directives = {**node.scope.directives, **said}
+
+
+CClassDefNode.analyse_declarations = analyse_class
 
 
 def link_names() -> Path:

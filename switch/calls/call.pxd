@@ -22,6 +22,7 @@ from .routing.plan cimport Plan
 from .rules cimport Caller
 from .trunks.trunk cimport Trunk
 
+@cython.freelist(64)
 cdef class Call:
     cdef public Exchange exchange
     cdef public Leg a, b, early_offerer

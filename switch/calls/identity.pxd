@@ -5,6 +5,7 @@ from switchroom.protocols.sip.message cimport Message, Request
 from switchroom.protocols.sip.uri cimport escape_user
 
 @cython.no_gc  # it refers to nothing that could refer to it
+@cython.freelist(64)
 cdef class Identity:
     cdef readonly str number, name, verstat
     cdef readonly bint is_private, is_asserted

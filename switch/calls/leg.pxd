@@ -12,6 +12,7 @@ from switchroom.switch.media.session cimport MediaSession
 from .rules cimport Caller, ExchangeConfig
 from .trunks.trunk cimport Trunk
 
+@cython.freelist(64)
 cdef class Leg:
     cdef public MediaLeg media
     cdef public object call, dialling, attempt, mover, server

@@ -7,12 +7,14 @@ from .ports cimport Pair
 from .said cimport Agreed, Said, again, parse
 from .security.security cimport Security
 
+@cython.freelist(64)
 cdef class Offer:
     cdef readonly MediaLeg by
     cdef readonly Said said, sent
     cdef readonly list lines
     cdef public bytes answer, rewritten
 
+@cython.freelist(64)
 cdef class Agreement:
     cdef readonly MediaLeg offerer, answerer
     cdef readonly object offer, answer
@@ -22,6 +24,7 @@ cdef class Agreement:
     @cython.locals(i=Py_ssize_t)
     cpdef list linked(self)
 
+@cython.freelist(64)
 cdef class MediaLeg:
     cdef readonly int number
     cdef readonly str toward

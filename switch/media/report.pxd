@@ -2,12 +2,16 @@
 
 import cython
 
+@cython.freelist(64)
+@cython.no_gc  # nothing that it refers to leads back
 cdef class StreamReport:
     cdef readonly int leg, line
     cdef readonly str kind, codec, security
     cdef readonly object counters, detail
     cdef public object quality
 
+@cython.freelist(64)
+@cython.no_gc  # nothing that it refers to leads back
 cdef class MediaReport:
     cdef readonly tuple codecs, streams, troubles
     cdef readonly object a, b

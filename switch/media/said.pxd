@@ -6,6 +6,8 @@ from ._cut cimport cut, put
 from ._engine cimport Stream
 from .negotiate cimport Line, Opening
 
+@cython.freelist(64)
+@cython.no_gc  # nothing that it refers to leads back
 cdef class Wish:
     cdef readonly str kind, host
     cdef readonly object transport, rtcp
@@ -25,6 +27,8 @@ cdef class Known:
     cdef readonly str host
     cdef readonly Body body
 
+@cython.freelist(64)
+@cython.no_gc  # nothing that it refers to leads back
 cdef class Said:
     cdef readonly object description
     cdef readonly list wishes

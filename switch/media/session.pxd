@@ -12,6 +12,7 @@ from .report cimport MediaReport, judge_sound, sum_up
 from .rules cimport Rules
 from .said cimport Agreed, Said, Wish, agree, aim, extended, kept, told
 
+@cython.freelist(64)
 cdef class MediaSession:
     cdef public str key
     cdef readonly unsigned int number

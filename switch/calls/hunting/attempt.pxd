@@ -12,6 +12,8 @@ cdef class Failure:
     cdef readonly object response
     cdef readonly bint was_reached, is_ours
 
+@cython.freelist(64)
+@cython.no_gc  # nothing that it refers to leads back
 cdef class Target:
     cdef readonly str uri
     cdef readonly object flow
@@ -19,6 +21,7 @@ cdef class Target:
     cdef readonly bint is_nat
     cdef readonly tuple routes
 
+@cython.freelist(64)
 cdef class Attempt:
     cdef readonly Leap leap
     cdef readonly object run

@@ -16,6 +16,7 @@ from . cimport invitation
 from .attempt cimport Attempt, Failure, Target
 from .hunt cimport Hunt
 
+@cython.freelist(64)
 cdef class Errand:
     cdef readonly Identity identity
     cdef readonly Leg caller
@@ -25,6 +26,7 @@ cdef class Errand:
     cdef readonly Request request
     cdef readonly bint is_emergency, is_reliable, has_boxes
 
+@cython.freelist(64)
 cdef class Dialling:
     cdef readonly Exchange exchange
     cdef readonly Call call

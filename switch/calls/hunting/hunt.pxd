@@ -7,6 +7,7 @@ from switchroom.switch.calls.routing.router cimport Router
 
 from .attempt cimport Attempt, Failure
 
+@cython.freelist(64)
 cdef class Run:
     cdef readonly Plan plan
     cdef readonly Run outer
@@ -15,6 +16,7 @@ cdef class Run:
     cdef Py_ssize_t index, open
     cdef bint is_stopped
 
+@cython.freelist(64)
 cdef class Hunt:
     cdef Router _router
     cdef bint _has_boxes

@@ -3,6 +3,7 @@
 cimport cython
 
 @cython.no_gc  # nothing of a plan refers to it
+@cython.freelist(64)
 cdef class Inquiry:
     cdef readonly str caller, called, source, shown
     cdef readonly double at, chance
@@ -11,6 +12,7 @@ cdef class Inquiry:
     cpdef Inquiry forwarded(self, str user, str called, str shown=*)
 
 @cython.no_gc
+@cython.freelist(64)
 cdef class Leap:
     cdef readonly object destination, price
     cdef readonly str called, caller
@@ -20,6 +22,7 @@ cdef class Leap:
     cpdef Leap with_headers(self, tuple headers)
 
 @cython.no_gc
+@cython.freelist(64)
 cdef class Step:
     cdef readonly tuple leaps
     cdef readonly object ring_time, continue_on
@@ -28,6 +31,7 @@ cdef class Step:
     cpdef bint is_final(self, int status)
 
 @cython.no_gc
+@cython.freelist(64)
 cdef class Plan:
     cdef readonly Inquiry inquiry
     cdef readonly tuple steps

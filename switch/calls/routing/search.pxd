@@ -11,6 +11,7 @@ cdef class Book:
     cdef readonly Py_ssize_t most
 
 @cython.no_gc
+@cython.freelist(64)
 cdef class Search:
     cdef readonly Book book
     cdef readonly Inquiry inquiry

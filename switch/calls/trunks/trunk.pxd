@@ -11,6 +11,7 @@ from .admission cimport Admission
 from .targets cimport Target, Targets, Way
 
 @cython.no_gc
+@cython.freelist(64)
 cdef class Dress:
     cdef readonly str uri, from_, to
     cdef readonly list headers

@@ -5,6 +5,7 @@ import cython
 from ..ports cimport Pair
 from .policy cimport Policy
 
+@cython.freelist(64)
 cdef class Security:
     cdef public Policy policy
     cdef public tuple channels
