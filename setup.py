@@ -53,13 +53,17 @@ SHARED = {
 }
 
 
+# Free lists would keep from the sanitizer that somebody uses what is freed.
+KEPT = ("no_gc",) if IS_SANITIZED else ("no_gc", "freelist")
+
+
 def analyse_class(node: CClassDefNode, env: Any, analyse: Any = CClassDefNode.analyse_declarations) -> None:
-    """What a .pxd says of how objects are kept holds for the source, too: Cython forgets it there."""
+    """What a .pxd says of how objects are kept holds for the source, too: Cython 3.3 forgets it there."""
     known = env.lookup_here(node.class_name)
-    scope = None if known is None else getattr(known.type, "scope", None)
-    said = {} if scope is None else {name: scope.directives.get(name) for name in ("no_gc", "freelist")}
+    declared = getattr(getattr(known, "type", None), "scope", None)
+    said = {name: declared.directives[name] for name in KEPT if declared and declared.directives.get(name)}
     analyse(node, env)
-    if any(said.values()) and node.scope is not None:
+    if said and node.scope is not None:
         node.scope.directives = {**node.scope.directives, **said}
 
 
