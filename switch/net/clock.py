@@ -31,7 +31,7 @@ class Clock:
         return datetime.fromtimestamp(self.posix(now), UTC)
 
     def posix(self, now: float) -> float:
-        """Return the same in seconds since 1970."""
+        """Return the same in seconds since 1970; for one instant the same again, if asked at once."""
         if now != self._instant:
             self._instant, self._posix = now, self.wall() - (self._monotonic() - now)
         return self._posix

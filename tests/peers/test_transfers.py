@@ -18,7 +18,7 @@ from .ports import free_port
 pytestmark = pytest.mark.skipif(not is_installed(), reason="pjsua2-python is not installed")
 
 ALICE, BOB, CAROL = "2001", "2002", "2003"
-HELD, ACTIVE = 3, 1  # PJSUA_CALL_MEDIA_REMOTE_HOLD
+HELD, HOLDING, ACTIVE = 3, 2, 1  # PJSUA_CALL_MEDIA_REMOTE_HOLD, _LOCAL_HOLD, _ACTIVE
 
 
 class Room:
@@ -143,6 +143,7 @@ def test_a_transfer_to_somebody_who_is_busy(plain: Room) -> None:
     bob.wait("transfer_status", status=486, final=True)
     bob.hold(theirs)
     alice.wait("media", call=ours, status=HELD)
+    bob.wait("media", call=theirs, status=HOLDING)  # has its answer: else pjsua refuses another re-INVITE
     bob.unhold(theirs)
     alice.hangup(ours)
     bob.wait_state(theirs, "DISCONNECTED")

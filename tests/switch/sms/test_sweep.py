@@ -21,7 +21,7 @@ DAY = 86_400.0
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, {"name": "all", "to": "trunk:a"})
-    world.offset = time.time() - world.now  # ids are of the real clock
+    world.now, world.offset = 2000.0, time.time() - 2000.0  # ids are of the real clock
     world.restart()
     yield world
     world.close()
