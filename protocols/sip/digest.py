@@ -15,6 +15,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RemoteProtocolError
+from .grammar import with_groups
 from .hashing import ALGORITHMS, MD5, SHA_256, Sealer, compute_a1, compute_response
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ MAX_CHALLENGES = 8
 # One name and value each; what is neither is garbage up to the end, with no name. All of it is possessive:
 # no input is read twice. Control octets and lone surrogates (octets that were not UTF-8) are allowed nowhere.
 _PARAMETER = re.compile(
-    r"[ \t,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+=[ \t]*+"
-    r'"?+((?<=")[^"\\\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*+'
-    r'(?:\\[\t\x20-\x7e][^"\\\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*+)*+(?=")'
-    r'|(?<=[= \t])[^",\\\x00-\x20\x7f\ud800-\udfff]++(?=[ \t,]|\Z))"?+'
-    r"[ \t]*+(?=,|\Z)"
-    r"|.+",
+    with_groups(
+        r"[ \t,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+=[ \t]*+"
+        r'"?+((?<=")[^"\\\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*+'
+        r'(?:\\[\t\x20-\x7e][^"\\\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*+)*+(?=")'
+        r'|(?<=[= \t])[^",\\\x00-\x20\x7f\ud800-\udfff]++(?=[ \t,]|\Z))"?+'
+        r"[ \t]*+(?=,|\Z)"
+        r"|.+"
+    ),
     re.DOTALL,
 )
 _USUAL = frozenset(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 from ..errors import RemoteProtocolError
+from .grammar import with_groups
 from .head import LIMITS
 from .message import ParseError, salvage
 
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:((?:[^\r\n]|\r\n[ \t])*+)", re.IGNORECASE)
-_LINE_ENDS = re.compile(rb"(?:\r\n)++")
+_LENGTH = re.compile(
+    with_groups(r"\r\n(?:content-length|l)[ \t]*+:((?:[^\r\n]|\r\n[ \t])*+)").encode(), re.IGNORECASE
+)
+_LINE_ENDS = re.compile(with_groups(r"(?:\r\n)++").encode())
 _HALF_PINGS = (b"", b"\r", b"\r\n", b"\r\n\r")  # nothing, or a keep-alive that may still come
 
 

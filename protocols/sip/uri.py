@@ -8,17 +8,20 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import RemoteProtocolError
-from .grammar import HOST, Params, find_param, format_params, parse_number, with_param
+from .grammar import HOST, Params, find_param, format_params, parse_number, with_groups, with_param
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # user, password: "#" is let through, telephones dial it unescaped
-_USER = re.compile(r"(?:[-A-Za-z0-9_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})++")
-_PASSWORD = re.compile(r"(?:[-A-Za-z0-9_.!~*'()&=+$,]|%[0-9A-Fa-f]{2})*+")
+_USER = re.compile(with_groups(r"(?:[-A-Za-z0-9_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})++"))
+_PASSWORD = re.compile(with_groups(r"(?:[-A-Za-z0-9_.!~*'()&=+$,]|%[0-9A-Fa-f]{2})*+"))
 _HOST_PORT = re.compile(rf"({HOST})(?::([0-9]+))?")
 _PARAM = re.compile(
-    r";((?:[-A-Za-z0-9_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++)(?:=((?:[-A-Za-z0-9_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++))?"
+    with_groups(
+        r";((?:[-A-Za-z0-9_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++)"
+        r"(?:=((?:[-A-Za-z0-9_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++))?"
+    )
 )
-_HEADERS = re.compile(r"(?:[-A-Za-z0-9_.!~*'()\[\]/?:+$=&]|%[0-9A-Fa-f]{2})++")
+_HEADERS = re.compile(with_groups(r"(?:[-A-Za-z0-9_.!~*'()\[\]/?:+$=&]|%[0-9A-Fa-f]{2})++"))
 _NUMBER = re.compile(r"[-0-9A-Fa-f+*#().]++")
 _OPAQUE = re.compile(r"[!#-;=?-\[\]_a-z~]++")
 

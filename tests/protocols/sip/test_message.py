@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from switchroom.protocols.errors import LocalProtocolError, RemoteProtocolError
+from tests import twins
 
 from .interrogate import describe
 from .samples import INVITE, SDP, request
@@ -448,6 +449,7 @@ def test_what_is_broken_can_still_be_answered(sip: ModuleType) -> None:
     assert caught.value.request is None
 
 
+@twins.only_compiled
 def test_compiled_messages_are_nothing_for_the_collector_of_garbage(sip: ModuleType) -> None:
     message = sip.parse(INVITE)
     assert message.from_.uri.user == message.contacts[0].uri.user == "alice"
