@@ -15,8 +15,8 @@ Params = tuple[tuple[str, str | None], ...]
 def with_groups(pattern: str) -> str:
     """A pattern that repeats groups possessively; their alternatives begin differently.
 
-    Python before 3.11.5 counts what the last, failing round of such a group has read as well: there they are only
-    greedy, which matches the same and more slowly.
+    Python before 3.11.5 counts what the last, failing round of such a group has read as well: there they are
+    only greedy, which matches the same and more slowly.
     """
     if sys.version_info >= (3, 11, 5):
         return pattern
