@@ -309,9 +309,8 @@ def parse(data: bytes, limits: Limits = LIMITS) -> Request | Response:
 def _is_response(data: bytes) -> bool:
     """Whether what begins here is a status line."""
     at = 0
-    if data and data[0] == 0x0D:
-        while data.startswith(b"\r\n", at):  # §7.5
-            at += 2
+    while data.startswith(b"\r\n", at):  # §7.5
+        at += 2
     if len(data) < at + 4 or data[at + 3] != 0x2F:
         return False
     return data[at] in b"Ss" and data[at + 1] in b"Ii" and data[at + 2] in b"Pp"

@@ -163,4 +163,4 @@ def sdp_headers(body: bytes) -> tuple[tuple[str, str], ...]:
 def leads_elsewhere(message: sip.Request | sip.Response, source: tuple[str, int]) -> bool:
     """The Contact names another address than the packet came from: its sender sits behind a NAT."""
     host = message.contact_host()
-    return host is None or (host != source[0] and host.strip("[]") != source[0])
+    return host is None or host.strip("[]") != source[0]

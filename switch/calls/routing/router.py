@@ -137,7 +137,7 @@ class Router:
 
     def plan(self, inquiry: Inquiry) -> Plan:
         """Where a call goes, step by step, or with which status it is refused."""
-        home = self._guests.get(inquiry.source) if self._guests else None
+        home = self._guests.get(inquiry.source)
         if home is not None:
             return self._plan_of_guest(inquiry, home)
         return self._plan_of_all(inquiry)
